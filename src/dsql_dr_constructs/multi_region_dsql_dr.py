@@ -1,0 +1,198 @@
+"""The one line: an active-active Aurora DSQL pair with a witness, in one stack for each Region."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+
+from aws_cdk import CfnOutput, Duration, Environment, RemovalPolicy, Stack, Stage, Tags, Token
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+from .cluster_peering import ClusterPeering, deploy_after
+from .deployment_name import default_deployment_name, validate_deployment_name
+from .regional_cluster import IRegionalCluster, RegionalCluster
+from .regions import RegionSet, validate_topology
+
+
+class MultiRegionDsqlDr(Construct):
+    """Two peered clusters that both take reads and writes, strongly consistent, in two Regions.
+
+        app = cdk.App()
+        MultiRegionDsqlDr(app, "AuroraDsqlDR")
+        app.synth()
+
+    makes the stacks ``AuroraDsqlDR-Primary-production`` and ``AuroraDsqlDR-Secondary-production``; ``cdk deploy --all``
+    brings the pair up and ``cdk destroy --all`` takes it down.
+
+    Source: https://docs.aws.amazon.com/aurora-dsql/latest/userguide/what-is-aurora-dsql.html
+    """
+
+    primary: RegionalCluster
+    """The cluster in *primary_region*."""
+
+    secondary: RegionalCluster
+    """The cluster in *secondary_region*; both are equal, the name only tells which stack is deployed first."""
+
+    peering: ClusterPeering
+    """What peers them, in the secondary's stack."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        primary_region: str = "us-east-1",
+        secondary_region: str = "us-west-2",
+        witness_region: str = "us-east-2",
+        region_set: RegionSet | None = None,
+        account: str | None = None,
+        environment_name: str = "production",
+        cluster_prefix: str = "dr-dsql",
+        deployment_name: str | None = None,
+        removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
+        deletion_protection: bool | None = None,
+        peering_timeout: Duration | None = None,
+        verify_on_deploy: bool = True,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        """
+        Args:
+            primary_region: Region of the first cluster. Default: us-east-1.
+            secondary_region: Region of the second cluster. Default: us-west-2.
+            witness_region: Region of the witness, which keeps the log and serves nobody. Default: us-east-2.
+            region_set: Regions that may peer, for one that AWS added after this release. Default: the documented sets.
+            account: 12 digits. Default: the Stage's, else CDK_DEFAULT_ACCOUNT, else the account of whoever deploys.
+            environment_name: Last part of stack names and of the deployment name. Default: production.
+            cluster_prefix: First part of the clusters' ``Name`` tags. Default: dr-dsql.
+            deployment_name: What the pair is called in the registry. Default: Stage, *id* and *environment_name*, joined
+                with ``-``.
+            removal_policy: What ``cdk destroy`` does to the clusters. Default: RETAIN, they live on, peered.
+            deletion_protection: Whether DSQL refuses to delete them. Default: on, unless *removal_policy* is DESTROY.
+            peering_timeout: How long peering may take; 1 to 115 minutes. Default: 30 minutes.
+            verify_on_deploy: Whether every deployment mends the pair where it differs; see `ClusterPeering`. Default: True.
+            tags: Tags on every resource of both stacks. Default: none.
+
+        Raises:
+            ValueError: Regions that cannot form a pair, a bad or doubled deployment name, or DESTROY with deletion
+                protection on.
+        """
+        super().__init__(scope, id)
+        validate_topology(primary_region, secondary_region, witness_region, region_set)
+        self.deployment_name = validate_deployment_name(
+            deployment_name or default_deployment_name(scope, id, environment_name)
+        )
+        self._account = account or _default_account(scope)
+        self._refuse_doubled_name()
+        self._stacks: list[Stack] = []
+        clusters = []
+        for role, region in (("Primary", primary_region), ("Secondary", secondary_region)):
+            stack = self._stack(scope, id, role, region, environment_name, tags or {})
+            cluster = RegionalCluster(
+                stack,
+                "Cluster",
+                cluster_name=f"{cluster_prefix}-{role.lower()}",
+                witness_region=witness_region,
+                removal_policy=removal_policy,
+                deletion_protection=deletion_protection,
+            )
+            _outputs(stack, cluster)
+            clusters.append(cluster)
+        self.primary, self.secondary = clusters
+        self.peering = ClusterPeering(
+            self._stacks[1],
+            "Peering",
+            cluster=self.secondary,
+            peer=self.primary,
+            witness_region=witness_region,
+            deployment_name=self.deployment_name,
+            removal_policy=removal_policy,
+            timeout=peering_timeout,
+            verify_on_deploy=verify_on_deploy,
+        )
+
+    @property
+    def stacks(self) -> Sequence[Stack]:
+        """The stacks in the order of their deployment: primary, secondary."""
+        return tuple(self._stacks)
+
+    def grant_connect(self, grantee: iam.IGrantable) -> Sequence[iam.Grant]:
+        """Allow *grantee* to connect to both clusters as a database role mapped to it, so that it can fail over.
+
+        Its policy names both ARNs, which its stack reads from the registry; so that stack is deployed after the pair.
+
+        Args:
+            grantee: A role, function or the like in a stack of yours, in the Region of either cluster.
+
+        Raises:
+            ValueError: *grantee* is in one of the pair's own stacks, which are deployed before the registry is written, or
+                in a Region that has no registry.
+        """
+        stack = self._stack_that_reads_registry(grantee)
+        return [self._registered(stack, one).grant_connect(grantee) for one in (self.primary, self.secondary)]
+
+    def _stack_that_reads_registry(self, grantee: iam.IGrantable) -> Stack:
+        if not isinstance(grantee, Construct):
+            raise ValueError(f"grant_connect got {grantee!r}: give a role, function or other construct in a stack.")
+        stack, regions = Stack.of(grantee), [self.primary.cluster_region, self.secondary.cluster_region]
+        if stack in self._stacks:
+            raise ValueError(
+                f"{grantee.node.path!r} is in {stack.stack_name!r}, which is deployed before the registry is written: "
+                "create it in a stack of its own."
+            )
+        if not Token.is_unresolved(stack.region) and stack.region not in regions:
+            raise ValueError(
+                f"{grantee.node.path!r} is in Region {stack.region!r}, where the pair has no registry: create it in "
+                f"{' or '.join(map(repr, regions))}, or grant on RegionalCluster.from_cluster_attributes."
+            )
+        deploy_after(stack, self._stacks[1])
+        return stack
+
+    def _registered(self, stack: Stack, cluster: RegionalCluster) -> IRegionalCluster:
+        id = f"{self.deployment_name}-{cluster.cluster_region}"
+        found = stack.node.try_find_child(id)
+        if isinstance(found, IRegionalCluster):
+            return found
+        return RegionalCluster.from_registry(stack, id, deployment=self.deployment_name, region=cluster.cluster_region)
+
+    def _stack(
+        self, scope: Construct, id: str, role: str, region: str, environment_name: str, tags: Mapping[str, str]
+    ) -> Stack:
+        name = f"{id}-{role}-{environment_name}"
+        stage = Stage.of(scope)
+        stack = Stack(
+            scope,
+            name,
+            stack_name="-".join(part for part in (stage.stage_name if stage else "", name) if part),
+            env=Environment(account=self._account, region=region),
+            description=f"Aurora DSQL pair {self.deployment_name}: {role.lower()} cluster",
+        )
+        for key, value in tags.items():
+            Tags.of(stack).add(key, value)
+        self._stacks.append(stack)
+        return stack
+
+    def _refuse_doubled_name(self) -> None:
+        for other in self.node.root.node.find_all():
+            if not isinstance(other, MultiRegionDsqlDr) or other is self or other.deployment_name != self.deployment_name:
+                continue
+            if other._account == self._account or None in (other._account, self._account):
+                raise ValueError(
+                    f"{self.node.path!r} and {other.node.path!r} are both deployment {self.deployment_name!r} in one "
+                    "account, and would overwrite each other's registry: give one of them another deployment_name."
+                )
+
+
+def _default_account(scope: Construct) -> str | None:
+    stage = Stage.of(scope)
+    account = (stage.account if stage else None) or os.environ.get("CDK_DEFAULT_ACCOUNT")
+    return None if account and Token.is_unresolved(account) else account
+
+
+def _outputs(stack: Stack, cluster: RegionalCluster) -> None:
+    for name, value in (
+        ("ClusterIdentifier", cluster.cluster_identifier),
+        ("ClusterArn", cluster.cluster_arn),
+        ("ClusterEndpoint", cluster.cluster_endpoint),
+    ):
+        CfnOutput(stack, name, value=value)

@@ -1,0 +1,128 @@
+"""The real CDK CLI, in the one version that this library is tried with."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from .embedded_aws import ACCOUNT, EmbeddedAws, node
+
+CDK_CLI_VERSION = "2.1148.1"
+"""npm's tag ``latest`` cannot read the assemblies of every aws-cdk-lib that this library allows."""
+
+_HOME = Path(sys.prefix) / "lib" / "cdk-cli"
+_STAMP = _HOME / f"installed-{CDK_CLI_VERSION}"
+
+
+class CdkError(Exception):
+    """The CDK CLI failed; the text is what it said."""
+
+
+def install() -> None:
+    """Put the CDK CLI beside this Python, once; nothing global is touched.
+
+    Raises:
+        CdkError: npm could not, with what it said.
+    """
+    if _STAMP.exists():
+        return
+    npm = Path(node()).parent.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    command = [node(), str(npm), "install", "--no-audit", "--no-fund", "--no-save", f"--prefix={_HOME}"]
+    _HOME.mkdir(parents=True, exist_ok=True)
+    done = subprocess.run(
+        [*command, f"aws-cdk@{CDK_CLI_VERSION}"],
+        env={"NODE_USE_SYSTEM_CA": "1", **os.environ},  # the machine's certificates, as pip trusts them
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise CdkError(f"npm could not install aws-cdk@{CDK_CLI_VERSION}:\n{done.stdout}{done.stderr}")
+    _STAMP.touch()
+
+
+class CdkCli:
+    """Runs the CDK CLI on one app against the embedded AWS.
+
+    Args:
+        aws: Where to.
+        folder: The app's folder, with its cdk.json.
+        app: How the app is run, as in ``cdk --app``. Default: cdk.json says it.
+        output: Folder for the assembly. Default: the embedded AWS's own, which goes with it.
+        context: Context values, as in ``cdk --context``. Default: none.
+        tell: Gets each line that the CLI writes. Default: nobody.
+    """
+
+    def __init__(
+        self,
+        aws: EmbeddedAws,
+        folder: Path,
+        *,
+        app: str | None = None,
+        output: Path | None = None,
+        context: Mapping[str, str] | None = None,
+        tell: Callable[[str], None] = lambda line: None,
+    ) -> None:
+        install()
+        self._aws = aws
+        self._folder = folder
+        self._options = [
+            f"--output={output or aws.directory / f'cdk.out-{folder.name}'}",
+            *([f"--app={app}"] if app else []),
+            *(f"--context={key}={value}" for key, value in (context or {}).items()),
+        ]
+        self._tell = tell
+
+    def bootstrap(self) -> str:
+        """Make every Region of the embedded AWS ready for the CDK."""
+        environments = [f"aws://{ACCOUNT}/{region}" for region in self._aws.regions]
+        return self.run("bootstrap", *environments)
+
+    def deploy(self, *stacks: str) -> str:
+        """Deploy *stacks*, all by default, and what they depend on."""
+        return self.run("deploy", *(stacks or ["--all"]), "--require-approval=never", "--progress=events")
+
+    def destroy(self, *stacks: str) -> str:
+        """Destroy *stacks*, all by default, and what depends on them."""
+        return self.run("destroy", *(stacks or ["--all"]), "--force", "--progress=events")
+
+    def run(self, *arguments: str) -> str:
+        """What the CLI wrote.
+
+        Raises:
+            CdkError: it did not exit with 0.
+        """
+        process = self.start(*arguments)
+        written = []
+        try:
+            assert process.stdout  # noqa: S101 - start asked for it
+            for line in process.stdout:
+                written.append(line)
+                self._tell(line.rstrip())
+            process.wait()
+        finally:
+            process.kill()  # where the loop was interrupted
+        if process.returncode:
+            raise CdkError("".join(written))
+        return "".join(written)
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """The CLI as a running process."""
+        script = _HOME / "node_modules" / "aws-cdk" / "bin" / "cdk"
+        common = ["--ci", "--no-color", "--no-notices", "--no-version-reporting"]
+        quiet = {"CDK_DISABLE_CLI_TELEMETRY": "true", "CDK_DISABLE_VERSION_CHECK": "true", "PYTHONDONTWRITEBYTECODE": ""}
+        return subprocess.Popen(
+            [node(), str(script), *arguments, *self._options, *common],
+            cwd=self._folder,
+            env={**self._aws.environment(), **quiet},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+
+if __name__ == "__main__":
+    install()

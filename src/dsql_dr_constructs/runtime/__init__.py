@@ -1,0 +1,1 @@
+"""What runs inside Lambda: boto3 and the standard library only, never the CDK."""

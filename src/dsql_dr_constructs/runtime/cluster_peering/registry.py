@@ -1,0 +1,12 @@
+"""Where a deployment's clusters are looked up: names shared by the constructs and the Lambda functions."""
+
+DEPLOYMENT_TAG = "dsql-dr:deployment"
+"""Tag on both clusters of a pair; its value is the deployment name, and IAM conditions compare with it."""
+
+FIELDS = ("arn", "identifier", "endpoint")
+"""What the registry says about a cluster."""
+
+
+def registry_path(deployment: str, region: str | None = None, field: str | None = None) -> str:
+    """Name of the SSM parameter for *field* of the cluster in *region*; the folder above it where those are left out."""
+    return "/".join(part for part in ("/dsql-dr", deployment, region, field) if part)
