@@ -1,0 +1,46 @@
+# Works with python3 (3.10 or newer, with venv), git and make alone; everything else goes into .venv.
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/ready
+GENERATED := .gitattributes .gitignore pyproject.toml .projen/deps.json .projen/files.json .projen/tasks.json
+
+# the Node in .venv, for jsii; and byte code, without which every start of the CDK costs seconds
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: demo test unit lint configure clean
+
+demo: $(READY)  ## deploy, look at and destroy examples/quickstart on an embedded AWS; KEEP=1 leaves it running
+	$(BIN)/dsql-dr rehearse $(if $(KEEP),--keep) examples/quickstart
+
+test: lint  ## everything that CI runs
+	$(BIN)/pytest
+
+unit: $(READY)  ## the fast loop
+	$(BIN)/pytest tests/unit tests/runtime
+
+lint: $(READY)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	@before=$$(cat $(GENERATED) | cksum); PROJEN_DISABLE_POST=1 $(BIN)/python .projenrc.py; \
+	test "$$before" = "$$(cat $(GENERATED) | cksum)" || \
+	{ echo "projen changed a file that it owns: edit .projenrc.py, run 'make configure' and commit both."; exit 1; }
+
+configure: $(READY)  ## after a change of .projenrc.py: write the files that projen owns, and the lock
+	PROJEN_DISABLE_POST=1 $(BIN)/python .projenrc.py
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-annotate --no-header \
+	--no-emit-index-url --extra rehearsal $(addprefix --group ,build configure lint test) \
+	--output-file requirements.lock pyproject.toml
+
+clean:
+	rm -rf .venv dist .mypy_cache .ruff_cache examples/*/cdk.out
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(READY): requirements.lock pyproject.toml src/dsql_dr_constructs/rehearsal/cdk_cli.py
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m dsql_dr_constructs.rehearsal.cdk_cli
+	touch $@
