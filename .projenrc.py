@@ -64,8 +64,27 @@ pyproject.add_override(
         "target-version": "py310",
         "src": ["src", "tests"],
         "lint": {
-            "select": ["E", "F", "W", "I", "UP", "B", "C4", "SIM", "PT", "RET", "RUF", "S", "T20", "PTH", "TRY", "A", "N"],
+            "select": [
+                "E",
+                "F",
+                "W",
+                "I",
+                "UP",
+                "B",
+                "C4",
+                "SIM",
+                "PT",
+                "RET",
+                "RUF",
+                "S",
+                "T20",
+                "PTH",
+                "TRY",
+                "A",
+                "N",
+            ],
             "ignore": [
+                "A001",
                 "A002",  # `id` is the name that every construct gives its second parameter
                 "TRY003",  # errors are sentences, and sentences are long
                 "S603",  # the rehearsal starts processes by argument list, never through a shell

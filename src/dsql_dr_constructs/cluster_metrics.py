@@ -47,7 +47,9 @@ class ClusterMetrics:
             label=label,
         )
 
-    def metric_read_only_transactions(self, *, statistic: str = "Sum", period: Duration | None = None) -> cloudwatch.Metric:
+    def metric_read_only_transactions(
+        self, *, statistic: str = "Sum", period: Duration | None = None
+    ) -> cloudwatch.Metric:
         """Read-only transactions that finished (count; Sum by default)."""
         return self.metric("ReadOnlyTransactions", statistic=statistic, period=period)
 
@@ -75,7 +77,9 @@ class ClusterMetrics:
         """Bytes read from storage (bytes; Sum by default)."""
         return self.metric("BytesRead", statistic=statistic, period=period, unit=cloudwatch.Unit.BYTES)
 
-    def metric_cluster_storage_size(self, *, statistic: str = "Maximum", period: Duration | None = None) -> cloudwatch.Metric:
+    def metric_cluster_storage_size(
+        self, *, statistic: str = "Maximum", period: Duration | None = None
+    ) -> cloudwatch.Metric:
         """Size of the cluster's data (bytes; Maximum by default)."""
         return self.metric("ClusterStorageSize", statistic=statistic, period=period, unit=cloudwatch.Unit.BYTES)
 
@@ -95,7 +99,9 @@ class ClusterMetrics:
         """Distributed processing units of query processing (count; Sum by default)."""
         return self.metric("ComputeDPU", statistic=statistic, period=period)
 
-    def metric_multi_region_write_dpu(self, *, statistic: str = "Sum", period: Duration | None = None) -> cloudwatch.Metric:
+    def metric_multi_region_write_dpu(
+        self, *, statistic: str = "Sum", period: Duration | None = None
+    ) -> cloudwatch.Metric:
         """Distributed processing units of writes replicated to the peer (count; Sum by default)."""
         return self.metric("MultiRegionWriteDPU", statistic=statistic, period=period)
 

@@ -65,13 +65,13 @@ class ClusterPeering(Construct):
             peer: The cluster in the other Region's stack.
             witness_region: Region that both clusters were created with as their witness.
             deployment_name: What the pair is called in the registry and in tags.
-            removal_policy: With DESTROY, deleting this stack deletes *peer* too, since DSQL keeps a deleted cluster until
-                its peer is deleted. Default: RETAIN, only the registry is removed.
+            removal_policy: With DESTROY, deleting this stack deletes *peer* too, since DSQL keeps a deleted cluster
+                until its peer is deleted. Default: RETAIN, only the registry is removed.
             registry_regions: Further Regions that get registry entries. Default: only those of the two clusters.
             timeout: How long both clusters may take to become ACTIVE; 1 to 115 minutes. Default: 30 minutes.
-            verify_on_deploy: Whether every deployment looks at the pair and mends what differs (a peer that was removed,
-                a registry entry that is missing). It shows as one changed property in ``cdk diff``, which a set
-                SOURCE_DATE_EPOCH keeps still. False: only when a cluster changes. Default: True.
+            verify_on_deploy: Whether every deployment looks at the pair and mends what differs (a peer that was
+                removed, a registry entry that is missing). It shows as one changed property in ``cdk diff``, which a
+                set SOURCE_DATE_EPOCH keeps still. False: only when a cluster changes. Default: True.
 
         Raises:
             ValueError: a bad deployment name or time-out, both clusters in one stack, or *cluster* in another stack.
@@ -110,7 +110,9 @@ class ClusterPeering(Construct):
                 "CloudFormation gives a custom resource two hours at most; 30 minutes is the default."
             )
         if Stack.of(self._cluster) is not Stack.of(self):
-            raise ValueError(f"Peering {self.node.path!r} is in another stack than its cluster: give it that stack's scope.")
+            raise ValueError(
+                f"Peering {self.node.path!r} is in another stack than its cluster: give it that stack's scope."
+            )
         if Stack.of(self._peer) is Stack.of(self):
             raise ValueError(
                 f"Peering {self.node.path!r} has both clusters in one stack: a pair has two Regions, and so two stacks."

@@ -28,7 +28,7 @@ def validate_deployment_name(name: str) -> str:
         ValueError: *name* is a token, too long, or has characters other than letters, digits, ``-`` and ``_``.
     """
     if Token.is_unresolved(name):
-        raise ValueError("The deployment name is a token: paths and names need it at synth; give deployment_name='...'.")
+        raise ValueError("The deployment name is a token: paths need it at synth; give deployment_name='...'.")
     if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
         suggestion = re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-")[:_LONGEST] or "orders-production"
         raise ValueError(

@@ -65,12 +65,12 @@ class MultiRegionDsqlDr(Construct):
             account: 12 digits. Default: the Stage's, else CDK_DEFAULT_ACCOUNT, else the account of whoever deploys.
             environment_name: Last part of stack names and of the deployment name. Default: production.
             cluster_prefix: First part of the clusters' ``Name`` tags. Default: dr-dsql.
-            deployment_name: What the pair is called in the registry. Default: Stage, *id* and *environment_name*, joined
-                with ``-``.
+            deployment_name: What the pair is called in the registry. Default: Stage, *id* and *environment_name*,
+                joined with ``-``.
             removal_policy: What ``cdk destroy`` does to the clusters. Default: RETAIN, they live on, peered.
             deletion_protection: Whether DSQL refuses to delete them. Default: on, unless *removal_policy* is DESTROY.
             peering_timeout: How long peering may take; 1 to 115 minutes. Default: 30 minutes.
-            verify_on_deploy: Whether every deployment mends the pair where it differs; see `ClusterPeering`. Default: True.
+            verify_on_deploy: Whether every deployment mends the pair; see `ClusterPeering`. Default: True.
             tags: Tags on every resource of both stacks. Default: none.
 
         Raises:
@@ -125,15 +125,15 @@ class MultiRegionDsqlDr(Construct):
             grantee: A role, function or the like in a stack of yours, in the Region of either cluster.
 
         Raises:
-            ValueError: *grantee* is in one of the pair's own stacks, which are deployed before the registry is written, or
-                in a Region that has no registry.
+            ValueError: *grantee* is in one of the pair's own stacks, which are deployed before the registry is written,
+                or in a Region that has no registry.
         """
         stack = self._stack_that_reads_registry(grantee)
         return [self._registered(stack, one).grant_connect(grantee) for one in (self.primary, self.secondary)]
 
     def _stack_that_reads_registry(self, grantee: iam.IGrantable) -> Stack:
         if not isinstance(grantee, Construct):
-            raise ValueError(f"grant_connect got {grantee!r}: give a role, function or other construct in a stack.")
+            raise TypeError(f"grant_connect got {grantee!r}: give a role, function or other construct in a stack.")
         stack, regions = Stack.of(grantee), [self.primary.cluster_region, self.secondary.cluster_region]
         if stack in self._stacks:
             raise ValueError(
@@ -174,7 +174,11 @@ class MultiRegionDsqlDr(Construct):
 
     def _refuse_doubled_name(self) -> None:
         for other in self.node.root.node.find_all():
-            if not isinstance(other, MultiRegionDsqlDr) or other is self or other.deployment_name != self.deployment_name:
+            if (
+                not isinstance(other, MultiRegionDsqlDr)
+                or other is self
+                or other.deployment_name != self.deployment_name
+            ):
                 continue
             if other._account == self._account or None in (other._account, self._account):
                 raise ValueError(

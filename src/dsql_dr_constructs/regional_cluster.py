@@ -236,12 +236,12 @@ def _refuse_contradictions(
 ) -> None:
     if removal_policy == RemovalPolicy.DESTROY and protected:
         raise ValueError(
-            f"Cluster {id!r} has removal_policy DESTROY and deletion_protection on, so its stack could never be deleted: "
+            f"Cluster {id!r} has removal_policy DESTROY and deletion_protection on, and its stack could never go: "
             "leave deletion_protection out, or keep the cluster with RemovalPolicy.RETAIN."
         )
     if peer_cluster_arns and not witness_region:
         raise ValueError(f"Cluster {id!r} has peers and no witness: give witness_region, a third Region of their set.")
     if witness_region and not Token.is_unresolved(region) and witness_region == region:
         raise ValueError(
-            f"Cluster {id!r} has its witness in its own Region {region!r}: give witness_region another Region of the set."
+            f"Cluster {id!r} has its witness in its own Region {region!r}: give witness_region another one of the set."
         )

@@ -28,8 +28,8 @@ class RegionSet:
     def __post_init__(self) -> None:
         if len(set(self.regions)) < 3:
             raise ValueError(
-                f"Region set {self.name!r} has {sorted(set(self.regions))}: a pair and its witness need three different "
-                f"Regions; give RegionSet({self.name!r}, (...)) at least three Region codes."
+                f"Region set {self.name!r} has {sorted(set(self.regions))}: a pair and its witness need three "
+                f"different Regions; give RegionSet({self.name!r}, (...)) at least three Region codes."
             )
 
     def __str__(self) -> str:
@@ -83,7 +83,7 @@ def validate_topology(primary: str, secondary: str, witness: str, region_set: Re
 def _require_concrete(role: str, region: str) -> None:
     if Token.is_unresolved(region) or not region:
         raise ValueError(
-            f"{role} is {'a token' if region else 'empty'}, which only a deployment could resolve: stacks of a pair need "
+            f"{role} is {'a token' if region else 'empty'}, which only a deployment could resolve: the stacks need "
             f'their Regions at synth, so give a Region code such as "{REGION_SETS[0].regions[0]}".'
         )
 
@@ -106,8 +106,8 @@ def _why_unknown(region: str, known: tuple[RegionSet, ...], taken: set[str]) -> 
     near = difflib.get_close_matches(region, [code for code in every if code not in taken], n=1, cutoff=0.5)
     nearest = f" The nearest free Region by name is {near[0]!r}." if near else ""
     return (
-        f"Aurora DSQL offers no multi-Region clusters there. Allowed are three Regions of one set: {_sets(known)}.{nearest} "
-        "If AWS has added the Region since this release, give region_set=RegionSet(...)."
+        f"Aurora DSQL offers no multi-Region clusters there. Allowed are three Regions of one set: {_sets(known)}."
+        f"{nearest} If AWS has added the Region since this release, give region_set=RegionSet(...)."
     )
 
 

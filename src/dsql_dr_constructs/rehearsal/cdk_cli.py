@@ -87,7 +87,7 @@ class CdkCli:
 
     def destroy(self, *stacks: str) -> str:
         """Destroy *stacks*, all by default, and what depends on them."""
-        return self.run("destroy", *(stacks or ["--all"]), "--force", "--progress=events")
+        return self.run("destroy", *(stacks or ["--all"]), "--force")
 
     def run(self, *arguments: str) -> str:
         """What the CLI wrote.
@@ -113,7 +113,11 @@ class CdkCli:
         """The CLI as a running process."""
         script = _HOME / "node_modules" / "aws-cdk" / "bin" / "cdk"
         common = ["--ci", "--no-color", "--no-notices", "--no-version-reporting"]
-        quiet = {"CDK_DISABLE_CLI_TELEMETRY": "true", "CDK_DISABLE_VERSION_CHECK": "true", "PYTHONDONTWRITEBYTECODE": ""}
+        quiet = {
+            "CDK_DISABLE_CLI_TELEMETRY": "true",
+            "CDK_DISABLE_VERSION_CHECK": "true",
+            "PYTHONDONTWRITEBYTECODE": "",
+        }
         return subprocess.Popen(
             [node(), str(script), *arguments, *self._options, *common],
             cwd=self._folder,

@@ -39,7 +39,9 @@ class CompositeAlarmHandler:
         name = properties.get("AlarmName") or f"{stack_name}-{logical_id}-{secrets.token_hex(6).upper()}"
         return self._put(name, properties)
 
-    def update(self, name: str, old: dict[str, Any], new: dict[str, Any], stack_name: str) -> tuple[str, dict[str, Any]]:
+    def update(
+        self, name: str, old: dict[str, Any], new: dict[str, Any], stack_name: str
+    ) -> tuple[str, dict[str, Any]]:
         return self._put(new.get("AlarmName") or name, new)
 
     def delete(self, name: str, properties: dict[str, Any]) -> None:

@@ -112,7 +112,7 @@ def _attributes(cluster: Cluster) -> dict[str, Any]:
         "Endpoint": cluster.endpoint,
         "CreationTime": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(cluster.created)),
         "VpcEndpointServiceName": cluster.vpc_endpoint_service_name,
-        "VpcEndpoint": f"{cluster.identifier}.{cluster.vpc_endpoint_service_name.rpartition('.')[2]}.{cluster.region}.on.aws",
+        "VpcEndpoint": f"{cluster.identifier}.dsql-{cluster.identifier[:6]}.{cluster.region}.on.aws",
         "EncryptionDetails.EncryptionStatus": "ENABLED",
         "PolicyVersion": "1" if cluster.policy else "",
     }

@@ -232,7 +232,9 @@ class Dsql:
             if peer is None:
                 raise DsqlError("ValidationException", f"Peer cluster {arn} does not exist.")
             if peer.region in (cluster.region, witness):
-                raise DsqlError("ValidationException", f"Peer cluster {arn} is in Region {peer.region} of {cluster.arn}.")
+                raise DsqlError(
+                    "ValidationException", f"Peer cluster {arn} is in Region {peer.region} of {cluster.arn}."
+                )
             if peer.witness_region != witness:
                 raise DsqlError("ValidationException", f"Peer cluster {arn} has another witness Region.")
         cluster.witness_region, cluster.peers = witness, peers

@@ -50,7 +50,9 @@ class DsqlCall:
         return f"arn:aws:dsql:{self.region}:{self.account}:cluster/{self.identifier or '*'}"
 
 
-def parse(method: str, path: str, query: dict[str, list[str]], body: bytes, account: str, region: str) -> DsqlCall | None:
+def parse(
+    method: str, path: str, query: dict[str, list[str]], body: bytes, account: str, region: str
+) -> DsqlCall | None:
     """The call behind a request; None if DSQL has no such path."""
     for verb, pattern, name in _ROUTES:
         match = re.fullmatch(pattern, unquote(path))

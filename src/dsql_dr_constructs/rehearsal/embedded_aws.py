@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -96,15 +97,11 @@ class EmbeddedAws:
         if self._process:
             if self._process.poll() is None:
                 self._process.terminate()
-                try:
+                with contextlib.suppress(subprocess.TimeoutExpired):
                     self._process.wait(timeout=3)
-                except subprocess.TimeoutExpired:
-                    pass
             # what it started is in its group, and may have outlived it
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
             self._process.wait()
             if self._process.stdin:
                 self._process.stdin.close()
@@ -134,7 +131,7 @@ class EmbeddedAws:
 
     def client(self, service: str, region: str) -> Any:
         """A boto3 client of this AWS."""
-        return boto3.client(  # type: ignore[call-overload]
+        return boto3.client(
             service,
             region_name=region,
             endpoint_url=self.endpoint,
@@ -151,7 +148,7 @@ class EmbeddedAws:
         self._control("DELETE", "faults", {"name": name})
 
     def calls(self) -> list[dict[str, Any]]:
-        """Every call since the start or `forget_calls`: account, region, service, name, role of the calling function."""
+        """Every call since the start or `forget_calls`: account, region, service, name, role of the function."""
         answer: list[dict[str, Any]] = self._control("GET", "calls")
         return answer
 

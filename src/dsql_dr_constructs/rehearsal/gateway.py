@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import parse_qs
+from xml.sax.saxutils import escape
 
 from . import dsql_api, function_permissions
 from .dsql import Dsql, DsqlError
@@ -71,7 +72,9 @@ class Gateway:
         account, region, service = signed.groups()
         body = await _read(receive)
         query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
-        request = dsql_api.parse(scope["method"], scope["path"], query, body, account, region) if service == "dsql" else None
+        request = (
+            dsql_api.parse(scope["method"], scope["path"], query, body, account, region) if service == "dsql" else None
+        )
         name = request.name if request else _call_name(scope, headers, body)
         role = function_permissions.role_of(headers.get("x-amz-security-token"))
         call = Call(account, region, service, name, role, scope["path"])
@@ -181,8 +184,8 @@ def _error(code: str, message: str, status: int, headers: dict[str, str]) -> Ans
     """*code* in the protocol of the request: XML for the Query protocol, JSON for the others."""
     if "x-www-form-urlencoded" not in headers.get("content-type", ""):
         return dsql_api.error_response(code, message, status)
-    xml = f"<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error></ErrorResponse>"
-    return status, {"content-type": "text/xml"}, xml.encode()
+    error = f"<Error><Type>Sender</Type><Code>{code}</Code><Message>{escape(message)}</Message></Error>"
+    return status, {"content-type": "text/xml"}, f"<ErrorResponse>{error}</ErrorResponse>".encode()
 
 
 def _json(status: int, body: Any) -> Answer:
@@ -197,7 +200,7 @@ async def _respond(send: Send, answer: Answer) -> None:
 
 
 async def _read(receive: Receive) -> bytes:
-    body = b""
+    body: bytes = b""
     while True:
         message = await receive()
         body += message.get("body", b"")

@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 
 PINNED_VERSION = "1.5.33"
 
-SEAMS = {
+SEAMS: dict[str, dict[str, list[str] | None]] = {
     "ministack.app": {"app": ["scope", "receive", "send"], "AUTH": None},
     "ministack.core.responses": {"get_account_id": [], "get_region": [], "set_request_account_id": None},
     "ministack.core.lambda_runtime": {"execution_credentials": ["config"]},
@@ -67,8 +67,8 @@ def where() -> tuple[str, str]:
 
 def add_resource_type(name: str, handler: Any) -> None:
     """Teach CloudFormation the resource type *name*; its handler may block."""
-    provisioners = importlib.import_module("ministack.services.cloudformation.provisioners")
-    stacks = importlib.import_module("ministack.services.cloudformation.stacks")
+    provisioners: Any = importlib.import_module("ministack.services.cloudformation.provisioners")
+    stacks: Any = importlib.import_module("ministack.services.cloudformation.stacks")
     provisioners._RESOURCE_HANDLERS[name] = {
         "create": handler.create,
         "update": handler.update,
@@ -94,8 +94,8 @@ def call_cloudwatch(action: str, parameters: dict[str, Any]) -> None:
 
 def mark_function_credentials(token: Callable[[dict[str, Any]], str]) -> None:
     """Put *token* of a function's configuration into the session token of its credentials."""
-    runtime = importlib.import_module("ministack.core.lambda_runtime")
-    service = importlib.import_module("ministack.services.lambda_svc")
+    runtime: Any = importlib.import_module("ministack.core.lambda_runtime")
+    service: Any = importlib.import_module("ministack.services.lambda_svc")
     plain = runtime.execution_credentials
 
     def marked(config: dict[str, Any]) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import boto3
@@ -16,9 +16,9 @@ from .teardown import Teardown
 _CONFIG = Config(connect_timeout=5, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 2})
 
 
-@lru_cache(maxsize=None)
+@cache
 def _client(service: str, region: str) -> Any:
-    return boto3.client(service, region_name=region, config=_CONFIG)  # type: ignore[call-overload]
+    return boto3.client(service, region_name=region, config=_CONFIG)
 
 
 def on_event(event: dict[str, Any], context: object) -> dict[str, Any]:

@@ -44,9 +44,7 @@ class Handshake(PolledChange):
         if cluster.status == "not found" and self.elapsed < _VISIBLE_WITHIN:
             raise TryAgain(f"{cluster}")
         if cluster.status in GONE or cluster.status in ("FAILED", "not found"):
-            raise PeeringError(
-                f"{cluster}, and no peering can come of that. Remove it from its stack or replace it, then deploy again."
-            )
+            raise PeeringError(f"{cluster}, and no peering can come of that. Remove or replace it, then deploy again.")
 
     def _tell(self, cluster: Cluster, *, of: Cluster) -> bool:
         """Make *of* the one peer of *cluster*; False if it is already."""

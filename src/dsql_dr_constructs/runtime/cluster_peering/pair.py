@@ -132,7 +132,7 @@ def region_of(arn: str) -> str:
 
 
 def ask(what: str, call: Callable[..., Any], **arguments: Any) -> Any:
-    """The answer of *call*, its failure sorted: `NotFound`, `TryAgain`, or `PeeringError` with *what* in the sentence."""
+    """The answer of *call*, its failure sorted into `NotFound`, `TryAgain` and `PeeringError`; *what* names it."""
     try:
         return call(**arguments)
     except ClientError as error:

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
-from .pair import Cluster, ClientFactory, NotFound, Pair, PeeringError, TryAgain
+from .pair import ClientFactory, Cluster, NotFound, Pair, PeeringError, TryAgain
 from .registry import registry_path
 
 
@@ -70,7 +70,9 @@ class PolledChange(ABC):
     def _state_of(self, find: Callable[[], str | None]) -> str:
         try:
             arn = find()
-            found: Cluster | str = self.pair.describe(arn) if arn else f"no cluster registered in {self.pair.peer_region}"
+            found: Cluster | str = (
+                self.pair.describe(arn) if arn else f"no cluster registered in {self.pair.peer_region}"
+            )
         except (NotFound, TryAgain, PeeringError) as error:
             return str(error)
         return str(found)

@@ -8,5 +8,5 @@ FIELDS = ("arn", "identifier", "endpoint")
 
 
 def registry_path(deployment: str, region: str | None = None, field: str | None = None) -> str:
-    """Name of the SSM parameter for *field* of the cluster in *region*; the folder above it where those are left out."""
+    """Name of the SSM parameter for *field* of the cluster in *region*; the folder above it where they are left out."""
     return "/".join(part for part in ("/dsql-dr", deployment, region, field) if part)

@@ -50,7 +50,7 @@ class Teardown(PolledChange):
         for cluster in pair:
             if cluster.deletion_protection:
                 raise PeeringError(
-                    f"cluster {cluster.identifier} in {cluster.region} has deletion protection on, so neither cluster was "
+                    f"cluster {cluster.identifier} in {cluster.region} has deletion protection on, so neither was "
                     f"touched. To delete the pair, deploy with deletion_protection=False first, or run: aws dsql "
                     f"update-cluster --region {cluster.region} --identifier {cluster.identifier} "
                     "--no-deletion-protection-enabled"
