@@ -11,8 +11,8 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test unit lint configure clean
 
-demo: $(READY)  ## deploy, look at and destroy examples/quickstart on an embedded AWS; KEEP=1 leaves it running
-	$(BIN)/dsql-dr rehearse $(if $(KEEP),--keep) examples/quickstart
+demo: $(READY)  ## deploy, look at, hurt, heal and destroy examples/quickstart on an embedded AWS; KEEP=1 leaves it running
+	$(BIN)/dsql-dr rehearse $(if $(KEEP),--keep,--heal) examples/quickstart
 
 test: lint  ## everything that CI runs
 	$(BIN)/pytest

@@ -135,8 +135,7 @@ class ClusterPeering(Construct):
         log_group = logs.LogGroup(
             self, "Logs", retention=logs.RetentionDays.ONE_MONTH, removal_policy=RemovalPolicy.DESTROY
         )
-        self._role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
-        log_group.grant_write(self._role)
+        self._role = self._function_role("Role", log_group)
         for statement in self._permissions():
             self._role.add_to_policy(statement)
         functions = [
@@ -165,7 +164,15 @@ class ClusterPeering(Construct):
             total_timeout=timeout.plus(Duration.minutes(5)),
             log_group=log_group,
             disable_waiter_state_machine_logging=True,
+            framework_on_event_role=self._function_role("FrameworkOnEventRole", log_group),
+            framework_complete_and_timeout_role=self._function_role("FrameworkIsCompleteRole", log_group),
         )
+
+    def _function_role(self, id: str, log_group: logs.ILogGroup) -> iam.Role:
+        """May write to *log_group*, and not create one: a log group born after the stack's end would stay for ever."""
+        role = iam.Role(self, id, assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+        log_group.grant_write(role)
+        return role
 
     def _permissions(self) -> list[iam.PolicyStatement]:
         """Exactly the calls of runtime/cluster_peering.

@@ -64,17 +64,22 @@ class CdkCli:
         app: str | None = None,
         output: Path | None = None,
         context: Mapping[str, str] | None = None,
-        tell: Callable[[str], None] = lambda line: None,
+        tell: Callable[[str], object] = lambda line: None,
     ) -> None:
         install()
         self._aws = aws
         self._folder = folder
+        self._tell = tell
+        self.output = output or aws.directory / f"cdk.out-{folder.name}"
         self._options = [
-            f"--output={output or aws.directory / f'cdk.out-{folder.name}'}",
+            f"--output={self.output}",
             *([f"--app={app}"] if app else []),
             *(f"--context={key}={value}" for key, value in (context or {}).items()),
         ]
-        self._tell = tell
+
+    def synthesized(self) -> CdkCli:
+        """The same app as it was last synthesized, so that the next commands need not do it again."""
+        return CdkCli(self._aws, self._folder, app=str(self.output), output=self.output, tell=self._tell)
 
     def bootstrap(self) -> str:
         """Make every Region of the embedded AWS ready for the CDK."""

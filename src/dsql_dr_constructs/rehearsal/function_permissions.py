@@ -8,15 +8,16 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from .ministack_seams import mark_function_credentials
+from .ministack_seams import drop_logs_without_group, mark_function_credentials
 
 _MARK = "function-role:"
 _ALWAYS_ALLOWED = frozenset({"sts:GetCallerIdentity"})
 
 
 def install() -> None:
-    """From now on the credentials of functions tell their role."""
+    """From now on the credentials of functions tell their role, and their logs need it."""
     mark_function_credentials(lambda config: f"{_MARK}{config.get('Role', '')}")
+    drop_logs_without_group(_may_create_log_group)
 
 
 def role_of(session_token: str | None) -> str | None:
@@ -45,3 +46,9 @@ def refusal(role_arn: str, action: str, resource: str, region: str, context: dic
         f"User: {caller} is not authorized to perform: {action} on resource: {resource} "
         "because no identity-based policy allows the action"
     )
+
+
+def _may_create_log_group(config: dict[str, Any]) -> bool:
+    region, account = config["FunctionArn"].split(":")[3:5]
+    group = f"arn:aws:logs:{region}:{account}:log-group:{config['LoggingConfig']['LogGroup']}"
+    return refusal(config["Role"], "logs:CreateLogGroup", group, region, {}) is None

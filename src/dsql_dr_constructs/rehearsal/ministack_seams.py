@@ -19,7 +19,11 @@ SEAMS: dict[str, dict[str, list[str] | None]] = {
     "ministack.app": {"app": ["scope", "receive", "send"], "AUTH": None},
     "ministack.core.responses": {"get_account_id": [], "get_region": [], "set_request_account_id": None},
     "ministack.core.lambda_runtime": {"execution_credentials": ["config"]},
-    "ministack.services.lambda_svc": {"execution_credentials": ["config"]},
+    "ministack.services.lambda_svc": {
+        "execution_credentials": ["config"],
+        "_emit_lambda_logs": ["func", "request_id", "log_text", "error", "duration_ms", "log_source"],
+    },
+    "ministack.services.cloudwatch_logs": {"_log_groups": None},
     "ministack.services.cloudwatch": {"handle_request": ["method", "path", "headers", "body", "query_params"]},
     "ministack.services.cloudformation.provisioners": {"_RESOURCE_HANDLERS": None},
     "ministack.services.cloudformation.stacks": {"_runs_on_worker_thread": ["resource_type"]},
@@ -102,3 +106,18 @@ def mark_function_credentials(token: Callable[[dict[str, Any]], str]) -> None:
         return {**plain(config), "AWS_SESSION_TOKEN": token(config)}
 
     runtime.execution_credentials = service.execution_credentials = marked
+
+
+def drop_logs_without_group(may_create: Callable[[dict[str, Any]], bool]) -> None:
+    """Let a function's logs create their log group only where *may_create*, asked with its configuration, says so."""
+    service: Any = importlib.import_module("ministack.services.lambda_svc")
+    groups: Any = importlib.import_module("ministack.services.cloudwatch_logs")
+    plain = service._emit_lambda_logs
+
+    def checked(func: dict[str, Any], *arguments: Any, **options: Any) -> None:
+        config = func.get("config") or func
+        group = (config.get("LoggingConfig") or {}).get("LogGroup")
+        if not group or group in groups._log_groups or may_create(config):
+            plain(func, *arguments, **options)
+
+    service._emit_lambda_logs = checked

@@ -1,0 +1,94 @@
+"""The command ``dsql-dr``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from . import survey
+from .cdk_cli import CdkError
+from .embedded_aws import EmbeddedAws, node
+from .rehearse import Rehearsal
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Exit with 0 if everything that was asked for came true."""
+    options = _parser().parse_args(arguments)
+    os.environ.setdefault("JSII_NODE", node())
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that what was started is stopped
+    console = Console(highlight=False, markup=False, emoji=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, markup=False, emoji=False, width=200)
+    try:
+        sys.exit(0 if rehearse(options, console) else 1)
+    except KeyboardInterrupt:
+        console.print("Stopped.")
+        sys.exit(128 + signal.SIGINT)
+
+
+def rehearse(options: argparse.Namespace, console: Console) -> bool:
+    """The command ``dsql-dr rehearse``."""
+    with EmbeddedAws(regions=["us-east-1"]) as aws:
+        rehearsal = Rehearsal(aws, options.folder.resolve(), app=options.app, console=console)
+        try:
+            rehearsal.deploy()
+            rehearsal.show()
+            if options.keep:
+                _keep(aws, console)
+                return True
+            healed = rehearsal.heal() if options.heal else True
+            return rehearsal.destroy() and healed
+        except CdkError as error:
+            reasons = survey.failures(aws)
+            console.print("Failed. What CloudFormation says:" if reasons else "Failed. What the CDK CLI says:")
+            for line in reasons or _without_trace(str(error)):
+                console.print(f"  {line}", soft_wrap=True)
+            return False
+
+
+def _keep(aws: EmbeddedAws, console: Console) -> None:
+    console.print("It keeps running. In another shell, for the AWS CLI, boto3 and the CDK CLI:\n")
+    for name, value in aws.variables().items():
+        console.print(f"export {name}={value}", soft_wrap=True)
+    console.print("\nCtrl-C stops it.")
+    try:
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        console.print("Stopped.")
+
+
+def _without_trace(text: str) -> list[str]:
+    """The lines of *text*; of a Python trace only the last, which is the error's sentence."""
+    lines, in_trace = [], False
+    for line in text.splitlines():
+        if line.startswith("Traceback "):
+            in_trace = True
+        elif in_trace and line and not line[0].isspace():
+            in_trace = False
+        if not in_trace and line.strip():
+            lines.append(line)
+    return lines
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="dsql-dr", description="Aurora DSQL across Regions, on this machine.")
+    commands = parser.add_subparsers(required=True)
+    one = commands.add_parser(
+        "rehearse",
+        help="deploy, show and destroy an app on an embedded AWS",
+        description="Deploy, show and destroy an app on an embedded AWS, with the real CDK CLI; all on this machine.",
+    )
+    one.add_argument("folder", nargs="?", type=Path, default=Path(), help="the app's folder; default: this one")
+    one.add_argument("--app", help='how the app is run, for example "python app.py"; default: as in cdk.json')
+    one.add_argument(
+        "--heal", action="store_true", help="also take peers and registry away and let a deployment heal it"
+    )
+    one.add_argument("--keep", action="store_true", help="leave it running until Ctrl-C, and print how to talk to it")
+    return parser

@@ -1,0 +1,133 @@
+"""The rehearsal of an app: deployed, looked at, hurt and healed, destroyed, all by the real CDK CLI."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from . import survey
+from .cdk_cli import CdkCli
+from .embedded_aws import EmbeddedAws
+
+
+class Rehearsal:
+    """Goes through the life of an app and tells what it sees.
+
+    Args:
+        aws: A fresh one; its Regions become those of the app's stacks.
+        folder: The app's folder.
+        app: How the app is run, as in ``cdk --app``. Default: cdk.json says it.
+        console: Where to. Steps are a line each, and on a terminal the line that is at work moves.
+    """
+
+    def __init__(self, aws: EmbeddedAws, folder: Path, *, app: str | None, console: Console) -> None:
+        self._aws = aws
+        self._console = console
+        self._said: Callable[[str], object] = lambda line: None
+        self._source = CdkCli(aws, folder, app=app, tell=lambda line: self._said(line))
+        self._cdk = self._source
+        self._retained: set[str] = set()
+
+    def deploy(self) -> None:
+        """Synthesize, make the Regions of its stacks ready, deploy all."""
+        self._synthesize()
+        with self._step(f"Bootstrapping {' and '.join(self._aws.regions)}"):
+            self._cdk.bootstrap()
+        with self._step("Deploying all stacks"):
+            self._cdk.deploy()
+
+    def show(self) -> None:
+        """The clusters, and the registry as a stack of another team reads it."""
+        table = Table("Region", "Cluster", "State", "Endpoint", "Peer", "Witness", title="Aurora DSQL clusters")
+        for one in survey.clusters(self._aws):
+            peers = [f"{arn.split('/')[-1]} in {arn.split(':')[3]}" for arn in one["peers"]]
+            witness = one.get("multiRegionProperties", {}).get("witnessRegion", "none")
+            table.add_row(
+                one["region"], one["identifier"], one["status"], one["endpoint"], ", ".join(peers) or "none", witness
+            )
+        self._print(table)
+        for region in self._aws.regions:
+            entries = survey.registry(self._aws, region)
+            table = Table("SSM parameter", "Value", title=f"Registry, read in {region}")
+            for name, value in entries.items():
+                table.add_row(name, value)
+            self._print(table if entries else f"No registry in {region}.")
+
+    def heal(self) -> bool:
+        """Take the peers and a registry entry away, deploy again, and tell whether all is as before."""
+        before = (self._peers(), [survey.registry(self._aws, region) for region in self._aws.regions])
+        with self._step("Breaking it by hand: both clusters forget their peer, one Region its registry"):
+            self._break()
+        broken = self._peers() != before[0]
+        with self._step("Deploying again"):
+            self._source.deploy()
+        after = (self._peers(), [survey.registry(self._aws, region) for region in self._aws.regions])
+        healed = broken and before == after
+        self._console.print("Healed: peers and registry are as before." if healed else "Not healed.")
+        return healed
+
+    def destroy(self) -> bool:
+        """Destroy all stacks, and tell whether nothing is left but what their removal policies keep."""
+        with self._step("Destroying all stacks"):
+            self._cdk.destroy()
+        left = survey.leftovers(self._aws)
+        for resource_type, names in left.items():
+            kept = ", kept by its removal policy" if resource_type in self._retained else ""
+            self._console.print(f"Left{kept}: {resource_type} {', '.join(names)}", soft_wrap=True)
+        if not left:
+            self._console.print(f"Nothing is left in {' and '.join(self._aws.regions)}.")
+        return set(left) <= self._retained
+
+    def _synthesize(self) -> None:
+        with self._step("Synthesizing"):
+            self._source.run("synth", "--quiet")
+            from aws_cdk import cx_api  # starts Node, so not before it is needed
+
+            stacks = cx_api.CloudAssembly(str(self._source.output)).stacks_recursively
+            regions = [stack.environment.region for stack in stacks]
+            known = [region for region in regions if region != "unknown-region"]
+            self._aws.regions = list(dict.fromkeys(known)) or self._aws.regions
+            for stack in stacks:
+                for resource in stack.template.get("Resources", {}).values():
+                    if resource.get("DeletionPolicy", "Delete") != "Delete":
+                        self._retained.add(resource["Type"])
+            self._cdk = self._source.synthesized()
+
+    def _peers(self) -> dict[str, list[str]]:
+        return {one["arn"]: one["peers"] for one in survey.clusters(self._aws)}
+
+    def _break(self) -> None:
+        for one in survey.clusters(self._aws):
+            if one["peers"]:
+                witness = one["multiRegionProperties"]["witnessRegion"]
+                self._aws.client("dsql", one["region"]).update_cluster(
+                    identifier=one["identifier"],
+                    multiRegionProperties={"witnessRegion": witness, "clusters": []},
+                )
+        last = self._aws.regions[-1]
+        names = list(survey.registry(self._aws, last))
+        if names:
+            self._aws.client("ssm", last).delete_parameters(Names=names[:10])
+
+    def _print(self, what: Table | str) -> None:
+        # a table that does not fit is cut by the reader's window, not by us: its values are there to be copied
+        self._console.print(what, soft_wrap=not self._console.is_terminal, overflow="fold")
+
+    @contextmanager
+    def _step(self, name: str) -> Iterator[None]:
+        """One line when it begins (a moving one on a terminal), one with its time when it is done."""
+        began = time.monotonic()
+        if self._console.is_terminal:
+            with self._console.status(name) as status:
+                self._said = lambda line: status.update(f"{name}: {line[:80]}")
+                yield
+        else:
+            self._console.print(f"{name} ...")
+            yield
+        self._said = lambda line: None
+        self._console.print(f"{name}: done in {time.monotonic() - began:.0f} s")
