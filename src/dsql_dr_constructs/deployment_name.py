@@ -14,10 +14,10 @@ Source: https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html
 """
 
 
-def default_deployment_name(scope: Construct, id: str, environment_name: str) -> str:
-    """Join the name of the Stage around *scope* (if there is one), *id* and *environment_name* with ``-``."""
-    stage = Stage.of(scope)
-    names = [stage.stage_name if stage else "", id, environment_name]
+def default_deployment_name(construct: Construct, environment_name: str) -> str:
+    """Join the name of the Stage around *construct* (if there is one), its id and *environment_name* with ``-``."""
+    stage = Stage.of(construct)
+    names = [stage.stage_name if stage else "", construct.node.id, environment_name]
     return "-".join(name for name in names if name)
 
 

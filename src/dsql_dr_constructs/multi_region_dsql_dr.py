@@ -80,14 +80,14 @@ class MultiRegionDsqlDr(Construct):
         super().__init__(scope, id)
         validate_topology(primary_region, secondary_region, witness_region, region_set)
         self.deployment_name = validate_deployment_name(
-            deployment_name or default_deployment_name(scope, id, environment_name)
+            deployment_name or default_deployment_name(self, environment_name)
         )
-        self._account = account or _default_account(scope)
+        self._account = account or _default_account(self)
         self._refuse_doubled_name()
         self._stacks: list[Stack] = []
         clusters = []
         for role, region in (("Primary", primary_region), ("Secondary", secondary_region)):
-            stack = self._stack(scope, id, role, region, environment_name, tags or {})
+            stack = self._stack(scope, f"{id}-{role}-{environment_name}", role, region, tags or {})
             cluster = RegionalCluster(
                 stack,
                 "Cluster",
@@ -155,11 +155,8 @@ class MultiRegionDsqlDr(Construct):
             return found
         return RegionalCluster.from_registry(stack, id, deployment=self.deployment_name, region=cluster.cluster_region)
 
-    def _stack(
-        self, scope: Construct, id: str, role: str, region: str, environment_name: str, tags: Mapping[str, str]
-    ) -> Stack:
-        name = f"{id}-{role}-{environment_name}"
-        stage = Stage.of(scope)
+    def _stack(self, scope: Construct, name: str, role: str, region: str, tags: Mapping[str, str]) -> Stack:
+        stage = Stage.of(self)
         stack = Stack(
             scope,
             name,
@@ -173,22 +170,19 @@ class MultiRegionDsqlDr(Construct):
         return stack
 
     def _refuse_doubled_name(self) -> None:
-        for other in self.node.root.node.find_all():
-            if (
-                not isinstance(other, MultiRegionDsqlDr)
-                or other is self
-                or other.deployment_name != self.deployment_name
-            ):
-                continue
-            if other._account == self._account or None in (other._account, self._account):
+        everyone = self.node.root.node.find_all()
+        others = [one for one in everyone if isinstance(one, MultiRegionDsqlDr) and one is not self]
+        for other in others:
+            same_account = other._account == self._account or None in (other._account, self._account)
+            if other.deployment_name == self.deployment_name and same_account:
                 raise ValueError(
                     f"{self.node.path!r} and {other.node.path!r} are both deployment {self.deployment_name!r} in one "
                     "account, and would overwrite each other's registry: give one of them another deployment_name."
                 )
 
 
-def _default_account(scope: Construct) -> str | None:
-    stage = Stage.of(scope)
+def _default_account(construct: Construct) -> str | None:
+    stage = Stage.of(construct)
     account = (stage.account if stage else None) or os.environ.get("CDK_DEFAULT_ACCOUNT")
     return None if account and Token.is_unresolved(account) else account
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 from aws_cdk import Arn, ArnComponents, ArnFormat, RemovalPolicy, Stack, Tags, Token
 from aws_cdk import aws_dsql as dsql
@@ -199,12 +200,7 @@ class RegionalCluster(IRegionalCluster):
             deployment: Deployment name of the pair, for example ``"AuroraDsqlDR-production"``.
             region: Region of the wanted cluster. Both clusters are registered in both Regions.
         """
-
-        def read(field: str) -> str:
-            path = registry_path(deployment, region, field)
-            return ssm.StringParameter.value_for_string_parameter(scope, path)
-
-        return _ExistingCluster(scope, id, read("identifier"), read("arn"), read("endpoint"), region, None)
+        return _RegisteredCluster(scope, id, deployment, region)
 
 
 class _ExistingCluster(IRegionalCluster):
@@ -224,6 +220,32 @@ class _ExistingCluster(IRegionalCluster):
         self.cluster_endpoint = endpoint
         self.cluster_region = region
         self.vpc_endpoint_service_name = vpc_endpoint_service_name
+
+
+class _RegisteredCluster(IRegionalCluster):
+    """Adds a template parameter for what is asked of it only, since CloudFormation warns of the unused."""
+
+    def __init__(self, scope: Construct, id: str, deployment: str, region: str) -> None:
+        super().__init__(scope, id)
+        self.cluster_region = region
+        self.vpc_endpoint_service_name = None
+        self._deployment = deployment
+
+    @cached_property  # type: ignore[override]  # settable at run time, which mypy does not see
+    def cluster_identifier(self) -> str:
+        return self._read("identifier")
+
+    @cached_property  # type: ignore[override]  # settable at run time, which mypy does not see
+    def cluster_arn(self) -> str:
+        return self._read("arn")
+
+    @cached_property  # type: ignore[override]  # settable at run time, which mypy does not see
+    def cluster_endpoint(self) -> str:
+        return self._read("endpoint")
+
+    def _read(self, field: str) -> str:
+        path = registry_path(self._deployment, self.cluster_region, field)
+        return ssm.StringParameter.value_for_string_parameter(self, path)
 
 
 def _refuse_contradictions(

@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import aws_cdk as cdk
+import pytest
+from aws_cdk import assertions
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+
+from dsql_dr_constructs import IRegionalCluster, RegionalCluster
+
+
+def test_alone_it_is_a_protected_single_region_cluster_that_outlives_its_stack(stack: cdk.Stack) -> None:
+    RegionalCluster(stack, "Cluster")
+    assertions.Template.from_stack(stack).template_matches(
+        {
+            "Resources": {
+                "ClusterEB0386A7": {
+                    "Type": "AWS::DSQL::Cluster",
+                    "Properties": {
+                        "DeletionProtectionEnabled": True,
+                        "MultiRegionProperties": assertions.Match.absent(),
+                    },
+                    "DeletionPolicy": "Retain",
+                    "UpdateReplacePolicy": "Retain",
+                }
+            }
+        }
+    )
+
+
+def test_with_a_witness_it_is_a_side_of_a_pair(stack: cdk.Stack) -> None:
+    RegionalCluster(stack, "Cluster", witness_region="us-east-2")
+    assert _properties(stack)["MultiRegionProperties"] == {"WitnessRegion": "us-east-2"}
+
+
+def test_peers_can_be_named_for_cloudformation(stack: cdk.Stack) -> None:
+    peer = "arn:aws:dsql:us-west-2:111111111111:cluster/bbbbbbbbbbbbbbbbbbbbbbbbbb"
+    RegionalCluster(stack, "Cluster", witness_region="us-east-2", peer_cluster_arns=[peer])
+    assert _properties(stack)["MultiRegionProperties"] == {"WitnessRegion": "us-east-2", "Clusters": [peer]}
+
+
+def test_destroy_takes_the_protection_off(stack: cdk.Stack) -> None:
+    RegionalCluster(stack, "Cluster", removal_policy=cdk.RemovalPolicy.DESTROY)
+    assert _properties(stack)["DeletionProtectionEnabled"] is False
+
+
+def test_protection_can_be_off_while_the_cluster_is_retained(stack: cdk.Stack) -> None:
+    RegionalCluster(stack, "Cluster", deletion_protection=False)
+    assert _properties(stack)["DeletionProtectionEnabled"] is False
+
+
+def test_key_policy_and_tags_reach_the_cluster(stack: cdk.Stack) -> None:
+    key = kms.Key.from_key_arn(stack, "Key", "arn:aws:kms:us-east-1:111111111111:key/1234")
+    statement = iam.PolicyStatement(
+        effect=iam.Effect.DENY,
+        principals=[iam.AnyPrincipal()],
+        actions=["dsql:DbConnect"],
+        resources=["*"],
+        conditions={"StringNotEquals": {"aws:SourceVpc": "vpc-1"}},
+    )
+    RegionalCluster(
+        stack,
+        "Cluster",
+        cluster_name="orders",
+        encryption_key=key,
+        policy_document=iam.PolicyDocument(statements=[statement]),
+        tags={"team": "orders"},
+    )
+    properties = _properties(stack)
+    assert properties["KmsEncryptionKey"] == key.key_arn
+    assert properties["Tags"] == [{"Key": "Name", "Value": "orders"}, {"Key": "team", "Value": "orders"}]
+    [written] = json.loads(properties["PolicyDocument"])["Statement"]
+    assert (written["Effect"], written["Condition"]) == ("Deny", {"StringNotEquals": {"aws:SourceVpc": "vpc-1"}})
+
+
+def test_destroy_with_protection_on_is_refused(stack: cdk.Stack) -> None:
+    with pytest.raises(ValueError, match=r"'Cluster' has removal_policy DESTROY.*leave deletion_protection out"):
+        RegionalCluster(stack, "Cluster", removal_policy=cdk.RemovalPolicy.DESTROY, deletion_protection=True)
+
+
+def test_peers_without_a_witness_are_refused(stack: cdk.Stack) -> None:
+    with pytest.raises(ValueError, match="has peers and no witness: give witness_region"):
+        RegionalCluster(stack, "Cluster", peer_cluster_arns=["arn"])
+
+
+def test_witness_in_the_own_region_is_refused(stack: cdk.Stack) -> None:
+    with pytest.raises(ValueError, match="its witness in its own Region 'us-east-1'"):
+        RegionalCluster(stack, "Cluster", witness_region="us-east-1")
+
+
+@pytest.mark.parametrize(
+    ("method", "action"),
+    [
+        ("grant_connect", "dsql:DbConnect"),
+        ("grant_connect_admin", "dsql:DbConnectAdmin"),
+        ("grant_describe", "dsql:GetCluster"),
+    ],
+)
+def test_grant_allows_one_action_on_one_cluster(stack: cdk.Stack, method: str, action: str) -> None:
+    cluster = RegionalCluster(stack, "Cluster")
+    getattr(cluster, method)(iam.Role(stack, "Role", assumed_by=iam.AccountRootPrincipal()))
+    assert _statements(stack) == [
+        {"Action": action, "Effect": "Allow", "Resource": {"Fn::GetAtt": ["ClusterEB0386A7", "ResourceArn"]}}
+    ]
+
+
+def test_grant_takes_any_actions(stack: cdk.Stack) -> None:
+    role = iam.Role(stack, "Role", assumed_by=iam.AccountRootPrincipal())
+    RegionalCluster(stack, "Cluster").grant(role, "dsql:ListTagsForResource", "dsql:TagResource")
+    assert _statements(stack)[0]["Action"] == ["dsql:ListTagsForResource", "dsql:TagResource"]
+
+
+def test_vpc_endpoint_reaches_the_cluster_on_its_port(stack: cdk.Stack) -> None:
+    cluster = RegionalCluster(stack, "Cluster")
+    cluster.add_vpc_endpoint(ec2.Vpc(stack, "Vpc", max_azs=2))
+    template = assertions.Template.from_stack(stack)
+    template.has_resource_properties(
+        "AWS::EC2::VPCEndpoint",
+        {
+            "ServiceName": {"Fn::GetAtt": ["ClusterEB0386A7", "VpcEndpointServiceName"]},
+            "PrivateDnsEnabled": True,
+            "VpcEndpointType": "Interface",
+        },
+    )
+    template.has_resource_properties(
+        "AWS::EC2::SecurityGroup",
+        {"SecurityGroupIngress": [assertions.Match.object_like({"FromPort": 5432, "ToPort": 5432})]},
+    )
+
+
+def test_existing_cluster_has_its_arn_and_endpoint_from_its_identifier(stack: cdk.Stack) -> None:
+    cluster = RegionalCluster.from_cluster_attributes(stack, "Existing", cluster_identifier="c" * 26)
+    arn = f"arn:{cdk.Aws.PARTITION}:dsql:us-east-1:111111111111:cluster/{'c' * 26}"
+    assert stack.resolve(cluster.cluster_arn) == stack.resolve(arn)
+    assert cluster.cluster_endpoint == f"{'c' * 26}.dsql.us-east-1.on.aws"
+    assert cluster.cluster_region == "us-east-1"
+    assert isinstance(cluster, IRegionalCluster)
+
+
+def test_existing_cluster_without_a_service_name_has_no_vpc_endpoint(stack: cdk.Stack) -> None:
+    cluster = RegionalCluster.from_cluster_attributes(stack, "Existing", cluster_identifier="c" * 26)
+    with pytest.raises(ValueError, match=r"'Here/Existing' is not known: give vpc_endpoint_service_name"):
+        cluster.add_vpc_endpoint(ec2.Vpc(stack, "Vpc"))
+
+
+def test_registered_cluster_is_read_when_the_stack_is_deployed(stack: cdk.Stack) -> None:
+    cluster = RegionalCluster.from_registry(stack, "Pair", deployment="Orders-production", region="us-west-2")
+    cluster.grant_connect(iam.Role(stack, "Role", assumed_by=iam.AccountRootPrincipal()))
+    parameters = assertions.Template.from_stack(stack).find_parameters("*")
+    read = {one["Default"] for one in parameters.values() if one["Default"].startswith("/dsql-dr")}
+    assert read == {"/dsql-dr/Orders-production/us-west-2/arn"}, "what nobody uses is not read"
+    assert len({cluster.cluster_arn, cluster.cluster_identifier, cluster.cluster_endpoint}) == 3
+    assert cluster.cluster_region == "us-west-2"
+
+
+def _properties(stack: cdk.Stack) -> dict[str, Any]:
+    [cluster] = assertions.Template.from_stack(stack).find_resources("AWS::DSQL::Cluster").values()
+    found: dict[str, Any] = cluster["Properties"]
+    return found
+
+
+def _statements(stack: cdk.Stack) -> list[dict[str, Any]]:
+    [policy] = assertions.Template.from_stack(stack).find_resources("AWS::IAM::Policy").values()
+    found: list[dict[str, Any]] = policy["Properties"]["PolicyDocument"]["Statement"]
+    return found
