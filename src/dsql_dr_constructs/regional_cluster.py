@@ -231,16 +231,18 @@ class _RegisteredCluster(IRegionalCluster):
         self.vpc_endpoint_service_name = None
         self._deployment = deployment
 
-    @cached_property  # type: ignore[override]  # settable at run time, which mypy does not see
-    def cluster_identifier(self) -> str:
+    # cached properties can be set, which mypy does not see
+
+    @cached_property
+    def cluster_identifier(self) -> str:  # type: ignore[override]
         return self._read("identifier")
 
-    @cached_property  # type: ignore[override]  # settable at run time, which mypy does not see
-    def cluster_arn(self) -> str:
+    @cached_property
+    def cluster_arn(self) -> str:  # type: ignore[override]
         return self._read("arn")
 
-    @cached_property  # type: ignore[override]  # settable at run time, which mypy does not see
-    def cluster_endpoint(self) -> str:
+    @cached_property
+    def cluster_endpoint(self) -> str:  # type: ignore[override]
         return self._read("endpoint")
 
     def _read(self, field: str) -> str:
