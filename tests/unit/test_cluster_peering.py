@@ -1,0 +1,239 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import aws_cdk as cdk
+import pytest
+from aws_cdk import assertions
+
+from dsql_dr_constructs import ClusterPeering, RegionalCluster
+
+HERE = {"Fn::GetAtt": ["ClusterEB0386A7", "ResourceArn"]}
+OWNED = {"StringEquals": {"aws:ResourceTag/dsql-dr:deployment": "Orders-production"}}
+UPDATE = [
+    "dsql:GetCluster",
+    "dsql:UpdateCluster",
+    "dsql:PutMultiRegionProperties",
+    "dsql:AddPeerCluster",
+    "dsql:RemovePeerCluster",
+]
+
+
+class Pair:
+    """Two stacks with a cluster each, not peered yet."""
+
+    def __init__(self, app: cdk.App, removal_policy: cdk.RemovalPolicy = cdk.RemovalPolicy.RETAIN) -> None:
+        self.stacks = [
+            cdk.Stack(app, name, env=cdk.Environment(account="111111111111", region=region))
+            for name, region in (("First", "us-east-1"), ("Second", "us-west-2"))
+        ]
+        self.peer, self.cluster = (
+            RegionalCluster(stack, "Cluster", witness_region="us-east-2", removal_policy=removal_policy)
+            for stack in self.stacks
+        )
+        self._removal_policy = removal_policy
+
+    def peering(self, scope: cdk.Stack | None = None, **options: Any) -> ClusterPeering:
+        given = {
+            "cluster": self.cluster,
+            "peer": self.peer,
+            "witness_region": "us-east-2",
+            "deployment_name": "Orders-production",
+            "removal_policy": self._removal_policy,
+            **options,
+        }
+        return ClusterPeering(scope or self.stacks[1], "Peering", **given)
+
+    def properties(self) -> dict[str, Any]:
+        template = assertions.Template.from_stack(self.stacks[1])
+        [peering] = template.find_resources("Custom::DsqlClusterPeering").values()
+        found: dict[str, Any] = peering["Properties"]
+        return found
+
+    def statements(self) -> list[dict[str, Any]]:
+        policy = assertions.Template.from_stack(self.stacks[1]).to_json()["Resources"][
+            "PeeringRoleDefaultPolicyC7F8EA87"
+        ]
+        found: list[dict[str, Any]] = policy["Properties"]["PolicyDocument"]["Statement"]
+        return found
+
+
+@pytest.fixture
+def pair(app: cdk.App) -> Pair:
+    return Pair(app)
+
+
+def test_resource_tells_its_handler_all_that_the_handshake_needs(pair: Pair) -> None:
+    pair.peering()
+    properties = pair.properties()
+    assert {key: properties[key] for key in properties if key not in ("ServiceToken", "Clusters", "VerifiedAt")} == {
+        "Deployment": "Orders-production",
+        "ClusterArn": HERE,
+        "PeerRegion": "us-east-1",
+        "WitnessRegion": "us-east-2",
+        "RegistryRegions": ["us-east-1", "us-west-2"],
+        "RemovalPolicy": "retain",
+        "TimeoutSeconds": 1800,
+    }
+
+
+def test_role_may_do_what_the_handler_calls_and_nothing_else(pair: Pair) -> None:
+    pair.peering()
+    assert pair.statements() == [
+        {"Action": ["logs:CreateLogStream", "logs:PutLogEvents"], "Effect": "Allow", "Resource": _logs()},
+        {"Action": UPDATE, "Effect": "Allow", "Resource": HERE},
+        {"Action": UPDATE, "Condition": OWNED, "Effect": "Allow", "Resource": _arn("dsql", "us-east-1", "cluster/*")},
+        {
+            "Action": "dsql:PutWitnessRegion",
+            "Condition": {"StringEquals": {"dsql:WitnessRegion": "us-east-2"}},
+            "Effect": "Allow",
+            "Resource": [
+                HERE,
+                _arn("dsql", "us-east-1", "cluster/*"),
+                _arn("dsql", "us-east-2", "cluster/*"),
+            ],
+        },
+        {"Action": "cloudformation:DescribeStacks", "Effect": "Allow", "Resource": {"Ref": "AWS::StackId"}},
+        {
+            "Action": ["ssm:GetParameters", "ssm:PutParameter", "ssm:DeleteParameters"],
+            "Effect": "Allow",
+            "Resource": [
+                _arn("ssm", registry, f"parameter/dsql-dr/Orders-production/{region}/{field}")
+                for registry in ("us-east-1", "us-west-2")
+                for region in ("us-east-1", "us-west-2")
+                for field in ("arn", "identifier", "endpoint")
+            ],
+        },
+    ]
+
+
+def test_only_destroy_may_delete_the_peer(app: cdk.App) -> None:
+    pair = Pair(app, cdk.RemovalPolicy.DESTROY)
+    pair.peering()
+    deleting = [one for one in pair.statements() if "dsql:DeleteCluster" in one["Action"]]
+    assert [(one["Resource"], one["Condition"]) for one in deleting] == [
+        (_arn("dsql", "us-east-1", "cluster/*"), OWNED)
+    ]
+    assert pair.properties()["RemovalPolicy"] == "destroy"
+
+
+def test_both_clusters_carry_the_tag_that_the_policy_asks_for(pair: Pair) -> None:
+    pair.peering()
+    for stack in pair.stacks:
+        assertions.Template.from_stack(stack).has_resource_properties(
+            "AWS::DSQL::Cluster", {"Tags": [{"Key": "dsql-dr:deployment", "Value": "Orders-production"}]}
+        )
+
+
+def test_peers_stack_is_deployed_first_and_says_where_its_cluster_is(pair: Pair) -> None:
+    pair.peering()
+    assertions.Template.from_stack(pair.stacks[0]).has_resource_properties(
+        "AWS::SSM::Parameter",
+        {"Name": "/dsql-dr/Orders-production/us-east-1/arn", "Type": "String", "Value": HERE},
+    )
+    assert pair.stacks[1].dependencies == [pair.stacks[0]]
+
+
+def test_nothing_of_one_region_is_exported_to_the_other(app: cdk.App, pair: Pair) -> None:
+    pair.peering()
+    for stack in pair.stacks:
+        text = str(assertions.Template.from_stack(stack).to_json())
+        assert "Export" not in text
+        assert "ImportValue" not in text
+
+
+def test_more_regions_can_have_the_registry(pair: Pair) -> None:
+    pair.peering(registry_regions=["us-east-2", "us-west-2"])
+    assert pair.properties()["RegistryRegions"] == ["us-east-1", "us-west-2", "us-east-2"]
+    assert len(pair.statements()[-1]["Resource"]) == 18
+
+
+def test_any_change_of_either_cluster_runs_the_handshake_again() -> None:
+    def fingerprint(*, protect: str = "", **tags: str) -> str:
+        pair = Pair(cdk.App())
+        pair.peering()
+        for name, value in tags.items():
+            cdk.Tags.of(getattr(pair, name)).add("team", value)
+        if protect:
+            getattr(pair, protect).resource.deletion_protection_enabled = False
+        return str(pair.properties()["Clusters"])
+
+    seen = [
+        fingerprint(),
+        fingerprint(peer="orders"),
+        fingerprint(cluster="orders"),
+        fingerprint(protect="peer"),
+        fingerprint(protect="cluster"),
+    ]
+    assert len(set(seen)) == len(seen)
+    assert fingerprint() == seen[0]
+
+
+def test_every_deployment_verifies_the_pair_unless_told_otherwise(
+    app: cdk.App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
+    verifying, quiet = Pair(app), Pair(cdk.App())
+    verifying.peering()
+    quiet.peering(verify_on_deploy=False)
+    assert verifying.properties()["VerifiedAt"] == "1700000000"
+    assert "VerifiedAt" not in quiet.properties()
+
+
+def test_framework_gives_up_after_the_handler_has(pair: Pair) -> None:
+    pair.peering(timeout=cdk.Duration.minutes(20))
+    [machine] = (
+        assertions.Template.from_stack(pair.stacks[1]).find_resources("AWS::StepFunctions::StateMachine").values()
+    )
+    definition = "".join(
+        part for part in machine["Properties"]["DefinitionString"]["Fn::Join"][1] if isinstance(part, str)
+    )
+    assert pair.properties()["TimeoutSeconds"] == 1200
+    assert '"IntervalSeconds":10,"MaxAttempts":150' in definition, "25 minutes, one poll in 10 seconds"
+
+
+def test_functions_hold_the_runtime_and_no_byte_code(app: cdk.App, pair: Pair) -> None:
+    pair.peering()
+    assembly = Path(app.synth().directory)
+    shipped = [{file.name for file in asset.rglob("*.py*")} for asset in assembly.glob("asset.*") if asset.is_dir()]
+    ours = [files for files in shipped if "handler.py" in files]
+    assert ours == [
+        {"__init__.py", "handler.py", "handshake.py", "pair.py", "polled_change.py", "registry.py", "teardown.py"}
+    ]
+
+
+def test_logs_are_kept_a_month_and_go_with_the_stack(pair: Pair) -> None:
+    pair.peering()
+    assertions.Template.from_stack(pair.stacks[1]).has_resource(
+        "AWS::Logs::LogGroup", {"Properties": {"RetentionInDays": 30}, "DeletionPolicy": "Delete"}
+    )
+
+
+@pytest.mark.parametrize("minutes", [0.5, 116])
+def test_timeout_that_cloudformation_cannot_keep_is_refused(pair: Pair, minutes: float) -> None:
+    with pytest.raises(ValueError, match="1 to 115 minutes are allowed"):
+        pair.peering(timeout=cdk.Duration.seconds(int(minutes * 60)))
+
+
+def test_peering_outside_of_its_clusters_stack_is_refused(pair: Pair) -> None:
+    with pytest.raises(ValueError, match=r"'First/Peering' is in another stack than its cluster"):
+        pair.peering(scope=pair.stacks[0])
+
+
+def test_two_clusters_of_one_stack_are_refused(pair: Pair) -> None:
+    with pytest.raises(ValueError, match=r"has both clusters in one stack: a pair has two Regions"):
+        pair.peering(peer=RegionalCluster(pair.stacks[1], "Other", witness_region="us-east-2"))
+
+
+def test_deployment_name_that_cannot_be_a_path_is_refused(pair: Pair) -> None:
+    with pytest.raises(ValueError, match="deployment_name='Orders-EU'"):
+        pair.peering(deployment_name="Orders/EU")
+
+
+def _arn(service: str, region: str, resource: str) -> dict[str, Any]:
+    return {"Fn::Join": ["", ["arn:", {"Ref": "AWS::Partition"}, f":{service}:{region}:111111111111:{resource}"]]}
+
+
+def _logs() -> dict[str, Any]:
+    return {"Fn::GetAtt": ["PeeringLogs4655BEE6", "Arn"]}
