@@ -7,3 +7,4 @@ import os
 from dsql_dr_constructs.rehearsal.embedded_aws import node
 
 os.environ.setdefault("JSII_NODE", node())  # before aws_cdk is imported: jsii runs on the Node that tests bring along
+os.environ.setdefault("JSII_DEPRECATED", "fail")  # what aws-cdk-lib deprecates, no construct of ours may use

@@ -1,0 +1,292 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import aws_cdk as cdk
+import pytest
+from aws_cdk import assertions
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+from dsql_dr_constructs import MultiRegionDsqlDr, RegionSet
+
+
+def resources(stack: cdk.Stack) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = assertions.Template.from_stack(stack).to_json()["Resources"]
+    return found
+
+
+def clusters(pair: MultiRegionDsqlDr) -> list[dict[str, Any]]:
+    return [
+        next(one["Properties"] for one in resources(stack).values() if one["Type"] == "AWS::DSQL::Cluster")
+        for stack in pair.stacks
+    ]
+
+
+def names(pair: MultiRegionDsqlDr) -> list[str]:
+    return [stack.stack_name for stack in pair.stacks]
+
+
+def tags_of(properties: dict[str, Any]) -> dict[str, str]:
+    return {tag["Key"]: tag["Value"] for tag in properties["Tags"]}
+
+
+# what one line makes
+
+
+def test_one_line_makes_a_stack_in_each_region_primary_first(app: cdk.App) -> None:
+    pair = MultiRegionDsqlDr(app, "AuroraDsqlDR")
+    assert [(stack.stack_name, stack.region) for stack in pair.stacks] == [
+        ("AuroraDsqlDR-Primary-production", "us-east-1"),
+        ("AuroraDsqlDR-Secondary-production", "us-west-2"),
+    ]
+    assert pair.stacks[1].dependencies == [pair.stacks[0]]
+
+
+def test_both_clusters_are_kept_and_protected_and_name_no_peer(app: cdk.App) -> None:
+    pair = MultiRegionDsqlDr(app, "AuroraDsqlDR")
+    for properties in clusters(pair):
+        assert properties["DeletionProtectionEnabled"] is True
+        assert properties["MultiRegionProperties"] == {"WitnessRegion": "us-east-2"}
+    for stack in pair.stacks:
+        assertions.Template.from_stack(stack).has_resource(
+            "AWS::DSQL::Cluster", {"DeletionPolicy": "Retain", "UpdateReplacePolicy": "Retain"}
+        )
+
+
+def test_logical_ids_are_a_promise(app: cdk.App) -> None:
+    """A changed id would replace the resource in every user's account."""
+    primary, secondary = map(resources, MultiRegionDsqlDr(app, "AuroraDsqlDR").stacks)
+    assert {id: one["Type"] for id, one in primary.items()} == {
+        "ClusterEB0386A7": "AWS::DSQL::Cluster",
+        "ClusterRegistryECD88E80": "AWS::SSM::Parameter",
+    }
+    assert {id: one["Type"] for id, one in secondary.items()} == {
+        "ClusterEB0386A7": "AWS::DSQL::Cluster",
+        "Peering3EBF733F": "Custom::DsqlClusterPeering",
+        "PeeringLogs4655BEE6": "AWS::Logs::LogGroup",
+        "PeeringOnEvent747A90CD": "AWS::Lambda::Function",
+        "PeeringIsCompleteC4256E3A": "AWS::Lambda::Function",
+        "PeeringRoleD56117C4": "AWS::IAM::Role",
+        "PeeringRoleDefaultPolicyC7F8EA87": "AWS::IAM::Policy",
+        "PeeringFrameworkOnEventRoleFD4DB9E2": "AWS::IAM::Role",
+        "PeeringFrameworkOnEventRoleDefaultPolicy26E5F79E": "AWS::IAM::Policy",
+        "PeeringFrameworkIsCompleteRole2E967360": "AWS::IAM::Role",
+        "PeeringFrameworkIsCompleteRoleDefaultPolicyCEBD60BC": "AWS::IAM::Policy",
+        "PeeringProviderframeworkonEventFECF621E": "AWS::Lambda::Function",
+        "PeeringProviderframeworkisComplete99E5B9AD": "AWS::Lambda::Function",
+        "PeeringProviderframeworkonTimeout793AF0A5": "AWS::Lambda::Function",
+        "PeeringProviderwaiterstatemachineRole4936B2B8": "AWS::IAM::Role",
+        "PeeringProviderwaiterstatemachineRoleDefaultPolicy9D097B11": "AWS::IAM::Policy",
+        "PeeringProviderwaiterstatemachineD13C74A3": "AWS::StepFunctions::StateMachine",
+    }
+
+
+def test_both_stacks_tell_what_a_person_looks_up(app: cdk.App) -> None:
+    for stack in MultiRegionDsqlDr(app, "AuroraDsqlDR").stacks:
+        outputs = assertions.Template.from_stack(stack).find_outputs("*")
+        assert {name: output["Value"]["Fn::GetAtt"][1] for name, output in outputs.items()} == {
+            "ClusterIdentifier": "Identifier",
+            "ClusterArn": "ResourceArn",
+            "ClusterEndpoint": "Endpoint",
+        }
+
+
+def test_clusters_are_named_by_their_tag(app: cdk.App) -> None:
+    pair = MultiRegionDsqlDr(app, "AuroraDsqlDR", cluster_prefix="orders")
+    assert [tags_of(one) for one in clusters(pair)] == [
+        {"Name": "orders-primary", "dsql-dr:deployment": "AuroraDsqlDR-production"},
+        {"Name": "orders-secondary", "dsql-dr:deployment": "AuroraDsqlDR-production"},
+    ]
+
+
+def test_tags_reach_every_resource_that_can_have_them(app: cdk.App) -> None:
+    pair = MultiRegionDsqlDr(app, "AuroraDsqlDR", tags={"team": "orders"})
+    taggable = {"AWS::DSQL::Cluster", "AWS::IAM::Role", "AWS::Lambda::Function", "AWS::Logs::LogGroup"}
+    seen = set()
+    for stack in pair.stacks:
+        for one in resources(stack).values():
+            if one["Type"] in taggable:
+                assert tags_of(one["Properties"])["team"] == "orders"
+                seen.add(one["Type"])
+    assert seen == taggable
+
+
+# what can be chosen
+
+
+def test_regions_and_names_can_be_chosen(app: cdk.App) -> None:
+    pair = MultiRegionDsqlDr(
+        app,
+        "Orders",
+        primary_region="eu-west-1",
+        secondary_region="eu-central-1",
+        witness_region="eu-west-3",
+        environment_name="staging",
+        deployment_name="orders-eu",
+    )
+    assert names(pair) == ["Orders-Primary-staging", "Orders-Secondary-staging"]
+    assert pair.deployment_name == pair.peering.deployment_name == "orders-eu"
+    assert [one["MultiRegionProperties"]["WitnessRegion"] for one in clusters(pair)] == ["eu-west-3", "eu-west-3"]
+    assert (pair.primary.cluster_region, pair.secondary.cluster_region) == ("eu-west-1", "eu-central-1")
+
+
+def test_destroy_turns_the_protection_off(app: cdk.App) -> None:
+    pair = MultiRegionDsqlDr(app, "AuroraDsqlDR", removal_policy=cdk.RemovalPolicy.DESTROY)
+    assert [one["DeletionProtectionEnabled"] for one in clusters(pair)] == [False, False]
+    [peering] = [one for one in resources(pair.stacks[1]).values() if one["Type"].startswith("Custom::")]
+    assert peering["Properties"]["RemovalPolicy"] == "destroy"
+
+
+def test_regions_of_a_later_set_can_be_given(app: cdk.App) -> None:
+    pair = MultiRegionDsqlDr(
+        app,
+        "AuroraDsqlDR",
+        primary_region="sa-east-1",
+        secondary_region="sa-west-1",
+        witness_region="us-east-1",
+        region_set=RegionSet("Americas", ("sa-east-1", "sa-west-1", "us-east-1")),
+    )
+    assert pair.primary.cluster_region == "sa-east-1"
+
+
+def test_account_is_the_deployers_unless_something_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    def account_of(scope: Construct, **options: Any) -> str:
+        return MultiRegionDsqlDr(scope, "Pair", **options).stacks[0].account
+
+    assert cdk.Token.is_unresolved(account_of(cdk.App()))
+    monkeypatch.setenv("CDK_DEFAULT_ACCOUNT", "222222222222")
+    assert account_of(cdk.App()) == "222222222222"
+    stage = cdk.Stage(cdk.App(), "Prod", env=cdk.Environment(account="333333333333"))
+    assert account_of(stage) == "333333333333"
+    assert account_of(cdk.App(), account="444444444444") == "444444444444"
+
+
+# where it can stand
+
+
+def test_stage_gives_stacks_and_deployment_its_name(app: cdk.App) -> None:
+    pair = MultiRegionDsqlDr(cdk.Stage(app, "Prod"), "Orders")
+    assert names(pair) == ["Prod-Orders-Primary-production", "Prod-Orders-Secondary-production"]
+    assert pair.deployment_name == "Prod-Orders-production"
+
+
+def test_several_deployments_live_in_one_app(app: cdk.App) -> None:
+    pairs = [MultiRegionDsqlDr(app, name) for name in ("Orders", "Billing")]
+    assert len({name for pair in pairs for name in names(pair)}) == 4
+    registries = [
+        next(one["Properties"]["Name"] for one in resources(pair.stacks[0]).values() if "SSM" in one["Type"])
+        for pair in pairs
+    ]
+    assert registries == ["/dsql-dr/Orders-production/us-east-1/arn", "/dsql-dr/Billing-production/us-east-1/arn"]
+
+
+def test_it_can_stand_in_any_construct(app: cdk.App) -> None:
+    pair = MultiRegionDsqlDr(Construct(app, "Platform"), "Orders")
+    assert names(pair) == ["Orders-Primary-production", "Orders-Secondary-production"]
+
+
+# bad input
+
+
+def test_two_deployments_of_one_name_are_refused(app: cdk.App) -> None:
+    MultiRegionDsqlDr(app, "Orders")
+    with pytest.raises(ValueError, match=r"'Billing' and 'Orders' are both deployment 'Orders-production'.*another"):
+        MultiRegionDsqlDr(app, "Billing", deployment_name="Orders-production")
+
+
+def test_one_name_in_two_accounts_is_fine(app: cdk.App) -> None:
+    pairs = [
+        MultiRegionDsqlDr(cdk.Stage(app, name), "Orders", deployment_name="orders", account=account)
+        for name, account in (("Dev", "111111111111"), ("Prod", "222222222222"))
+    ]
+    assert [pair.deployment_name for pair in pairs] == ["orders", "orders"]
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"secondary_region": "us-east-1"}, "a pair needs two different Regions"),
+        ({"witness_region": "us-west-2"}, "the witness must outlive the loss of either cluster"),
+        ({"secondary_region": "eu-west-1"}, "are not of one multi-Region set"),
+        ({"primary_region": "us-east-9"}, "offers no multi-Region clusters there"),
+        ({"primary_region": cdk.Aws.REGION}, "the stacks need their Regions at synth"),
+        ({"deployment_name": "Orders/EU"}, "give deployment_name='Orders-EU'"),
+        ({"environment_name": "x" * 60}, "at most 44 fit a function name"),
+        (
+            {"removal_policy": cdk.RemovalPolicy.DESTROY, "deletion_protection": True},
+            "leave deletion_protection out, or keep the cluster",
+        ),
+        ({"peering_timeout": cdk.Duration.hours(3)}, "1 to 115 minutes are allowed"),
+    ],
+)
+def test_bad_input_is_refused_at_synth_with_what_to_do(app: cdk.App, options: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        MultiRegionDsqlDr(app, "Orders", **options)
+
+
+# who may connect
+
+
+def consumer(app: cdk.App, region: str = "us-west-2") -> tuple[cdk.Stack, iam.Role]:
+    stack = cdk.Stack(app, "Consumer", env=cdk.Environment(account="111111111111", region=region))
+    return stack, iam.Role(stack, "Reader", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+
+
+def statements(stack: cdk.Stack) -> Sequence[dict[str, Any]]:
+    [policy] = [one for one in resources(stack).values() if one["Type"] == "AWS::IAM::Policy"]
+    found: Sequence[dict[str, Any]] = policy["Properties"]["PolicyDocument"]["Statement"]
+    return found
+
+
+def test_grant_connect_names_both_clusters_as_the_registry_has_them(app: cdk.App) -> None:
+    pair = MultiRegionDsqlDr(app, "Orders")
+    stack, role = consumer(app)
+    assert len(pair.grant_connect(role)) == 2
+    parameters = assertions.Template.from_stack(stack).to_json()["Parameters"]
+    granted = [statement for statement in statements(stack) if statement["Action"] == "dsql:DbConnect"]
+    named = [arn["Ref"] for statement in granted for arn in _as_list(statement["Resource"])]
+    assert [parameters[name]["Default"] for name in named] == [
+        "/dsql-dr/Orders-production/us-east-1/arn",
+        "/dsql-dr/Orders-production/us-west-2/arn",
+    ]
+    assert stack.dependencies == [pair.stacks[1]]
+
+
+def test_grants_to_two_roles_of_a_stack_share_its_parameters(app: cdk.App) -> None:
+    pair = MultiRegionDsqlDr(app, "Orders")
+    stack, role = consumer(app)
+    pair.grant_connect(role)
+    before = assertions.Template.from_stack(stack).to_json()["Parameters"]
+    assert len([name for name in before if "dsqldr" in name]) == 2
+    other_app = cdk.App()
+    pair = MultiRegionDsqlDr(other_app, "Orders")
+    stack, role = consumer(other_app)
+    pair.grant_connect(role)
+    pair.grant_connect(iam.Role(stack, "Writer", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com")))
+    assert assertions.Template.from_stack(stack).to_json()["Parameters"] == before
+
+
+def test_grant_in_the_pairs_own_stack_is_refused(app: cdk.App) -> None:
+    pair = MultiRegionDsqlDr(app, "Orders")
+    role = iam.Role(pair.stacks[0], "Reader", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+    with pytest.raises(ValueError, match="is deployed before the registry is written: create it in a stack of its own"):
+        pair.grant_connect(role)
+
+
+def test_grant_where_no_registry_is_is_refused(app: cdk.App) -> None:
+    pair = MultiRegionDsqlDr(app, "Orders")
+    with pytest.raises(ValueError, match=r"'us-east-2', where the pair has no registry: create it in 'us-east-1' or"):
+        pair.grant_connect(consumer(app, "us-east-2")[1])
+
+
+def test_grant_to_something_without_a_stack_is_refused(app: cdk.App) -> None:
+    pair = MultiRegionDsqlDr(app, "Orders")
+    with pytest.raises(TypeError, match="give a role, function or other construct in a stack"):
+        pair.grant_connect(iam.ServicePrincipal("lambda.amazonaws.com"))
+
+
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
