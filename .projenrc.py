@@ -62,7 +62,7 @@ pyproject.add_override(
     {
         "line-length": 120,
         "target-version": "py310",
-        "src": ["src", "tests"],
+        "src": ["src", "."],
         "lint": {
             "select": [
                 "E",
@@ -116,10 +116,11 @@ pyproject.add_override(
     {
         "ini_options": {
             "minversion": "9",
-            "addopts": "-n auto --dist worksteal --strict-markers -p no:cacheprovider",
+            # by file, since a file's tests share an embedded AWS, and in order, since end_to_end takes longest
+            "addopts": "-n auto --dist loadscope --no-loadscope-reorder --import-mode=importlib -p no:cacheprovider",
             "testpaths": ["tests"],
             "filterwarnings": ["error"],
-            "pythonpath": ["src"],
+            "pythonpath": ["src", "."],
         }
     },
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .pair import GONE, SERVING, Cluster, PeeringError, TryAgain, ask
+from .pair import SERVING, Cluster, PeeringError, TryAgain, ask
 from .polled_change import PolledChange
 from .registry import registry_path
 
@@ -43,7 +43,7 @@ class Handshake(PolledChange):
     def _refuse_if_lost(self, cluster: Cluster) -> None:
         if cluster.status == "not found" and self.elapsed < _VISIBLE_WITHIN:
             raise TryAgain(f"{cluster}")
-        if cluster.status in GONE or cluster.status in ("FAILED", "not found"):
+        if not cluster.remains or cluster.status == "FAILED":
             raise PeeringError(f"{cluster}, and no peering can come of that. Remove or replace it, then deploy again.")
 
     def _tell(self, cluster: Cluster, *, of: Cluster) -> bool:

@@ -28,7 +28,7 @@ TRANSIENT = frozenset(
 Source: https://docs.aws.amazon.com/aurora-dsql/latest/APIReference/API_UpdateCluster.html#API_UpdateCluster_Errors
 """
 
-GONE = frozenset({"DELETING", "DELETED", "PENDING_DELETE"})
+_GONE = frozenset({"DELETING", "DELETED", "PENDING_DELETE", "not found"})
 SERVING = frozenset({"ACTIVE", "IDLE", "INACTIVE"})
 """IDLE and INACTIVE are ACTIVE without connections.
 
@@ -61,6 +61,11 @@ class Cluster:
     witness_region: str | None = None
     peers: frozenset[str] = frozenset()
     deletion_protection: bool = False
+
+    @property
+    def remains(self) -> bool:
+        """Whether it is there, and not on its way out."""
+        return self.status not in _GONE
 
     def __str__(self) -> str:
         return f"{self.identifier} in {self.region} is {self.status}"

