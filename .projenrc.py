@@ -116,8 +116,7 @@ pyproject.add_override(
     {
         "ini_options": {
             "minversion": "9",
-            # by file, since a file's tests share an embedded AWS, and in order, since end_to_end takes longest
-            "addopts": "-n auto --dist loadscope --no-loadscope-reorder --import-mode=importlib -p no:cacheprovider",
+            "addopts": "-n auto --dist worksteal --import-mode=importlib -p no:cacheprovider",
             "testpaths": ["tests"],
             "filterwarnings": ["error"],
             "pythonpath": ["src", "."],

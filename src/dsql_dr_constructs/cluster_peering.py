@@ -28,7 +28,7 @@ from constructs import Construct
 
 from .deployment_name import validate_deployment_name
 from .regional_cluster import RegionalCluster
-from .runtime.cluster_peering.registry import DEPLOYMENT_TAG, FIELDS, registry_path
+from .runtime.cluster_peering.registry import DEPLOYMENT_TAG, registry_path, registry_paths
 
 _RUNTIME = Path(__file__).parent / "runtime"
 _POLL = Duration.seconds(10)
@@ -206,12 +206,8 @@ class ClusterPeering(Construct):
             iam.PolicyStatement(actions=["cloudformation:DescribeStacks"], resources=[Stack.of(self).stack_id]),
         ]
         parameters = ["ssm:GetParameters", "ssm:PutParameter", "ssm:DeleteParameters"]
-        entries = [
-            self._arn("ssm", registry_region, f"parameter{registry_path(self.deployment_name, region, field)}")
-            for registry_region in self._registry_regions
-            for region in (self._peer.cluster_region, self._cluster.cluster_region)
-            for field in FIELDS
-        ]
+        names = registry_paths(self.deployment_name, self._peer.cluster_region, self._cluster.cluster_region)
+        entries = [self._arn("ssm", region, f"parameter{name}") for region in self._registry_regions for name in names]
         return [*statements, iam.PolicyStatement(actions=parameters, resources=entries)]
 
     def _any_cluster(self, region: str) -> str:

@@ -100,16 +100,15 @@ class CdkCli:
         Raises:
             CdkError: it did not exit with 0.
         """
-        process = self.start(*arguments)
         written = []
-        try:
-            assert process.stdout  # noqa: S101 - start asked for it
-            for line in process.stdout:
-                written.append(line)
-                self._tell(line.rstrip())
-            process.wait()
-        finally:
-            process.kill()  # where the loop was interrupted
+        with self.start(*arguments) as process:
+            try:
+                for line in process.stdout or ():
+                    written.append(line)
+                    self._tell(line.rstrip())
+            except BaseException:
+                process.kill()
+                raise
         if process.returncode:
             raise CdkError("".join(written))
         return "".join(written)

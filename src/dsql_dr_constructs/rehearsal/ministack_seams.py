@@ -26,7 +26,26 @@ SEAMS: dict[str, dict[str, list[str] | None]] = {
     "ministack.services.cloudwatch_logs": {"_log_groups": None},
     "ministack.services.cloudwatch": {"handle_request": ["method", "path", "headers", "body", "query_params"]},
     "ministack.services.cloudformation.provisioners": {"_RESOURCE_HANDLERS": None},
-    "ministack.services.cloudformation.stacks": {"_runs_on_worker_thread": ["resource_type"]},
+    "ministack.services.cloudformation": {"_stacks": None},
+    "ministack.services.cloudformation.stacks": {
+        "_runs_on_worker_thread": ["resource_type"],
+        "_roll_back_operation": ["stack_name", "stack_id", "stack", "operation", "reason_override"],
+        "_delete_resource": ["resource_type", "physical_id", "props", "stack_name", "logical_id"],
+        "_with_dependencies": ["logical_ids", "res_defs", "remaining"],
+    },
+    "ministack.services.cloudformation.custom_resource": {
+        "deliver_response": ["token", "response"],
+        "invoke_custom_resource": [
+            "request_type",
+            "logical_id",
+            "props",
+            "stack_name",
+            "stack_id",
+            "resource_type",
+            "physical_id",
+            "old_props",
+        ],
+    },
     "ministack.core.iam_actions": {
         "extract_iam_action": ["service", "method", "path", "headers", "body", "query_params"],
         "extract_resource_arn": [

@@ -11,7 +11,7 @@ import sys
 import threading
 from typing import Any
 
-from . import function_permissions, ministack_seams
+from . import cloudformation_failures, function_permissions, ministack_seams
 from .cloudformation_composite_alarm import CompositeAlarmHandler
 from .cloudformation_dsql_cluster import ClusterHandler
 from .dsql import Dsql
@@ -31,6 +31,7 @@ def build(options: argparse.Namespace) -> Gateway:
     ministack_seams.add_resource_type("AWS::DSQL::Cluster", clusters)
     alarms = CompositeAlarmHandler(ministack_seams.call_cloudwatch, _alarm_arn)
     ministack_seams.add_resource_type("AWS::CloudWatch::CompositeAlarm", alarms)
+    cloudformation_failures.install()
     function_permissions.install()
     inner = importlib.import_module("ministack.app").app
     return Gateway(inner, dsql, faults, _action_and_resource, enforce=options.enforce_permissions)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from .cloudformation_failures import STILL_NEEDED
 from .embedded_aws import EmbeddedAws
 
 _TOOLKIT = ("CDKToolkit", "cdk-", "/cdk-bootstrap/")
@@ -74,4 +75,5 @@ def failures(aws: EmbeddedAws) -> list[str]:
 def _explains(event: dict[str, Any]) -> bool:
     reason = event.get("ResourceStatusReason", "")
     of_resource = event["ResourceType"] != "AWS::CloudFormation::Stack"
-    return of_resource and event["ResourceStatus"].endswith("_FAILED") and "cancelled" not in reason
+    consequence = "cancelled" in reason or reason.startswith(STILL_NEEDED)
+    return of_resource and event["ResourceStatus"].endswith("_FAILED") and not consequence

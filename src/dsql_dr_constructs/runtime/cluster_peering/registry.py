@@ -10,3 +10,8 @@ FIELDS = ("arn", "identifier", "endpoint")
 def registry_path(deployment: str, region: str | None = None, field: str | None = None) -> str:
     """Name of the SSM parameter for *field* of the cluster in *region*; the folder above it where they are left out."""
     return "/".join(part for part in ("/dsql-dr", deployment, region, field) if part)
+
+
+def registry_paths(deployment: str, *regions: str) -> list[str]:
+    """Names of all entries for the clusters in *regions*."""
+    return [registry_path(deployment, region, field) for region in regions for field in FIELDS]

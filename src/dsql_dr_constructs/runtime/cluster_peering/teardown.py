@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .pair import Cluster, PeeringError, TryAgain, ask
 from .polled_change import PolledChange
-from .registry import FIELDS, registry_path
+from .registry import registry_path, registry_paths
 
 
 class Teardown(PolledChange):
@@ -75,11 +75,7 @@ class Teardown(PolledChange):
     def _empty_registry(self) -> None:
         """Delete the entries, except the one that the peer's own stack holds."""
         kept = registry_path(self.pair.deployment, self.pair.peer_region, "arn")
-        names = [
-            registry_path(self.pair.deployment, region, field)
-            for region in (self.pair.peer_region, self.pair.local_region)
-            for field in FIELDS
-        ]
+        names = registry_paths(self.pair.deployment, self.pair.peer_region, self.pair.local_region)
         for region in self.pair.registry_regions:
             here = [name for name in names if name != kept or region != self.pair.peer_region]
             ask(f"DeleteParameters in {region}", self.pair.ssm(region).delete_parameters, Names=here)

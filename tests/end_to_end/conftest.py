@@ -1,0 +1,16 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from dsql_dr_constructs.rehearsal import EmbeddedAws
+from tests.end_to_end.project import Project
+
+
+@pytest.fixture
+def project(request: pytest.FixtureRequest) -> Iterator[Project]:
+    """On an embedded AWS of its own, with IAM enforced; indirect parameters are options of `EmbeddedAws`."""
+    options = {"regions": ["us-east-1", "us-west-2"], **getattr(request, "param", {})}
+    with EmbeddedAws(**options) as aws:
+        yield Project(aws)

@@ -1,0 +1,65 @@
+"""An app of a test's own: synthesized here, deployed by the real CDK CLI to the embedded AWS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import aws_cdk as cdk
+
+from dsql_dr_constructs import MultiRegionDsqlDr
+from dsql_dr_constructs.rehearsal import EmbeddedAws, survey
+from dsql_dr_constructs.rehearsal.cdk_cli import CdkCli
+
+DESTROY = cdk.RemovalPolicy.DESTROY
+
+
+class Project:
+    """Deploys what a test asks for; each deployment is a synthesis of its own, as with `cdk deploy`."""
+
+    def __init__(self, aws: EmbeddedAws) -> None:
+        self.aws = aws
+        self.assembly = aws.directory / "cdk.out"
+        self.cdk = CdkCli(aws, aws.directory, app=str(self.assembly), output=self.assembly)
+        CdkCli(aws, aws.directory).bootstrap()
+
+    def synthesize(self, build: Callable[[cdk.App], object] | None = None, **options: Any) -> CdkCli:
+        """*build*'s app; without it the one-liner, with *options*."""
+        app = cdk.App(outdir=str(self.assembly))
+        if build:
+            build(app)
+        else:
+            MultiRegionDsqlDr(app, "Orders", **{"removal_policy": DESTROY, **options})
+        app.synth()
+        return self.cdk
+
+    def deploy(self, build: Callable[[cdk.App], object] | None = None, **options: Any) -> str:
+        return self.synthesize(build, **options).deploy()
+
+    def clusters(self) -> dict[str, dict[str, Any]]:
+        """The one cluster of each Region."""
+        found = survey.clusters(self.aws)
+        assert len({one["region"] for one in found}) == len(found)
+        return {one["region"]: one for one in found}
+
+    def registry(self) -> list[dict[str, str]]:
+        """As each Region reads it."""
+        return [survey.registry(self.aws, region) for region in self.aws.regions]
+
+    def calls_of_functions(self) -> set[str]:
+        """What the peering's functions asked of DSQL and SSM."""
+        return {one["name"] for one in self.aws.calls() if one["role"] and one["service"] in ("dsql", "ssm")}
+
+    def assert_peered(self) -> None:
+        clusters = self.clusters()
+        assert sorted(clusters) == sorted(self.aws.regions)
+        assert {one["status"] for one in clusters.values()} == {"ACTIVE"}
+        for region, other in (self.aws.regions, self.aws.regions[::-1]):
+            assert clusters[region]["peers"] == [clusters[other]["arn"]]
+        told = {
+            (region, field): str(clusters[region][field])
+            for region in self.aws.regions
+            for field in ("arn", "identifier", "endpoint")
+        }
+        for entries in self.registry():
+            assert {(name.split("/")[3], name.split("/")[4]): value for name, value in entries.items()} == told

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import aws_cdk as cdk
+import pytest
+
+from dsql_dr_constructs.rehearsal import survey
+from dsql_dr_constructs.rehearsal.cdk_cli import CdkError
+from tests.end_to_end.project import Project
+
+
+def test_retain_leaves_both_clusters_and_their_peering_and_removes_the_registry(project: Project) -> None:
+    project.deploy(removal_policy=cdk.RemovalPolicy.RETAIN)
+    before = project.clusters()
+    project.cdk.destroy()
+    assert project.clusters() == before
+    assert project.registry() == [{}, {}]
+    assert list(survey.leftovers(project.aws)) == ["AWS::DSQL::Cluster"]
+
+
+@pytest.mark.parametrize("protected", ["us-east-1", "us-west-2"])
+def test_deletion_protection_refuses_before_anything_is_deleted(project: Project, protected: str) -> None:
+    project.deploy()
+    identifier = project.clusters()[protected]["identifier"]
+    dsql = project.aws.client("dsql", protected)
+    dsql.update_cluster(identifier=identifier, deletionProtectionEnabled=True)
+    before = project.registry()
+
+    with pytest.raises(CdkError, match=f"cluster {identifier} in {protected} has deletion protection on"):
+        project.cdk.destroy()
+    assert any("deletion_protection=False" in sentence for sentence in survey.failures(project.aws))
+    project.assert_peered()
+    assert project.registry() == before
+
+    dsql.update_cluster(identifier=identifier, deletionProtectionEnabled=False)
+    project.cdk.destroy()
+    assert survey.leftovers(project.aws) == {}
+
+
+def test_cluster_that_the_template_protects_is_kept_until_the_user_has_asked_twice(project: Project) -> None:
+    project.deploy(removal_policy=cdk.RemovalPolicy.RETAIN)
+    project.deploy()  # DESTROY, which takes the protection off
+    project.assert_peered()
+    project.cdk.destroy()
+    assert survey.leftovers(project.aws) == {}
