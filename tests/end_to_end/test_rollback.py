@@ -4,10 +4,12 @@ import time
 
 import aws_cdk as cdk
 import pytest
+from aws_cdk import aws_iam as iam
 
+from dsql_dr_constructs import MultiRegionDsqlDr
 from dsql_dr_constructs.rehearsal import Fault, survey
 from dsql_dr_constructs.rehearsal.cdk_cli import CdkError
-from tests.end_to_end.project import Project
+from tests.end_to_end.project import DESTROY, Project
 
 DENIED = Fault(
     "denied",
@@ -68,6 +70,21 @@ def test_peer_that_existed_before_survives_the_rollback_of_a_first_deployment(pr
     assert_only_a_lone_peer_is_left(project)
     [after] = survey.clusters(project.aws)
     assert after["arn"] == before["arn"]
+
+
+def test_permission_that_the_policy_lacks_is_missing_here_already(project: Project) -> None:
+    def without_add_peer_cluster(app: cdk.App) -> None:
+        pair = MultiRegionDsqlDr(app, "Orders", removal_policy=DESTROY)
+        for one in pair.peering.node.find_all():
+            if isinstance(one, iam.CfnPolicy) and one.node.path.endswith("Peering/Role/DefaultPolicy/Resource"):
+                for statement in (1, 2):
+                    one.add_property_override(
+                        f"PolicyDocument.Statement.{statement}.Action",
+                        ["dsql:GetCluster", "dsql:UpdateCluster", "dsql:PutMultiRegionProperties"],
+                    )
+
+    with pytest.raises(CdkError, match="is not authorized to perform: dsql:AddPeerCluster on resource"):
+        project.deploy(without_add_peer_cluster)
 
 
 def test_deployment_killed_half_way_and_run_again_succeeds(project: Project) -> None:

@@ -1,0 +1,180 @@
+"""The resource types that the rehearsal adds, as a stack meets them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from dsql_dr_constructs.rehearsal import EmbeddedAws, Fault
+from dsql_dr_constructs.rehearsal.cloudformation_failures import STILL_NEEDED
+
+ATTRIBUTES = ("Identifier", "ResourceArn", "Endpoint", "Status", "VpcEndpointServiceName", "CreationTime")
+
+
+class Stack:
+    """A stack of one Region, made of a template without the CDK."""
+
+    def __init__(self, aws: EmbeddedAws, region: str = "us-east-1") -> None:
+        self.client = aws.client("cloudformation", region)
+
+    def run(self, call: str, resources: dict[str, Any] | None = None, outputs: dict[str, Any] | None = None) -> str:
+        """Status after *call*: create, update or delete."""
+        body = {"Resources": resources, "Outputs": {name: {"Value": value} for name, value in (outputs or {}).items()}}
+        arguments = {"TemplateBody": json.dumps(body)} if resources else {}
+        getattr(self.client, f"{call}_stack")(StackName="Here", **arguments)
+        while True:
+            found = [one for one in self._all() if one["StackName"] == "Here"]
+            if not found or not found[0]["StackStatus"].endswith("_IN_PROGRESS"):
+                return str(found[0]["StackStatus"]) if found else "gone"
+
+    def outputs(self) -> dict[str, str]:
+        [stack] = self._all()
+        return {one["OutputKey"]: one["OutputValue"] for one in stack["Outputs"]}
+
+    def reasons(self) -> list[str]:
+        events = self.client.describe_stack_events(StackName="Here")["StackEvents"]
+        return [one.get("ResourceStatusReason", "") for one in events if one["ResourceStatus"].endswith("_FAILED")]
+
+    def _all(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.client.describe_stacks()["Stacks"]
+        return [one for one in found if one["StackStatus"] != "DELETE_COMPLETE"]
+
+
+@pytest.fixture
+def aws(request: pytest.FixtureRequest) -> Iterator[EmbeddedAws]:
+    with EmbeddedAws(
+        regions=["us-east-1", "us-west-2"], transition_seconds=0.05, **getattr(request, "param", {})
+    ) as aws:
+        yield aws
+
+
+def cluster(**properties: Any) -> dict[str, Any]:
+    return {"Type": "AWS::DSQL::Cluster", "Properties": {"DeletionProtectionEnabled": False, **properties}}
+
+
+def test_cluster_has_its_real_attributes_and_is_updated_in_place(aws: EmbeddedAws) -> None:
+    stack, dsql = Stack(aws), aws.client("dsql", "us-east-1")
+    outputs = {name: {"Fn::GetAtt": ["One", name]} for name in ATTRIBUTES}
+    tags = [{"Key": "Name", "Value": "orders"}]
+    assert stack.run("create", {"One": cluster(Tags=tags)}, outputs) == "CREATE_COMPLETE"
+    told = stack.outputs()
+    found = dsql.get_cluster(identifier=told["Identifier"])
+    assert (told["ResourceArn"], told["Endpoint"], told["Status"]) == (found["arn"], found["endpoint"], "ACTIVE")
+    service = dsql.get_vpc_endpoint_service_name(identifier=told["Identifier"])["serviceName"]
+    assert told["VpcEndpointServiceName"] == service
+    assert found["tags"]["Name"] == "orders"
+
+    assert stack.run("update", {"One": cluster(DeletionProtectionEnabled=True)}, outputs) == "UPDATE_COMPLETE"
+    found = dsql.get_cluster(identifier=told["Identifier"])
+    assert found["deletionProtectionEnabled"] is True
+    assert "Name" not in found["tags"]
+
+    assert stack.run("delete") == "DELETE_FAILED"
+    assert any("deletion protection" in reason for reason in stack.reasons())
+    assert dsql.get_cluster(identifier=told["Identifier"])["status"] == "ACTIVE"
+
+
+def test_side_of_a_pair_counts_as_created_while_it_waits_for_its_setup(aws: EmbeddedAws) -> None:
+    stack = Stack(aws)
+    sides = {"One": cluster(MultiRegionProperties={"WitnessRegion": "us-east-2"})}
+    assert stack.run("create", sides, {"Status": {"Fn::GetAtt": ["One", "Status"]}}) == "CREATE_COMPLETE"
+    assert stack.outputs() == {"Status": "PENDING_SETUP"}
+
+
+def test_refusal_of_dsql_fails_the_stack_with_its_sentence(aws: EmbeddedAws) -> None:
+    stack = Stack(aws)
+    wrong = {"One": cluster(MultiRegionProperties={"WitnessRegion": "us-east-1"})}
+    assert stack.run("create", wrong) == "ROLLBACK_COMPLETE"
+    assert any("The witness Region us-east-1 is the cluster's own Region" in reason for reason in stack.reasons())
+
+
+@pytest.mark.parametrize(
+    ("aws", "left"),
+    [
+        pytest.param({"delete_mode": "return"}, ["PENDING_DELETE"], id="return"),
+        pytest.param({"delete_mode": "wait"}, [], id="wait"),
+    ],
+    indirect=["aws"],
+)
+def test_delete_of_a_side_waits_until_it_is_gone_or_returns_at_pending_delete(
+    aws: EmbeddedAws, left: list[str]
+) -> None:
+    """With *wait* the delete lasts until the peer is deleted, too; here its deletion comes from the outside."""
+    stack, east, west = Stack(aws), aws.client("dsql", "us-east-1"), aws.client("dsql", "us-west-2")
+    witness = {"witnessRegion": "us-east-2"}
+    peer = west.create_cluster(deletionProtectionEnabled=False, multiRegionProperties=witness)
+    while west.get_cluster(identifier=peer["identifier"])["status"] == "CREATING":
+        pass
+    sides = {"One": cluster(MultiRegionProperties={"WitnessRegion": "us-east-2", "Clusters": [peer["arn"]]})}
+    assert stack.run("create", sides, {"Arn": {"Fn::GetAtt": ["One", "ResourceArn"]}}) == "CREATE_COMPLETE"
+    west.update_cluster(
+        identifier=peer["identifier"], multiRegionProperties={**witness, "clusters": [stack.outputs()["Arn"]]}
+    )
+    while west.get_cluster(identifier=peer["identifier"])["status"] != "ACTIVE":
+        pass
+    if not left:
+        west.delete_cluster(identifier=peer["identifier"])
+    assert stack.run("delete") == "gone"
+    statuses = [east.get_cluster(identifier=one["identifier"])["status"] for one in east.list_clusters()["clusters"]]
+    assert statuses == left
+
+
+def test_what_a_resource_depends_on_stays_while_it_cannot_be_deleted(aws: EmbeddedAws) -> None:
+    stack = Stack(aws)
+    depending = {**cluster(), "DependsOn": "Entry"}
+    entry = {"Type": "AWS::SSM::Parameter", "Properties": {"Name": "entry", "Type": "String", "Value": "1"}}
+    free = {"Type": "AWS::SSM::Parameter", "Properties": {"Name": "free", "Type": "String", "Value": "1"}}
+    assert stack.run("create", {"One": depending, "Entry": entry, "Free": free}) == "CREATE_COMPLETE"
+    dsql, ssm = aws.client("dsql", "us-east-1"), aws.client("ssm", "us-east-1")
+    [one] = dsql.list_clusters()["clusters"]
+    dsql.update_cluster(identifier=one["identifier"], deletionProtectionEnabled=True)
+    while dsql.get_cluster(identifier=one["identifier"])["status"] == "UPDATING":
+        pass
+
+    assert stack.run("delete") == "DELETE_FAILED"
+    assert [one["Name"] for one in ssm.describe_parameters()["Parameters"]] == ["entry"]
+    assert any(reason.startswith(f"{STILL_NEEDED}One") for reason in stack.reasons())
+
+    dsql.update_cluster(identifier=one["identifier"], deletionProtectionEnabled=False)
+    while dsql.get_cluster(identifier=one["identifier"])["status"] == "UPDATING":
+        pass
+    assert stack.run("delete") == "gone"
+    assert ssm.describe_parameters()["Parameters"] == []
+
+
+def test_composite_alarm_is_put_changed_and_deleted(aws: EmbeddedAws) -> None:
+    stack, cloudwatch = Stack(aws), aws.client("cloudwatch", "us-east-1")
+
+    def alarm(rule: str) -> dict[str, Any]:
+        topic = "arn:aws:sns:us-east-1:000000000000:page"
+        properties = {
+            "AlarmName": "any",
+            "AlarmRule": rule,
+            "AlarmActions": [topic],
+            "Tags": [{"Key": "team", "Value": "orders"}],
+        }
+        return {"Any": {"Type": "AWS::CloudWatch::CompositeAlarm", "Properties": properties}}
+
+    def found() -> list[dict[str, Any]]:
+        answer = cloudwatch.describe_alarms(AlarmTypes=["CompositeAlarm"])
+        alarms: list[dict[str, Any]] = answer["CompositeAlarms"]
+        return alarms
+
+    assert stack.run("create", alarm('ALARM("one")'), {"Arn": {"Fn::GetAtt": ["Any", "Arn"]}}) == "CREATE_COMPLETE"
+    [put] = found()
+    assert (put["AlarmRule"], put["AlarmActions"]) == ('ALARM("one")', ["arn:aws:sns:us-east-1:000000000000:page"])
+    assert stack.outputs() == {"Arn": put["AlarmArn"]}
+    assert stack.run("update", alarm('ALARM("other")')) == "UPDATE_COMPLETE"
+    assert [one["AlarmRule"] for one in found()] == ['ALARM("other")']
+    assert stack.run("delete") == "gone"
+    assert found() == []
+
+
+def test_slow_cluster_is_waited_for(aws: EmbeddedAws) -> None:
+    aws.inject(Fault("slow", "slow", call="CreateCluster", seconds=1))
+    stack = Stack(aws)
+    assert stack.run("create", {"One": cluster()}, {"Status": {"Fn::GetAtt": ["One", "Status"]}}) == "CREATE_COMPLETE"
+    assert stack.outputs() == {"Status": "ACTIVE"}

@@ -1,0 +1,226 @@
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError, ReadTimeoutError
+
+from dsql_dr_constructs.rehearsal import EmbeddedAws, Fault
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[EmbeddedAws]:
+    with EmbeddedAws(regions=["us-east-1", "us-west-2"], transition_seconds=0.05) as aws:
+        yield aws
+
+
+@pytest.fixture
+def aws(running: EmbeddedAws) -> Iterator[EmbeddedAws]:
+    """Shared by this file's tests, without faults and clusters."""
+    yield running
+    running.clear_faults()
+    for region in running.regions:
+        dsql = running.client("dsql", region)
+        for one in dsql.list_clusters()["clusters"]:
+            dsql.delete_cluster(identifier=one["identifier"])
+            dsql.get_waiter("cluster_not_exists").wait(
+                identifier=one["identifier"], WaiterConfig={"Delay": 1, "MaxAttempts": 10}
+            )
+
+
+def answers(endpoint: str) -> bool:
+    host, port = endpoint.removeprefix("http://").split(":")
+    with socket.socket() as knock:
+        return knock.connect_ex((host, int(port))) == 0
+
+
+def active_cluster(dsql: Any, **options: Any) -> str:
+    identifier = str(dsql.create_cluster(deletionProtectionEnabled=False, **options)["identifier"])
+    while dsql.get_cluster(identifier=identifier)["status"] == "CREATING":
+        time.sleep(0.02)
+    return identifier
+
+
+# start and stop
+
+
+def test_it_stops_when_the_block_ends_and_takes_its_folder_along() -> None:
+    with EmbeddedAws(regions=["us-east-1"]) as aws:
+        directory = aws.directory
+        assert answers(aws.endpoint)
+        assert aws.endpoint.startswith("http://127.0.0.1:")
+    assert not answers(aws.endpoint)
+    assert not directory.exists()
+    aws.stop()
+    with pytest.raises(RuntimeError, match="use it inside its with block"):
+        _ = aws.directory
+
+
+def test_it_stops_when_the_block_fails() -> None:
+    with pytest.raises(KeyError), EmbeddedAws(regions=["us-east-1"]) as aws:
+        raise KeyError
+    assert not answers(aws.endpoint)
+
+
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL])
+def test_it_ends_with_the_program_that_started_it(end: signal.Signals) -> None:
+    program = (
+        "import time; from dsql_dr_constructs.rehearsal import EmbeddedAws\n"
+        "with EmbeddedAws(regions=['us-east-1']) as aws:\n"
+        "    print(aws.endpoint, flush=True); time.sleep(600)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as started:
+        assert started.stdout
+        endpoint = started.stdout.readline().strip()
+        assert answers(endpoint)
+        started.send_signal(end)
+    until = time.monotonic() + 30
+    while answers(endpoint) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not answers(endpoint)
+
+
+def test_one_that_cannot_start_says_why_and_leaves_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    broken = EmbeddedAws(regions=["us-east-1"], delete_mode="never")  # type: ignore[arg-type]
+    with pytest.raises(RuntimeError, match=r"did not start. It wrote:\n(?s:.*)invalid choice: 'never'"):
+        broken.__enter__()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_several_do_not_disturb_each_other(aws: EmbeddedAws) -> None:
+    with EmbeddedAws(regions=["us-east-1"]) as other:
+        other.client("dsql", "us-east-1").create_cluster()
+        other.inject(Fault("all", service="dsql"))
+        assert aws.client("dsql", "us-east-1").list_clusters()["clusters"] == []
+
+
+def test_environment_leads_every_client_here_and_nowhere_else(
+    aws: EmbeddedAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "production")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "secret")
+    environment = aws.environment("us-west-2")
+    assert {name: value for name, value in environment.items() if name.startswith("AWS_")} == aws.variables("us-west-2")
+    program = "import boto3; print(boto3.client('sts').get_caller_identity()['Account'])"
+    done = subprocess.run([sys.executable, "-c", program], env=environment, check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "000000000000"
+
+
+# DSQL as boto3 sees it
+
+
+def test_clusters_differ_by_region(aws: EmbeddedAws) -> None:
+    identifier = active_cluster(aws.client("dsql", "us-east-1"))
+    west = aws.client("dsql", "us-west-2")
+    assert west.list_clusters()["clusters"] == []
+    with pytest.raises(west.exceptions.ResourceNotFoundException):
+        west.get_cluster(identifier=identifier)
+
+
+def test_errors_are_those_of_the_api(aws: EmbeddedAws) -> None:
+    dsql = aws.client("dsql", "us-east-1")
+    with pytest.raises(dsql.exceptions.ValidationException, match="own Region"):
+        dsql.create_cluster(multiRegionProperties={"witnessRegion": "us-east-1"})
+    identifier = active_cluster(dsql, multiRegionProperties={"witnessRegion": "us-east-2"})
+    dsql.update_cluster(identifier=identifier, deletionProtectionEnabled=True)
+    with pytest.raises(dsql.exceptions.ConflictException):
+        dsql.update_cluster(identifier=identifier, deletionProtectionEnabled=False)
+    while dsql.get_cluster(identifier=identifier)["status"] == "UPDATING":
+        time.sleep(0.02)
+    with pytest.raises(dsql.exceptions.ValidationException, match="deletion protection"):
+        dsql.delete_cluster(identifier=identifier)
+    dsql.update_cluster(identifier=identifier, deletionProtectionEnabled=False)
+    while dsql.get_cluster(identifier=identifier)["status"] == "UPDATING":
+        time.sleep(0.02)
+
+
+def test_cluster_is_described_tagged_and_protected_by_its_policy(aws: EmbeddedAws) -> None:
+    dsql = aws.client("dsql", "us-east-1")
+    identifier = active_cluster(dsql, tags={"Name": "orders"}, policy="{}", kmsEncryptionKey="arn:aws:kms:key")
+    found = dsql.get_cluster(identifier=identifier)
+    assert found["endpoint"] == f"{identifier}.dsql.us-east-1.on.aws"
+    assert found["encryptionDetails"]["kmsKeyArn"] == "arn:aws:kms:key"
+    dsql.tag_resource(resourceArn=found["arn"], tags={"team": "orders"})
+    dsql.untag_resource(resourceArn=found["arn"], tagKeys=["Name"])
+    assert dsql.list_tags_for_resource(resourceArn=found["arn"])["tags"] == {"team": "orders"}
+    assert dsql.get_cluster_policy(identifier=identifier)["policy"] == "{}"
+    assert dsql.get_vpc_endpoint_service_name(identifier=identifier)["serviceName"].startswith(
+        "com.amazonaws.us-east-1"
+    )
+
+
+def test_status_that_aws_decides_on_can_be_set(aws: EmbeddedAws) -> None:
+    dsql = aws.client("dsql", "us-east-1")
+    identifier = active_cluster(dsql)
+    aws.set_cluster_status("us-east-1", identifier, "FAILED")
+    assert dsql.get_cluster(identifier=identifier)["status"] == "FAILED"
+    with pytest.raises(ValueError, match="does not exist"):
+        aws.set_cluster_status("us-west-2", identifier, "FAILED")
+
+
+# faults
+
+
+def test_api_error_strikes_the_first_calls(aws: EmbeddedAws) -> None:
+    aws.inject(Fault("throttled", service="dsql", call="ListClusters", error="ThrottlingException", first=2))
+    once = Config(retries={"total_max_attempts": 1})
+    dsql = boto3.client("dsql", config=once, **_where(aws))
+    for _ in range(2):
+        with pytest.raises(dsql.exceptions.ThrottlingException):
+            dsql.list_clusters()
+    assert dsql.list_clusters()["clusters"] == []
+
+
+@pytest.mark.parametrize("service", ["ssm", "cloudformation"])
+def test_denied_action_is_denied_in_every_protocol(aws: EmbeddedAws, service: str) -> None:
+    aws.inject(Fault("denied", service=service, region="us-east-1", error="AccessDeniedException", message="denied"))
+    client = aws.client(service, "us-east-1")
+    with pytest.raises(ClientError, match=r"AccessDeniedException.*denied"):
+        client.describe_parameters() if service == "ssm" else client.describe_stacks()
+
+
+def test_region_can_fall_silent_while_the_other_answers(aws: EmbeddedAws) -> None:
+    aws.inject(Fault("silent", "silence", region="us-east-1"))
+    impatient = Config(read_timeout=0.5, retries={"total_max_attempts": 1})
+    with pytest.raises(ReadTimeoutError):
+        boto3.client("dsql", config=impatient, **_where(aws)).list_clusters()
+    assert aws.client("dsql", "us-west-2").list_clusters()["clusters"] == []
+
+
+def test_unknown_fault_is_refused(aws: EmbeddedAws) -> None:
+    fault = Fault("fine")
+    object.__setattr__(fault, "effect", "unheard of")
+    with pytest.raises(ValueError, match="one of error, silence, slow, stuck is allowed"):
+        aws.inject(fault)
+
+
+def test_calls_are_recorded_until_they_are_forgotten(aws: EmbeddedAws) -> None:
+    aws.forget_calls()
+    aws.client("dsql", "us-west-2").list_clusters()
+    assert [(one["service"], one["region"], one["name"], one["role"]) for one in aws.calls()] == [
+        ("dsql", "us-west-2", "ListClusters", None)
+    ]
+    aws.forget_calls()
+    assert aws.calls() == []
+
+
+def _where(aws: EmbeddedAws) -> dict[str, str]:
+    return {
+        "region_name": "us-east-1",
+        "endpoint_url": aws.endpoint,
+        "aws_access_key_id": "000000000000",
+        "aws_secret_access_key": "test",
+    }
