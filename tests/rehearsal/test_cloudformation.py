@@ -163,6 +163,17 @@ def test_composite_alarm_is_put_changed_and_deleted(aws: EmbeddedAws) -> None:
         alarms: list[dict[str, Any]] = answer["CompositeAlarms"]
         return alarms
 
+    for name in ("one", "other"):
+        cloudwatch.put_metric_alarm(
+            AlarmName=name,
+            Namespace="Orders",
+            MetricName="Errors",
+            Statistic="Sum",
+            Period=60,
+            EvaluationPeriods=1,
+            Threshold=1,
+            ComparisonOperator="GreaterThanThreshold",
+        )
     assert stack.run("create", alarm('ALARM("one")'), {"Arn": {"Fn::GetAtt": ["Any", "Arn"]}}) == "CREATE_COMPLETE"
     [put] = found()
     assert (put["AlarmRule"], put["AlarmActions"]) == ('ALARM("one")', ["arn:aws:sns:us-east-1:000000000000:page"])
