@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from . import survey
 from .cdk_cli import CdkCli
@@ -43,7 +45,7 @@ class Rehearsal:
 
     def show(self) -> None:
         """The clusters, and the registry as a stack of another team reads it."""
-        table = Table("Region", "Cluster", "State", "Endpoint", "Peer", "Witness", title="Aurora DSQL clusters")
+        table = _table("Aurora DSQL clusters", "Region", "Cluster", "State", "Endpoint", "Peer", "Witness")
         for one in survey.clusters(self._aws):
             peers = [f"{arn.split('/')[-1]} in {arn.split(':')[3]}" for arn in one["peers"]]
             witness = one.get("multiRegionProperties", {}).get("witnessRegion", "none")
@@ -53,7 +55,7 @@ class Rehearsal:
         self._print(table)
         for region in self._aws.regions:
             entries = survey.registry(self._aws, region)
-            table = Table("SSM parameter", "Value", title=f"Registry, read in {region}")
+            table = _table(f"Registry, read in {region}", "SSM parameter", "Value")
             for name, value in entries.items():
                 table.add_row(name, value)
             self._print(table if entries else f"No registry in {region}.")
@@ -86,16 +88,14 @@ class Rehearsal:
     def _synthesize(self) -> None:
         with self._step("Synthesizing"):
             self._source.run("synth", "--quiet")
-            from aws_cdk import cx_api  # starts Node, so not before it is needed
-
-            stacks = cx_api.CloudAssembly(str(self._source.output)).stacks_recursively
-            regions = [stack.environment.region for stack in stacks]
-            known = [region for region in regions if region != "unknown-region"]
-            self._aws.regions = list(dict.fromkeys(known)) or self._aws.regions
-            for stack in stacks:
-                for resource in stack.template.get("Resources", {}).values():
+            regions = []
+            for region, template in _stacks(self._source.output):
+                regions.append(region)
+                for resource in template.get("Resources", {}).values():
                     if resource.get("DeletionPolicy", "Delete") != "Delete":
                         self._retained.add(resource["Type"])
+            known = [region for region in regions if region != "unknown-region"]
+            self._aws.regions = list(dict.fromkeys(known)) or self._aws.regions
             self._cdk = self._source.synthesized()
 
     def _peers(self) -> dict[str, list[str]]:
@@ -115,8 +115,7 @@ class Rehearsal:
             self._aws.client("ssm", last).delete_parameters(Names=names[:10])
 
     def _print(self, what: Table | str) -> None:
-        # a table that does not fit is cut by the reader's window, not by us: its values are there to be copied
-        self._console.print(what, soft_wrap=not self._console.is_terminal, overflow="fold")
+        self._console.print(what, soft_wrap=not self._console.is_terminal)
 
     @contextmanager
     def _step(self, name: str) -> Iterator[None]:
@@ -131,3 +130,19 @@ class Rehearsal:
             yield
         self._said = lambda line: None
         self._console.print(f"{name}: done in {time.monotonic() - began:.0f} s")
+
+
+def _table(title: str, *columns: str) -> Table:
+    """Its values are there to be copied, so they go on in the next line where the terminal is narrow."""
+    return Table(*(Column(column, overflow="fold") for column in columns), title=title)
+
+
+def _stacks(assembly: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Region and template of each stack of a cloud assembly, its Stages included."""
+    artifacts = json.loads((assembly / "manifest.json").read_text()).get("artifacts", {})
+    for artifact in artifacts.values():
+        if artifact["type"] == "aws:cloudformation:stack":
+            template = assembly / artifact["properties"]["templateFile"]
+            yield artifact["environment"].rpartition("/")[2], json.loads(template.read_text())
+        elif artifact["type"] == "cdk:cloud-assembly":
+            yield from _stacks(assembly / artifact["properties"]["directoryName"])
