@@ -52,7 +52,7 @@ pyproject.add_override(
         "build": ["editables>=0.5", "hatchling>=1.27"],  # so that the lock covers what builds the package, too
         "configure": ["projen==0.104.17", "uv>=0.9"],
         "lint": ["mypy>=1.18", "ruff>=0.14"],
-        "test": ["cdk-nag>=3", "cfn-lint>=1.40", "pytest>=9", "pytest-xdist>=3.8"],
+        "test": ["cdk-nag>=3", "cfn-lint>=1.40", "pytest>=9", "pytest-xdist>=3.8", "trustme>=1.2"],
     },
 )
 pyproject.add_override("tool.hatch.build.targets.wheel", {"packages": [f"src/{PACKAGE}"]})

@@ -38,9 +38,10 @@ clean:
 	rm -rf .venv dist .mypy_cache .ruff_cache examples/*/cdk.out
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(READY): requirements.lock pyproject.toml src/dsql_dr_constructs/rehearsal/cdk_cli.py
+$(READY): requirements.lock pyproject.toml src/dsql_dr_constructs/rehearsal/cdk_cli.py tests/tools.py
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	$(BIN)/python -m dsql_dr_constructs.rehearsal.cdk_cli
+	$(BIN)/python -m tests.tools
 	touch $@

@@ -6,42 +6,58 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from .embedded_aws import ACCOUNT, EmbeddedAws, node
-
-CDK_CLI_VERSION = "2.1148.1"
-"""npm's tag ``latest`` cannot read the assemblies of every aws-cdk-lib that this library allows."""
-
-_HOME = Path(sys.prefix) / "lib" / "cdk-cli"
-_STAMP = _HOME / f"installed-{CDK_CLI_VERSION}"
 
 
 class CdkError(Exception):
     """The CDK CLI failed; the text is what it said."""
 
 
-def install() -> None:
-    """Put the CDK CLI beside this Python, once; nothing global is touched.
+@dataclass(frozen=True)
+class NpmPackage:
+    """A package of npm's beside this Python, in one version; nothing global is touched."""
 
-    Raises:
-        CdkError: npm could not, with what it said.
-    """
-    if _STAMP.exists():
-        return
-    npm = Path(node()).parent.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-    command = [node(), str(npm), "install", "--no-audit", "--no-fund", "--no-save", f"--prefix={_HOME}"]
-    _HOME.mkdir(parents=True, exist_ok=True)
-    done = subprocess.run(
-        [*command, f"aws-cdk@{CDK_CLI_VERSION}"],
-        env={"NODE_USE_SYSTEM_CA": "1", **os.environ},  # the machine's certificates, as pip trusts them
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise CdkError(f"npm could not install aws-cdk@{CDK_CLI_VERSION}:\n{done.stdout}{done.stderr}")
-    _STAMP.touch()
+    name: str
+    version: str
+
+    @property
+    def folder(self) -> Path:
+        """Where its files are, once installed."""
+        return self._home / "node_modules" / self.name
+
+    @property
+    def _home(self) -> Path:
+        return Path(sys.prefix) / "lib" / "npm" / self.name.strip("@").replace("/", "-")
+
+    def install(self) -> None:
+        """Fetch it, once.
+
+        Raises:
+            CdkError: npm could not, with what it said.
+        """
+        stamp = self._home / f"installed-{self.version}"
+        if stamp.exists():
+            return
+        npm = Path(node()).parent.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+        command = [node(), str(npm), "install", "--no-audit", "--no-fund", "--no-save", f"--prefix={self._home}"]
+        self._home.mkdir(parents=True, exist_ok=True)
+        done = subprocess.run(
+            [*command, f"{self.name}@{self.version}"],
+            env={"NODE_USE_SYSTEM_CA": "1", **os.environ},  # the machine's certificates, as pip trusts them
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise CdkError(f"npm could not install {self.name}@{self.version}:\n{done.stdout}{done.stderr}")
+        stamp.touch()
+
+
+CDK_CLI = NpmPackage("aws-cdk", "2.1148.1")
+"""npm's tag ``latest`` cannot read the assemblies of every aws-cdk-lib that this library allows."""
 
 
 class CdkCli:
@@ -66,7 +82,7 @@ class CdkCli:
         context: Mapping[str, str] | None = None,
         tell: Callable[[str], object] = lambda line: None,
     ) -> None:
-        install()
+        CDK_CLI.install()
         self._aws = aws
         self._folder = folder
         self._tell = tell
@@ -115,7 +131,7 @@ class CdkCli:
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """The CLI as a running process."""
-        script = _HOME / "node_modules" / "aws-cdk" / "bin" / "cdk"
+        script = CDK_CLI.folder / "bin" / "cdk"
         common = ["--ci", "--no-color", "--no-notices", "--no-version-reporting"]
         quiet = {
             "CDK_DISABLE_CLI_TELEMETRY": "true",
@@ -133,4 +149,4 @@ class CdkCli:
 
 
 if __name__ == "__main__":
-    install()
+    CDK_CLI.install()

@@ -1,0 +1,44 @@
+"""Entry point of the monitor's Lambda function: a schedule, a person, or a deployment calls it."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from functools import cache
+from typing import Any
+
+from botocore.config import Config
+from botocore.session import get_session  # not boto3, whose resources this needs not: a third of the start is saved
+
+from .retries import Surroundings
+from .watch import Settings, Watch
+
+# One try each: the run's own retries know its budget and count what they need.
+_CONFIG = Config(connect_timeout=3, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 1})
+_SESSION = get_session()
+
+
+@cache
+def _client(service: str, region: str) -> Any:
+    return _SESSION.create_client(service, region_name=region, config=_CONFIG)
+
+
+_tls = cache(ssl.create_default_context)
+
+
+def handle(event: dict[str, Any], context: object) -> dict[str, Any]:
+    """Look at both clusters once.
+
+    Args:
+        event: Anything, for example ``{}``. From CloudFormation: its request, of which only Create and Update look.
+
+    Returns:
+        The verdict with its evidence.
+    """
+    request = event.get("RequestType")
+    if request == "Delete":
+        return {}
+    watch = Watch(
+        Settings.of(os.environ), client=_client, tls=_tls(), surroundings=Surroundings(), first=request is not None
+    )
+    return watch.run()

@@ -1,0 +1,140 @@
+"""A knock at a PostgreSQL endpoint: as a client begins, and no further than the request for authentication.
+
+Source: https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-SSL
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import struct
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+from .retries import TransientlyUnreachable, Unreachable
+
+PORT = 5432
+CONNECT_SECONDS, ANSWER_SECONDS, TLS_SECONDS = 3.0, 5.0, 5.0
+"""Longest waits of one try. The first connection to an idle cluster is slower than the next."""
+
+_GOODBYE_SECONDS = 1.0
+_SSL_REQUEST = struct.pack("!ii", 8, 80877103)
+_PROTOCOL_3_0 = struct.pack("!i", 196608)
+_LONGEST_MESSAGE = 8192
+_EXPIRED, _NOT_YET_VALID, _OTHER_NAME = 10, 9, 62
+_UNKNOWN_ISSUER = (2, 18, 19, 20, 21)
+_TRANSIENT_SQLSTATES = ("08", "53", "57P")
+"""Classes of connection exceptions, insufficient resources, and a server that starts or stops.
+
+Source: https://www.postgresql.org/docs/current/errcodes-appendix.html
+"""
+
+
+def knock(host: str, port: int, tls: ssl.SSLContext, time_left: Callable[[], float]) -> None:
+    """Return once the server has asked for authentication; nothing is ever sent that could authenticate.
+
+    Args:
+        host: Name that the certificate must have, sent as SNI, which DSQL requires.
+        port: 5432, but in tests.
+        tls: Whom to trust.
+        time_left: Seconds that the run still has; no step takes longer.
+
+    Raises:
+        TransientlyUnreachable: the endpoint may answer the next knock.
+        Unreachable: it will not.
+
+    Source: https://docs.aws.amazon.com/aurora-dsql/latest/userguide/troubleshooting.html
+    """
+    with _step("the connection", CONNECT_SECONDS, time_left) as seconds:
+        plain = socket.create_connection((host, port), timeout=seconds)
+    with plain:
+        with _step("the request for TLS", ANSWER_SECONDS, time_left) as seconds:
+            plain.settimeout(seconds)
+            plain.sendall(_SSL_REQUEST)
+            _require_tls(plain.recv(1))
+        with _step("the TLS handshake", TLS_SECONDS, time_left) as seconds:
+            plain.settimeout(seconds)
+            encrypted = tls.wrap_socket(plain, server_hostname=host)
+        with encrypted, _step("the StartupMessage", ANSWER_SECONDS, time_left) as seconds:
+            encrypted.settimeout(seconds)
+            encrypted.sendall(_startup_message())
+            _require_authentication_request(encrypted)
+            _hang_up(encrypted)
+
+
+@contextmanager
+def _step(name: str, longest: float, time_left: Callable[[], float]) -> Iterator[float]:
+    """One step with its own time-out; what goes wrong in it becomes a reason that names it."""
+    seconds = max(0.05, min(longest, time_left()))
+    try:
+        yield seconds
+    except socket.gaierror as error:
+        transient = error.errno == socket.EAI_AGAIN
+        raise (TransientlyUnreachable if transient else Unreachable)(f"name not found ({error.strerror})") from error
+    except ConnectionRefusedError as error:
+        raise TransientlyUnreachable("connection refused") from error
+    except TimeoutError as error:
+        raise TransientlyUnreachable(f"no answer to {name} within {seconds:.1f} s") from error
+    except ssl.SSLCertVerificationError as error:
+        raise Unreachable(_certificate_problem(error)) from error
+    except (ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError) as error:
+        raise TransientlyUnreachable(f"connection closed during {name}") from error
+    except ssl.SSLError as error:
+        raise Unreachable(f"TLS failed: {error.reason}") from error
+    except OSError as error:
+        raise TransientlyUnreachable(f"{name} failed: {error.strerror}") from error
+
+
+def _require_tls(answer: bytes) -> None:
+    if not answer:
+        raise ConnectionResetError
+    if answer == b"N":
+        raise Unreachable("server answered N: it offers no TLS")
+    if answer != b"S":
+        raise Unreachable(f"server answered the request for TLS with {answer!r}, as no PostgreSQL would")
+
+
+def _startup_message() -> bytes:
+    body = _PROTOCOL_3_0 + b"user\0admin\0database\0postgres\0\0"
+    return struct.pack("!i", len(body) + 4) + body
+
+
+def _require_authentication_request(encrypted: ssl.SSLSocket) -> None:
+    kind, length = struct.unpack("!ci", _read(encrypted, 5))
+    body = _read(encrypted, min(max(length - 4, 0), _LONGEST_MESSAGE))
+    if kind == b"E":
+        fields = {part[:1]: part[1:].decode("utf-8", "replace") for part in body.split(b"\0") if part}
+        sqlstate = fields.get(b"C", "no code")
+        kind_of_failure = TransientlyUnreachable if sqlstate.startswith(_TRANSIENT_SQLSTATES) else Unreachable
+        raise kind_of_failure(f"server answered with an error: {fields.get(b'M', 'no message')[:200]} ({sqlstate})")
+    if kind != b"R":
+        raise Unreachable(f"server answered the StartupMessage with {kind!r} instead of a request for authentication")
+
+
+def _read(encrypted: ssl.SSLSocket, count: int) -> bytes:
+    found = b""
+    while len(found) < count:
+        more = encrypted.recv(count - len(found))
+        if not more:
+            raise ConnectionResetError
+        found += more
+    return found
+
+
+def _hang_up(encrypted: ssl.SSLSocket) -> None:
+    """End TLS in good order, and say no more: before authentication a Terminate is logged as FATAL (docs/adr/0007)."""
+    encrypted.settimeout(_GOODBYE_SECONDS)
+    with suppress(OSError):
+        encrypted.unwrap().close()
+
+
+def _certificate_problem(error: ssl.SSLCertVerificationError) -> str:
+    if error.verify_code == _EXPIRED:
+        return "certificate expired"
+    if error.verify_code == _NOT_YET_VALID:
+        return "certificate not valid yet"
+    if error.verify_code == _OTHER_NAME:
+        return f"certificate of another name ({error.verify_message})"
+    if error.verify_code in _UNKNOWN_ISSUER:
+        return f"certificate of an unknown issuer ({error.verify_message})"
+    return f"certificate refused ({error.verify_message})"

@@ -1,0 +1,126 @@
+"""What one run saw of a cluster, and the verdict on both."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from .metric_names import (
+    BOTH_DOWN,
+    HEALTHY,
+    HEALTHY_STATUSES,
+    LOCAL_DOWN,
+    LOST_KEY,
+    PEER_DOWN,
+    UNPEERED,
+    WITNESS_DRIFT,
+)
+
+
+@dataclass(frozen=True)
+class ControlPlane:
+    """GetCluster's answer; *status* is None where there was none, with the reason in *problem*."""
+
+    status: str | None
+    encryption_status: str | None = None
+    peers: frozenset[str] = frozenset()
+    witness_region: str | None = None
+    problem: str | None = None
+
+
+@dataclass(frozen=True)
+class Knock:
+    """How the endpoint behaved; *problem* is why it could not be reached."""
+
+    latency_ms: float | None = None
+    problem: str | None = None
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """One cluster as one run saw it.
+
+    Args:
+        region: The cluster's.
+        identifier: The cluster's.
+        status: As GetCluster said; None if it did not answer.
+        healthy: Serves, its control plane answers and its endpoint can be reached.
+        reachable: The endpoint asked for authentication.
+        peered: Names the other cluster as its peer; None if GetCluster did not answer.
+        witnessed: Has the witness that was configured; None if GetCluster did not answer.
+        latency_ms: From opening the connection to the request for authentication; None if that never came.
+        attempts: Tries of GetCluster and of the knock together.
+        problems: A sentence for everything that is not as it should be.
+    """
+
+    region: str
+    identifier: str
+    status: str | None
+    healthy: bool
+    reachable: bool
+    peered: bool | None
+    witnessed: bool | None
+    latency_ms: float | None
+    attempts: int
+    problems: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def sight(
+    arn: str, control_plane: ControlPlane, knock: Knock, attempts: int, *, peer: str, witness_region: str | None
+) -> Sighting:
+    """Judge one cluster by both answers.
+
+    Args:
+        arn: The cluster's.
+        control_plane: What GetCluster said.
+        knock: What the endpoint did.
+        attempts: Tries that both took.
+        peer: ARN of the cluster that it should name as its peer.
+        witness_region: The witness that it should have. None: any.
+    """
+    status, problems = control_plane.status, []
+    if control_plane.problem:
+        problems.append(f"GetCluster: {control_plane.problem}")
+    elif status not in HEALTHY_STATUSES:
+        problems.append(f"status is {status}")
+    if control_plane.encryption_status == LOST_KEY:
+        problems.append(f"encryption status is {LOST_KEY}")
+    if knock.problem:
+        problems.append(f"endpoint: {knock.problem}")
+    healthy = not problems
+    peered = None if status is None else peer in control_plane.peers
+    witnessed = None if status is None else witness_region in (None, control_plane.witness_region)
+    if peered is False:
+        problems.append("does not name its peer")
+    if witnessed is False:
+        problems.append(f"its witness is {control_plane.witness_region}, and {witness_region} is configured")
+    return Sighting(
+        region=arn.split(":")[3],
+        identifier=arn.rpartition("/")[2],
+        status=status,
+        healthy=healthy,
+        reachable=knock.problem is None,
+        peered=peered,
+        witnessed=witnessed,
+        latency_ms=knock.latency_ms,
+        attempts=attempts,
+        problems=tuple(problems),
+    )
+
+
+def verdict(sightings: Sequence[Sighting], observer: str) -> str:
+    """One word on both clusters, as seen from Region *observer*; the worst that holds."""
+    down = [one for one in sightings if not one.healthy]
+    if len(down) == len(sightings):
+        return BOTH_DOWN
+    if down:
+        return LOCAL_DOWN if down[0].region == observer else PEER_DOWN
+    if not all(one.peered for one in sightings):
+        return UNPEERED
+    if not all(one.witnessed for one in sightings):
+        return WITNESS_DRIFT
+    return HEALTHY
