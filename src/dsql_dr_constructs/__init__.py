@@ -4,22 +4,46 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .alarm_settings import AlarmSetting, AlarmSettings
+    from .alerting_topic import AlertingTopic
     from .cluster_peering import ClusterPeering
+    from .dr_dashboard import DrDashboard
+    from .health_alarms import HealthAlarms
+    from .health_monitor import HealthMonitor
     from .multi_region_dsql_dr import MultiRegionDsqlDr
+    from .multi_region_monitoring import MultiRegionMonitoring
     from .regional_cluster import IRegionalCluster, RegionalCluster
     from .regions import REGION_SETS, RegionSet, validate_topology
 
 __all__ = [
     "REGION_SETS",
+    "AlarmSetting",
+    "AlarmSettings",
+    "AlertingTopic",
     "ClusterPeering",
+    "DrDashboard",
+    "HealthAlarms",
+    "HealthMonitor",
     "IRegionalCluster",
     "MultiRegionDsqlDr",
+    "MultiRegionMonitoring",
     "RegionSet",
     "RegionalCluster",
     "validate_topology",
 ]
 
-_MODULES = ("cluster_peering", "multi_region_dsql_dr", "regional_cluster", "regions")
+_MODULES = (
+    "alarm_settings",
+    "alerting_topic",
+    "cluster_peering",
+    "dr_dashboard",
+    "health_alarms",
+    "health_monitor",
+    "multi_region_dsql_dr",
+    "multi_region_monitoring",
+    "regional_cluster",
+    "regions",
+)
 
 
 def __getattr__(name: str) -> Any:

@@ -7,7 +7,6 @@ import json
 import os
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 import jsii
 from aws_cdk import (
@@ -22,15 +21,14 @@ from aws_cdk import (
 )
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_logs as logs
 from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
 from .deployment_name import validate_deployment_name
 from .regional_cluster import RegionalCluster
 from .runtime.cluster_peering.registry import DEPLOYMENT_TAG, registry_path, registry_paths
+from .runtime_function import ARCHITECTURE, RUNTIME, function_log_group, function_role, runtime_code
 
-_RUNTIME = Path(__file__).parent / "runtime"
 _POLL = Duration.seconds(10)
 
 
@@ -132,10 +130,8 @@ class ClusterPeering(Construct):
         deploy_after(Stack.of(self), Stack.of(self._peer))
 
     def _provider(self, timeout: Duration) -> custom_resources.Provider:
-        log_group = logs.LogGroup(
-            self, "Logs", retention=logs.RetentionDays.ONE_MONTH, removal_policy=RemovalPolicy.DESTROY
-        )
-        self._role = self._function_role("Role", log_group)
+        log_group = function_log_group(self, "Logs")
+        self._role = function_role(self, "Role", log_group)
         for statement in self._permissions():
             self._role.add_to_policy(statement)
         functions = [
@@ -143,11 +139,11 @@ class ClusterPeering(Construct):
                 self,
                 id,
                 description=f"Aurora DSQL pair {self.deployment_name}: peering",
-                runtime=lambda_.Runtime.PYTHON_3_14,
-                architecture=lambda_.Architecture.ARM_64,
+                runtime=RUNTIME,
+                architecture=ARCHITECTURE,
                 memory_size=256,
                 timeout=Duration.minutes(5),
-                code=lambda_.Code.from_asset(str(_RUNTIME), exclude=["*", "!cluster_peering", "!cluster_peering/*.py"]),
+                code=runtime_code("cluster_peering"),
                 handler=f"cluster_peering.handler.{entry_point}",
                 role=self._role,
                 log_group=log_group,
@@ -164,15 +160,9 @@ class ClusterPeering(Construct):
             total_timeout=timeout.plus(Duration.minutes(5)),
             log_group=log_group,
             disable_waiter_state_machine_logging=True,
-            framework_on_event_role=self._function_role("FrameworkOnEventRole", log_group),
-            framework_complete_and_timeout_role=self._function_role("FrameworkIsCompleteRole", log_group),
+            framework_on_event_role=function_role(self, "FrameworkOnEventRole", log_group),
+            framework_complete_and_timeout_role=function_role(self, "FrameworkIsCompleteRole", log_group),
         )
-
-    def _function_role(self, id: str, log_group: logs.ILogGroup) -> iam.Role:
-        """May write to *log_group*, and not create one: a log group born after the stack's end would stay for ever."""
-        role = iam.Role(self, id, assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
-        log_group.grant_write(role)
-        return role
 
     def _permissions(self) -> list[iam.PolicyStatement]:
         """Exactly the calls of runtime/cluster_peering.

@@ -7,7 +7,8 @@ import re
 from aws_cdk import Stage, Token
 from constructs import Construct
 
-_LONGEST = 64 - len("aurora-dsql-monitor-")
+_MONITOR = "aurora-dsql-monitor-"
+_LONGEST = 64 - len(_MONITOR)
 """A Lambda function name has at most 64 characters, and the monitor's name ends with the deployment's.
 
 Source: https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html
@@ -41,3 +42,35 @@ def validate_deployment_name(name: str) -> str:
             f"give deployment_name={name[:_LONGEST].rstrip('-_')!r} or another short one."
         )
     return name
+
+
+def refuse_doubled_name(construct: Construct, deployment_name: str, account: str | None) -> None:
+    """
+    Raises:
+        ValueError: another construct of this kind in the app has the same deployment name in the same account.
+    """
+    path = construct.node.path
+    for other in construct.node.root.node.find_all():
+        if type(other) is not type(construct) or other.node.path == path:
+            continue
+        taken, where = getattr(other, "deployment_name", None), getattr(other, "account", None)
+        if taken == deployment_name and (where == account or None in (where, account)):
+            raise ValueError(
+                f"{path!r} and {other.node.path!r} are both deployment {deployment_name!r} in one account, and would "
+                "overwrite each other's registry and names: give one of them another deployment_name."
+            )
+
+
+def monitor_name(deployment: str) -> str:
+    """Physical name of the monitor's function and of the rule that calls it; people type both."""
+    return f"{_MONITOR}{deployment}"
+
+
+def dashboard_name(deployment: str) -> str:
+    """Physical name of the dashboard; it is one for all Regions."""
+    return f"Aurora-DSQL-DR-Dashboard-{deployment}"
+
+
+def alarm_name(deployment: str, what: str) -> str:
+    """Physical name of the alarm for *what*, the same in every Region."""
+    return f"aurora-dsql-{deployment}-{what}"

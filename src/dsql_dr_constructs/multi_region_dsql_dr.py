@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 
-from aws_cdk import CfnOutput, Duration, Environment, RemovalPolicy, Stack, Stage, Tags, Token
+from aws_cdk import CfnOutput, Duration, RemovalPolicy, Stack, Token
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
+from .alarm_settings import AlarmSettings
+from .alerting_topic import AlertingTopic
 from .cluster_peering import ClusterPeering, deploy_after
-from .deployment_name import default_deployment_name, validate_deployment_name
+from .deployment_name import default_deployment_name, refuse_doubled_name, validate_deployment_name
+from .dr_dashboard import DrDashboard
+from .health_alarms import HealthAlarms, Paging
+from .health_monitor import HealthMonitor
+from .multi_region_monitoring import MultiRegionMonitoring
 from .regional_cluster import IRegionalCluster, RegionalCluster
+from .regional_stack import default_account, regional_stack
 from .regions import RegionSet, validate_topology
 
 
@@ -19,11 +25,12 @@ class MultiRegionDsqlDr(Construct):
     """Two peered clusters that both take reads and writes, strongly consistent, in two Regions.
 
         app = cdk.App()
-        MultiRegionDsqlDr(app, "AuroraDsqlDR")
+        MultiRegionDsqlDr(app, "AuroraDsqlDR", alert_emails=["ops@example.com"])
         app.synth()
 
-    makes the stacks ``AuroraDsqlDR-Primary-production`` and ``AuroraDsqlDR-Secondary-production``; ``cdk deploy --all``
-    brings the pair up and ``cdk destroy --all`` takes it down.
+    makes the stacks ``AuroraDsqlDR-Primary-production`` and ``AuroraDsqlDR-Secondary-production``, and two that watch
+    them, ``AuroraDsqlDR-PrimaryMonitoring-production`` and ``AuroraDsqlDR-SecondaryMonitoring-production``;
+    ``cdk deploy --all`` brings all up and ``cdk destroy --all`` takes it down.
 
     Source: https://docs.aws.amazon.com/aurora-dsql/latest/userguide/what-is-aurora-dsql.html
     """
@@ -36,6 +43,9 @@ class MultiRegionDsqlDr(Construct):
 
     peering: ClusterPeering
     """What peers them, in the secondary's stack."""
+
+    monitoring: MultiRegionMonitoring | None
+    """What watches them; None with *monitoring* off."""
 
     def __init__(
         self,
@@ -54,6 +64,12 @@ class MultiRegionDsqlDr(Construct):
         deletion_protection: bool | None = None,
         peering_timeout: Duration | None = None,
         verify_on_deploy: bool = True,
+        monitoring: bool = True,
+        witness_observer: bool = False,
+        alert_emails: Sequence[str] = (),
+        schedule: Duration | None = None,
+        paging: Paging = "composite",
+        alarm_settings: AlarmSettings | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> None:
         """
@@ -71,23 +87,37 @@ class MultiRegionDsqlDr(Construct):
             deletion_protection: Whether DSQL refuses to delete them. Default: on, unless *removal_policy* is DESTROY.
             peering_timeout: How long peering may take; 1 to 115 minutes. Default: 30 minutes.
             verify_on_deploy: Whether every deployment mends the pair; see `ClusterPeering`. Default: True.
-            tags: Tags on every resource of both stacks. Default: none.
+            monitoring: Whether the pair is watched, in stacks of their own. Default: True.
+            witness_observer: Whether the witness Region looks at both clusters, too. Default: False.
+            alert_emails: Addresses that every Region mails to. Default: none.
+            schedule: Time between two runs of a monitor; whole minutes, 1 to 60. Default: 2 minutes.
+            paging: ``"composite"``: one alarm pages for all; ``"each"``: each for itself. Default: composite.
+            alarm_settings: Thresholds of the alarms. Default: as `AlarmSettings` says.
+            tags: Tags on every resource of all stacks. Default: none.
 
         Raises:
-            ValueError: Regions that cannot form a pair, a bad or doubled deployment name, or DESTROY with deletion
-                protection on.
+            ValueError: Regions that cannot form a pair, a bad or doubled deployment name, a bad email or schedule, or
+                DESTROY with deletion protection on.
         """
         super().__init__(scope, id)
         validate_topology(primary_region, secondary_region, witness_region, region_set)
         self.deployment_name = validate_deployment_name(
             deployment_name or default_deployment_name(self, environment_name)
         )
-        self._account = account or _default_account(self)
-        self._refuse_doubled_name()
+        self.account = account or default_account(self)
+        refuse_doubled_name(self, self.deployment_name, self.account)
         self._stacks: list[Stack] = []
         clusters = []
         for role, region in (("Primary", primary_region), ("Secondary", secondary_region)):
-            stack = self._stack(scope, f"{id}-{role}-{environment_name}", role, region, tags or {})
+            stack = regional_stack(
+                scope,
+                f"{id}-{role}-{environment_name}",
+                account=self.account,
+                region=region,
+                description=f"Aurora DSQL pair {self.deployment_name}: {role.lower()} cluster",
+                tags=tags,
+            )
+            self._stacks.append(stack)
             cluster = RegionalCluster(
                 stack,
                 "Cluster",
@@ -107,14 +137,57 @@ class MultiRegionDsqlDr(Construct):
             witness_region=witness_region,
             deployment_name=self.deployment_name,
             removal_policy=removal_policy,
+            registry_regions=[witness_region] if monitoring and witness_observer else [],
             timeout=peering_timeout,
             verify_on_deploy=verify_on_deploy,
         )
+        self.monitoring = None
+        if monitoring:
+            self.monitoring = MultiRegionMonitoring(
+                scope,
+                f"{id}-Monitoring",
+                deployment_name=self.deployment_name,
+                primary_region=primary_region,
+                secondary_region=secondary_region,
+                witness_region=witness_region,
+                witness_observer=witness_observer,
+                account=self.account,
+                environment_name=environment_name,
+                stack_prefix=id,
+                alert_emails=alert_emails,
+                schedule=schedule,
+                paging=paging,
+                alarm_settings=alarm_settings,
+                tags=tags,
+            )
+            for stack in self.monitoring.stacks:
+                deploy_after(stack, self._stacks[1])
+            self._stacks.extend(self.monitoring.stacks)
 
     @property
     def stacks(self) -> Sequence[Stack]:
-        """The stacks in the order of their deployment: primary, secondary."""
+        """In the order of their deployment: primary, secondary, then those of the monitoring."""
         return tuple(self._stacks)
+
+    @property
+    def monitors(self) -> Mapping[str, HealthMonitor]:
+        """By observing Region; none with *monitoring* off."""
+        return self.monitoring.monitors if self.monitoring else {}
+
+    @property
+    def topics(self) -> Mapping[str, AlertingTopic]:
+        """By observing Region; subscribe to them what you like. None with *monitoring* off."""
+        return self.monitoring.topics if self.monitoring else {}
+
+    @property
+    def alarms(self) -> Mapping[str, HealthAlarms]:
+        """By observing Region; none with *monitoring* off."""
+        return self.monitoring.alarms if self.monitoring else {}
+
+    @property
+    def dashboard(self) -> DrDashboard | None:
+        """In the primary's monitoring stack; None with *monitoring* off."""
+        return self.monitoring.dashboard if self.monitoring else None
 
     def grant_connect(self, grantee: iam.IGrantable) -> Sequence[iam.Grant]:
         """Allow *grantee* to connect to both clusters as a database role mapped to it, so that it can fail over.
@@ -154,37 +227,6 @@ class MultiRegionDsqlDr(Construct):
         if isinstance(found, IRegionalCluster):
             return found
         return RegionalCluster.from_registry(stack, id, deployment=self.deployment_name, region=cluster.cluster_region)
-
-    def _stack(self, scope: Construct, name: str, role: str, region: str, tags: Mapping[str, str]) -> Stack:
-        stage = Stage.of(self)
-        stack = Stack(
-            scope,
-            name,
-            stack_name="-".join(part for part in (stage.stage_name if stage else "", name) if part),
-            env=Environment(account=self._account, region=region),
-            description=f"Aurora DSQL pair {self.deployment_name}: {role.lower()} cluster",
-        )
-        for key, value in tags.items():
-            Tags.of(stack).add(key, value)
-        self._stacks.append(stack)
-        return stack
-
-    def _refuse_doubled_name(self) -> None:
-        everyone = self.node.root.node.find_all()
-        others = [one for one in everyone if isinstance(one, MultiRegionDsqlDr) and one is not self]
-        for other in others:
-            same_account = other._account == self._account or None in (other._account, self._account)
-            if other.deployment_name == self.deployment_name and same_account:
-                raise ValueError(
-                    f"{self.node.path!r} and {other.node.path!r} are both deployment {self.deployment_name!r} in one "
-                    "account, and would overwrite each other's registry: give one of them another deployment_name."
-                )
-
-
-def _default_account(construct: Construct) -> str | None:
-    stage = Stage.of(construct)
-    account = (stage.account if stage else None) or os.environ.get("CDK_DEFAULT_ACCOUNT")
-    return None if account and Token.is_unresolved(account) else account
 
 
 def _outputs(stack: Stack, cluster: RegionalCluster) -> None:

@@ -17,7 +17,7 @@ from constructs import Construct
 from .cluster_metrics import ClusterMetrics
 from .runtime.cluster_peering.registry import registry_path
 
-_POSTGRESQL_PORT = 5432
+POSTGRESQL_PORT = 5432
 
 
 class IRegionalCluster(Construct, ClusterMetrics):
@@ -89,7 +89,7 @@ class IRegionalCluster(Construct, ClusterMetrics):
             self,
             id,
             vpc=vpc,
-            service=ec2.InterfaceVpcEndpointService(self.vpc_endpoint_service_name, _POSTGRESQL_PORT),
+            service=ec2.InterfaceVpcEndpointService(self.vpc_endpoint_service_name, POSTGRESQL_PORT),
             subnets=subnets,
             security_groups=list(security_groups) if security_groups else None,
             private_dns_enabled=private_dns_enabled,

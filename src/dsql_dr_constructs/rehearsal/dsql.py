@@ -164,6 +164,12 @@ class Dsql:
                 self._start(one, "DELETING", "DeleteCluster")
             return cluster
 
+    def status_at(self, endpoint: str) -> str:
+        """Status of the cluster with *endpoint*, of any account; ``not found`` if there is none."""
+        with self._lock:
+            self._settle()
+            return next((one.status for one in self._clusters.values() if one.endpoint == endpoint), "not found")
+
     # what only the rehearsal can do
 
     def set_status(self, account: str, region: str, identifier: str, status: str) -> None:

@@ -46,6 +46,8 @@ class EmbeddedAws:
             AWS does not document it. Default: wait.
         transition_seconds: Length of CREATING, UPDATING and DELETING. Default: 0.2 s.
         wait_scale: Factor on the waits of Step Functions, and so on the peering's poll of 10 s. Default: 0.05.
+        time_scale: Length of a minute of EventBridge schedules and CloudWatch alarms, in minutes: with 1/60, a monitor
+            that runs every 2 minutes runs every 2 seconds. Default: 1.
         enforce_permissions: Whether Lambda functions may only do what their role's policies allow. Default: True.
     """
 
@@ -57,6 +59,7 @@ class EmbeddedAws:
         delete_mode: Literal["wait", "return"] = "wait",
         transition_seconds: float = 0.2,
         wait_scale: float = 0.05,
+        time_scale: float = 1.0,
         enforce_permissions: bool = True,
     ) -> None:
         self.regions = list(regions)
@@ -64,6 +67,7 @@ class EmbeddedAws:
             f"--update-without-clusters={update_without_clusters}",
             f"--delete-mode={delete_mode}",
             f"--transition-seconds={transition_seconds}",
+            f"--time-scale={time_scale}",
             *(["--enforce-permissions"] if enforce_permissions else []),
         ]
         self._wait_scale = wait_scale

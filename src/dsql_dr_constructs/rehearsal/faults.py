@@ -28,7 +28,8 @@ class Fault:
         effect: ``error`` answers with *error*; ``silence`` never answers; ``slow`` makes a cluster's transition take
             *seconds*; ``stuck`` keeps the cluster in the middle of it.
         region: Region that it happens in. Default: all.
-        service: Service as it signs its requests, for example ``dsql`` or ``ssm``. Default: all.
+        service: Service as it signs its requests, for example ``dsql`` or ``ssm``; ``postgresql`` for the endpoints of
+            clusters. Default: all.
         call: API call, for example ``UpdateCluster``. ``Peering`` is the transition of a pair to ACTIVE, which can be
             stuck. Default: all.
         error: The error's code. Default: InternalServerException.

@@ -137,7 +137,7 @@ class Gateway:
             call.service, method, path, headers, body, {**form, **query}, call.region, call.account
         )
         if found:
-            yield found, resource, {}
+            yield found, resource, _context(call.name, body)
 
     async def _fail(self, fault: Fault, headers: dict[str, str], receive: Receive, send: Send) -> None:
         if fault.effect == "error":
@@ -167,6 +167,11 @@ class Gateway:
         except (DsqlError, TypeError, ValueError) as error:
             return _json(400, {"message": str(error)})
         return _json(200, result)
+
+
+def _context(call_name: str, body: bytes) -> dict[str, str]:
+    """Condition keys of the service's own that our policies ask for."""
+    return {"cloudwatch:namespace": str(json.loads(body)["Namespace"])} if call_name == "PutMetricData" else {}
 
 
 def _call_name(scope: Scope, headers: dict[str, str], body: bytes) -> str:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import importlib
 import inspect
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlencode
 
@@ -17,14 +18,29 @@ PINNED_VERSION = "1.5.33"
 
 SEAMS: dict[str, dict[str, list[str] | None]] = {
     "ministack.app": {"app": ["scope", "receive", "send"], "AUTH": None},
-    "ministack.core.responses": {"get_account_id": [], "get_region": [], "set_request_account_id": None},
+    "ministack.core.responses": {
+        "get_account_id": [],
+        "get_region": [],
+        "set_request_account_id": None,
+        "set_request_region": None,
+    },
     "ministack.core.lambda_runtime": {"execution_credentials": ["config"]},
     "ministack.services.lambda_svc": {
         "execution_credentials": ["config"],
         "_emit_lambda_logs": ["func", "request_id", "log_text", "error", "duration_ms", "log_source"],
     },
     "ministack.services.cloudwatch_logs": {"_log_groups": None},
-    "ministack.services.cloudwatch": {"handle_request": ["method", "path", "headers", "body", "query_params"]},
+    "ministack.services.cloudwatch": {
+        "handle_request": ["method", "path", "headers", "body", "query_params"],
+        "_alarms": None,
+        "_metrics": None,
+        "_dims_key": ["dims"],
+        "_evaluate_alarm": ["alarm"],
+        "_record_history": ["alarm_name", "old_state", "new_state", "reason", "alarm_type", "reason_data"],
+        "_dispatch_alarm_actions": ["alarm", "old_state", "new_state", "reason"],
+        "_evaluate_parent_alarms": ["child", "seen"],
+    },
+    "ministack.services.eventbridge": {"_SCHEDULER_TICK_INTERVAL": None, "_parse_rate_seconds": ["expr"]},
     "ministack.services.cloudformation.provisioners": {"_RESOURCE_HANDLERS": None},
     "ministack.services.cloudformation": {"_stacks": None},
     "ministack.services.cloudformation.stacks": {
@@ -101,6 +117,15 @@ def add_resource_type(name: str, handler: Any) -> None:
     stacks._runs_on_worker_thread = lambda resource_type: resource_type == name or on_worker_thread(resource_type)
 
 
+def wrap_resource_type(name: str, wrap: Callable[[dict[str, Any]], Any]) -> None:
+    """Put a handler of ours around ministack's for the resource type *name*."""
+    provisioners: Any = importlib.import_module("ministack.services.cloudformation.provisioners")
+    plain = provisioners._RESOURCE_HANDLERS[name]
+    handler = wrap(plain)
+    methods = {"create": handler.create, "update": handler.update, "delete": handler.delete}
+    provisioners._RESOURCE_HANDLERS[name] = {**plain, **methods}
+
+
 def call_cloudwatch(action: str, parameters: dict[str, Any]) -> None:
     """One action of CloudWatch's Query API, from a worker thread, in the account and Region at work.
 
@@ -140,3 +165,59 @@ def drop_logs_without_group(may_create: Callable[[dict[str, Any]], bool]) -> Non
             plain(func, *arguments, **options)
 
     service._emit_lambda_logs = checked
+
+
+Alarm = dict[str, Any]
+
+
+def silence_alarm_evaluation() -> None:
+    """Let nobody but the alarm clock decide on the state of metric alarms."""
+    _cloudwatch()._evaluate_alarm = lambda alarm: None
+
+
+def scale_schedules(factor: float) -> None:
+    """Let ``rate(...)`` pass in *factor* of its time."""
+    eventbridge: Any = importlib.import_module("ministack.services.eventbridge")
+    plain = eventbridge._parse_rate_seconds
+
+    def scaled(expression: str) -> float | None:
+        seconds = plain(expression)
+        return None if seconds is None else float(seconds) * factor
+
+    eventbridge._parse_rate_seconds = scaled
+    eventbridge._SCHEDULER_TICK_INTERVAL = max(0.1, eventbridge._SCHEDULER_TICK_INTERVAL * factor)
+
+
+def metric_alarms() -> Iterator[Alarm]:
+    """Every metric alarm, each with its account and Region at work."""
+    responses = importlib.import_module("ministack.core.responses")
+    for (account, region, _), alarm in list(_cloudwatch()._alarms._data.items()):
+        responses.set_request_account_id(account)
+        responses.set_request_region(region)
+        yield alarm
+
+
+def metric_values(namespace: str, name: str, dimensions: dict[str, str]) -> list[tuple[float, float]]:
+    """Time and value of everything put to one metric, in the account and Region at work."""
+    cloudwatch = _cloudwatch()
+    points = cloudwatch._metrics.get((namespace, name, cloudwatch._dims_key(dimensions))) or []
+    return [(point["Timestamp"], point["Value"]) for point in list(points)]
+
+
+def set_alarm_metrics(name: str, metrics: list[Any]) -> None:
+    """Give the alarm *name*, in the account and Region at work, its metric math."""
+    _cloudwatch()._alarms[name]["Metrics"] = metrics
+
+
+def change_alarm(alarm: Alarm, state: str, reason: str) -> None:
+    """What happens when an alarm changes its state: history, actions, and the composites above it."""
+    cloudwatch = _cloudwatch()
+    before, alarm["StateValue"] = alarm["StateValue"], state
+    alarm["StateReason"], alarm["StateUpdatedTimestamp"] = reason, int(time.time())
+    cloudwatch._record_history(alarm["AlarmName"], before, state, reason)
+    cloudwatch._dispatch_alarm_actions(alarm, before, state, reason)
+    cloudwatch._evaluate_parent_alarms(alarm)
+
+
+def _cloudwatch() -> Any:
+    return importlib.import_module("ministack.services.cloudwatch")

@@ -9,11 +9,14 @@ import os
 import signal
 import sys
 import threading
+from pathlib import Path
 from typing import Any
 
-from . import cloudformation_failures, function_permissions, ministack_seams
+from . import alarm_clock, cloudformation_failures, function_permissions, ministack_seams
 from .cloudformation_composite_alarm import CompositeAlarmHandler
 from .cloudformation_dsql_cluster import ClusterHandler
+from .cloudformation_metric_alarm import MetricAlarmHandler
+from .cluster_endpoints import ClusterEndpoints
 from .dsql import Dsql
 from .faults import Faults
 from .gateway import Gateway
@@ -29,10 +32,14 @@ def build(options: argparse.Namespace) -> Gateway:
     )
     clusters = ClusterHandler(dsql, ministack_seams.where, delete_waits=options.delete_mode == "wait")
     ministack_seams.add_resource_type("AWS::DSQL::Cluster", clusters)
+    ministack_seams.wrap_resource_type("AWS::CloudWatch::Alarm", _with_metric_math)
     alarms = CompositeAlarmHandler(ministack_seams.call_cloudwatch, _alarm_arn)
     ministack_seams.add_resource_type("AWS::CloudWatch::CompositeAlarm", alarms)
     cloudformation_failures.install()
     function_permissions.install()
+    alarm_clock.start(options.time_scale)
+    # functions inherit the process' environment
+    os.environ.update(ClusterEndpoints(dsql, faults).variables(Path("functions").resolve()))
     inner = importlib.import_module("ministack.app").app
     return Gateway(inner, dsql, faults, _action_and_resource, enforce=options.enforce_permissions)
 
@@ -44,6 +51,7 @@ def main() -> None:
     parser.add_argument("--update-without-clusters", choices=("keep", "drop"), default="keep")
     parser.add_argument("--delete-mode", choices=("wait", "return"), default="wait")
     parser.add_argument("--enforce-permissions", action="store_true")
+    parser.add_argument("--time-scale", type=float, default=1.0)
     options = parser.parse_args()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     asyncio.run(_serve(build(options), options.socket))
@@ -64,6 +72,10 @@ def _end_with_parent() -> None:
     """The parent holds our standard input open; when it dies, however it dies, this process group ends too."""
     sys.stdin.read()
     os.killpg(os.getpgid(0), signal.SIGKILL)
+
+
+def _with_metric_math(plain: dict[str, Any]) -> MetricAlarmHandler:
+    return MetricAlarmHandler(plain["create"], plain["update"], plain["delete"], ministack_seams.set_alarm_metrics)
 
 
 def _alarm_arn(name: str) -> str:

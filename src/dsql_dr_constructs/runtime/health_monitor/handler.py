@@ -26,16 +26,17 @@ def _client(service: str, region: str) -> Any:
 _tls = cache(ssl.create_default_context)
 
 
-def handle(event: dict[str, Any], context: object) -> dict[str, Any]:
+def handle(event: dict[str, Any] | None, context: object) -> dict[str, Any]:
     """Look at both clusters once.
 
     Args:
-        event: Anything, for example ``{}``. From CloudFormation: its request, of which only Create and Update look.
+        event: Anything, for example ``{}`` or nothing. From CloudFormation: its request, of which only Create and
+            Update look.
 
     Returns:
         The verdict with its evidence.
     """
-    request = event.get("RequestType")
+    request = (event or {}).get("RequestType")
     if request == "Delete":
         return {}
     watch = Watch(

@@ -1,0 +1,91 @@
+"""When each alarm goes off: every threshold in one place, each with its reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aws_cdk import Duration
+from aws_cdk.aws_cloudwatch import ComparisonOperator, TreatMissingData
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlarmSetting:
+    """One alarm's threshold and patience.
+
+    Args:
+        threshold: In the metric's unit.
+        comparison: How a datapoint that breaches compares with it. Default: greater or equal.
+        period: Length of a datapoint. Default: the monitor's schedule.
+        evaluation_periods: N: datapoints that are looked at. Default: 2.
+        datapoints_to_alarm: M: how many of them have to breach. Default: 2, so that one alone pages nobody.
+        missing_data: What a missing datapoint counts as. Default: not breaching.
+
+    Raises:
+        ValueError: M is more than N, or less than 1.
+
+    Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-evaluation.html
+    """
+
+    threshold: float
+    comparison: ComparisonOperator = ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD
+    period: Duration | None = None
+    evaluation_periods: int = 2
+    datapoints_to_alarm: int = 2
+    missing_data: TreatMissingData = TreatMissingData.NOT_BREACHING
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.datapoints_to_alarm <= self.evaluation_periods:
+            raise ValueError(
+                f"An alarm cannot ask for {self.datapoints_to_alarm} of {self.evaluation_periods} datapoints: give "
+                "datapoints_to_alarm from 1 to evaluation_periods."
+            )
+
+
+_LESS = ComparisonOperator.LESS_THAN_THRESHOLD
+_MINUTES_5 = Duration.minutes(5)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlarmSettings:
+    """The settings of all alarms of a Region; None leaves an alarm out.
+
+        AlarmSettings(commit_latency=AlarmSetting(threshold=200), query_timeouts=None)
+
+    Args:
+        cluster_health: For each cluster, 1 or 0. Default: 0 in 2 of 2 runs; no data counts as 0.
+        peering: 1 or 0. Default: 0 in 2 of 2 runs; no data, which the others tell, counts as 1.
+        monitor_silent: Runs that put metrics, in each period. Default: fewer than 1 in 2 of 2 periods.
+        monitor_errors: Runs that failed. Default: 1 in 2 of 2 periods.
+        monitor_throttles: Runs that Lambda refused. Default: 1 in 2 of 2 periods.
+        monitor_duration: Longest run in per cent of the time-out. Default: 80 in 2 of 2 periods.
+        failed_invocations: Runs that EventBridge could not start. Default: 1 in 2 of 2 periods.
+        dead_letters: Messages in the dead-letter queue. Default: 1 in 1 of 1 period of 5 minutes.
+        query_timeouts: Queries in each period. Default: 10 in 2 of 2 periods of 5 minutes.
+        occ_conflicts: Conflicts in per cent of the transactions. Default: 20 in 3 of 3 periods of 5 minutes.
+        commit_latency: Median in milliseconds. Default: 500 in 3 of 3 periods of 5 minutes.
+        dpu_budget: DPUs in each period. Default: None, since a budget is yours to set, for example
+            ``AlarmSetting(threshold=100_000, period=Duration.hours(1), evaluation_periods=1, datapoints_to_alarm=1)``.
+    """
+
+    cluster_health: AlarmSetting | None = AlarmSetting(
+        threshold=1, comparison=_LESS, missing_data=TreatMissingData.BREACHING
+    )
+    peering: AlarmSetting | None = AlarmSetting(threshold=1, comparison=_LESS)
+    monitor_silent: AlarmSetting | None = AlarmSetting(
+        threshold=1, comparison=_LESS, missing_data=TreatMissingData.BREACHING
+    )
+    monitor_errors: AlarmSetting | None = AlarmSetting(threshold=1)
+    monitor_throttles: AlarmSetting | None = AlarmSetting(threshold=1)
+    monitor_duration: AlarmSetting | None = AlarmSetting(threshold=80)
+    failed_invocations: AlarmSetting | None = AlarmSetting(threshold=1)
+    dead_letters: AlarmSetting | None = AlarmSetting(
+        threshold=1, period=_MINUTES_5, evaluation_periods=1, datapoints_to_alarm=1
+    )
+    query_timeouts: AlarmSetting | None = AlarmSetting(threshold=10, period=_MINUTES_5)
+    occ_conflicts: AlarmSetting | None = AlarmSetting(
+        threshold=20, period=_MINUTES_5, evaluation_periods=3, datapoints_to_alarm=3
+    )
+    commit_latency: AlarmSetting | None = AlarmSetting(
+        threshold=500, period=_MINUTES_5, evaluation_periods=3, datapoints_to_alarm=3
+    )
+    dpu_budget: AlarmSetting | None = None

@@ -1,0 +1,219 @@
+"""One dashboard for the pair: are we up, in which Region, since when; then why, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from aws_cdk import Arn, ArnComponents, ArnFormat, Duration, Stack
+from aws_cdk import aws_cloudwatch as cloudwatch
+from constructs import Construct
+
+from .deployment_name import dashboard_name, monitor_name, validate_deployment_name
+from .health_alarms import HealthAlarms
+from .health_monitor import health_metric
+from .regional_cluster import IRegionalCluster
+from .runbook import runbook
+from .runtime.health_monitor import metric_names as names
+
+_WIDTH, _RUNBOOK_HEIGHT = 24, 15
+_LAMBDA, _EVENTS = "AWS/Lambda", "AWS/Events"
+_UP_OR_DOWN = cloudwatch.YAxisProps(min=0, max=1, show_units=False)
+_COUNT = cloudwatch.YAxisProps(min=0, label="Count", show_units=False)
+_MILLISECONDS = cloudwatch.YAxisProps(min=0, label="ms", show_units=False)
+
+
+class DrDashboard(Construct):
+    """``Aurora-DSQL-DR-Dashboard-<deployment>``: both Regions on one page.
+
+        DrDashboard(stack, "Dashboard", deployment_name="Orders-production", clusters=clusters)
+
+    Dashboards belong to no Region, and show metrics of any; so one is enough, and it is there when a Region is not.
+
+    Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cross_region_dashboard.html
+    """
+
+    dashboard: cloudwatch.Dashboard
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        deployment_name: str,
+        clusters: Sequence[IRegionalCluster],
+        observer_regions: Sequence[str] = (),
+        witness_region: str | None = None,
+        alarms: Sequence[HealthAlarms] = (),
+        schedule: Duration | None = None,
+    ) -> None:
+        """
+        Args:
+            deployment_name: The pair's.
+            clusters: Both clusters, as this stack knows them.
+            observer_regions: Regions with a `HealthMonitor`. Default: those of the clusters.
+            witness_region: Named in the runbook. Default: not named.
+            alarms: Those of any Region, for the first row. Default: none, the row shows the metrics alone.
+            schedule: The monitors'; the length of a datapoint. Default: 2 minutes.
+
+        Raises:
+            ValueError: a bad deployment name.
+        """
+        super().__init__(scope, id)
+        self._deployment = validate_deployment_name(deployment_name)
+        self._clusters = tuple(clusters)
+        self._observers = tuple(observer_regions) or tuple(one.cluster_region for one in clusters)
+        self._period = schedule or Duration.minutes(2)
+        self.dashboard = cloudwatch.Dashboard(
+            self,
+            "Resource",
+            dashboard_name=dashboard_name(self._deployment),
+            default_interval=Duration.hours(3),
+            widgets=[
+                self._are_we_up(alarms),
+                self._how_it_is_seen(),
+                [self._runbook(witness_region)],
+                *self._what_dsql_says(),
+                self._who_watches(),
+            ],
+        )
+
+    def _are_we_up(self, alarms: Sequence[HealthAlarms]) -> list[cloudwatch.IWidget]:
+        """One line a cluster and observer: 1 is up; a step down is when it began. Beside it the alarms, with times."""
+        health = self._graph(
+            "Up (1) or down (0): each cluster, as each Region sees it",
+            self._by_observer(names.CLUSTER_HEALTH),
+            _UP_OR_DOWN,
+            width=_WIDTH // 2 if alarms else _WIDTH,
+        )
+        arns = [self._alarm_arn(one.region, name) for one in alarms for name in one.names]
+        if not arns:
+            return [health]
+        status = cloudwatch.AlarmStatusWidget(
+            title="Alarms, since when",
+            alarms=[cloudwatch.Alarm.from_alarm_arn(self, f"Alarm{number}", arn) for number, arn in enumerate(arns)],
+            sort_by=cloudwatch.AlarmStatusWidgetSortBy.STATE_UPDATED_TIMESTAMP,
+            width=_WIDTH // 2,
+            height=health.height,
+        )
+        return [health, status]
+
+    def _how_it_is_seen(self) -> list[cloudwatch.IWidget]:
+        return [
+            self._seen("Peering: both name their peer and witness", names.PEERING_HEALTH, _UP_OR_DOWN),
+            self._seen("Endpoint asks for authentication", names.ENDPOINT_REACHABLE, _UP_OR_DOWN),
+            self._seen("Time to that, ms", names.PROBE_LATENCY, _MILLISECONDS, statistic="Maximum"),
+        ]
+
+    def _runbook(self, witness_region: str | None) -> cloudwatch.TextWidget:
+        text = runbook(self._deployment, self._clusters, self._observers, witness_region)
+        return cloudwatch.TextWidget(markdown=text, width=_WIDTH, height=_RUNBOOK_HEIGHT)
+
+    def _what_dsql_says(self) -> list[list[cloudwatch.IWidget]]:
+        """Both clusters side by side, the same metrics at the same height."""
+        rows: list[tuple[str, cloudwatch.YAxisProps, Callable[[IRegionalCluster], list[cloudwatch.IMetric]]]] = [
+            (
+                "Transactions",
+                _COUNT,
+                lambda one: [one.metric_total_transactions(), one.metric_read_only_transactions()],
+            ),
+            (
+                "Conflicts and time-outs",
+                _COUNT,
+                lambda one: [one.metric_occ_conflicts(), one.metric_query_timeouts()],
+            ),
+            ("Commit latency, median", _MILLISECONDS, lambda one: [one.metric_commit_latency()]),
+            (
+                "DPU",
+                _COUNT,
+                lambda one: [
+                    one.metric_write_dpu(),
+                    one.metric_read_dpu(),
+                    one.metric_compute_dpu(),
+                    one.metric_multi_region_write_dpu(),
+                ],
+            ),
+        ]
+        return [
+            [
+                self._graph(f"{title}: {one.cluster_region}", metrics(one), axis, _WIDTH // 2, one.cluster_region)
+                for one in self._clusters
+            ]
+            for title, axis, metrics in rows
+        ]
+
+    def _who_watches(self) -> list[cloudwatch.IWidget]:
+        return [
+            self._graph(
+                "Monitor: runs and errors",
+                [self._of_monitor(_LAMBDA, "Invocations", one) for one in self._observers]
+                + [self._of_monitor(_LAMBDA, "Errors", one) for one in self._observers],
+                _COUNT,
+            ),
+            self._graph(
+                "Monitor: longest run, ms",
+                [self._of_monitor(_LAMBDA, "Duration", one, statistic="Maximum") for one in self._observers],
+                _MILLISECONDS,
+            ),
+            self._graph(
+                "Schedule: executions and failures",
+                [self._of_monitor(_EVENTS, "Invocations", one) for one in self._observers]
+                + [self._of_monitor(_EVENTS, "FailedInvocations", one) for one in self._observers],
+                _COUNT,
+            ),
+        ]
+
+    def _seen(
+        self, title: str, metric_name: str, axis: cloudwatch.YAxisProps, *, statistic: str = "Minimum"
+    ) -> cloudwatch.GraphWidget:
+        return self._graph(title, self._by_observer(metric_name, statistic), axis)
+
+    def _by_observer(self, metric_name: str, statistic: str = "Minimum") -> list[cloudwatch.IMetric]:
+        return [
+            health_metric(
+                self._deployment,
+                metric_name,
+                cluster_region=cluster.cluster_region,
+                observer_region=observer,
+                statistic=statistic,
+                period=self._period,
+                label=f"{cluster.cluster_region}, seen from {observer}",
+            )
+            for cluster in self._clusters
+            for observer in self._observers
+        ]
+
+    def _of_monitor(
+        self, namespace: str, metric_name: str, region: str, *, statistic: str = "Sum"
+    ) -> cloudwatch.Metric:
+        dimension = "FunctionName" if namespace == _LAMBDA else "RuleName"
+        return cloudwatch.Metric(
+            namespace=namespace,
+            metric_name=metric_name,
+            dimensions_map={dimension: monitor_name(self._deployment)},
+            region=region,
+            statistic=statistic,
+            period=self._period,
+            label=f"{metric_name}, {region}",
+        )
+
+    def _graph(
+        self,
+        title: str,
+        metrics: Sequence[cloudwatch.IMetric],
+        axis: cloudwatch.YAxisProps,
+        width: int = _WIDTH // 3,
+        region: str | None = None,
+    ) -> cloudwatch.GraphWidget:
+        return cloudwatch.GraphWidget(title=title, left=list(metrics), left_y_axis=axis, width=width, region=region)
+
+    def _alarm_arn(self, region: str, name: str) -> str:
+        return Arn.format(
+            ArnComponents(
+                service="cloudwatch",
+                region=region,
+                resource="alarm",
+                resource_name=name,
+                arn_format=ArnFormat.COLON_RESOURCE_NAME,
+            ),
+            Stack.of(self),
+        )

@@ -1,0 +1,307 @@
+"""A Lambda function that looks at both clusters of a pair from its own Region, on a schedule."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aws_cdk import ArnFormat, CustomResource, Duration, Stack, Token, custom_resources
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from .deployment_name import monitor_name, validate_deployment_name
+from .monitor_network import add_endpoints, outbound_only, permit_network_interfaces, refuse_isolated_subnets
+from .regional_cluster import IRegionalCluster
+from .runtime.health_monitor import metric_names as names
+from .runtime_function import ARCHITECTURE, RUNTIME, function_log_group, function_role, runtime_code
+
+_DEFAULT_SCHEDULE = Duration.minutes(2)
+_DEFAULT_BUDGET = Duration.seconds(20)
+_ROOM_TO_REPORT = Duration.seconds(20)
+
+
+class HealthMonitor(Construct):
+    """Looks at both clusters every 2 minutes, and puts what it sees into CloudWatch.
+
+        clusters = [RegionalCluster.from_registry(stack, region, deployment="Orders-production", region=region)
+                    for region in ("us-east-1", "us-west-2")]
+        HealthMonitor(stack, "Monitor", deployment_name="Orders-production", clusters=clusters)
+
+    Of each cluster it asks the control plane (GetCluster), and knocks at the endpoint as a PostgreSQL client would, up
+    to the request for authentication. One in each Region, and a Region that is down is told by the other one. By hand:
+    ``aws lambda invoke --function-name aurora-dsql-monitor-Orders-production --payload '{}' response.json``.
+    """
+
+    function: lambda_.Function
+    """``aurora-dsql-monitor-<deployment>``."""
+
+    rule: events.Rule
+    """What calls the function on schedule; it has the function's name."""
+
+    dead_letter_queue: sqs.Queue
+    """Runs that failed or could not be started, kept for 14 days."""
+
+    first_probe: CustomResource
+    """A run during deployment. Alarms depend on it, so that they start from data."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        deployment_name: str,
+        clusters: Sequence[IRegionalCluster],
+        witness_region: str | None = None,
+        schedule: Duration = _DEFAULT_SCHEDULE,
+        probe_budget: Duration = _DEFAULT_BUDGET,
+        memory_size: int = 256,
+        log_retention: logs.RetentionDays = logs.RetentionDays.ONE_MONTH,
+        encryption_key: kms.IKey | None = None,
+        reserved_concurrent_executions: int | None = None,
+        tracing: bool = False,
+        vpc: ec2.IVpc | None = None,
+        vpc_subnets: ec2.SubnetSelection | None = None,
+        security_group: ec2.ISecurityGroup | None = None,
+        vpc_endpoints: bool = True,
+    ) -> None:
+        """
+        Args:
+            deployment_name: What the pair is called in metrics, and in the function's name.
+            clusters: Both clusters of the pair.
+            witness_region: Witness that both should have. Default: any.
+            schedule: Time between two runs; whole minutes, 1 to 60. Default: 2 minutes.
+            probe_budget: Time that one run has for looking, retries included; 5 s up to 20 s less than the schedule.
+                Default: 20 seconds.
+            memory_size: MiB. Default: 256.
+            log_retention: How long logs are kept. Default: 1 month.
+            encryption_key: Key for the log group and the function's environment; its policy is extended for both.
+                Default: those of CloudWatch Logs and Lambda.
+            reserved_concurrent_executions: Default: none, since new accounts have too few to reserve any.
+            tracing: Whether AWS X-Ray records each run. Default: False.
+            vpc: Network to run in. Default: none.
+            vpc_subnets: Subnets in *vpc*; they need a NAT, since another Region has no endpoint in yours. Default:
+                private subnets with egress.
+            security_group: Of the function. Default: a new one, that lets it out on ports 443 and 5432 only.
+            vpc_endpoints: Whether *vpc* gets interface endpoints for CloudWatch metrics and the DSQL API, so that the
+                view of the own Region does not depend on the NAT. False if it has them. Default: True.
+
+        Raises:
+            ValueError: a schedule or budget out of bounds, not two clusters of two Regions, isolated subnets, or a bad
+                deployment name.
+        """
+        super().__init__(scope, id)
+        self.deployment_name = validate_deployment_name(deployment_name)
+        self.region = Stack.of(self).region
+        self.clusters = tuple(clusters)
+        self.schedule = schedule
+        self._refuse_wrong_use(probe_budget)
+        self._log_group = function_log_group(self, "Logs", retention=log_retention, encryption_key=encryption_key)
+        self._role = function_role(self, "Role", self._log_group)
+        self.dead_letter_queue = sqs.Queue(
+            self,
+            "DeadLetters",
+            encryption=sqs.QueueEncryption.SQS_MANAGED,
+            enforce_ssl=True,
+            retention_period=Duration.days(14),
+        )
+        if vpc:
+            refuse_isolated_subnets(vpc, vpc_subnets)
+            security_group = security_group or outbound_only(self, vpc)
+        environment = self._environment(witness_region, probe_budget)
+        self.function = lambda_.Function(
+            self,
+            "Function",
+            function_name=monitor_name(self.deployment_name),
+            description=f"Aurora DSQL pair {self.deployment_name}: health monitor",
+            runtime=RUNTIME,
+            architecture=ARCHITECTURE,
+            memory_size=memory_size,
+            timeout=probe_budget.plus(_ROOM_TO_REPORT),
+            code=runtime_code("health_monitor"),
+            handler="health_monitor.handler.handle",
+            role=self._role,
+            log_group=self._log_group,
+            environment=environment,
+            environment_encryption=encryption_key,
+            reserved_concurrent_executions=reserved_concurrent_executions,
+            tracing=lambda_.Tracing.ACTIVE if tracing else None,
+            dead_letter_queue=self.dead_letter_queue,
+            retry_attempts=0,  # a run that is late tells nothing, and one that is repeated counts twice
+            max_event_age=schedule,
+            vpc=vpc,
+            vpc_subnets=vpc_subnets if vpc else None,
+            security_groups=[security_group] if security_group else None,
+        )
+        self._permit()
+        if vpc:
+            permit_network_interfaces(self._role)
+        if vpc and vpc_endpoints:
+            add_endpoints(self, vpc)
+        if encryption_key:
+            self._permit_key(encryption_key)
+        self.rule = self._rule()
+        self.first_probe = self._probe_during_deployment(environment)
+
+    def metric(self, metric_name: str, cluster_region: str, *, statistic: str = "Minimum") -> cloudwatch.Metric:
+        """What this monitor puts for the cluster in *cluster_region*, one datapoint a run.
+
+        Args:
+            metric_name: ``ClusterHealth``, ``PeeringHealth``, ``EndpointReachable`` (1 or 0), ``ProbeLatency``
+                (milliseconds) or ``ProbeAttempts`` (count).
+            cluster_region: Region of either cluster.
+            statistic: Default: Minimum.
+        """
+        return health_metric(
+            self.deployment_name,
+            metric_name,
+            cluster_region=cluster_region,
+            observer_region=self.region,
+            statistic=statistic,
+            period=self.schedule,
+        )
+
+    def _refuse_wrong_use(self, budget: Duration) -> None:
+        seconds = self.schedule.to_seconds()
+        if seconds % 60 or not 60 <= seconds <= 3600:
+            raise ValueError(
+                f"The monitor's schedule is {self.schedule.to_human_string()}: whole minutes from 1 to 60 are allowed, "
+                "since EventBridge and CloudWatch count in minutes; Duration.minutes(2) is the default."
+            )
+        longest = seconds - _ROOM_TO_REPORT.to_seconds()
+        if not 5 <= budget.to_seconds() <= longest:
+            raise ValueError(
+                f"The monitor's probe_budget is {budget.to_human_string()}: 5 to {longest:g} seconds are allowed with "
+                f"a schedule of {self.schedule.to_human_string()}, so that a run ends before the next one."
+            )
+        regions = [cluster.cluster_region for cluster in self.clusters]
+        known = [region for region in regions if not Token.is_unresolved(region)]
+        if len(regions) != 2 or len(set(known)) != len(known):
+            raise ValueError(
+                f"The monitor {self.node.path!r} got clusters in {regions}: a pair is two, in two Regions."
+            )
+
+    def _environment(self, witness_region: str | None, budget: Duration) -> dict[str, str]:
+        watched = [{"arn": one.cluster_arn, "endpoint": one.cluster_endpoint} for one in self.clusters]
+        return {
+            "DEPLOYMENT": self.deployment_name,
+            "CLUSTERS": Stack.of(self).to_json_string(watched),
+            **({"WITNESS_REGION": witness_region} if witness_region else {}),
+            "BUDGET_SECONDS": f"{budget.to_seconds():g}",
+        }
+
+    def _permit(self) -> None:
+        """Exactly the calls of runtime/health_monitor.
+
+        Source: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoncloudwatch.html
+        """
+        for cluster in self.clusters:
+            cluster.grant_describe(self._role)
+        self._role.add_to_policy(
+            iam.PolicyStatement(
+                actions=["cloudwatch:PutMetricData"],
+                resources=["*"],  # it has no resource type; the namespace fences it
+                conditions={"StringEquals": {"cloudwatch:namespace": names.NAMESPACE}},
+            )
+        )
+
+    def _permit_key(self, key: kms.IKey) -> None:
+        key.grant_decrypt(self._role)
+        stack = Stack.of(self)
+        groups = stack.format_arn(
+            service="logs", resource="log-group", resource_name="*", arn_format=ArnFormat.COLON_RESOURCE_NAME
+        )
+        key.add_to_resource_policy(
+            iam.PolicyStatement(
+                # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html
+                actions=[
+                    "kms:Encrypt",
+                    "kms:Decrypt",
+                    "kms:ReEncryptFrom",
+                    "kms:ReEncryptTo",
+                    "kms:GenerateDataKey",
+                    "kms:DescribeKey",
+                ],
+                principals=[iam.ServicePrincipal(f"logs.{stack.region}.amazonaws.com")],
+                resources=["*"],  # in a key's policy that is the key
+                conditions={"ArnLike": {"kms:EncryptionContext:aws:logs:arn": groups}},
+            )
+        )
+
+    def _rule(self) -> events.Rule:
+        rule = events.Rule(
+            self,
+            "Schedule",
+            rule_name=monitor_name(self.deployment_name),
+            description=f"Aurora DSQL pair {self.deployment_name}: calls the health monitor",
+            schedule=events.Schedule.rate(self.schedule),
+        )
+        rule.add_target(
+            targets.LambdaFunction(
+                self.function,
+                dead_letter_queue=self.dead_letter_queue,
+                retry_attempts=0,
+                max_event_age=self.schedule,
+            )
+        )
+        return rule
+
+    def _probe_during_deployment(self, environment: dict[str, str]) -> CustomResource:
+        provider = custom_resources.Provider(
+            self,
+            "Provider",
+            on_event_handler=self.function,
+            log_group=self._log_group,
+            framework_on_event_role=function_role(self, "FrameworkOnEventRole", self._log_group),
+        )
+        probe = CustomResource(
+            self,
+            "FirstProbe",
+            resource_type="Custom::DsqlFirstProbe",
+            service_token=provider.service_token,
+            properties={key.title().replace("_", ""): value for key, value in environment.items()},
+        )
+        probe.node.add_dependency(self._role, self.rule)
+        return probe
+
+
+def health_metric(
+    deployment_name: str,
+    metric_name: str,
+    *,
+    cluster_region: str,
+    observer_region: str,
+    statistic: str = "Minimum",
+    period: Duration = _DEFAULT_SCHEDULE,
+    label: str | None = None,
+) -> cloudwatch.Metric:
+    """What the monitor in *observer_region* puts, for a stack in any Region.
+
+    Args:
+        deployment_name: The pair's.
+        metric_name: As in `HealthMonitor.metric`.
+        cluster_region: Region of the cluster that is looked at.
+        observer_region: Region of the monitor; the metric is there.
+        statistic: Default: Minimum.
+        period: Length of a datapoint. Default: 2 minutes.
+        label: Name in graphs. Default: the metric's name.
+    """
+    return cloudwatch.Metric(
+        namespace=names.NAMESPACE,
+        metric_name=metric_name,
+        dimensions_map={
+            names.DEPLOYMENT: deployment_name,
+            names.CLUSTER_REGION: cluster_region,
+            names.OBSERVER_REGION: observer_region,
+        },
+        region=observer_region,
+        statistic=statistic,
+        period=period,
+        label=label,
+    )

@@ -1,0 +1,180 @@
+"""The watch over one pair: a stack in each Region that looks, with its topic, alarms and the dashboard."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from aws_cdk import Duration, Stack
+from constructs import Construct
+
+from .alarm_settings import AlarmSettings
+from .alerting_topic import AlertingTopic
+from .deployment_name import refuse_doubled_name, validate_deployment_name
+from .dr_dashboard import DrDashboard
+from .health_alarms import HealthAlarms, Paging
+from .health_monitor import HealthMonitor
+from .regional_cluster import IRegionalCluster, RegionalCluster
+from .regional_stack import default_account, regional_stack
+
+_DSQL_ARN = r"arn:[a-z-]+:dsql:([a-z0-9-]+):(\d{12}):cluster/([a-z0-9]+)"
+
+
+class MultiRegionMonitoring(Construct):
+    """Watches a pair that somebody else made, and never touches it.
+
+        MultiRegionMonitoring(app, "Orders", deployment_name="Orders-production", alert_emails=["ops@example.com"],
+                              cluster_arns=["arn:aws:dsql:us-east-1:...", "arn:aws:dsql:us-west-2:..."])
+
+    makes the stacks ``Orders-PrimaryMonitoring-production`` and ``Orders-SecondaryMonitoring-production``, one in the
+    Region of each cluster. `MultiRegionDsqlDr` has one for its own pair.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        deployment_name: str,
+        cluster_arns: Sequence[str] | None = None,
+        primary_region: str = "us-east-1",
+        secondary_region: str = "us-west-2",
+        witness_region: str | None = None,
+        witness_observer: bool = False,
+        account: str | None = None,
+        environment_name: str = "production",
+        stack_prefix: str | None = None,
+        alert_emails: Sequence[str] = (),
+        schedule: Duration | None = None,
+        paging: Paging = "composite",
+        alarm_settings: AlarmSettings | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        """
+        Args:
+            deployment_name: What the pair is called in metrics and names, and in the registry if it has one.
+            cluster_arns: Both clusters. Default: those that the registry of *deployment_name* has, which
+                `ClusterPeering` writes.
+            primary_region: Region of the first cluster, where the dashboard goes, too. Default: us-east-1, or that of
+                the first ARN.
+            secondary_region: Region of the second cluster. Default: us-west-2, or that of the second ARN.
+            witness_region: Witness that both should have. Default: any.
+            witness_observer: Whether the witness Region looks at both clusters, too; with a registry, it has to have
+                one, see *registry_regions* of `ClusterPeering`. Default: False.
+            account: 12 digits. Default: the ARNs', else the Stage's, else CDK_DEFAULT_ACCOUNT, else the account of
+                whoever deploys.
+            environment_name: Last part of the stacks' names. Default: production.
+            stack_prefix: First part of the stacks' names. Default: *id*.
+            alert_emails: Addresses that every Region mails to. Default: none.
+            schedule: Time between two runs of a monitor; whole minutes, 1 to 60. Default: 2 minutes.
+            paging: ``"composite"`` or ``"each"``; see `HealthAlarms`. Default: composite.
+            alarm_settings: Thresholds of the alarms. Default: as `AlarmSettings` says.
+            tags: Tags on every resource. Default: none.
+
+        Raises:
+            ValueError: not two ARNs of clusters in two Regions, a witness observer without a witness, a bad email or
+                schedule, or a bad or doubled deployment name.
+        """
+        super().__init__(scope, id)
+        self.deployment_name = validate_deployment_name(deployment_name)
+        identifiers: dict[str, str] = {}
+        if cluster_arns is not None:
+            identifiers, arn_account = _understand(cluster_arns)
+            primary_region, secondary_region = identifiers
+            account = account or arn_account
+        self.account = account or default_account(self)
+        refuse_doubled_name(self, self.deployment_name, self.account)
+        self._identifiers, self._witness_region = identifiers, witness_region
+        self._regions = (primary_region, secondary_region)
+        observers = {"Primary": primary_region, "Secondary": secondary_region}
+        if witness_observer:
+            if not witness_region:
+                raise ValueError("witness_observer is on and there is no witness_region: give the pair's.")
+            observers["Witness"] = witness_region
+        self._stacks = {
+            region: regional_stack(
+                scope,
+                f"{stack_prefix or id}-{role}Monitoring-{environment_name}",
+                account=self.account,
+                region=region,
+                description=f"Aurora DSQL pair {self.deployment_name}: monitoring in {region}",
+                tags=tags,
+            )
+            for role, region in observers.items()
+        }
+        schedule = schedule or Duration.minutes(2)
+        self._topics = {
+            region: AlertingTopic(stack, "Alerts", emails=alert_emails) for region, stack in self._stacks.items()
+        }
+        self._monitors = {region: self._monitor(stack, schedule) for region, stack in self._stacks.items()}
+        self._alarms = {
+            region: HealthAlarms(
+                stack,
+                "Alarms",
+                monitor=self._monitors[region],
+                topic=self._topics[region],
+                paging=paging,
+                settings=alarm_settings,
+            )
+            for region, stack in self._stacks.items()
+        }
+        self.dashboard = DrDashboard(
+            self._stacks[primary_region],
+            "Dashboard",
+            deployment_name=self.deployment_name,
+            clusters=self._monitors[primary_region].clusters,
+            observer_regions=list(self._stacks),
+            witness_region=witness_region,
+            alarms=list(self._alarms.values()),
+            schedule=schedule,
+        )
+
+    def _monitor(self, stack: Stack, schedule: Duration) -> HealthMonitor:
+        return HealthMonitor(
+            stack,
+            "Monitor",
+            deployment_name=self.deployment_name,
+            clusters=[self._cluster(stack, region) for region in self._regions],
+            witness_region=self._witness_region,
+            schedule=schedule,
+        )
+
+    def _cluster(self, stack: Stack, region: str) -> IRegionalCluster:
+        if self._identifiers:
+            return RegionalCluster.from_cluster_attributes(
+                stack, region, cluster_identifier=self._identifiers[region], region=region
+            )
+        return RegionalCluster.from_registry(stack, region, deployment=self.deployment_name, region=region)
+
+    @property
+    def stacks(self) -> Sequence[Stack]:
+        """One for each observing Region, the primary's first; they do not wait for each other."""
+        return tuple(self._stacks.values())
+
+    @property
+    def monitors(self) -> Mapping[str, HealthMonitor]:
+        """By observing Region."""
+        return dict(self._monitors)
+
+    @property
+    def topics(self) -> Mapping[str, AlertingTopic]:
+        """By observing Region; subscribe to them what you like."""
+        return dict(self._topics)
+
+    @property
+    def alarms(self) -> Mapping[str, HealthAlarms]:
+        """By observing Region."""
+        return dict(self._alarms)
+
+
+def _understand(cluster_arns: Sequence[str]) -> tuple[dict[str, str], str]:
+    """Identifier by Region, and the account."""
+    matches = [re.fullmatch(_DSQL_ARN, arn) for arn in cluster_arns]
+    found = {match[1]: match[3] for match in matches if match}
+    accounts = {match[2] for match in matches if match}
+    if len(cluster_arns) != 2 or len(found) != 2 or len(accounts) != 1:
+        raise ValueError(
+            f"cluster_arns is {list(cluster_arns)}: two clusters of one account in two Regions are needed, each as "
+            "arn:aws:dsql:<region>:<account>:cluster/<identifier> (aws dsql get-cluster shows it)."
+        )
+    return found, accounts.pop()

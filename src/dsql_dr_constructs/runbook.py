@@ -1,0 +1,74 @@
+"""What to do at each verdict: the text on the dashboard, and the first step in every page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .deployment_name import dashboard_name, monitor_name
+from .regional_cluster import IRegionalCluster
+from .runtime.health_monitor import metric_names as names
+
+
+def dashboard_url(deployment: str, region: str) -> str:
+    """Where the runbook is: dashboards are seen in every Region, so the link leads to the one that still stands.
+
+    Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cross_region_dashboard.html
+    """
+    where = f"https://{region}.console.aws.amazon.com/cloudwatch/home?region={region}"
+    return f"{where}#dashboards/dashboard/{dashboard_name(deployment)}"
+
+
+def ask_for_verdict(deployment: str, region: str) -> str:
+    """The command that looks at both clusters now, from *region*."""
+    return (
+        f"aws lambda invoke --region {region} --function-name {monitor_name(deployment)} response.json "
+        "&& cat response.json"
+    )
+
+
+def runbook(
+    deployment: str, clusters: Sequence[IRegionalCluster], observers: Sequence[str], witness_region: str | None
+) -> str:
+    """Markdown with every command filled in.
+
+    Args:
+        deployment: The pair's name.
+        clusters: Both clusters.
+        observers: Regions with a monitor.
+        witness_region: The pair's, if it is known.
+    """
+    describe = [
+        f"aws dsql get-cluster --region {one.cluster_region} --identifier {one.cluster_identifier}" for one in clusters
+    ]
+    endpoints = [f"{one.cluster_region}: `{one.cluster_endpoint}`" for one in clusters]
+    verdicts = [ask_for_verdict(deployment, region) for region in observers]
+    down = f"{names.LOCAL_DOWN} / {names.PEER_DOWN}"
+    log = (
+        f"aws lambda get-function-configuration --region {observers[0]} --function-name {monitor_name(deployment)} "
+        "--query LoggingConfig.LogGroup"
+    )
+    return "\n".join(
+        [
+            f"# Runbook of {deployment}",
+            "**1. Ask for the verdict, from each Region.** It says what is wrong, and why it thinks so.",
+            *_code(verdicts),
+            f"**{down}**: one cluster is down, the other one takes reads and writes: {'; '.join(endpoints)}. Send the "
+            "application there; nothing has to be promoted. Look at the cluster that is down, and at "
+            "https://health.aws.amazon.com:",
+            *_code(describe),
+            f"**{names.BOTH_DOWN}**: ask from every Region. If only one sees it, that Region's network or monitor is "
+            "at fault. If all do, open a case with AWS; no write is possible until one of them is back.",
+            "",
+            f"**{names.UNPEERED}** / **{names.WITNESS_DRIFT}**: both serve, but somebody changed what binds them"
+            f"{f' (the witness should be {witness_region})' if witness_region else ''}. Find out who "
+            "(CloudTrail, `UpdateCluster`), then deploy the app again, which mends it: `cdk deploy --all`.",
+            "",
+            "**monitor-silent** / **monitor-errors**: nobody looks at the pair from that Region. Its reason is in the "
+            "function's log:",
+            *_code([log]),
+        ]
+    )
+
+
+def _code(lines: Sequence[str]) -> list[str]:
+    return ["```", *lines, "```"]

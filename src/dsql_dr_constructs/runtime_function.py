@@ -1,0 +1,42 @@
+"""What all Lambda functions of this library share: their code, their role, their log group."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from aws_cdk import RemovalPolicy
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+RUNTIME = lambda_.Runtime.PYTHON_3_14
+ARCHITECTURE = lambda_.Architecture.ARM_64
+
+_CODE = Path(__file__).parent / "runtime"
+
+
+def runtime_code(package: str) -> lambda_.Code:
+    """The sources of ``runtime/<package>``, and nothing that differs from machine to machine."""
+    return lambda_.Code.from_asset(str(_CODE), exclude=["*", f"!{package}", f"!{package}/*.py"])
+
+
+def function_log_group(
+    scope: Construct,
+    id: str,
+    *,
+    retention: logs.RetentionDays = logs.RetentionDays.ONE_MONTH,
+    encryption_key: kms.IKey | None = None,
+) -> logs.LogGroup:
+    """Goes with its stack."""
+    return logs.LogGroup(
+        scope, id, retention=retention, removal_policy=RemovalPolicy.DESTROY, encryption_key=encryption_key
+    )
+
+
+def function_role(scope: Construct, id: str, log_group: logs.ILogGroup) -> iam.Role:
+    """May write to *log_group*, and not create one: a log group born after the stack's end would stay for ever."""
+    role = iam.Role(scope, id, assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+    log_group.grant_write(role)
+    return role
