@@ -54,7 +54,8 @@ class AlarmSettings:
     Args:
         cluster_health: For each cluster, 1 or 0. Default: 0 in 2 of 2 runs; no data counts as 0.
         peering: 1 or 0. Default: 0 in 2 of 2 runs; no data, which the others tell, counts as 1.
-        monitor_silent: Runs that put metrics, in each period. Default: fewer than 1 in 2 of 2 periods.
+        monitor_silent: Runs that put metrics, in each period. Default: fewer than 1 in 3 of 3 periods, since one lost
+            run and a slow one can leave 2 periods empty.
         monitor_errors: Runs that failed. Default: 1 in 2 of 2 periods.
         monitor_throttles: Runs that Lambda refused. Default: 1 in 2 of 2 periods.
         monitor_duration: Longest run in per cent of the time-out. Default: 80 in 2 of 2 periods.
@@ -72,7 +73,11 @@ class AlarmSettings:
     )
     peering: AlarmSetting | None = AlarmSetting(threshold=1, comparison=_LESS)
     monitor_silent: AlarmSetting | None = AlarmSetting(
-        threshold=1, comparison=_LESS, missing_data=TreatMissingData.BREACHING
+        threshold=1,
+        comparison=_LESS,
+        evaluation_periods=3,
+        datapoints_to_alarm=3,
+        missing_data=TreatMissingData.BREACHING,
     )
     monitor_errors: AlarmSetting | None = AlarmSetting(threshold=1)
     monitor_throttles: AlarmSetting | None = AlarmSetting(threshold=1)

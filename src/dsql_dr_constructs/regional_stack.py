@@ -12,8 +12,8 @@ from constructs import Construct
 def regional_stack(
     scope: Construct, name: str, *, account: str | None, region: str, description: str, tags: Mapping[str, str] | None
 ) -> Stack:
-    """A stack beside the construct that asks, called *name* after the name of its Stage."""
-    stage = Stage.of(scope)
+    """A stack in *scope*, called *name* after the name of its Stage."""
+    stage = scope if isinstance(scope, Stage) else Stage.of(scope)
     stack = Stack(
         scope,
         name,

@@ -21,7 +21,7 @@ def resources(stack: cdk.Stack) -> dict[str, dict[str, Any]]:
 def clusters(pair: MultiRegionDsqlDr) -> list[dict[str, Any]]:
     return [
         next(one["Properties"] for one in resources(stack).values() if one["Type"] == "AWS::DSQL::Cluster")
-        for stack in pair.stacks
+        for stack in pair.stacks[:2]
     ]
 
 
@@ -41,8 +41,15 @@ def test_one_line_makes_a_stack_in_each_region_primary_first(app: cdk.App) -> No
     assert [(stack.stack_name, stack.region) for stack in pair.stacks] == [
         ("AuroraDsqlDR-Primary-production", "us-east-1"),
         ("AuroraDsqlDR-Secondary-production", "us-west-2"),
+        ("AuroraDsqlDR-PrimaryMonitoring-production", "us-east-1"),
+        ("AuroraDsqlDR-SecondaryMonitoring-production", "us-west-2"),
     ]
-    assert pair.stacks[1].dependencies == [pair.stacks[0]]
+    assert [stack.dependencies for stack in pair.stacks] == [
+        [],
+        [pair.stacks[0]],
+        [pair.stacks[1]],
+        [pair.stacks[1]],
+    ]
 
 
 def test_both_clusters_are_kept_and_protected_and_name_no_peer(app: cdk.App) -> None:
@@ -50,7 +57,7 @@ def test_both_clusters_are_kept_and_protected_and_name_no_peer(app: cdk.App) -> 
     for properties in clusters(pair):
         assert properties["DeletionProtectionEnabled"] is True
         assert properties["MultiRegionProperties"] == {"WitnessRegion": "us-east-2"}
-    for stack in pair.stacks:
+    for stack in pair.stacks[:2]:
         assertions.Template.from_stack(stack).has_resource(
             "AWS::DSQL::Cluster", {"DeletionPolicy": "Retain", "UpdateReplacePolicy": "Retain"}
         )
@@ -58,7 +65,8 @@ def test_both_clusters_are_kept_and_protected_and_name_no_peer(app: cdk.App) -> 
 
 def test_logical_ids_are_a_promise(app: cdk.App) -> None:
     """A changed id would replace the resource in every user's account."""
-    primary, secondary = map(resources, MultiRegionDsqlDr(app, "AuroraDsqlDR").stacks)
+    pair = MultiRegionDsqlDr(app, "AuroraDsqlDR", alert_emails=["ops@example.com"])
+    primary, secondary, watch, second_watch = map(resources, pair.stacks)
     assert {id: one["Type"] for id, one in primary.items()} == {
         "ClusterEB0386A7": "AWS::DSQL::Cluster",
         "ClusterRegistryECD88E80": "AWS::SSM::Parameter",
@@ -82,10 +90,46 @@ def test_logical_ids_are_a_promise(app: cdk.App) -> None:
         "PeeringProviderwaiterstatemachineRoleDefaultPolicy9D097B11": "AWS::IAM::Policy",
         "PeeringProviderwaiterstatemachineD13C74A3": "AWS::StepFunctions::StateMachine",
     }
+    stack = "AuroraDsqlDRPrimaryMonitoringproduction"
+    assert {id: one["Type"] for id, one in watch.items()} == {
+        "AlertsKey9E1197AF": "AWS::KMS::Key",
+        "AlertsTopicCF7C81C9": "AWS::SNS::Topic",
+        "AlertsTopicPolicyFF1F97BA": "AWS::SNS::TopicPolicy",
+        "AlertsTopicopsexamplecomA813B42A": "AWS::SNS::Subscription",
+        "MonitorLogsA2A2A44B": "AWS::Logs::LogGroup",
+        "MonitorRole6D26CBE9": "AWS::IAM::Role",
+        "MonitorRoleDefaultPolicyF93FBA6D": "AWS::IAM::Policy",
+        "MonitorDeadLettersBAD42EE3": "AWS::SQS::Queue",
+        "MonitorDeadLettersPolicyB6137F5C": "AWS::SQS::QueuePolicy",
+        "MonitorFunction39E4128B": "AWS::Lambda::Function",
+        "MonitorFunctionEventInvokeConfig986892E1": "AWS::Lambda::EventInvokeConfig",
+        "MonitorSchedule8012EAAD": "AWS::Events::Rule",
+        f"MonitorScheduleAllowEventRule{stack}MonitorFunction020C1A750AB21254": "AWS::Lambda::Permission",
+        "MonitorFrameworkOnEventRole031214B2": "AWS::IAM::Role",
+        "MonitorFrameworkOnEventRoleDefaultPolicy4FA30102": "AWS::IAM::Policy",
+        "MonitorProviderframeworkonEventEFF8CC59": "AWS::Lambda::Function",
+        "MonitorFirstProbeC2F77E52": "Custom::DsqlFirstProbe",
+        "Alarmshealthuseast1EA2E912A": "AWS::CloudWatch::Alarm",
+        "Alarmshealthuswest250C6571A": "AWS::CloudWatch::Alarm",
+        "AlarmspeeringD9837B76": "AWS::CloudWatch::Alarm",
+        "Alarmsmonitorsilent6246DC15": "AWS::CloudWatch::Alarm",
+        "Alarmsmonitorerrors7093540D": "AWS::CloudWatch::Alarm",
+        "AlarmsmonitorthrottlesE4EC1769": "AWS::CloudWatch::Alarm",
+        "AlarmsmonitordurationE3D020E2": "AWS::CloudWatch::Alarm",
+        "AlarmsmonitornotinvokedDBC334C6": "AWS::CloudWatch::Alarm",
+        "AlarmsmonitordeadlettersA457B60E": "AWS::CloudWatch::Alarm",
+        "Alarmsquerytimeouts3C35E62D": "AWS::CloudWatch::Alarm",
+        "AlarmsoccconflictsABA0EA3D": "AWS::CloudWatch::Alarm",
+        "Alarmscommitlatency21F9D074": "AWS::CloudWatch::Alarm",
+        "Alarmsunhealthy154CE15D": "AWS::CloudWatch::CompositeAlarm",
+        "Dashboard7A06DACF": "AWS::CloudWatch::Dashboard",
+    }
+    types = sorted(one["Type"] for one in watch.values() if not one["Type"].endswith("::Dashboard"))
+    assert sorted(one["Type"] for one in second_watch.values()) == types
 
 
 def test_both_stacks_tell_what_a_person_looks_up(app: cdk.App) -> None:
-    for stack in MultiRegionDsqlDr(app, "AuroraDsqlDR").stacks:
+    for stack in MultiRegionDsqlDr(app, "AuroraDsqlDR").stacks[:2]:
         outputs = assertions.Template.from_stack(stack).find_outputs("*")
         assert {name: output["Value"]["Fn::GetAtt"][1] for name, output in outputs.items()} == {
             "ClusterIdentifier": "Identifier",
@@ -127,7 +171,12 @@ def test_regions_and_names_can_be_chosen(app: cdk.App) -> None:
         environment_name="staging",
         deployment_name="orders-eu",
     )
-    assert names(pair) == ["Orders-Primary-staging", "Orders-Secondary-staging"]
+    assert names(pair) == [
+        "Orders-Primary-staging",
+        "Orders-Secondary-staging",
+        "Orders-PrimaryMonitoring-staging",
+        "Orders-SecondaryMonitoring-staging",
+    ]
     assert pair.deployment_name == pair.peering.deployment_name == "orders-eu"
     assert [one["MultiRegionProperties"]["WitnessRegion"] for one in clusters(pair)] == ["eu-west-3", "eu-west-3"]
     assert (pair.primary.cluster_region, pair.secondary.cluster_region) == ("eu-west-1", "eu-central-1")
@@ -169,13 +218,18 @@ def test_account_is_the_deployers_unless_something_says_otherwise(monkeypatch: p
 
 def test_stage_gives_stacks_and_deployment_its_name(app: cdk.App) -> None:
     pair = MultiRegionDsqlDr(cdk.Stage(app, "Prod"), "Orders")
-    assert names(pair) == ["Prod-Orders-Primary-production", "Prod-Orders-Secondary-production"]
+    assert names(pair) == [
+        "Prod-Orders-Primary-production",
+        "Prod-Orders-Secondary-production",
+        "Prod-Orders-PrimaryMonitoring-production",
+        "Prod-Orders-SecondaryMonitoring-production",
+    ]
     assert pair.deployment_name == "Prod-Orders-production"
 
 
 def test_several_deployments_live_in_one_app(app: cdk.App) -> None:
     pairs = [MultiRegionDsqlDr(app, name) for name in ("Orders", "Billing")]
-    assert len({name for pair in pairs for name in names(pair)}) == 4
+    assert len({name for pair in pairs for name in names(pair)}) == 8
     registries = [
         next(one["Properties"]["Name"] for one in resources(pair.stacks[0]).values() if "SSM" in one["Type"])
         for pair in pairs
@@ -185,7 +239,7 @@ def test_several_deployments_live_in_one_app(app: cdk.App) -> None:
 
 def test_it_can_stand_in_any_construct(app: cdk.App) -> None:
     pair = MultiRegionDsqlDr(Construct(app, "Platform"), "Orders")
-    assert names(pair) == ["Orders-Primary-production", "Orders-Secondary-production"]
+    assert names(pair)[:2] == ["Orders-Primary-production", "Orders-Secondary-production"]
 
 
 # bad input

@@ -51,7 +51,7 @@ def test_wheel_alone_synthesizes_the_one_liner(wheel: Path, tmp_path: Path) -> N
         text=True,
     )
     assert done.stdout.strip() == str(installed / "dsql_dr_constructs" / "__init__.py")
-    assert len(list(empty.glob("cdk.out/*.template.json"))) == 2
+    assert len(list(empty.glob("cdk.out/*.template.json"))) == 4
 
 
 def test_wheel_needs_the_cdk_and_nothing_else(wheel: Path) -> None:

@@ -6,16 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from .metric_names import (
-    BOTH_DOWN,
-    HEALTHY,
-    HEALTHY_STATUSES,
-    LOCAL_DOWN,
-    LOST_KEY,
-    PEER_DOWN,
-    UNPEERED,
-    WITNESS_DRIFT,
-)
+from . import metric_names as names
 
 
 @dataclass(frozen=True)
@@ -65,6 +56,17 @@ class Sighting:
     attempts: int
     problems: tuple[str, ...]
 
+    def measures(self) -> list[tuple[str, float, str]]:
+        """Metric, value and unit of everything that could be measured."""
+        values = [
+            (names.CLUSTER_HEALTH, self.healthy, "None"),
+            (names.PEERING_HEALTH, None if self.peered is None else self.peered and self.witnessed, "None"),
+            (names.ENDPOINT_REACHABLE, self.reachable, "None"),
+            (names.PROBE_LATENCY, self.latency_ms, "Milliseconds"),
+            (names.PROBE_ATTEMPTS, self.attempts, "Count"),
+        ]
+        return [(name, float(value), unit) for name, value, unit in values if value is not None]
+
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
@@ -85,10 +87,10 @@ def sight(
     status, problems = control_plane.status, []
     if control_plane.problem:
         problems.append(f"GetCluster: {control_plane.problem}")
-    elif status not in HEALTHY_STATUSES:
+    elif status not in names.HEALTHY_STATUSES:
         problems.append(f"status is {status}")
-    if control_plane.encryption_status == LOST_KEY:
-        problems.append(f"encryption status is {LOST_KEY}")
+    if control_plane.encryption_status == names.LOST_KEY:
+        problems.append(f"encryption status is {names.LOST_KEY}")
     if knock.problem:
         problems.append(f"endpoint: {knock.problem}")
     healthy = not problems
@@ -116,11 +118,11 @@ def verdict(sightings: Sequence[Sighting], observer: str) -> str:
     """One word on both clusters, as seen from Region *observer*; the worst that holds."""
     down = [one for one in sightings if not one.healthy]
     if len(down) == len(sightings):
-        return BOTH_DOWN
+        return names.BOTH_DOWN
     if down:
-        return LOCAL_DOWN if down[0].region == observer else PEER_DOWN
+        return names.LOCAL_DOWN if down[0].region == observer else names.PEER_DOWN
     if not all(one.peered for one in sightings):
-        return UNPEERED
+        return names.UNPEERED
     if not all(one.witnessed for one in sightings):
-        return WITNESS_DRIFT
-    return HEALTHY
+        return names.WITNESS_DRIFT
+    return names.HEALTHY

@@ -190,18 +190,9 @@ class Watch:
             raise MonitorError(f"PutMetricData in {self._settings.observer}: {reason}") from reason
 
     def _data(self, one: Sighting) -> list[dict[str, Any]]:
-        values = [
-            (names.CLUSTER_HEALTH, one.healthy, "None"),
-            (names.PEERING_HEALTH, None if one.peered is None else one.peered and one.witnessed, "None"),
-            (names.ENDPOINT_REACHABLE, one.reachable, "None"),
-            (names.PROBE_LATENCY, one.latency_ms, "Milliseconds"),
-            (names.PROBE_ATTEMPTS, one.attempts, "Count"),
-        ]
         where = zip(names.DIMENSIONS, (self._settings.deployment, one.region, self._settings.observer), strict=True)
         dimensions = [{"Name": name, "Value": value} for name, value in where]
-        return [
-            {**_datum(name, value, unit), "Dimensions": dimensions} for name, value, unit in values if value is not None
-        ]
+        return [{**_datum(*measure), "Dimensions": dimensions} for measure in one.measures()]
 
     def _ask(self, what: str, call: Callable[[], Any]) -> Any:
         """The answer of *call*; no answer, and a fault inside AWS, are the other side's, all else is the monitor's."""

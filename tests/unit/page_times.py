@@ -1,0 +1,57 @@
+"""How long a page takes by the alarms' definitions: `python -m tests.unit.page_times` prints the README's table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import aws_cdk as cdk
+
+from dsql_dr_constructs.runtime.health_monitor.sighting import ControlPlane, Knock
+from tests.unit.replay import GOOD, AlarmSet, Replay, Run, alarm_sets, see
+
+EAST = "us-east-1"
+BUDGET = 20.0
+"""Seconds that a run takes which tries in vain until its budget is used up."""
+
+FAULTS: dict[str, Callable[[], Run | None]] = {
+    "a cluster is down": lambda: see({EAST: ControlPlane("FAILED")}),
+    "a Region does not answer": lambda: see(
+        {EAST: ControlPlane(None, problem="no answer")}, {EAST: Knock(problem="no answer")}, seconds=BUDGET
+    ),
+    "a cluster lost its peer": lambda: see({EAST: ControlPlane("ACTIVE", "ENABLED", frozenset(), "us-east-2")}),
+    "the witness was changed": lambda: see({EAST: ControlPlane("ACTIVE", "ENABLED", GOOD.peers, "us-west-1")}),
+    "the monitor fails": lambda: Run(failed=True),
+    "the monitor is dead": lambda: None,
+}
+
+
+def page_time(alarms: AlarmSet, fault: Callable[[], Run | None], *, extra: int = 2) -> float:
+    """Seconds from the fault to the page in the worst case, whenever in a run's and an evaluation's life it begins."""
+    worst = 0.0
+    for phase in range(0, 60, 7):
+        for begin in range(1, int(alarms.schedule), 17):
+            began = 600.0 + begin
+
+            def world(at: float, began: float = began) -> Run | None:
+                return fault() if at >= began else see()
+
+            notified = Replay(alarms, world, phase=phase + 0.5, extra=extra).until(began + 1800).notified
+            [(paged, state)] = notified
+            assert state == "ALARM"
+            worst = max(worst, paged - began)
+    return worst
+
+
+def table() -> str:
+    """Markdown: the worst case of each fault, for two schedules."""
+    default = alarm_sets()["us-west-2"]
+    every_minute = alarm_sets(schedule=cdk.Duration.minutes(1))["us-west-2"]
+    lines = ["| From the fault to the page, at most | every 2 minutes (default) | every minute |", "|---|---|---|"]
+    for name, fault in FAULTS.items():
+        times = [page_time(one, fault) for one in (default, every_minute)]
+        lines.append(f"| {name} | " + " | ".join(f"{int(one // 60)} min {int(one % 60):02d} s" for one in times) + " |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    print(table())  # noqa: T201 - that is what it is for

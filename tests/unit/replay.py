@@ -1,0 +1,182 @@
+"""Time in which synthesized alarms are evaluated, and monitors see what a test lets them see."""
+
+from __future__ import annotations
+
+import json
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import aws_cdk as cdk
+from aws_cdk import assertions
+
+from dsql_dr_constructs import MultiRegionDsqlDr
+from dsql_dr_constructs.rehearsal.alarm_evaluation import (
+    EXTRA_PERIODS,
+    AlarmDefinition,
+    MetricQuery,
+    composite_state,
+    statistic,
+)
+from dsql_dr_constructs.runtime.health_monitor import metric_names as names
+from dsql_dr_constructs.runtime.health_monitor.sighting import ControlPlane, Knock, Sighting, sight
+
+REGIONS = ("us-east-1", "us-west-2")
+ARNS = {region: f"arn:aws:dsql:{region}:111111111111:cluster/{region}" for region in REGIONS}
+DEPLOYMENT = "Orders-production"
+GOOD = ControlPlane("ACTIVE", "ENABLED", frozenset(ARNS.values()), "us-east-2")
+ANSWERED = Knock(latency_ms=20.0)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one run of a monitor puts, and when; *failed* is the function's error."""
+
+    seen: Sequence[Sighting] = ()
+    seconds: float = 1.0
+    failed: bool = False
+
+
+def see(planes: Mapping[str, ControlPlane] | None = None, knocks: Mapping[str, Knock] | None = None, **run: Any) -> Run:
+    """A run that sees a healthy pair, but for what is given by Region."""
+    seen = [
+        sight(
+            ARNS[region],
+            (planes or {}).get(region, GOOD),
+            (knocks or {}).get(region, ANSWERED),
+            2,
+            peer=ARNS[other],
+            witness_region="us-east-2",
+        )
+        for region, other in (REGIONS, REGIONS[::-1])
+    ]
+    return Run(seen, **run)
+
+
+World = Callable[[float], "Run | None"]
+"""What the monitor's run at that second sees; None if it does not run, or puts nothing."""
+
+
+@dataclass
+class AlarmSet:
+    """The alarms of one Region, as its template has them."""
+
+    region: str
+    schedule: float
+    metric_alarms: list[AlarmDefinition]
+    page_rule: str
+
+    @classmethod
+    def of(cls, stack: cdk.Stack) -> AlarmSet:
+        template = assertions.Template.from_stack(stack).to_json()
+        resources = template["Resources"]
+        names_by_id = {id: one["Properties"].get("AlarmName") for id, one in resources.items()}
+
+        def text(value: Any) -> Any:
+            """*value* with its references written out: alarms by name, all else by logical id."""
+            if isinstance(value, dict):
+                if "Fn::Join" in value:
+                    return "".join(text(part) for part in value["Fn::Join"][1])
+                if "Fn::GetAtt" in value:
+                    return names_by_id.get(value["Fn::GetAtt"][0]) or value["Fn::GetAtt"][0]
+                return value.get("Ref") or {key: text(one) for key, one in value.items()}
+            return [text(one) for one in value] if isinstance(value, list) else value
+
+        of_type: dict[str, list[Any]] = defaultdict(list)
+        for one in resources.values():
+            of_type[one["Type"]].append(text(one["Properties"]))
+        [rule] = of_type["AWS::Events::Rule"]
+        minutes = int(rule["ScheduleExpression"].removeprefix("rate(").split()[0])
+        [page] = of_type["AWS::CloudWatch::CompositeAlarm"]
+        definitions = [AlarmDefinition.of(one) for one in of_type["AWS::CloudWatch::Alarm"]]
+        mentioned = [one for one in definitions if json.dumps(one.name) in page["AlarmRule"]]
+        return cls(stack.region, 60.0 * minutes, mentioned, page["AlarmRule"])
+
+
+def alarm_sets(**options: Any) -> dict[str, AlarmSet]:
+    """Of both Regions of a pair."""
+    pair = MultiRegionDsqlDr(cdk.App(), "Orders", **options)
+    return {stack.region: AlarmSet.of(stack) for stack in pair.stacks[2:]}
+
+
+@dataclass
+class Replay:
+    """Runs the schedule and the alarms of one Region.
+
+    Args:
+        alarms: The Region's.
+        world: What its monitor sees.
+        phase: Second of the minute at which alarms are evaluated.
+        extra: Periods that the evaluation range is longer than the alarm asks for.
+        created_at: When the alarms are made; the first probe runs 10 s before. None: they have been OK for long.
+    """
+
+    alarms: AlarmSet
+    world: World
+    phase: float = 0.0
+    extra: int = EXTRA_PERIODS
+    created_at: float | None = None
+    states: dict[str, str] = field(default_factory=dict)
+    notified: list[tuple[float, str]] = field(default_factory=list)
+    """When the page changed its state, and to what."""
+    _times: dict[tuple[str, str | None], list[float]] = field(default_factory=lambda: defaultdict(list))
+    _values: dict[tuple[str, str | None], list[float]] = field(default_factory=lambda: defaultdict(list))
+
+    def until(self, end: float) -> Replay:
+        """From second 0 to *end*; with a long life of healthy runs before, unless the alarms are new."""
+        fresh = self.created_at is not None
+        start = "INSUFFICIENT_DATA" if fresh else "OK"
+        self.states = {one.name: start for one in self.alarms.metric_alarms}
+        page, pending = ("INSUFFICIENT_DATA" if fresh else "OK"), []
+        first = -10 * self.alarms.schedule
+        runs = [] if fresh else [(first + n * self.alarms.schedule) for n in range(10)]
+        at = (self.created_at or 0.0) - 10.0 if fresh else 0.0
+        for run_at in runs:
+            self._put(run_at + 1.0, see())
+        if fresh:
+            self._put(at + 1.0, self.world(at) or Run())
+            at += self.alarms.schedule
+        evaluate_at = self.phase if not fresh else self.phase + (self.created_at or 0.0)
+        while min(at, evaluate_at) < end:
+            if at <= evaluate_at:
+                run = self.world(at)
+                if run:
+                    pending.append((at + run.seconds, run))
+                at += self.alarms.schedule
+                continue
+            for when, run in [one for one in pending if one[0] < evaluate_at]:
+                self._put(when, run)
+                pending.remove((when, run))
+            page = self._evaluate(evaluate_at, page)
+            evaluate_at += 60.0
+        return self
+
+    def _evaluate(self, now: float, page: str) -> str:
+        for one in self.alarms.metric_alarms:
+            datapoints = one.datapoints(self._fetch, now, extra=self.extra)
+            self.states[one.name] = one.state(datapoints, self.states[one.name])
+        state = composite_state(self.alarms.page_rule, self.states)
+        if state != page and not (page == "INSUFFICIENT_DATA" and state == "OK"):
+            self.notified.append((now, state))
+        return state
+
+    def _put(self, when: float, run: Run) -> None:
+        self._add("Errors", None, when, float(run.failed))
+        for one in run.seen:
+            for name, value, _ in one.measures():
+                self._add(name, one.region, when, value)
+
+    def _add(self, name: str, cluster: str | None, when: float, value: float) -> None:
+        self._times[name, cluster].append(when)
+        self._values[name, cluster].append(value)
+
+    def _fetch(self, query: MetricQuery, start: float, end: float) -> float | None:
+        dimensions = dict(query.dimensions)
+        if query.namespace == names.NAMESPACE:
+            assert dimensions[names.DEPLOYMENT] == DEPLOYMENT
+            assert dimensions[names.OBSERVER_REGION] == self.alarms.region
+        key = (query.metric_name, dimensions.get(names.CLUSTER_REGION))
+        times = self._times[key]
+        return statistic(query.statistic, self._values[key][bisect_left(times, start) : bisect_left(times, end)])

@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import aws_cdk as cdk
+import pytest
+from aws_cdk import assertions
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sqs as sqs
+
+from dsql_dr_constructs import AlertingTopic
+
+ACCOUNT = {"StringEquals": {"aws:SourceAccount": "111111111111"}}
+CLOUDWATCH = {"Service": "cloudwatch.amazonaws.com"}
+
+
+@pytest.fixture
+def stack(app: cdk.App) -> cdk.Stack:
+    return cdk.Stack(app, "Watch", env=cdk.Environment(account="111111111111", region="us-east-1"))
+
+
+def statements(stack: cdk.Stack, resource_type: str, document: str) -> list[dict[str, Any]]:
+    [one] = assertions.Template.from_stack(stack).find_resources(resource_type).values()
+    found: list[dict[str, Any]] = one["Properties"][document]["Statement"]
+    return found
+
+
+def subscriptions(stack: cdk.Stack) -> list[tuple[str, Any]]:
+    found = assertions.Template.from_stack(stack).find_resources("AWS::SNS::Subscription").values()
+    return [(one["Properties"]["Protocol"], one["Properties"]["Endpoint"]) for one in found]
+
+
+def test_topic_is_encrypted_with_a_key_of_its_own_that_is_rotated(stack: cdk.Stack) -> None:
+    AlertingTopic(stack, "Alerts")
+    template = assertions.Template.from_stack(stack)
+    [key] = template.find_resources("AWS::KMS::Key")
+    template.has_resource("AWS::KMS::Key", {"Properties": {"EnableKeyRotation": True}, "DeletionPolicy": "Delete"})
+    template.has_resource_properties("AWS::SNS::Topic", {"KmsMasterKeyId": {"Fn::GetAtt": [key, "Arn"]}})
+
+
+def test_alarms_of_this_account_may_publish_and_nobody_else_and_only_over_tls(stack: cdk.Stack) -> None:
+    AlertingTopic(stack, "Alerts")
+    deny, allow = statements(stack, "AWS::SNS::TopicPolicy", "PolicyDocument")
+    assert (deny["Effect"], deny["Principal"], deny["Condition"]) == (
+        "Deny",
+        "*",
+        {"Bool": {"aws:SecureTransport": "false"}},
+    )
+    alarms = {"Fn::Join": ["", ["arn:", {"Ref": "AWS::Partition"}, ":cloudwatch:us-east-1:111111111111:alarm:*"]]}
+    assert (allow["Action"], allow["Principal"]) == ("sns:Publish", CLOUDWATCH)
+    assert allow["Condition"] == {**ACCOUNT, "ArnLike": {"aws:SourceArn": alarms}}
+
+
+def test_alarms_of_this_account_may_use_the_key_and_nobody_else(stack: cdk.Stack) -> None:
+    AlertingTopic(stack, "Alerts")
+    owner, alarms = statements(stack, "AWS::KMS::Key", "KeyPolicy")
+    assert "root" in str(owner["Principal"]), "AWS's own default: without it nobody could manage the key"
+    assert alarms == {
+        "Action": ["kms:Decrypt", "kms:GenerateDataKey"],
+        "Condition": ACCOUNT,
+        "Effect": "Allow",
+        "Principal": CLOUDWATCH,
+        "Resource": "*",
+    }
+
+
+def test_key_of_the_users_is_used_and_its_policy_extended(stack: cdk.Stack) -> None:
+    key = kms.Key(stack, "Ours", enable_key_rotation=True)
+    topic = AlertingTopic(stack, "Alerts", encryption_key=key)
+    assert topic.encryption_key is key
+    assert len(statements(stack, "AWS::KMS::Key", "KeyPolicy")) == 2
+
+
+def test_emails_are_subscribed_once_each_in_their_order(stack: cdk.Stack) -> None:
+    topic = AlertingTopic(stack, "Alerts", emails=["b@example.com", "a@example.com", "b@example.com"])
+    topic.add_email("a@example.com")
+    topic.add_email("c@example.com")
+    order = [("email", f"{name}@example.com") for name in "bac"]
+    assert subscriptions(stack) == order
+
+
+@pytest.mark.parametrize("address", ["ops", "@example.com", "ops@", "ops team@example.com", ""])
+def test_what_is_no_address_is_refused(stack: cdk.Stack, address: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(f"{address!r} is not an address: give something like")):
+        AlertingTopic(stack, "Alerts", emails=[address])
+
+
+def test_queues_functions_and_https_endpoints_can_subscribe(stack: cdk.Stack) -> None:
+    topic = AlertingTopic(stack, "Alerts")
+    topic.add_https("https://pager.example.com/hook")
+    topic.add_queue(sqs.Queue(stack, "Queue"))
+    topic.add_function(
+        lambda_.Function(
+            stack,
+            "Function",
+            runtime=lambda_.Runtime.PYTHON_3_14,
+            handler="index.handler",
+            code=lambda_.Code.from_inline("def handler(event, context): pass"),
+        )
+    )
+    assert sorted(protocol for protocol, _ in subscriptions(stack)) == ["https", "lambda", "sqs"]
+
+
+def test_plain_http_is_refused(stack: cdk.Stack) -> None:
+    with pytest.raises(ValueError, match="'http://pager' is not https"):
+        AlertingTopic(stack, "Alerts").add_https("http://pager")
+
+
+def test_slack_channel_shows_alarms_and_may_do_nothing_but_read_cloudwatch(stack: cdk.Stack) -> None:
+    topic = AlertingTopic(stack, "Alerts")
+    topic.add_slack_channel("dsql", workspace_id="T0123ABCD", channel_id="C0123ABCD")
+    template = assertions.Template.from_stack(stack)
+    [channel] = template.find_resources("AWS::Chatbot::SlackChannelConfiguration").values()
+    assert channel["Properties"]["SnsTopicArns"] == [stack.resolve(topic.topic.topic_arn)]
+    assert "CloudWatchReadOnlyAccess" in str(channel["Properties"]["GuardrailPolicies"])
+    assert template.find_resources("AWS::IAM::Policy") == {}
+
+
+def test_topic_of_the_users_is_used_and_admits_alarms(stack: cdk.Stack) -> None:
+    key = kms.Key(stack, "Ours", enable_key_rotation=True)
+    ours = sns.Topic(stack, "Topic", master_key=key)
+    topic = AlertingTopic(stack, "Alerts", existing_topic=ours, emails=["ops@example.com"])
+    assert topic.topic is ours
+    [allow] = statements(stack, "AWS::SNS::TopicPolicy", "PolicyDocument")
+    assert allow["Principal"] == CLOUDWATCH
+    assertions.Template.from_stack(stack).resource_count_is("AWS::SNS::Topic", 1)
+
+
+def test_topic_under_the_aws_managed_key_is_refused_since_its_alarms_would_be_silent(stack: cdk.Stack) -> None:
+    managed = kms.Alias.from_alias_name(stack, "Managed", "alias/aws/sns")
+    silent = sns.Topic(stack, "Topic", master_key=managed)
+    with pytest.raises(ValueError, match=r"'Watch/Topic' is encrypted with alias/aws/sns, through which no alarm"):
+        AlertingTopic(stack, "Alerts", existing_topic=silent)
+
+
+def test_key_for_a_topic_that_has_one_is_refused(stack: cdk.Stack) -> None:
+    with pytest.raises(ValueError, match="encryption_key is given with existing_topic"):
+        AlertingTopic(stack, "Alerts", existing_topic=sns.Topic(stack, "Topic"), encryption_key=kms.Key(stack, "Key"))
+
+
+def test_imported_topic_comes_with_word_of_what_cannot_be_seen(stack: cdk.Stack) -> None:
+    imported = sns.Topic.from_topic_arn(stack, "Topic", "arn:aws:sns:us-east-1:111111111111:pager")
+    AlertingTopic(stack, "Alerts", existing_topic=imported, emails=["ops@example.com"])
+    [told] = assertions.Annotations.from_stack(stack).find_info("*", assertions.Match.any_value())
+    assert "must admit cloudwatch.amazonaws.com" in str(told.entry.data)
+    assert subscriptions(stack) == [("email", "ops@example.com")]

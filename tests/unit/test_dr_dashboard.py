@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import aws_cdk as cdk
+import pytest
+
+from dsql_dr_constructs import DrDashboard, MultiRegionDsqlDr
+from dsql_dr_constructs.runtime.health_monitor import metric_names as names
+from tests.unit.watched_pair import DEPLOYMENT, WatchedPair
+
+OURS = {names.CLUSTER_HEALTH, names.PEERING_HEALTH, names.ENDPOINT_REACHABLE, names.PROBE_LATENCY, names.PROBE_ATTEMPTS}
+EXISTING = {
+    names.NAMESPACE: OURS,
+    "AWS/Lambda": {"Invocations", "Errors", "Duration", "Throttles"},
+    "AWS/Events": {"Invocations", "FailedInvocations"},
+    "AWS/AuroraDSQL": {
+        "TotalTransactions",
+        "ReadOnlyTransactions",
+        "OccConflicts",
+        "QueryTimeouts",
+        "CommitLatency",
+        "WriteDPU",
+        "ReadDPU",
+        "ComputeDPU",
+        "MultiRegionWriteDPU",
+    },
+}
+
+
+def body(stack: cdk.Stack) -> list[dict[str, Any]]:
+    """The dashboard's widgets, with template parameters written as their names."""
+    template = cdk.assertions.Template.from_stack(stack)
+    [dashboard] = template.find_resources("AWS::CloudWatch::Dashboard").values()
+    parts = dashboard["Properties"]["DashboardBody"]["Fn::Join"][1]
+    text = "".join(next(iter(part.values())) if isinstance(part, dict) else part for part in parts)
+    found: list[dict[str, Any]] = json.loads(text.replace("AWS::Partition", "aws"))["widgets"]
+    return found
+
+
+@pytest.fixture(scope="module")
+def widgets() -> list[dict[str, Any]]:
+    pair = MultiRegionDsqlDr(cdk.App(), "Orders", witness_observer=True)
+    return body(pair.stacks[2])
+
+
+def metrics(widgets: list[dict[str, Any]]) -> list[tuple[str, str, dict[str, str], dict[str, Any]]]:
+    """Namespace, name, dimensions and rendering of every metric."""
+    found = []
+    for widget in widgets:
+        for namespace, name, *rest in widget["properties"].get("metrics", []):
+            rendering = rest.pop() if isinstance(rest[-1], dict) else {}
+            rendering.setdefault("region", widget["properties"]["region"])
+            found.append((namespace, name, dict(zip(rest[::2], rest[1::2], strict=True)), rendering))
+    return found
+
+
+def test_it_has_the_name_that_people_look_for(app: cdk.App) -> None:
+    pair = WatchedPair(app)
+    DrDashboard(pair.stack, "Dashboard", deployment_name=DEPLOYMENT, clusters=pair.clusters)
+    [dashboard] = pair.properties("AWS::CloudWatch::Dashboard")
+    assert dashboard["DashboardName"] == "Aurora-DSQL-DR-Dashboard-Orders-production"
+
+
+def test_first_row_answers_are_we_up_where_and_since_when(widgets: list[dict[str, Any]]) -> None:
+    health, alarms = [one for one in widgets if one["y"] == 0]
+    seen = {(d["ClusterRegion"], d["ObserverRegion"], r["region"]) for _, _, d, r in metrics([health])}
+    observers = ("us-east-1", "us-west-2", "us-east-2")
+    assert seen == {(cluster, one, one) for cluster in ("us-east-1", "us-west-2") for one in observers}
+    assert alarms["type"] == "alarm"
+    assert alarms["properties"]["sortBy"] == "stateUpdatedTimestamp"
+    of_region = {arn.split(":")[3] for arn in alarms["properties"]["alarms"]}
+    assert of_region == set(observers)
+    assert sum(arn.endswith("-unhealthy") for arn in alarms["properties"]["alarms"]) == 3
+
+
+def test_widgets_fit_the_grid_and_do_not_overlap(widgets: list[dict[str, Any]]) -> None:
+    cells: set[tuple[int, int]] = set()
+    for one in widgets:
+        assert one["x"] + one["width"] <= 24
+        mine = {
+            (x, y) for x in range(one["x"], one["x"] + one["width"]) for y in range(one["y"], one["y"] + one["height"])
+        }
+        assert not cells & mine
+        cells |= mine
+    assert len(cells) == 24 * max(y + 1 for _, y in cells), "and leave no gaps"
+
+
+def test_every_metric_on_it_exists(widgets: list[dict[str, Any]]) -> None:
+    shown = metrics(widgets)
+    for namespace, name, dimensions, _ in shown:
+        assert name in EXISTING[namespace]
+        wanted = {
+            names.NAMESPACE: set(names.DIMENSIONS),
+            "AWS/Lambda": {"FunctionName"},
+            "AWS/Events": {"RuleName"},
+            "AWS/AuroraDSQL": {"ClusterId"},
+        }
+        assert set(dimensions) == wanted[namespace]
+    assert {namespace for namespace, *_ in shown} == set(EXISTING)
+
+
+def test_both_clusters_stand_side_by_side(widgets: list[dict[str, Any]]) -> None:
+    of_dsql = [
+        one for one in widgets if one["type"] == "metric" and "AWS/AuroraDSQL" in str(one["properties"]["metrics"])
+    ]
+    for left, right in zip(of_dsql[::2], of_dsql[1::2], strict=True):
+        assert (left["y"], left["properties"]["region"]) == (right["y"], "us-east-1")
+        assert right["properties"]["region"] == "us-west-2"
+        assert [one[1] for one in left["properties"]["metrics"]] == [one[1] for one in right["properties"]["metrics"]]
+
+
+def test_runbook_has_a_step_for_every_verdict_and_commands_that_are_filled_in(widgets: list[dict[str, Any]]) -> None:
+    [text] = [one["properties"]["markdown"] for one in widgets if one["type"] == "text"]
+    for verdict in set(names.VERDICTS) - {names.HEALTHY}:
+        assert verdict in text
+    for region in ("us-east-1", "us-west-2", "us-east-2"):
+        assert f"aws lambda invoke --region {region} --function-name aurora-dsql-monitor-Orders-production" in text
+    for region in ("us-east-1", "us-west-2"):
+        assert f"aws dsql get-cluster --region {region} --identifier SsmParameter" in text
+    assert "the witness should be us-east-2" in text
+    assert "<" not in text, "nothing is left for the reader to fill in"
+
+
+def test_without_alarms_the_first_row_is_the_health_alone(app: cdk.App) -> None:
+    pair = WatchedPair(app)
+    DrDashboard(pair.stack, "Dashboard", deployment_name=DEPLOYMENT, clusters=pair.clusters)
+    [health] = [one for one in body(pair.stack) if one["y"] == 0]
+    assert health["width"] == 24

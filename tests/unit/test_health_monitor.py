@@ -1,0 +1,221 @@
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import aws_cdk as cdk
+import pytest
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_logs as logs
+
+from tests.unit.watched_pair import REGIONS, WatchedPair
+
+
+@pytest.fixture
+def pair(app: cdk.App) -> WatchedPair:
+    return WatchedPair(app)
+
+
+def function(pair: WatchedPair) -> dict[str, Any]:
+    named = [one for one in pair.properties("AWS::Lambda::Function") if "FunctionName" in one]
+    return named[0]
+
+
+def statements(pair: WatchedPair) -> list[dict[str, Any]]:
+    policy = pair.template().to_json()["Resources"]["MonitorRoleDefaultPolicyF93FBA6D"]
+    found: list[dict[str, Any]] = policy["Properties"]["PolicyDocument"]["Statement"]
+    return found
+
+
+def test_function_has_the_name_that_people_type_and_modest_defaults(pair: WatchedPair) -> None:
+    pair.monitor()
+    found = function(pair)
+    assert found["FunctionName"] == "aurora-dsql-monitor-Orders-production"
+    assert (found["Architectures"], found["Runtime"], found["MemorySize"]) == (["arm64"], "python3.14", 256)
+    assert found["Timeout"] == 20 + 20, "the budget, and room to report"
+    assert "ReservedConcurrentExecutions" not in found, "new accounts have too few to reserve any"
+    assert "TracingConfig" not in found
+    assert "VpcConfig" not in found
+
+
+def test_function_is_told_of_both_clusters_by_the_registry(pair: WatchedPair) -> None:
+    pair.monitor()
+    environment = function(pair)["Environment"]["Variables"]
+    assert (environment["DEPLOYMENT"], environment["WITNESS_REGION"], environment["BUDGET_SECONDS"]) == (
+        "Orders-production",
+        "us-east-2",
+        "20",
+    )
+    parts = environment["CLUSTERS"]["Fn::Join"][1]
+    text = "".join(pair.parameter(part) if isinstance(part, dict) else part for part in parts)
+    registry = "/dsql-dr/Orders-production"
+    assert json.loads(text) == [
+        {"arn": f"{registry}/{region}/arn", "endpoint": f"{registry}/{region}/endpoint"} for region in REGIONS
+    ]
+
+
+def test_role_may_do_what_the_handler_calls_and_nothing_else(pair: WatchedPair) -> None:
+    pair.monitor()
+    found = [(one["Action"], one["Resource"], one.get("Condition")) for one in statements(pair)]
+    write_logs, dead_letters, *look, put = found
+    assert write_logs == (["logs:CreateLogStream", "logs:PutLogEvents"], _arn("MonitorLogsA2A2A44B"), None)
+    assert dead_letters == ("sqs:SendMessage", _arn("MonitorDeadLettersBAD42EE3"), None)
+    looked_at = [arn for _, resource, _ in look for arn in (resource if isinstance(resource, list) else [resource])]
+    assert {action for action, _, _ in look} == {"dsql:GetCluster"}
+    assert [pair.parameter(arn) for arn in looked_at] == [f"/dsql-dr/Orders-production/{one}/arn" for one in REGIONS]
+    fence = {"StringEquals": {"cloudwatch:namespace": "Aurora/DSQL/DisasterRecovery"}}
+    assert put == ("cloudwatch:PutMetricData", "*", fence)
+
+
+def test_it_runs_every_two_minutes_by_a_rule_of_its_name_and_is_never_tried_again(pair: WatchedPair) -> None:
+    pair.monitor()
+    [rule] = pair.properties("AWS::Events::Rule")
+    assert (rule["Name"], rule["ScheduleExpression"]) == ("aurora-dsql-monitor-Orders-production", "rate(2 minutes)")
+    assert rule["Targets"][0]["RetryPolicy"] == {"MaximumEventAgeInSeconds": 120, "MaximumRetryAttempts": 0}
+    [config] = pair.properties("AWS::Lambda::EventInvokeConfig")
+    assert (config["MaximumRetryAttempts"], config["MaximumEventAgeInSeconds"]) == (0, 120)
+
+
+def test_what_fails_and_what_cannot_be_started_goes_to_an_encrypted_queue_over_tls(pair: WatchedPair) -> None:
+    pair.monitor()
+    [queue] = pair.properties("AWS::SQS::Queue")
+    assert queue == {"MessageRetentionPeriod": 14 * 86400, "SqsManagedSseEnabled": True}
+    queue_arn = _arn("MonitorDeadLettersBAD42EE3")
+    assert function(pair)["DeadLetterConfig"] == {"TargetArn": queue_arn}
+    assert pair.properties("AWS::Events::Rule")[0]["Targets"][0]["DeadLetterConfig"] == {"Arn": queue_arn}
+    [policy] = pair.properties("AWS::SQS::QueuePolicy")
+    deny, allow = policy["PolicyDocument"]["Statement"]
+    assert deny["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert allow["Condition"] == {"ArnEquals": {"aws:SourceArn": _arn("MonitorSchedule8012EAAD")}}
+
+
+def test_first_probe_runs_once_the_role_and_the_schedule_are_there(pair: WatchedPair) -> None:
+    pair.monitor()
+    probe = pair.template().to_json()["Resources"]["MonitorFirstProbeC2F77E52"]
+    assert probe["Type"] == "Custom::DsqlFirstProbe"
+    assert {"MonitorRoleDefaultPolicyF93FBA6D", "MonitorSchedule8012EAAD"} <= set(probe["DependsOn"])
+
+
+def test_schedule_and_budget_can_be_chosen(pair: WatchedPair) -> None:
+    monitor = pair.monitor(schedule=cdk.Duration.minutes(1), probe_budget=cdk.Duration.seconds(30))
+    assert pair.properties("AWS::Events::Rule")[0]["ScheduleExpression"] == "rate(1 minute)"
+    assert function(pair)["Timeout"] == 50
+    metric = monitor.metric("ClusterHealth", "us-west-2")
+    assert (metric.period.to_seconds(), metric.namespace, metric.region) == (
+        60,
+        "Aurora/DSQL/DisasterRecovery",
+        "us-east-1",
+    )
+    assert metric.dimensions == {
+        "Deployment": "Orders-production",
+        "ClusterRegion": "us-west-2",
+        "ObserverRegion": "us-east-1",
+    }
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"schedule": cdk.Duration.seconds(30)}, "schedule is 30 seconds: whole minutes from 1 to 60 are allowed"),
+        ({"schedule": cdk.Duration.seconds(90)}, "whole minutes from 1 to 60 are allowed"),
+        ({"schedule": cdk.Duration.hours(2)}, "whole minutes from 1 to 60 are allowed"),
+        ({"probe_budget": cdk.Duration.seconds(2)}, "probe_budget is 2 seconds: 5 to 100 seconds are allowed"),
+        ({"probe_budget": cdk.Duration.minutes(2)}, "5 to 100 seconds are allowed"),
+        ({"clusters": []}, "a pair is two, in two Regions"),
+        ({"deployment_name": "Orders/EU"}, "give deployment_name='Orders-EU'"),
+    ],
+)
+def test_bad_input_is_refused_with_what_to_do(pair: WatchedPair, options: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        pair.monitor(**options)
+
+
+def test_two_clusters_of_one_region_are_no_pair(pair: WatchedPair) -> None:
+    with pytest.raises(ValueError, match=r"got clusters in \['us-east-1', 'us-east-1'\]: a pair is two"):
+        pair.monitor(clusters=[pair.clusters[0], pair.clusters[0]])
+
+
+def test_logs_are_kept_as_long_as_asked_and_encrypted_with_an_own_key_as_is_the_environment(pair: WatchedPair) -> None:
+    key = kms.Key(pair.stack, "Key", enable_key_rotation=True)
+    pair.monitor(encryption_key=key, log_retention=logs.RetentionDays.ONE_YEAR)
+    arn = pair.stack.resolve(key.key_arn)
+    [group] = pair.properties("AWS::Logs::LogGroup")
+    assert (group["RetentionInDays"], group["KmsKeyId"]) == (365, arn)
+    assert function(pair)["KmsKeyArn"] == arn
+    assert {"Action": "kms:Decrypt", "Effect": "Allow", "Resource": arn} in statements(pair)
+    [policy] = pair.properties("AWS::KMS::Key")
+    logging = policy["KeyPolicy"]["Statement"][-1]
+    assert logging["Principal"] == {"Service": "logs.us-east-1.amazonaws.com"}
+    assert "kms:EncryptionContext:aws:logs:arn" in logging["Condition"]["ArnLike"]
+
+
+def test_tracing_and_concurrency_can_be_asked_for(pair: WatchedPair) -> None:
+    pair.monitor(tracing=True, reserved_concurrent_executions=1, memory_size=512)
+    found = function(pair)
+    assert (found["TracingConfig"], found["ReservedConcurrentExecutions"], found["MemorySize"]) == (
+        {"Mode": "Active"},
+        1,
+        512,
+    )
+
+
+def test_in_a_network_it_may_go_out_to_apis_and_clusters_and_nothing_comes_in(pair: WatchedPair) -> None:
+    vpc = ec2.Vpc(pair.stack, "Vpc")
+    pair.monitor(vpc=vpc)
+    groups = pair.template().find_resources("AWS::EC2::SecurityGroup")
+    [ours] = [one["Properties"] for id, one in groups.items() if id.startswith("MonitorSecurityGroup")]
+    assert [(rule["IpProtocol"], rule["FromPort"], rule["ToPort"]) for rule in ours["SecurityGroupEgress"]] == [
+        ("tcp", 443, 443),
+        ("tcp", 5432, 5432),
+    ]
+    assert "SecurityGroupIngress" not in ours
+    services = [one["ServiceName"] for one in pair.properties("AWS::EC2::VPCEndpoint")]
+    assert services == ["com.amazonaws.us-east-1.monitoring", "com.amazonaws.us-east-1.dsql"]
+    private = [pair.stack.resolve(one.subnet_id) for one in vpc.private_subnets]
+    assert function(pair)["VpcConfig"]["SubnetIds"] == private
+    assert any("ec2:CreateNetworkInterface" in one["Action"] for one in statements(pair))
+
+
+def test_network_can_have_its_endpoints_and_groups_already(pair: WatchedPair) -> None:
+    vpc = ec2.Vpc(pair.stack, "Vpc")
+    group = ec2.SecurityGroup(pair.stack, "Ours", vpc=vpc)
+    pair.monitor(vpc=vpc, security_group=group, vpc_endpoints=False)
+    assert pair.properties("AWS::EC2::VPCEndpoint") == []
+    assert function(pair)["VpcConfig"]["SecurityGroupIds"] == [pair.stack.resolve(group.security_group_id)]
+
+
+def test_subnets_without_a_way_out_are_refused(pair: WatchedPair) -> None:
+    isolated = ec2.SubnetConfiguration(name="isolated", subnet_type=ec2.SubnetType.PRIVATE_ISOLATED)
+    vpc = ec2.Vpc(pair.stack, "Vpc", subnet_configuration=[isolated])
+    with pytest.raises(ValueError, match="are isolated, and the other Region's cluster is outside of their network"):
+        pair.monitor(vpc=vpc, vpc_subnets=ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_ISOLATED))
+
+
+def test_package_is_small_and_holds_the_runtime_and_nothing_else(
+    app: cdk.App, pair: WatchedPair, tmp_path: Path
+) -> None:
+    pair.monitor()
+    [asset] = [
+        one for one in Path(app.synth().directory).glob("asset.*") if one.is_dir() and (one / "health_monitor").exists()
+    ]
+    files = [one for one in asset.rglob("*") if one.is_file()]
+    assert {one.name for one in files} == {
+        "__init__.py",
+        "handler.py",
+        "knock.py",
+        "metric_names.py",
+        "retries.py",
+        "sighting.py",
+        "watch.py",
+    }
+    with zipfile.ZipFile(tmp_path / "package.zip", "w") as package:
+        for one in files:
+            package.write(one)
+    assert (tmp_path / "package.zip").stat().st_size < 100 * 1024
+
+
+def _arn(logical_id: str) -> dict[str, Any]:
+    return {"Fn::GetAtt": [logical_id, "Arn"]}
