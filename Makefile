@@ -11,8 +11,8 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test unit lint configure clean
 
-demo: $(READY)  ## deploy, look at, hurt, heal and destroy examples/quickstart on an embedded AWS; KEEP=1 leaves it running
-	$(BIN)/dsql-dr rehearse $(if $(KEEP),--keep,--heal) examples/quickstart
+demo: $(READY)  ## examples/quickstart on an embedded AWS, from deployment to drill to destruction; KEEP=1 leaves it running
+	$(BIN)/dsql-dr rehearse $(if $(KEEP),--keep,--drill --heal) examples/quickstart
 
 test: lint  ## everything that CI runs
 	$(BIN)/pytest

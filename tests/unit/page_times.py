@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import aws_cdk as cdk
@@ -49,8 +50,13 @@ def table() -> str:
     lines = ["| From the fault to the page, at most | every 2 minutes (default) | every minute |", "|---|---|---|"]
     for name, fault in FAULTS.items():
         times = [page_time(one, fault) for one in (default, every_minute)]
-        lines.append(f"| {name} | " + " | ".join(f"{int(one // 60)} min {int(one % 60):02d} s" for one in times) + " |")
+        lines.append(f"| {name} | {' | '.join(map(_rounded_up, times))} |")
     return "\n".join(lines)
+
+
+def _rounded_up(seconds: float) -> str:
+    minutes, rest = divmod(10 * math.ceil(seconds / 10), 60)
+    return f"{minutes} min {rest:02d} s"
 
 
 if __name__ == "__main__":

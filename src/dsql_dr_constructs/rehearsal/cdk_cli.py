@@ -104,7 +104,9 @@ class CdkCli:
 
     def deploy(self, *stacks: str) -> str:
         """Deploy *stacks*, all by default, and what they depend on."""
-        return self.run("deploy", *(stacks or ["--all"]), "--require-approval=never", "--progress=events")
+        return self.run(
+            "deploy", *(stacks or ["--all"]), "--require-approval=never", "--progress=events", "--concurrency=4"
+        )
 
     def destroy(self, *stacks: str) -> str:
         """Destroy *stacks*, all by default, and what depends on them."""

@@ -113,7 +113,7 @@ class ClusterEndpoints:
             return _error("28000", "unable to accept connection, sni was not received")
         fault = self._faults.strike(("error",), _region(name), SERVICE, CALL)
         if fault:
-            return _error("57P03", fault.message)
+            return _error("XX000", fault.message)
         status = self._dsql.status_at(name)
         if status not in _SERVING:
             return _error("57P03", f"unable to accept connection, cluster is {status}")

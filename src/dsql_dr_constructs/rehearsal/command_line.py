@@ -17,6 +17,9 @@ from .cdk_cli import CdkError
 from .embedded_aws import EmbeddedAws, node
 from .rehearse import Rehearsal
 
+_DRILL_TIME_SCALE = 1 / 60
+"""Nobody waits six minutes for the page of a drill."""
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Exit with 0 if everything that was asked for came true."""
@@ -35,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def rehearse(options: argparse.Namespace, console: Console) -> bool:
     """The command ``dsql-dr rehearse``."""
-    with EmbeddedAws(regions=["us-east-1"]) as aws:
+    with EmbeddedAws(regions=["us-east-1"], time_scale=_DRILL_TIME_SCALE if options.drill else 1.0) as aws:
         rehearsal = Rehearsal(aws, options.folder.resolve(), app=options.app, console=console)
         try:
             rehearsal.deploy()
@@ -43,8 +46,9 @@ def rehearse(options: argparse.Namespace, console: Console) -> bool:
             if options.keep:
                 _keep(aws, console)
                 return True
+            drilled = rehearsal.drill() if options.drill else True
             healed = rehearsal.heal() if options.heal else True
-            return rehearsal.destroy() and healed
+            return rehearsal.destroy() and drilled and healed
         except CdkError as error:
             reasons = survey.failures(aws)
             console.print("Failed. What CloudFormation says:" if reasons else "Failed. What the CDK CLI says:")
@@ -89,6 +93,9 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--app", help='how the app is run, for example "python app.py"; default: as in cdk.json')
     one.add_argument(
         "--heal", action="store_true", help="also take peers and registry away and let a deployment heal it"
+    )
+    one.add_argument(
+        "--drill", action="store_true", help="also make one cluster unreachable, and show the verdicts and the page"
     )
     one.add_argument("--keep", action="store_true", help="leave it running until Ctrl-C, and print how to talk to it")
     return parser

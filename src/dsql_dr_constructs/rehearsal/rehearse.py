@@ -14,6 +14,7 @@ from rich.table import Column, Table
 
 from . import survey
 from .cdk_cli import CdkCli
+from .drill import Drill, Page
 from .embedded_aws import EmbeddedAws
 
 
@@ -59,6 +60,34 @@ class Rehearsal:
             for name, value in entries.items():
                 table.add_row(name, value)
             self._print(table if entries else f"No registry in {region}.")
+
+    def drill(self) -> bool:
+        """Make one cluster unreachable, wait for verdicts and pages, heal it, and tell whether all came true."""
+        drill = Drill(self._aws)
+        if not any(drill.monitors.values()):
+            self._console.print("No monitor watches this app, so there is no drill.")
+            return True
+        broken = self._aws.regions[0]
+        with drill.listening() as inbox:
+            with self._step(f"Drill: the endpoint in {broken} refuses everybody; a minute of AWS lasts a second"):
+                drill.break_cluster(broken)
+                seen = drill.verdicts()
+                pages = inbox.next_of_each_region()
+            self._print(_verdicts("What the monitors say", seen))
+            self._print(_pages("Pages", pages))
+            with self._step("Healing it"):
+                drill.heal_cluster()
+                recovered = drill.verdicts()
+                recoveries = inbox.next_of_each_region()
+            self._print(_pages("Recovery", recoveries))
+            more = inbox.rest()
+        right = [one["verdict"] for one in seen] == [
+            "LOCAL_DOWN" if one["observer"] == broken else "PEER_DOWN" for one in seen
+        ]
+        told = {one.state for one in pages} == {"ALARM"} and {one.state for one in recoveries} == {"OK"}
+        well = right and told and not more and {one["verdict"] for one in recovered} == {"HEALTHY"}
+        self._console.print("One page a Region, one recovery." if well else "The drill went wrong.")
+        return well
 
     def heal(self) -> bool:
         """Take the peers and a registry entry away, deploy again, and tell whether all is as before."""
@@ -135,6 +164,21 @@ class Rehearsal:
 def _table(title: str, *columns: str) -> Table:
     """Its values are there to be copied, so they go on in the next line where the terminal is narrow."""
     return Table(*(Column(column, overflow="fold") for column in columns), title=title)
+
+
+def _verdicts(title: str, seen: list[dict[str, Any]]) -> Table:
+    table = _table(title, "Seen from", "Verdict", "Evidence")
+    for one in seen:
+        problems = [f"{cluster['region']}: {problem}" for cluster in one["clusters"] for problem in cluster["problems"]]
+        table.add_row(one["observer"], one["verdict"], "; ".join(problems) or "none")
+    return table
+
+
+def _pages(title: str, pages: list[Page]) -> Table:
+    table = _table(title, "Subject", "Text")
+    for one in pages:
+        table.add_row(one.subject, one.description)
+    return table
 
 
 def _stacks(assembly: Path) -> Iterator[tuple[str, dict[str, Any]]]:

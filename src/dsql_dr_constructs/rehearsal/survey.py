@@ -51,6 +51,23 @@ def _resources(aws: EmbeddedAws, region: str) -> Iterator[tuple[str, str]]:
         yield "AWS::Lambda::Function", function["FunctionName"]
     for machine in aws.client("stepfunctions", region).list_state_machines()["stateMachines"]:
         yield "AWS::StepFunctions::StateMachine", machine["name"]
+    cloudwatch = aws.client("cloudwatch", region)
+    alarms = cloudwatch.describe_alarms(AlarmTypes=["MetricAlarm", "CompositeAlarm"])
+    for alarm in (*alarms["MetricAlarms"], *alarms["CompositeAlarms"]):
+        yield "AWS::CloudWatch::Alarm", alarm["AlarmName"]
+    for dashboard in cloudwatch.list_dashboards()["DashboardEntries"]:
+        yield "AWS::CloudWatch::Dashboard", dashboard["DashboardName"]
+    for rule in aws.client("events", region).list_rules()["Rules"]:
+        yield "AWS::Events::Rule", rule["Name"]
+    for topic in aws.client("sns", region).list_topics()["Topics"]:
+        yield "AWS::SNS::Topic", topic["TopicArn"].rpartition(":")[2]
+    for url in aws.client("sqs", region).list_queues().get("QueueUrls", []):
+        yield "AWS::SQS::Queue", url.rpartition("/")[2]
+    kms = aws.client("kms", region)
+    for key in kms.list_keys()["Keys"]:
+        found = kms.describe_key(KeyId=key["KeyId"])["KeyMetadata"]
+        if found["KeyManager"] == "CUSTOMER" and found["KeyState"] != "PendingDeletion":
+            yield "AWS::KMS::Key", key["KeyId"]
     for group in aws.client("logs", region).describe_log_groups()["logGroups"]:
         yield "AWS::Logs::LogGroup", group["logGroupName"]
     if region == aws.regions[0]:  # roles have no Region

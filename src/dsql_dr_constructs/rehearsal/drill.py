@@ -1,0 +1,121 @@
+"""A drill on the embedded AWS: one cluster is made unreachable, the verdicts and the page are seen, and it heals."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from .embedded_aws import EmbeddedAws
+from .faults import Fault
+
+_PATIENCE = 90.0
+
+
+@dataclass(frozen=True)
+class Page:
+    """A message of an alarm as its subscriber gets it."""
+
+    region: str
+    subject: str
+    alarm: str
+    state: str
+    description: str
+
+
+class Drill:
+    """Looks at a deployed pair as its monitors and pages do.
+
+    Args:
+        aws: Where the pair is deployed.
+    """
+
+    def __init__(self, aws: EmbeddedAws) -> None:
+        self._aws = aws
+        self.monitors = {region: self._functions(region) for region in aws.regions}
+
+    def verdicts(self) -> list[dict[str, Any]]:
+        """What every monitor says now."""
+        found = []
+        for region, names in self.monitors.items():
+            for name in names:
+                answer = self._aws.client("lambda", region).invoke(FunctionName=name, Payload=b"{}")
+                found.append(json.load(answer["Payload"]))
+        return found
+
+    def break_cluster(self, region: str) -> None:
+        """From now on its endpoint refuses everybody."""
+        self._aws.inject(Fault("drill", service="postgresql", region=region, message="this cluster is down (drill)"))
+
+    def heal_cluster(self) -> None:
+        """It answers again."""
+        self._aws.clear_faults("drill")
+
+    @contextmanager
+    def listening(self) -> Iterator[Inbox]:
+        """A queue of the drill's own at every topic that pages, for as long as the block lasts."""
+        queues, subscriptions = {}, []
+        for region in self._aws.regions:
+            sqs, sns = self._aws.client("sqs", region), self._aws.client("sns", region)
+            composites = self._aws.client("cloudwatch", region).describe_alarms(AlarmTypes=["CompositeAlarm"])
+            topics = {topic for alarm in composites["CompositeAlarms"] for topic in alarm["AlarmActions"]}
+            if not topics:
+                continue
+            url = sqs.create_queue(QueueName="drill")["QueueUrl"]
+            arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+            for topic in topics:
+                answer = sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+                subscriptions.append((sns, answer["SubscriptionArn"]))
+            queues[region] = (sqs, url)
+        try:
+            yield Inbox(queues)
+        finally:
+            for sns, subscription in subscriptions:
+                sns.unsubscribe(SubscriptionArn=subscription)
+            for sqs, url in queues.values():
+                sqs.delete_queue(QueueUrl=url)
+
+    def _functions(self, region: str) -> list[str]:
+        functions = self._aws.client("lambda", region).list_functions()["Functions"]
+        return [one["FunctionName"] for one in functions if one["FunctionName"].startswith("aurora-dsql-monitor-")]
+
+
+class Inbox:
+    """Pages as they come in."""
+
+    def __init__(self, queues: dict[str, tuple[Any, str]]) -> None:
+        self._queues = queues
+
+    def next_of_each_region(self) -> list[Page]:
+        """One page from every Region.
+
+        Raises:
+            TimeoutError: one did not come.
+        """
+        return [self._next(region) for region in self._queues]
+
+    def rest(self) -> list[Page]:
+        """What has come besides."""
+        return [page for region in self._queues if (page := self._take(region))]
+
+    def _next(self, region: str) -> Page:
+        until = time.monotonic() + _PATIENCE
+        while time.monotonic() < until:
+            page = self._take(region)
+            if page:
+                return page
+            time.sleep(0.1)
+        raise TimeoutError(f"No page came in {region} within {_PATIENCE:.0f} s.")
+
+    def _take(self, region: str) -> Page | None:
+        sqs, url = self._queues[region]
+        for message in sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=1).get("Messages", []):
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+            envelope = json.loads(message["Body"])
+            body = json.loads(envelope["Message"])
+            name, state = body["AlarmName"], body["NewStateValue"]
+            return Page(region, envelope["Subject"], name, state, body["AlarmDescription"])
+        return None
