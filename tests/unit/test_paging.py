@@ -105,14 +105,12 @@ ONE_BAD_RUN: dict[str, Run | None] = {
 def test_single_bad_run_pages_nobody(bad: str, minutes: int) -> None:
     schedule = 60.0 * minutes
     for slow in (0.3, BUDGET):  # the runs beside it may be slow
+
+        def world(at: float, slow: float = slow) -> Run | None:
+            return ONE_BAD_RUN[bad] if at == 10 * schedule else see(seconds=slow if at > 600 else 1.0)
+
         for phase in range(0, 60, 3):
-            replay = Replay(
-                alarms(minutes)[WEST],
-                lambda at, slow=slow: (
-                    ONE_BAD_RUN[bad] if at == 10 * schedule else see(seconds=slow if at > 600 else 1.0)
-                ),
-                phase=phase + 0.5,
-            )
+            replay = Replay(alarms(minutes)[WEST], world, phase=phase + 0.5)
             assert replay.until(MINUTES_30 + 600).notified == []
 
 
