@@ -32,7 +32,7 @@ class AlertingTopic(Construct):
     """What alarms publish to."""
 
     encryption_key: kms.IKey | None
-    """The topic's key; None for an existing topic."""
+    """The topic's key; None if an existing topic has none, or is imported without it."""
 
     def __init__(
         self,
@@ -49,8 +49,8 @@ class AlertingTopic(Construct):
             emails: Addresses to subscribe; each gets a mail to confirm first. Doubled ones count once. Default: none.
             encryption_key: Key for messages at rest; its policy is extended for CloudWatch. Default: a new
                 one, rotated every year.
-            existing_topic: A topic of yours instead of a new one. If it is imported, see to it that its policy and that
-                of its key admit ``cloudwatch.amazonaws.com``. Default: none.
+            existing_topic: A topic of yours instead of a new one; its policy and its key's are extended for CloudWatch.
+                If it is imported, see to it yourself that both admit ``cloudwatch.amazonaws.com``. Default: none.
             display_name: Sender of the mails. Default: none, which is "AWS Notifications".
 
         Raises:
@@ -60,7 +60,7 @@ class AlertingTopic(Construct):
         self._emails: list[str] = []
         if existing_topic:
             _refuse_what_would_be_silent(existing_topic, encryption_key)
-            self.encryption_key = None
+            self.encryption_key = existing_topic.master_key
             self.topic = existing_topic
             self._tell_what_an_import_needs()
         else:
@@ -141,18 +141,19 @@ class AlertingTopic(Construct):
         """Alarms of this account and Region, and nobody else.
 
         Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Notify_Users_Alarm_Changes.html
+        Source: https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html#compatibility-with-aws-services
         """
         stack = Stack.of(self)
-        ours = {"aws:SourceAccount": stack.account}
         alarms = stack.format_arn(
             service="cloudwatch", resource="alarm", resource_name="*", arn_format=ArnFormat.COLON_RESOURCE_NAME
         )
+        ours = {"StringEquals": {"aws:SourceAccount": stack.account}, "ArnLike": {"aws:SourceArn": alarms}}
         self.topic.add_to_resource_policy(
             iam.PolicyStatement(
                 actions=["sns:Publish"],
                 principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
                 resources=[self.topic.topic_arn],
-                conditions={"StringEquals": ours, "ArnLike": {"aws:SourceArn": alarms}},
+                conditions=ours,
             )
         )
         if self.encryption_key:
@@ -161,7 +162,7 @@ class AlertingTopic(Construct):
                     actions=["kms:Decrypt", "kms:GenerateDataKey"],
                     principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
                     resources=["*"],  # in a key's policy that is the key
-                    conditions={"StringEquals": ours},
+                    conditions=ours,
                 )
             )
 

@@ -10,7 +10,7 @@ from constructs import Construct
 
 from .deployment_name import dashboard_name, monitor_name, validate_deployment_name
 from .health_alarms import HealthAlarms
-from .health_monitor import health_metric
+from .health_metric import health_metric
 from .regional_cluster import IRegionalCluster
 from .runbook import runbook
 from .runtime.health_monitor import metric_names as names

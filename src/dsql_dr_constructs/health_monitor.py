@@ -17,6 +17,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from .deployment_name import monitor_name, validate_deployment_name
+from .health_metric import health_metric
 from .monitor_network import add_endpoints, outbound_only, permit_network_interfaces, refuse_isolated_subnets
 from .regional_cluster import IRegionalCluster
 from .runtime.health_monitor import metric_names as names
@@ -269,39 +270,3 @@ class HealthMonitor(Construct):
         )
         probe.node.add_dependency(self._role, self.rule)
         return probe
-
-
-def health_metric(
-    deployment_name: str,
-    metric_name: str,
-    *,
-    cluster_region: str,
-    observer_region: str,
-    statistic: str = "Minimum",
-    period: Duration = _DEFAULT_SCHEDULE,
-    label: str | None = None,
-) -> cloudwatch.Metric:
-    """What the monitor in *observer_region* puts, for a stack in any Region.
-
-    Args:
-        deployment_name: The pair's.
-        metric_name: As in `HealthMonitor.metric`.
-        cluster_region: Region of the cluster that is looked at.
-        observer_region: Region of the monitor; the metric is there.
-        statistic: Default: Minimum.
-        period: Length of a datapoint. Default: 2 minutes.
-        label: Name in graphs. Default: the metric's name.
-    """
-    return cloudwatch.Metric(
-        namespace=names.NAMESPACE,
-        metric_name=metric_name,
-        dimensions_map={
-            names.DEPLOYMENT: deployment_name,
-            names.CLUSTER_REGION: cluster_region,
-            names.OBSERVER_REGION: observer_region,
-        },
-        region=observer_region,
-        statistic=statistic,
-        period=period,
-        label=label,
-    )

@@ -67,6 +67,7 @@ class MultiRegionDsqlDr(Construct):
         monitoring: bool = True,
         witness_observer: bool = False,
         alert_emails: Sequence[str] = (),
+        alert_topic_arns: Sequence[str] = (),
         schedule: Duration | None = None,
         paging: Paging = "composite",
         alarm_settings: AlarmSettings | None = None,
@@ -90,14 +91,15 @@ class MultiRegionDsqlDr(Construct):
             monitoring: Whether the pair is watched, in stacks of their own. Default: True.
             witness_observer: Whether the witness Region looks at both clusters, too. Default: False.
             alert_emails: Addresses that every Region mails to. Default: none.
+            alert_topic_arns: Topics of yours to page, one in each observing Region. Default: new ones.
             schedule: Time between two runs of a monitor; whole minutes, 1 to 60. Default: 2 minutes.
             paging: ``"composite"``: one alarm pages for all; ``"each"``: each for itself. Default: composite.
             alarm_settings: Thresholds of the alarms. Default: as `AlarmSettings` says.
             tags: Tags on every resource of all stacks. Default: none.
 
         Raises:
-            ValueError: Regions that cannot form a pair, a bad or doubled deployment name, a bad email or schedule, or
-                DESTROY with deletion protection on.
+            ValueError: Regions that cannot form a pair, a bad or doubled deployment name, a bad email or schedule,
+                topics of other Regions, or DESTROY with deletion protection on.
         """
         super().__init__(scope, id)
         validate_topology(primary_region, secondary_region, witness_region, region_set)
@@ -155,6 +157,7 @@ class MultiRegionDsqlDr(Construct):
                 environment_name=environment_name,
                 stack_prefix=id,
                 alert_emails=alert_emails,
+                alert_topic_arns=alert_topic_arns,
                 schedule=schedule,
                 paging=paging,
                 alarm_settings=alarm_settings,

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from aws_cdk import Duration, Stack
+from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from .alarm_settings import AlarmSettings
@@ -45,6 +46,7 @@ class MultiRegionMonitoring(Construct):
         environment_name: str = "production",
         stack_prefix: str | None = None,
         alert_emails: Sequence[str] = (),
+        alert_topic_arns: Sequence[str] = (),
         schedule: Duration | None = None,
         paging: Paging = "composite",
         alarm_settings: AlarmSettings | None = None,
@@ -66,6 +68,8 @@ class MultiRegionMonitoring(Construct):
             environment_name: Last part of the stacks' names. Default: production.
             stack_prefix: First part of the stacks' names. Default: *id*.
             alert_emails: Addresses that every Region mails to. Default: none.
+            alert_topic_arns: Topics of yours to page, one in each observing Region; see *existing_topic* of
+                `AlertingTopic`. Default: new ones.
             schedule: Time between two runs of a monitor; whole minutes, 1 to 60. Default: 2 minutes.
             paging: ``"composite"`` or ``"each"``; see `HealthAlarms`. Default: composite.
             alarm_settings: Thresholds of the alarms. Default: as `AlarmSettings` says.
@@ -73,7 +77,7 @@ class MultiRegionMonitoring(Construct):
 
         Raises:
             ValueError: not two ARNs of clusters in two Regions, a witness observer without a witness, a bad email or
-                schedule, or a bad or doubled deployment name.
+                schedule, topics of other Regions, or a bad or doubled deployment name.
         """
         super().__init__(scope, id)
         self.deployment_name = validate_deployment_name(deployment_name)
@@ -103,8 +107,15 @@ class MultiRegionMonitoring(Construct):
             for role, region in observers.items()
         }
         schedule = schedule or Duration.minutes(2)
+        topic_arns = _by_region(alert_topic_arns, list(self._stacks))
         self._topics = {
-            region: AlertingTopic(stack, "Alerts", emails=alert_emails) for region, stack in self._stacks.items()
+            region: AlertingTopic(
+                stack,
+                "Alerts",
+                emails=alert_emails,
+                existing_topic=sns.Topic.from_topic_arn(stack, "Topic", topic_arns[region]) if topic_arns else None,
+            )
+            for region, stack in self._stacks.items()
         }
         self._monitors = {region: self._monitor(stack, schedule) for region, stack in self._stacks.items()}
         self._alarms = {
@@ -178,3 +189,14 @@ def _understand(cluster_arns: Sequence[str]) -> tuple[dict[str, str], str]:
             "arn:aws:dsql:<region>:<account>:cluster/<identifier> (aws dsql get-cluster shows it)."
         )
     return found, accounts.pop()
+
+
+def _by_region(topic_arns: Sequence[str], regions: Sequence[str]) -> dict[str, str]:
+    """Empty for no topics at all, which is not an error."""
+    found = {arn.split(":")[3]: arn for arn in topic_arns if arn.count(":") == 5}
+    if topic_arns and (sorted(found) != sorted(regions) or len(topic_arns) != len(regions)):
+        raise ValueError(
+            f"alert_topic_arns is {list(topic_arns)}: one topic is needed in each of {', '.join(regions)}, since an "
+            "alarm can page a topic of its own Region only; give arn:aws:sns:<region>:<account>:<name> for each."
+        )
+    return found

@@ -24,12 +24,12 @@ class Project:
         CdkCli(aws, aws.directory).bootstrap()
 
     def synthesize(self, build: Callable[[cdk.App], object] | None = None, **options: Any) -> CdkCli:
-        """*build*'s app; without it the one-liner, with *options*."""
+        """*build*'s app; without it the one-liner with *options*, unwatched unless they say otherwise."""
         app = cdk.App(outdir=str(self.assembly))
         if build:
             build(app)
         else:
-            MultiRegionDsqlDr(app, "Orders", **{"removal_policy": DESTROY, **options})
+            MultiRegionDsqlDr(app, "Orders", **{"removal_policy": DESTROY, "monitoring": False, **options})
         app.synth()
         return self.cdk
 

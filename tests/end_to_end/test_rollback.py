@@ -74,7 +74,7 @@ def test_peer_that_existed_before_survives_the_rollback_of_a_first_deployment(pr
 
 def test_permission_that_the_policy_lacks_is_missing_here_already(project: Project) -> None:
     def without_add_peer_cluster(app: cdk.App) -> None:
-        pair = MultiRegionDsqlDr(app, "Orders", removal_policy=DESTROY)
+        pair = MultiRegionDsqlDr(app, "Orders", removal_policy=DESTROY, monitoring=False)
         for one in pair.peering.node.find_all():
             if isinstance(one, iam.CfnPolicy) and one.node.path.endswith("Peering/Role/DefaultPolicy/Resource"):
                 for statement in (1, 2):

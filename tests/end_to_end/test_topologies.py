@@ -41,7 +41,7 @@ def test_pair_lives_in_a_stage(project: Project) -> None:
 def test_one_of_two_deployments_is_destroyed_and_the_other_never_notices(project: Project) -> None:
     def build(app: cdk.App) -> None:
         for id in ("Orders", "Billing"):
-            MultiRegionDsqlDr(app, id, removal_policy=DESTROY)
+            MultiRegionDsqlDr(app, id, removal_policy=DESTROY, monitoring=False)
 
     def of_orders() -> list[dict[str, Any]]:
         clusters = survey.clusters(project.aws)
@@ -57,7 +57,7 @@ def test_one_of_two_deployments_is_destroyed_and_the_other_never_notices(project
 
 def test_grantee_of_a_later_stack_may_connect_to_both_clusters(project: Project) -> None:
     def build(app: cdk.App) -> None:
-        pair = MultiRegionDsqlDr(app, "Orders", removal_policy=DESTROY)
+        pair = MultiRegionDsqlDr(app, "Orders", removal_policy=DESTROY, monitoring=False)
         stack = cdk.Stack(app, "Service", env=cdk.Environment(region="us-west-2"))
         role = iam.Role(stack, "Reader", role_name="reader", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
         pair.grant_connect(role)

@@ -26,14 +26,16 @@ def rehearse(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run([*COMMAND, *map(str, arguments)], check=False, capture_output=True, text=True)
 
 
-def test_quickstart_is_deployed_shown_healed_and_destroyed() -> None:
-    done = rehearse("--heal", QUICKSTART)
+def test_quickstart_is_deployed_shown_drilled_healed_and_destroyed() -> None:
+    done = rehearse("--drill", "--heal", QUICKSTART)
     assert done.returncode == 0, done.stdout + done.stderr
     lines = done.stdout.splitlines()
-    shown = [line for line in lines if "ACTIVE" in line]
+    shown = [line for line in lines if "│ ACTIVE │" in line]
     assert [region in line for region, line in zip(("us-east-1", "us-west-2"), shown, strict=True)] == [True, True]
     assert all("us-east-2" in line and ".on.aws" in line for line in shown)
     assert sum("/dsql-dr/AuroraDsqlDR-production/us-west-2/endpoint" in line for line in lines) == 2
+    assert [line for line in lines if "LOCAL_DOWN" in line or "PEER_DOWN" in line]
+    assert "One page a Region, one recovery." in lines
     assert "Healed: peers and registry are as before." in lines
     assert lines[-1] == "Nothing is left in us-east-1 and us-west-2."
     assert "\x1b" not in done.stdout, "plain lines where there is no terminal"

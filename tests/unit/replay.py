@@ -158,7 +158,7 @@ class Replay:
             datapoints = one.datapoints(self._fetch, now, extra=self.extra)
             self.states[one.name] = one.state(datapoints, self.states[one.name])
         state = composite_state(self.alarms.page_rule, self.states)
-        if state != page and not (page == "INSUFFICIENT_DATA" and state == "OK"):
+        if state != page:  # also from INSUFFICIENT_DATA, in which a new composite alarm begins
             self.notified.append((now, state))
         return state
 

@@ -13,7 +13,14 @@ from aws_cdk import aws_sqs as sqs
 
 from dsql_dr_constructs import AlertingTopic
 
-ACCOUNT = {"StringEquals": {"aws:SourceAccount": "111111111111"}}
+OUR_ALARMS = {
+    "StringEquals": {"aws:SourceAccount": "111111111111"},
+    "ArnLike": {
+        "aws:SourceArn": {
+            "Fn::Join": ["", ["arn:", {"Ref": "AWS::Partition"}, ":cloudwatch:us-east-1:111111111111:alarm:*"]]
+        }
+    },
+}
 CLOUDWATCH = {"Service": "cloudwatch.amazonaws.com"}
 
 
@@ -49,9 +56,8 @@ def test_alarms_of_this_account_may_publish_and_nobody_else_and_only_over_tls(st
         "*",
         {"Bool": {"aws:SecureTransport": "false"}},
     )
-    alarms = {"Fn::Join": ["", ["arn:", {"Ref": "AWS::Partition"}, ":cloudwatch:us-east-1:111111111111:alarm:*"]]}
     assert (allow["Action"], allow["Principal"]) == ("sns:Publish", CLOUDWATCH)
-    assert allow["Condition"] == {**ACCOUNT, "ArnLike": {"aws:SourceArn": alarms}}
+    assert allow["Condition"] == OUR_ALARMS
 
 
 def test_alarms_of_this_account_may_use_the_key_and_nobody_else(stack: cdk.Stack) -> None:
@@ -60,7 +66,7 @@ def test_alarms_of_this_account_may_use_the_key_and_nobody_else(stack: cdk.Stack
     assert "root" in str(owner["Principal"]), "AWS's own default: without it nobody could manage the key"
     assert alarms == {
         "Action": ["kms:Decrypt", "kms:GenerateDataKey"],
-        "Condition": ACCOUNT,
+        "Condition": OUR_ALARMS,
         "Effect": "Allow",
         "Principal": CLOUDWATCH,
         "Resource": "*",
@@ -126,6 +132,7 @@ def test_topic_of_the_users_is_used_and_admits_alarms(stack: cdk.Stack) -> None:
     assert topic.topic is ours
     [allow] = statements(stack, "AWS::SNS::TopicPolicy", "PolicyDocument")
     assert allow["Principal"] == CLOUDWATCH
+    assert statements(stack, "AWS::KMS::Key", "KeyPolicy")[-1]["Principal"] == CLOUDWATCH, "or it would be silent"
     assertions.Template.from_stack(stack).resource_count_is("AWS::SNS::Topic", 1)
 
 

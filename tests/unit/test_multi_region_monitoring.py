@@ -103,6 +103,16 @@ def test_subscriptions_can_be_added_to_every_region(app: cdk.App) -> None:
         assertions.Template.from_stack(stack).has_resource_properties("AWS::SNS::Subscription", {"Protocol": "https"})
 
 
+def test_topics_of_the_users_are_paged_instead_of_new_ones(app: cdk.App) -> None:
+    arns = [f"arn:aws:sns:{region}:222222222222:ops" for region in ("us-west-2", "us-east-1")]
+    pair = MultiRegionDsqlDr(app, "Orders", alert_emails=["ops@example.com"], alert_topic_arns=arns)
+    for stack, arn in zip(pair.stacks[2:], reversed(arns), strict=True):
+        template = assertions.Template.from_stack(stack)
+        assert not {"AWS::SNS::Topic", "AWS::KMS::Key"} & types(stack)
+        template.has_resource_properties("AWS::CloudWatch::CompositeAlarm", {"AlarmActions": [arn], "OKActions": [arn]})
+        template.has_resource_properties("AWS::SNS::Subscription", {"TopicArn": arn, "Endpoint": "ops@example.com"})
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
@@ -111,6 +121,8 @@ def test_subscriptions_can_be_added_to_every_region(app: cdk.App) -> None:
         ({"cluster_arns": [ARNS[0], "orders"]}, r"each as arn:aws:dsql:<region>"),
         ({"witness_observer": True}, "there is no witness_region: give the pair's"),
         ({"alert_emails": ["ops"]}, "'ops' is not an address"),
+        ({"alert_topic_arns": ["ops"]}, r"one topic is needed in each of us-east-1, us-west-2, since an alarm"),
+        ({"alert_topic_arns": ["arn:aws:sns:us-east-1:222222222222:ops"]}, "give arn:aws:sns:<region>"),
         ({"schedule": cdk.Duration.seconds(90)}, "whole minutes from 1 to 60 are allowed"),
         ({"deployment_name": "a/b"}, "give deployment_name='a-b'"),
     ],

@@ -17,7 +17,7 @@ from .cdk_cli import CdkError
 from .embedded_aws import EmbeddedAws, node
 from .rehearse import Rehearsal
 
-_DRILL_TIME_SCALE = 1 / 60
+_DRILL_TIME_SCALE = 1 / 30
 """Nobody waits six minutes for the page of a drill."""
 
 

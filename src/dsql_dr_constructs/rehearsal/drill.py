@@ -39,12 +39,25 @@ class Drill:
 
     def verdicts(self) -> list[dict[str, Any]]:
         """What every monitor says now."""
-        found = []
-        for region, names in self.monitors.items():
-            for name in names:
-                answer = self._aws.client("lambda", region).invoke(FunctionName=name, Payload=b"{}")
-                found.append(json.load(answer["Payload"]))
+        return [self.verdict(region, name) for region, names in self.monitors.items() for name in names]
+
+    def verdict(self, region: str, monitor: str) -> dict[str, Any]:
+        """What one of them says, as ``aws lambda invoke`` has it."""
+        answer = self._aws.client("lambda", region).invoke(FunctionName=monitor, Payload=b"{}")
+        found: dict[str, Any] = json.load(answer["Payload"])
         return found
+
+    def wait_until_well(self) -> None:
+        """Return once no page is due any more: new alarms tell their first OK, too.
+
+        Raises:
+            TimeoutError: an alarm that pages is not OK.
+        """
+        until = time.monotonic() + _PATIENCE
+        while waiting := [name for name, state in self._pages() if state != "OK"]:
+            if time.monotonic() > until:
+                raise TimeoutError(f"Not OK within {_PATIENCE:.0f} s: {', '.join(waiting)}.")
+            time.sleep(0.1)
 
     def break_cluster(self, region: str) -> None:
         """From now on its endpoint refuses everybody."""
@@ -60,8 +73,7 @@ class Drill:
         queues, subscriptions = {}, []
         for region in self._aws.regions:
             sqs, sns = self._aws.client("sqs", region), self._aws.client("sns", region)
-            composites = self._aws.client("cloudwatch", region).describe_alarms(AlarmTypes=["CompositeAlarm"])
-            topics = {topic for alarm in composites["CompositeAlarms"] for topic in alarm["AlarmActions"]}
+            topics = {topic for alarm in self._composites(region) for topic in alarm["AlarmActions"]}
             if not topics:
                 continue
             url = sqs.create_queue(QueueName="drill")["QueueUrl"]
@@ -77,6 +89,19 @@ class Drill:
                 sns.unsubscribe(SubscriptionArn=subscription)
             for sqs, url in queues.values():
                 sqs.delete_queue(QueueUrl=url)
+
+    def _composites(self, region: str) -> list[dict[str, Any]]:
+        answer = self._aws.client("cloudwatch", region).describe_alarms(AlarmTypes=["CompositeAlarm"])
+        found: list[dict[str, Any]] = answer["CompositeAlarms"]
+        return found
+
+    def _pages(self) -> list[tuple[str, str]]:
+        """Name and state of every alarm that pages."""
+        return [
+            (f"{one['AlarmName']} in {region}", one["StateValue"])
+            for region in self._aws.regions
+            for one in self._composites(region)
+        ]
 
     def _functions(self, region: str) -> list[str]:
         functions = self._aws.client("lambda", region).list_functions()["Functions"]

@@ -63,6 +63,7 @@ class EmbeddedAws:
         enforce_permissions: bool = True,
     ) -> None:
         self.regions = list(regions)
+        self.time_scale = time_scale
         self._options = [
             f"--update-without-clusters={update_without_clusters}",
             f"--delete-mode={delete_mode}",

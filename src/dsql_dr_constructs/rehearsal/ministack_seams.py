@@ -27,6 +27,7 @@ SEAMS: dict[str, dict[str, list[str] | None]] = {
     "ministack.core.lambda_runtime": {"execution_credentials": ["config"]},
     "ministack.services.lambda_svc": {
         "execution_credentials": ["config"],
+        "invalidate_worker": ["func_name", "qualifier", "account", "region"],
         "_emit_lambda_logs": ["func", "request_id", "log_text", "error", "duration_ms", "log_source"],
     },
     "ministack.services.cloudwatch_logs": {"_log_groups": None},
@@ -150,6 +151,20 @@ def mark_function_credentials(token: Callable[[dict[str, Any]], str]) -> None:
         return {**plain(config), "AWS_SESSION_TOKEN": token(config)}
 
     runtime.execution_credentials = service.execution_credentials = marked
+
+
+def keep_workers_of_other_regions() -> None:
+    """Let a new function end the processes of its name in its own Region only, as monitors of a pair share theirs."""
+    service: Any = importlib.import_module("ministack.services.lambda_svc")
+    plain = service.invalidate_worker
+
+    def here(
+        func_name: str, qualifier: str | None = None, account: str | None = None, region: str | None = None
+    ) -> None:
+        default_account, default_region = where()
+        plain(func_name, qualifier, account or default_account, region or default_region)
+
+    service.invalidate_worker = here
 
 
 def drop_logs_without_group(may_create: Callable[[dict[str, Any]], bool]) -> None:

@@ -67,9 +67,12 @@ class Rehearsal:
         if not any(drill.monitors.values()):
             self._console.print("No monitor watches this app, so there is no drill.")
             return True
-        broken = self._aws.regions[0]
+        broken = survey.clusters(self._aws)[0]["region"]
+        minute = f"a minute of AWS lasts {60 * self._aws.time_scale:g} s"
+        with self._step(f"Waiting until all is well; {minute}"):
+            drill.wait_until_well()
         with drill.listening() as inbox:
-            with self._step(f"Drill: the endpoint in {broken} refuses everybody; a minute of AWS lasts a second"):
+            with self._step(f"Drill: the endpoint in {broken} refuses everybody; {minute}"):
                 drill.break_cluster(broken)
                 seen = drill.verdicts()
                 pages = inbox.next_of_each_region()

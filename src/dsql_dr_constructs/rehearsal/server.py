@@ -37,6 +37,7 @@ def build(options: argparse.Namespace) -> Gateway:
     ministack_seams.add_resource_type("AWS::CloudWatch::CompositeAlarm", alarms)
     cloudformation_failures.install()
     function_permissions.install()
+    ministack_seams.keep_workers_of_other_regions()
     alarm_clock.start(options.time_scale)
     # functions inherit the process' environment
     os.environ.update(ClusterEndpoints(dsql, faults).variables(Path("functions").resolve()))

@@ -1,66 +1,84 @@
 from __future__ import annotations
 
+import gc
+import importlib
+import sys
+from types import ModuleType
 from typing import Any
 
 import pytest
 
-from dsql_dr_constructs.runtime.health_monitor import handler
+from dsql_dr_constructs.runtime.health_monitor import watch
 from dsql_dr_constructs.runtime.health_monitor.watch import Settings
 
+EAST, WEST = (f"arn:aws:dsql:{region}:111111111111:cluster/one" for region in ("us-east-1", "us-west-2"))
 ENVIRONMENT = {
+    "AWS_ACCESS_KEY_ID": "x",
+    "AWS_SECRET_ACCESS_KEY": "x",
     "AWS_REGION": "us-west-2",
     "DEPLOYMENT": "Orders-production",
-    "CLUSTERS": '[{"arn": "arn:1", "endpoint": "one.dsql"}, {"arn": "arn:2", "endpoint": "two.dsql"}]',
+    "CLUSTERS": f'[{{"arn": "{EAST}", "endpoint": "one.dsql"}}, {{"arn": "{WEST}", "endpoint": "two.dsql"}}]',
     "WITNESS_REGION": "us-east-2",
     "BUDGET_SECONDS": "20",
 }
 
 
 class Recorder:
-    """Stands in for the watch and remembers how it was made."""
+    """Stands in for the watch and remembers how each run was made."""
 
     made: list[dict[str, Any]]
 
     def __init__(self, settings: Settings, **options: Any) -> None:
-        self.made.append({"settings": settings, **options})
+        self._options = {"settings": settings, "first": False, **options}
 
     def run(self) -> dict[str, Any]:
+        self.made.append(self._options)
         return {"verdict": "HEALTHY"}
 
 
-@pytest.fixture
-def made(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    Recorder.made = []
-    monkeypatch.setattr(handler, "Watch", Recorder)
+def load(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The module, started as Lambda starts it."""
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
-    return Recorder.made
+    module = "dsql_dr_constructs.runtime.health_monitor.handler"
+    monkeypatch.delitem(sys.modules, module, raising=False)
+    return importlib.import_module(module)
 
 
-def test_anyones_call_looks_at_what_the_environment_names(made: list[dict[str, Any]]) -> None:
-    assert handler.handle({}, None) == {"verdict": "HEALTHY"}
-    assert made[0]["settings"] == Settings(
+@pytest.fixture
+def handler(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    Recorder.made = []
+    monkeypatch.setattr(watch, "Watch", Recorder)
+    return load(monkeypatch)
+
+
+def test_anyones_call_looks_at_what_the_environment_names(handler: ModuleType) -> None:
+    for event in ({}, None, {"source": "aws.events"}):
+        assert handler.handle(event, None) == {"verdict": "HEALTHY"}
+    assert Recorder.made[0]["settings"] == Settings(
         deployment="Orders-production",
         observer="us-west-2",
-        clusters={"arn:1": "one.dsql", "arn:2": "two.dsql"},
+        clusters={EAST: "one.dsql", WEST: "two.dsql"},
         witness_region="us-east-2",
         budget=20.0,
     )
-    assert made[0]["first"] is False
+    assert [one["first"] for one in Recorder.made] == [False, False, False]
 
 
-def test_deployment_looks_at_create_and_update_and_not_at_delete(made: list[dict[str, Any]]) -> None:
+def test_deployment_looks_at_create_and_update_and_not_at_delete(handler: ModuleType) -> None:
     assert handler.handle({"RequestType": "Delete"}, None) == {}
-    assert made == []
+    assert Recorder.made == []
     for request in ("Create", "Update"):
         handler.handle({"RequestType": request}, None)
-    assert [one["first"] for one in made] == [True, True]
+    assert [one["first"] for one in Recorder.made] == [True, True]
 
 
-def test_client_tries_once_and_waits_less_than_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
+def test_start_makes_the_clients_of_all_runs_which_try_once_and_wait_less_than_the_budget(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    handler = load(monkeypatch)
+    assert handler._client.cache_info().currsize == 3, "CloudWatch here, DSQL in both Regions"
     config = handler._client("dsql", "us-east-1").meta.config
     assert config.retries["total_max_attempts"] == 1
     assert config.connect_timeout + config.read_timeout < 20
-    assert handler._client("dsql", "us-east-1") is handler._client("dsql", "us-east-1")
+    assert gc.isenabled(), "from the first run on, garbage is collected again"

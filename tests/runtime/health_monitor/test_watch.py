@@ -56,7 +56,7 @@ class Aws:
 
     def watch(self, observer: str = "us-east-1", *, budget: float = 5.0, **options: Any) -> dict[str, Any]:
         settings = Settings("Orders-production", observer, self.endpoints, "us-east-2", budget)
-        options = {"tls": self.server.trusting(), "surroundings": Surroundings(draw=lambda: 0.01), **options}
+        options = {"tls": self.server.trusting, "surroundings": Surroundings(draw=lambda: 0.01), **options}
         return Watch(settings, client=self.client, tell=self.lines.append, **options).run()
 
     def metrics(self) -> dict[tuple[str, str | None], tuple[float, str]]:
@@ -182,7 +182,7 @@ def test_endpoint_that_refuses_at_first_is_knocked_at_again(aws: Aws) -> None:
         trust = ssl.create_default_context()
         for one in (aws.server, server):
             one.authority.configure_trust(trust)
-        assert aws.watch(tls=trust)["verdict"] == names.HEALTHY
+        assert aws.watch(tls=lambda: trust)["verdict"] == names.HEALTHY
         assert server.visits == 3
 
 

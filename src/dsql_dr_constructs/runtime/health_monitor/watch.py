@@ -60,7 +60,7 @@ class Watch:
     Args:
         settings: What to look at.
         client: Gives the client of a service in a Region; asked before any thread starts.
-        tls: Whom to trust at the endpoints.
+        tls: Gives whom to trust at the endpoints.
         surroundings: Time and chance.
         first: Whether this is the first run after a deployment, when a permission just given may not hold yet.
         tell: Takes the run's one line of the log.
@@ -71,7 +71,7 @@ class Watch:
         settings: Settings,
         *,
         client: Callable[[str, str], Any],
-        tls: ssl.SSLContext,
+        tls: Callable[[], ssl.SSLContext],
         surroundings: Surroundings,
         first: bool = False,
         tell: Callable[[str], object] = print,
@@ -114,11 +114,11 @@ class Watch:
 
     def _look(self, until: float) -> tuple[list[Sighting], list[MonitorError]]:
         """Both clusters, and of each both sides, at once: what hangs takes no time from the others."""
-        clusters = self._settings.clusters
+        clusters, tls = self._settings.clusters, self._tls()
         pool = ThreadPoolExecutor(max_workers=2 * len(clusters))
         tries = {arn: (Tries(until, self._surroundings), Tries(until, self._surroundings)) for arn in clusters}
         asked = {arn: pool.submit(self._describe, arn, tries[arn][0]) for arn in clusters}
-        knocked = {arn: pool.submit(self._knock, clusters[arn], tries[arn][1]) for arn in clusters}
+        knocked = {arn: pool.submit(self._knock, clusters[arn], tls, tries[arn][1]) for arn in clusters}
         everything: list[Future[Any]] = [*asked.values(), *knocked.values()]
         wait(everything, timeout=max(0.0, until - self._surroundings.clock()) + _GRACE_SECONDS)
         pool.shutdown(wait=False, cancel_futures=True)
@@ -157,12 +157,12 @@ class Watch:
             witness_region=multi_region.get("witnessRegion"),
         )
 
-    def _knock(self, endpoint: str, tries: Tries) -> Knock:
+    def _knock(self, endpoint: str, tls: ssl.SSLContext, tries: Tries) -> Knock:
         host, _, port = endpoint.partition(":")
 
         def once() -> float:
             began = self._surroundings.clock()
-            knock(host, int(port or PORT), self._tls, lambda: tries.time_left)
+            knock(host, int(port or PORT), tls, lambda: tries.time_left)
             return 1000 * (self._surroundings.clock() - began)
 
         try:
