@@ -102,8 +102,9 @@ def _require_different(roles: dict[str, str], known: tuple[RegionSet, ...]) -> N
 
 
 def _why_unknown(region: str, known: tuple[RegionSet, ...], taken: set[str]) -> str:
-    every = [code for candidate in known for code in candidate.regions]
-    near = difflib.get_close_matches(region, [code for code in every if code not in taken], n=1, cutoff=0.5)
+    homes = [candidate for candidate in known if taken.intersection(candidate.regions)] or known
+    free = [code for candidate in homes for code in candidate.regions if code not in taken]
+    near = difflib.get_close_matches(region, free, n=1, cutoff=0.5)
     nearest = f" The nearest free Region by name is {near[0]!r}." if near else ""
     return (
         f"Aurora DSQL offers no multi-Region clusters there. Allowed are three Regions of one set: {_sets(known)}."

@@ -29,6 +29,11 @@ def test_the_documented_sets_are_these() -> None:
     }
 
 
+def test_region_without_dsql_is_refused_with_a_free_one_of_the_others_set() -> None:
+    with pytest.raises(ValueError, match=r"witness_region is 'us-west-1'.*nearest free Region by name is 'us-east-2'"):
+        validate_topology("us-east-1", "us-west-2", "us-west-1")
+
+
 def test_region_that_is_misspelled_is_refused_with_the_nearest_one() -> None:
     with pytest.raises(ValueError, match=r"secondary_region is 'us-west2'.*US \(us-east-1.*nearest.*'us-west-2'"):
         validate_topology("us-east-1", "us-west2", "us-east-2")
