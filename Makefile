@@ -14,8 +14,8 @@ unexport PYTHONDONTWRITEBYTECODE
 demo: $(READY)  ## examples/quickstart on an embedded AWS, from deployment to drill to destruction; KEEP=1 leaves it running
 	$(BIN)/dsql-dr rehearse $(if $(KEEP),--keep,--drill --heal) examples/quickstart
 
-test: lint  ## everything that CI runs
-	$(BIN)/pytest
+test: lint  ## everything that CI runs; end-to-end tests wait more than they work, so two share a core
+	$(BIN)/pytest -n $$($(BIN)/python -c "import os; print(2 * (os.cpu_count() or 1))")
 
 unit: $(READY)  ## the fast loop: constructs and handlers, without cfn-lint and cdk-nag
 	$(BIN)/pytest tests/unit tests/runtime --ignore=tests/unit/test_template_rules.py

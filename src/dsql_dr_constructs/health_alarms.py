@@ -121,7 +121,7 @@ class HealthAlarms(Construct):
                 period=period,
                 label="Both name their peer and their witness",
             ),
-            "Both clusters serve, but one no longer names its peer, or has another witness.",
+            "A cluster no longer names the other one as its peer, or has another witness.",
             "Find out who changed it (CloudTrail, UpdateCluster), then deploy the app again, which mends it.",
         )
 
@@ -267,8 +267,8 @@ class HealthAlarms(Construct):
             "unhealthy",
             composite_alarm_name=alarm_name(self._monitor.deployment_name, "unhealthy"),
             alarm_description=self._description(
-                "A cluster of the pair is down, their peering is broken, or nobody looks; the alarm that triggered "
-                "this one says which.",
+                "ALARM: a cluster of the pair is down, their peering is broken, or nobody looks; the alarm that "
+                "triggered this one says which. OK: all of that is over.",
                 "Ask for the verdict.",
             ),
             alarm_rule=cloudwatch.AlarmRule.any_of(

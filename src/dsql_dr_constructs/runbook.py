@@ -43,10 +43,11 @@ def runbook(
     endpoints = [f"{one.cluster_region}: `{one.cluster_endpoint}`" for one in clusters]
     verdicts = [ask_for_verdict(deployment, region) for region in observers]
     down = f"{names.LOCAL_DOWN} / {names.PEER_DOWN}"
-    log = (
-        f"aws lambda get-function-configuration --region {observers[0]} --function-name {monitor_name(deployment)} "
-        "--query LoggingConfig.LogGroup"
-    )
+    logs = [
+        f"aws logs tail --since 15m --region {region} $(aws lambda get-function-configuration --region {region} "
+        f"--function-name {monitor_name(deployment)} --query LoggingConfig.LogGroup --output text)"
+        for region in observers
+    ]
     return "\n".join(
         [
             f"# Runbook of {deployment}",
@@ -63,9 +64,8 @@ def runbook(
             f"{f' (the witness should be {witness_region})' if witness_region else ''}. Find out who "
             "(CloudTrail, `UpdateCluster`), then deploy the app again, which mends it: `cdk deploy --all`.",
             "",
-            "**monitor-silent** / **monitor-errors**: nobody looks at the pair from that Region. Its reason is in the "
-            "function's log:",
-            *_code([log]),
+            "**monitor-silent** / **monitor-errors**: nobody looks at the pair from that Region. Why, is in its log:",
+            *_code(logs),
         ]
     )
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from pathlib import Path
 
 from dsql_dr_constructs.rehearsal import survey
@@ -36,6 +37,9 @@ def make_pair_by_hand(project: Project) -> None:
     witness = {"witnessRegion": "us-east-2"}
     clients = {region: project.aws.client("dsql", region) for region in project.aws.regions}
     made = {region: client.create_cluster(multiRegionProperties=witness) for region, client in clients.items()}
+    for region, client in clients.items():
+        while client.get_cluster(identifier=made[region]["identifier"])["status"] == "CREATING":
+            time.sleep(0.1)
     for region, client in clients.items():
         peers = [one["arn"] for other, one in made.items() if other != region]
         client.update_cluster(

@@ -1,4 +1,7 @@
-"""How long a page takes by the alarms' definitions: `python -m tests.unit.page_times` prints the README's table."""
+"""How long a page takes by the alarms' definitions, and what it says: the README's table and example.
+
+`python -m tests.unit.page_times` prints both.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,9 @@ import math
 from collections.abc import Callable
 
 import aws_cdk as cdk
+from aws_cdk import assertions
 
+from dsql_dr_constructs import MultiRegionDsqlDr
 from dsql_dr_constructs.runtime.health_monitor.sighting import ControlPlane, Knock
 from tests.unit.replay import GOOD, AlarmSet, Replay, Run, alarm_sets, see
 
@@ -54,10 +59,19 @@ def table() -> str:
     return "\n".join(lines)
 
 
+def page() -> str:
+    """Text of the page in the second Region of the README's one line."""
+    pair = MultiRegionDsqlDr(cdk.App(), "AuroraDsqlDR")
+    template = assertions.Template.from_stack(pair.stacks[3])
+    [alarm] = template.find_resources("AWS::CloudWatch::CompositeAlarm").values()
+    text: str = alarm["Properties"]["AlarmDescription"]
+    return text
+
+
 def _rounded_up(seconds: float) -> str:
     minutes, rest = divmod(10 * math.ceil(seconds / 10), 60)
     return f"{minutes} min {rest:02d} s"
 
 
 if __name__ == "__main__":
-    print(table())  # noqa: T201 - that is what it is for
+    print(table(), page(), sep="\n\n")  # noqa: T201 - that is what it is for

@@ -17,7 +17,7 @@ from dsql_dr_constructs.runtime.health_monitor.retries import (
     Unreachable,
 )
 from dsql_dr_constructs.runtime.health_monitor.sighting import ControlPlane, Knock
-from tests.unit.page_times import BUDGET, FAULTS, page_time, table
+from tests.unit.page_times import BUDGET, FAULTS, page, page_time, table
 from tests.unit.replay import ANSWERED, GOOD, REGIONS, AlarmSet, Replay, Run, alarm_sets, see
 
 EAST, WEST = REGIONS
@@ -41,8 +41,9 @@ def test_page_comes_in_time_however_long_cloudwatchs_evaluation_range_is(
     assert 0 < page_time(alarms(minutes)[WEST], FAULTS[fault], extra=extra) <= allowed
 
 
-def test_readme_tells_these_times() -> None:
+def test_readme_tells_these_times_and_shows_the_page() -> None:
     assert table() in README.read_text()
+    assert page() in README.read_text()
 
 
 FAULTS_BY_VERDICT: dict[str, Callable[[], Run]] = {
