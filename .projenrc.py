@@ -109,7 +109,7 @@ pyproject.add_override(
     {
         "strict": True,
         "python_version": "3.10",
-        "files": [".projenrc.py", "src", "tests", "examples"],
+        "files": [".projenrc.py", "src", "tests", "examples", "benchmarks"],
         "mypy_path": "src",
         "explicit_package_bases": True,
         "overrides": [
