@@ -132,7 +132,7 @@ class HealthMonitor(Construct):
             environment=environment,
             environment_encryption=encryption_key,
             reserved_concurrent_executions=reserved_concurrent_executions,
-            tracing=lambda_.Tracing.ACTIVE if tracing else None,
+            tracing=lambda_.Tracing.ACTIVE if tracing else None,  # two X-Ray actions, which have no resource type
             dead_letter_queue=self.dead_letter_queue,
             retry_attempts=0,  # a run that is late tells nothing, and one that is repeated counts twice
             max_event_age=schedule,
