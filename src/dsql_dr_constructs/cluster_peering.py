@@ -195,10 +195,22 @@ class ClusterPeering(Construct):
             ),
             iam.PolicyStatement(actions=["cloudformation:DescribeStacks"], resources=[Stack.of(self).stack_id]),
         ]
-        parameters = ["ssm:GetParameters", "ssm:PutParameter", "ssm:DeleteParameters"]
+        return [*statements, *self._registry_permissions()]
+
+    def _registry_permissions(self) -> list[iam.PolicyStatement]:
+        """Every entry is read and written; the one that the peer's stack holds is that stack's to delete."""
         names = registry_paths(self.deployment_name, self._peer.cluster_region, self._cluster.cluster_region)
-        entries = [self._arn("ssm", region, f"parameter{name}") for region in self._registry_regions for name in names]
-        return [*statements, iam.PolicyStatement(actions=parameters, resources=entries)]
+        entries = [(region, name) for region in self._registry_regions for name in names]
+        held = (self._peer.cluster_region, registry_path(self.deployment_name, self._peer.cluster_region, "arn"))
+        return [
+            iam.PolicyStatement(
+                actions=actions, resources=[self._arn("ssm", region, f"parameter{name}") for region, name in resources]
+            )
+            for actions, resources in (
+                (["ssm:GetParameters", "ssm:PutParameter"], entries),
+                (["ssm:DeleteParameters"], [one for one in entries if one != held]),
+            )
+        ]
 
     def _any_cluster(self, region: str) -> str:
         return self._arn("dsql", region, "cluster/*")

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import SimpleNamespace
+from datetime import datetime, timezone
 from typing import Any
 
 from botocore.exceptions import ClientError
+
+from tests.runtime.judge import Call, judged, operation_name
 
 LOCAL = "arn:aws:dsql:us-west-2:111111111111:cluster/local"
 PEER = "arn:aws:dsql:us-east-1:111111111111:cluster/peer"
 PEER_ENTRY = "/dsql-dr/Orders-production/us-east-1/arn"
 STACK = "arn:aws:cloudformation:us-west-2:111111111111:stack/Orders/1"
+_CREATED = datetime(2026, 1, 1, tzinfo=timezone.utc)
 
 
 class Killed(BaseException):
@@ -31,6 +34,7 @@ class HandMadeAws:
         self.stack_status = "CREATE_IN_PROGRESS"
         self.calls: list[tuple[str, str]] = []
         self.writes: list[tuple[str, str]] = []
+        self.record: list[Call] = []
         self.killed_after: int | None = None
         self._failures: list[tuple[str, str, Exception]] = []
 
@@ -46,16 +50,21 @@ class HandMadeAws:
         return self
 
     def client(self, service: str, region: str) -> Any:
-        calls: dict[str, Callable[..., Any]] = {
-            "get_cluster": self._get_cluster,
-            "update_cluster": self._update_cluster,
-            "delete_cluster": self._delete_cluster,
-            "get_parameters": self._get_parameters,
-            "put_parameter": self._put_parameter,
-            "delete_parameters": self._delete_parameters,
-            "describe_stacks": self._describe_stacks,
+        methods: dict[str, dict[str, Callable[..., Any]]] = {
+            "dsql": {
+                "get_cluster": self._get_cluster,
+                "update_cluster": self._update_cluster,
+                "delete_cluster": self._delete_cluster,
+            },
+            "ssm": {
+                "get_parameters": self._get_parameters,
+                "put_parameter": self._put_parameter,
+                "delete_parameters": self._delete_parameters,
+            },
+            "cloudformation": {"describe_stacks": self._describe_stacks},
         }
-        return SimpleNamespace(**{name: self._answering(name, region, call) for name, call in calls.items()})
+        answering = {name: self._answering(service, name, region, call) for name, call in methods[service].items()}
+        return judged(service, answering)
 
     def event(self, request_type: str = "Create", **properties: Any) -> dict[str, Any]:
         """CloudFormation's event as the Provider framework hands it to `is_complete`."""
@@ -75,9 +84,11 @@ class HandMadeAws:
             },
         }
 
-    def _answering(self, name: str, region: str, call: Callable[..., Any]) -> Callable[..., Any]:
+    def _answering(self, service: str, name: str, region: str, call: Callable[..., Any]) -> Callable[..., Any]:
         def answer(**arguments: Any) -> Any:
             self.calls.append((name, region))
+            before = self._peers(region, arguments)
+            self.record.append(Call(service, operation_name(service, name), region, arguments, {"peers": before}))
             for failure in self._failures:
                 if failure[:2] == (name, region):
                     self._failures.remove(failure)
@@ -101,6 +112,8 @@ class HandMadeAws:
         cluster = self._find(region, identifier)
         described = {
             "identifier": identifier,
+            "arn": f"arn:aws:dsql:{region}:111111111111:cluster/{identifier}",
+            "creationTime": _CREATED,
             "status": cluster["status"],
             "endpoint": f"{identifier}.dsql.{region}.on.aws",
             "deletionProtectionEnabled": cluster["protected"],
@@ -113,15 +126,22 @@ class HandMadeAws:
                 one["status"] = "ACTIVE"
         return described
 
-    def _update_cluster(self, region: str, identifier: str, multiRegionProperties: dict[str, Any]) -> None:  # noqa: N803
+    def _peers(self, region: str, arguments: dict[str, Any]) -> frozenset[str]:
+        arn = f"arn:aws:dsql:{region}:111111111111:cluster/{arguments.get('identifier')}"
+        return frozenset(self.clusters[arn]["peers"]) - {arn} if arn in self.clusters else frozenset()
+
+    def _update_cluster(self, region: str, identifier: str, multiRegionProperties: dict[str, Any]) -> dict[str, Any]:  # noqa: N803
         cluster, arn = self._find(region, identifier), f"arn:aws:dsql:{region}:111111111111:cluster/{identifier}"
         named = multiRegionProperties["clusters"]
         cluster["peers"] = [arn, *named] if named else []  # AWS lists the cluster itself, too
         cluster["witness"] = multiRegionProperties["witnessRegion"]
         cluster["status"] = "UPDATING"
+        return {"identifier": identifier, "arn": arn, "status": "UPDATING", "creationTime": _CREATED}
 
-    def _delete_cluster(self, region: str, identifier: str) -> None:
+    def _delete_cluster(self, region: str, identifier: str) -> dict[str, Any]:
         self._find(region, identifier)["status"] = "PENDING_DELETE"
+        arn = f"arn:aws:dsql:{region}:111111111111:cluster/{identifier}"
+        return {"identifier": identifier, "arn": arn, "status": "PENDING_DELETE", "creationTime": _CREATED}
 
     def _get_parameters(self, region: str, Names: list[str]) -> dict[str, Any]:  # noqa: N803
         assert len(Names) <= 10, "SSM takes ten names at once"
@@ -141,4 +161,4 @@ class HandMadeAws:
 
     def _describe_stacks(self, region: str, StackName: str) -> dict[str, Any]:  # noqa: N803
         assert (region, StackName) == ("us-west-2", STACK)
-        return {"Stacks": [{"StackStatus": self.stack_status}]}
+        return {"Stacks": [{"StackName": "Orders", "CreationTime": _CREATED, "StackStatus": self.stack_status}]}

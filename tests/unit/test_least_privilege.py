@@ -1,0 +1,209 @@
+"""Policies and code, compared both ways: each call is allowed, and each permission is used by a call."""
+
+from __future__ import annotations
+
+import re
+import ssl
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timezone
+from functools import cache
+from typing import Any
+
+import aws_cdk as cdk
+import pytest
+from aws_cdk import assertions
+from ministack.core.iam_evaluator import EvalContext, evaluate, parse_policy_document
+from policy_sentry.querying.actions import get_action_data
+
+from dsql_dr_constructs import MultiRegionDsqlDr
+from dsql_dr_constructs.runtime.cluster_peering.handshake import Handshake
+from dsql_dr_constructs.runtime.cluster_peering.teardown import Teardown
+from dsql_dr_constructs.runtime.health_monitor.retries import Surroundings
+from dsql_dr_constructs.runtime.health_monitor.watch import Settings, Watch
+from tests.runtime.cluster_peering.hand_made_aws import LOCAL, PEER, PEER_ENTRY, STACK, HandMadeAws
+from tests.runtime.judge import Call, judged
+from tests.unit.iam_requests import ACCOUNT, BY_LAMBDA, BY_THE_CDK, IamRequest, iam_requests
+
+TAGS = {"dsql-dr:deployment": "Orders-production"}
+POLICIES = {"retain": cdk.RemovalPolicy.RETAIN, "destroy": cdk.RemovalPolicy.DESTROY}
+
+
+Statement = dict[str, Any]
+
+
+def permissions(statements: list[Statement]) -> Iterator[Statement]:
+    """*statements* taken apart: one action on one resource each."""
+    for one in statements:
+        for action in _as_list(one["Action"]):
+            for resource in _as_list(one["Resource"]):
+                yield {**one, "Action": action, "Resource": resource}
+
+
+def allows(statements: list[Statement], request: IamRequest) -> bool:
+    context = EvalContext(
+        principal_arn=f"arn:aws:iam::{ACCOUNT}:role/function",
+        principal_type="AssumedRole",
+        principal_account=ACCOUNT,
+        action=request.action,
+        resource_arn=request.resource,
+        region="us-west-2",
+        service_context={key.lower(): value for key, value in request.context.items()},
+    )
+    return bool(evaluate(context, [parse_policy_document({"Statement": statements})]).decision == "Allow")
+
+
+@cache
+def policies(removal_policy: str) -> dict[str, list[Statement]]:
+    """Statements by stack and role, with every reference written out."""
+    pair = MultiRegionDsqlDr(cdk.App(), "Orders", account=ACCOUNT, removal_policy=POLICIES[removal_policy])
+    found: dict[str, list[Statement]] = {}
+    for stack in pair.stacks:
+        template = assertions.Template.from_stack(stack).to_json()
+        for one in template["Resources"].values():
+            if one["Type"] == "AWS::IAM::Policy":
+                [role] = one["Properties"]["Roles"]
+                name = f"{stack.stack_name}/{role['Ref'][:-8]}"
+                found.setdefault(name, []).extend(_written_out(one["Properties"]["PolicyDocument"], template))
+            elif one["Type"] == "AWS::IAM::Role":
+                assert "ManagedPolicyArns" not in one["Properties"], "AWS's own policies allow more than is needed"
+    return found
+
+
+def _written_out(document: Statement, template: Mapping[str, Any]) -> list[Statement]:
+    parameters = {name: one.get("Default", "") for name, one in template.get("Parameters", {}).items()}
+    registry = {f"/dsql-dr/Orders-production/{arn.split(':')[3]}/arn": arn for arn in (PEER, LOCAL)}
+
+    def text(value: Any) -> Any:
+        if isinstance(value, list):
+            return [text(one) for one in value]
+        if not isinstance(value, dict):
+            return value
+        if "Fn::Join" in value:
+            return "".join(text(part) for part in value["Fn::Join"][1])
+        if "Fn::GetAtt" in value:
+            resource, attribute = value["Fn::GetAtt"]
+            return LOCAL if attribute == "ResourceArn" else f"{resource}.{attribute}"
+        if "Ref" in value:
+            reference = value["Ref"]
+            known = {"AWS::Partition": "aws", "AWS::StackId": STACK, "AWS::AccountId": ACCOUNT}
+            return known.get(reference) or registry.get(parameters.get(reference, ""), reference)
+        return {key: text(one) for key, one in value.items()}
+
+    found: list[Statement] = text(document["Statement"])
+    return found
+
+
+def peering_calls(removal_policy: str) -> list[Call]:
+    """Every branch of the handlers that asks AWS for something."""
+
+    def drive(aws: HandMadeAws, kind: type[Handshake | Teardown], event: dict[str, Any]) -> None:
+        for _ in range(100):
+            if kind(event, client=aws.client, clock=lambda: aws.now).step()["IsComplete"]:
+                return
+            aws.now += 10.0
+        raise AssertionError("polled for ever")
+
+    calls: list[Call] = []
+    for stack_status in ("ROLLBACK_IN_PROGRESS", "DELETE_IN_PROGRESS"):
+        aws = HandMadeAws()
+        drive(aws, Handshake, aws.event())
+        aws.clusters[PEER]["witness"] = "us-east-9"  # somebody's changes, which the next deployment mends
+        del aws.registry["us-east-1", PEER_ENTRY]
+        drive(aws, Handshake, aws.event("Update"))
+        aws.stack_status = stack_status
+        drive(aws, Teardown, aws.event("Delete", RemovalPolicy=removal_policy))
+        calls += aws.record
+    return calls
+
+
+def monitor_calls() -> list[Call]:
+    """A run that sees nothing good asks for as much as one that does."""
+    calls: list[Call] = []
+    created = datetime(2026, 1, 1, tzinfo=timezone.utc)
+
+    def client(service: str, region: str) -> Any:
+        def answer(operation: str, arguments: dict[str, Any]) -> dict[str, Any]:
+            calls.append(Call(service, operation, region, arguments))
+            if service == "cloudwatch":
+                return {}
+            one = PEER if PEER.split(":")[3] == region else LOCAL
+            known = {"identifier": one.rpartition("/")[2], "arn": one, "status": "ACTIVE"}
+            return {**known, "creationTime": created, "deletionProtectionEnabled": True}
+
+        return judged(
+            service,
+            {"put_metric_data": lambda **arguments: answer("PutMetricData", arguments)}
+            if service == "cloudwatch"
+            else {"get_cluster": lambda **arguments: answer("GetCluster", arguments)},
+        )
+
+    settings = Settings("Orders-production", "us-west-2", dict.fromkeys((PEER, LOCAL), "127.0.0.1:1"), None, 0.1)
+    Watch(
+        settings,
+        client=client,
+        tls=ssl.create_default_context,
+        surroundings=Surroundings(draw=lambda: 0.0),
+        tell=lambda line: None,
+    ).run()
+    return calls
+
+
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def requests_of(calls: list[Call]) -> list[IamRequest]:
+    return [request for call in calls for request in iam_requests(call, TAGS)]
+
+
+def assert_exact(statements: list[Statement], requests: list[IamRequest]) -> None:
+    refused = {f"{one.action} on {one.resource}" for one in requests if not allows(statements, one)}
+    assert not refused, "called, and the policy does not allow it"
+    unused = {
+        f"{one['Action']} on {one['Resource']}"
+        for one in permissions(statements)
+        if one["Action"] not in BY_LAMBDA and not any(allows([one], request) for request in requests)
+    }
+    assert not unused, "allowed, and no call uses it"
+
+
+@pytest.mark.parametrize("removal_policy", POLICIES)
+def test_peering_may_do_what_it_calls_and_nothing_else(removal_policy: str) -> None:
+    statements = policies(removal_policy)["Orders-Secondary-production/PeeringRole"]
+    assert_exact(statements, requests_of(peering_calls(removal_policy)))
+
+
+@pytest.mark.parametrize("stack", ["Orders-PrimaryMonitoring-production", "Orders-SecondaryMonitoring-production"])
+def test_monitor_may_do_what_it_calls_and_nothing_else(stack: str) -> None:
+    assert_exact(policies("retain")[f"{stack}/MonitorRole"], requests_of(monitor_calls()))
+
+
+def test_every_other_role_is_the_frameworks_and_calls_functions_only() -> None:
+    ours = ("/PeeringRole", "/MonitorRole")
+    others = {name: found for name, found in policies("retain").items() if not name.endswith(ours)}
+    assert len(others) == 5, "two of the peering's Provider, its waiter, and one of each monitor's Provider"
+    for name, statements in others.items():
+        for one in permissions(statements):
+            assert one["Action"] in {**BY_LAMBDA, **BY_THE_CDK}, name
+            assert one["Resource"] != "*", name
+
+
+def test_actions_and_resources_are_those_of_awss_authorization_data() -> None:
+    for request in {one.action: one for one in requests_of(peering_calls("destroy") + monitor_calls())}.values():
+        service, _, action = request.action.partition(":")
+        known = get_action_data(service, action)
+        assert known, f"IAM does not know {request.action}"
+        formats = [one["resource_arn_format"] for one in known[service] if one["resource_arn_format"] != "*"]
+        if request.resource == "*":
+            assert not formats, f"{request.action} can name its resource"
+        else:
+            pattern = [re.sub(r"\$\{\w+\}", ".+", one) for one in formats]
+            assert any(re.fullmatch(one, request.resource) for one in pattern), f"{request} is not one of {formats}"
+
+
+def test_peer_of_another_deployment_is_out_of_reach() -> None:
+    statements = policies("destroy")["Orders-Secondary-production/PeeringRole"]
+    for action in ("dsql:DeleteCluster", "dsql:UpdateCluster", "dsql:GetCluster"):
+        theirs = IamRequest(action, PEER, {"aws:ResourceTag/dsql-dr:deployment": "Billing-production"})
+        assert not allows(statements, theirs)
+        assert allows(statements, IamRequest(action, PEER, {f"aws:ResourceTag/{key}": TAGS[key] for key in TAGS}))
