@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import os
 
+from hypothesis import settings
+
 from dsql_dr_constructs.rehearsal.embedded_aws import node
 
 os.environ.setdefault("JSII_NODE", node())  # before aws_cdk is imported: jsii runs on the Node that tests bring along
 os.environ.setdefault("JSII_DEPRECATED", "fail")  # what aws-cdk-lib deprecates, no construct of ours may use
+
+settings.register_profile("steady", derandomize=True, deadline=None, database=None)  # the same walk for everybody
+settings.load_profile("steady")

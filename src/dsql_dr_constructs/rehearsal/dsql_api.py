@@ -104,7 +104,8 @@ def _response(status: int, body: Any, headers: dict[str, str] | None = None) -> 
 def _result(call: DsqlCall, dsql: Dsql) -> dict[str, Any]:
     where = (call.account, call.region)
     if call.name == "CreateCluster":
-        return _describe(dsql.create_cluster(*where, call.body))
+        described = _describe(dsql.create_cluster(*where, call.body))
+        return {key: value for key, value in described.items() if key != "tags"}
     if call.name == "ListClusters":
         found = dsql.list_clusters(*where)
         return {"clusters": [{"identifier": one.identifier, "arn": one.arn} for one in found]}
