@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 
 from aws_cdk import Environment, Stack, Stage, Tags, Token
@@ -12,18 +13,33 @@ from constructs import Construct
 def regional_stack(
     scope: Construct, name: str, *, account: str | None, region: str, description: str, tags: Mapping[str, str] | None
 ) -> Stack:
-    """A stack in *scope*, called *name* after the name of its Stage."""
+    """A stack in *scope*, called *name* after the name of its Stage.
+
+    Raises:
+        ValueError: CloudFormation would not take the name.
+    """
     stage = scope if isinstance(scope, Stage) else Stage.of(scope)
+    stack_name = _validate("-".join(part for part in (stage.stage_name if stage else "", name) if part))
     stack = Stack(
         scope,
         name,
-        stack_name="-".join(part for part in (stage.stage_name if stage else "", name) if part),
+        stack_name=stack_name,
         env=Environment(account=account, region=region),
         description=description,
     )
     for key, value in (tags or {}).items():
         Tags.of(stack).add(key, value)
     return stack
+
+
+def _validate(name: str) -> str:
+    """Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateStack.html"""
+    if not re.fullmatch("[A-Za-z][A-Za-z0-9-]{0,127}", name):
+        raise ValueError(
+            f"A stack would be called {name!r}, after its Stage, the construct's id and environment_name: at most 128 "
+            "letters, digits and '-' are allowed, and a letter comes first; choose another id or environment_name."
+        )
+    return name
 
 
 def default_account(construct: Construct) -> str | None:

@@ -5,8 +5,9 @@ from typing import Any
 
 import aws_cdk as cdk
 import pytest
+from aws_cdk import assertions
 
-from dsql_dr_constructs import AlarmSetting, AlarmSettings, AlertingTopic, HealthAlarms
+from dsql_dr_constructs import AlarmSetting, AlarmSettings, AlertingTopic, HealthAlarms, MultiRegionDsqlDr
 from tests.unit.watched_pair import WatchedPair
 
 PREFIX = "aurora-dsql-Orders-production-"
@@ -162,3 +163,23 @@ def test_more_datapoints_than_periods_are_refused() -> None:
 def test_other_paging_is_refused(app: cdk.App) -> None:
     with pytest.raises(ValueError, match=r"paging is 'all': 'composite' .* or 'each' is allowed"):
         Watch(app, paging="all")
+
+
+def test_every_text_fits_cloudwatch_with_the_longest_names(app: cdk.App) -> None:
+    """https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html"""
+    pair = MultiRegionDsqlDr(
+        app,
+        "Orders",
+        deployment_name="x" * 44,
+        primary_region="ap-northeast-1",
+        secondary_region="ap-northeast-2",
+        witness_region="ap-northeast-3",
+        witness_observer=True,
+    )
+    for stack in pair.stacks[2:]:
+        template = assertions.Template.from_stack(stack).to_json()
+        for one in template["Resources"].values():
+            if one["Type"] in ("AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm"):
+                assert len(one["Properties"]["AlarmName"]) <= 255
+                assert len(one["Properties"]["AlarmDescription"]) <= 1024
+                assert len(f'ALARM: "{one["Properties"]["AlarmName"]}"') <= 100, "SNS cuts a subject there"

@@ -9,6 +9,8 @@ import pytest
 from aws_cdk import assertions
 from aws_cdk import aws_iam as iam
 from constructs import Construct
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from dsql_dr_constructs import MultiRegionDsqlDr, RegionSet
 
@@ -344,3 +346,29 @@ def test_grant_to_something_without_a_stack_is_refused(app: cdk.App) -> None:
 
 def _as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
+
+
+NAMES = st.text("aZ9-_", min_size=1, max_size=14) | st.sampled_from(["Orders", "prod", "x" * 60, "a/b", "ä", "a b", ""])
+
+
+@settings(max_examples=40)
+@given(id=NAMES.filter(bool), environment_name=NAMES, stage=st.sampled_from(["", "Prod", "x" * 100]))
+def test_any_names_give_valid_ones_or_are_refused_with_a_sentence(id: str, environment_name: str, stage: str) -> None:
+    app = cdk.App()
+    stack_name = "-".join(part for part in (stage, id, "SecondaryMonitoring", environment_name) if part)
+    deployment_name = "-".join(part for part in (stage, id, environment_name) if part)
+    good = re.fullmatch("[A-Za-z][A-Za-z0-9-]{0,127}", stack_name) and re.fullmatch(
+        "[A-Za-z0-9_-]{1,44}", deployment_name
+    )
+
+    def make() -> MultiRegionDsqlDr:
+        return MultiRegionDsqlDr(cdk.Stage(app, stage) if stage else app, id, environment_name=environment_name)
+
+    if not good:  # and never with a trace of the CDK's
+        with pytest.raises(ValueError, match=r"^(The deployment name|A stack would be called) .*(allowed|at most)"):
+            make()
+        return
+    pair = make()
+    assert pair.deployment_name == deployment_name
+    assert all(len(stack.stack_name) <= 128 for stack in pair.stacks)
+    assert all(len(name) <= 255 for alarms in pair.alarms.values() for name in alarms.names)

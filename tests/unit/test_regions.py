@@ -2,8 +2,12 @@ from __future__ import annotations
 
 import aws_cdk as cdk
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dsql_dr_constructs import REGION_SETS, RegionSet, validate_topology
+
+EVERY_REGION = [region for one in REGION_SETS for region in one.regions]
 
 
 @pytest.mark.parametrize(
@@ -81,3 +85,14 @@ def test_a_set_of_ones_own_replaces_the_documented_ones() -> None:
 def test_a_set_of_two_regions_is_refused() -> None:
     with pytest.raises(ValueError, match=r"'Small' has \['us-east-1', 'us-west-2'\].*at least three"):
         RegionSet("Small", ("us-east-1", "us-west-2", "us-east-1"))
+
+
+@given(st.lists(st.sampled_from([*EVERY_REGION, "us-west-1", "", "x"]) | st.text(max_size=12), min_size=3, max_size=3))
+def test_any_three_strings_form_a_pair_or_are_refused_with_a_sentence(regions: list[str]) -> None:
+    primary, secondary, witness = regions
+    good = len(set(regions)) == 3 and any(set(regions) <= set(one.regions) for one in REGION_SETS)
+    if good:
+        assert set(regions) <= set(validate_topology(primary, secondary, witness).regions)
+    else:
+        with pytest.raises(ValueError, match=r"(?s)(primary|secondary|witness)_region.*\.$"):
+            validate_topology(primary, secondary, witness)

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from botocore.exceptions import ConnectTimeoutError
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from dsql_dr_constructs.runtime.cluster_peering.handshake import Handshake
 from dsql_dr_constructs.runtime.cluster_peering.pair import PeeringError
@@ -221,3 +224,59 @@ def test_sentence_and_data_fit_cloudformations_response(aws: HandMadeAws) -> Non
         handshake(aws, aws.event()).step()
     assert len(str(failure.value)) <= 1500
     assert len(json.dumps(poll(aws, aws.event()))) < 1500
+
+
+# any order of failures and deaths
+
+CALLS = st.sampled_from(
+    [
+        ("get_cluster", "us-east-1"),
+        ("get_cluster", "us-west-2"),
+        ("update_cluster", "us-east-1"),
+        ("update_cluster", "us-west-2"),
+        ("get_parameters", "us-east-1"),
+        ("put_parameter", "us-west-2"),
+    ]
+)
+ERRORS = st.sampled_from(
+    [
+        "ConflictException",
+        "ThrottlingException",
+        "InternalServerException",
+        "AccessDeniedException",
+        "ValidationException",
+    ]
+)
+
+
+@settings(max_examples=200)
+@given(
+    failures=st.lists(st.tuples(CALLS, ERRORS), max_size=8), deaths=st.lists(st.integers(1, EVERY_WRITE), max_size=4)
+)
+def test_whatever_fails_or_dies_the_end_is_a_peered_pair_or_a_sentence(
+    failures: list[tuple[tuple[str, str], str]], deaths: list[int]
+) -> None:
+    aws = HandMadeAws()
+    for (call, region), error in failures:
+        aws.fail(call, region, error)
+    for death in deaths:
+        aws.killed_after = len(aws.writes) + death
+        with suppress(Killed, PeeringError):
+            poll(aws, aws.event())
+    aws.killed_after = None
+    for _ in range(len(failures) + 1):  # CloudFormation, or a person, tries again
+        try:
+            poll(aws, aws.event())
+        except PeeringError as failure:
+            sentence = str(failure)
+            assert sentence.startswith("Peering of Orders-production failed: ")
+            assert "State: " in sentence
+        else:
+            break
+    assert aws.registry == registered()
+    assert [aws.clusters[arn]["peers"] for arn in (PEER, LOCAL)] == [[PEER, LOCAL], [LOCAL, PEER]]
+    assert {aws.clusters[arn]["status"] for arn in (PEER, LOCAL)} == {"ACTIVE"}
+    done = len(aws.writes)
+    assert poll(aws, aws.event("Update"))["IsComplete"]
+    assert len(aws.writes) == done, "no write follows a success"
+    assert len(aws.writes) == EVERY_WRITE, "and nothing was written twice on the way"

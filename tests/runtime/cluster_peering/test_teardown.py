@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from dsql_dr_constructs.runtime.cluster_peering.handshake import Handshake
 from dsql_dr_constructs.runtime.cluster_peering.pair import PeeringError
@@ -147,3 +150,50 @@ def test_begin_tells_when_it_began_and_keeps_the_id(aws: HandMadeAws) -> None:
     begun = Teardown(event, client=aws.client, clock=lambda: 7.0).begin()
     assert begun == {"PhysicalResourceId": "dsql-dr/Orders-production", "StartedAt": 7.0}
     assert aws.calls == []
+
+
+CALLS = st.sampled_from(
+    [
+        ("describe_stacks", "us-west-2"),
+        ("get_parameters", "us-east-1"),
+        ("get_cluster", "us-east-1"),
+        ("get_cluster", "us-west-2"),
+        ("update_cluster", "us-east-1"),
+        ("update_cluster", "us-west-2"),
+        ("delete_cluster", "us-east-1"),
+        ("delete_parameters", "us-west-2"),
+    ]
+)
+
+
+@settings(max_examples=100)
+@given(
+    failures=st.lists(st.tuples(CALLS, st.sampled_from(["ConflictException", "AccessDeniedException"])), max_size=6),
+    deaths=st.lists(st.integers(1, 4), max_size=3),
+    stack_status=st.sampled_from(["ROLLBACK_IN_PROGRESS", "DELETE_IN_PROGRESS"]),
+    removal_policy=st.sampled_from(["retain", "destroy"]),
+)
+def test_whatever_fails_or_dies_a_removal_ends_as_it_should(
+    failures: list[tuple[tuple[str, str], str]], deaths: list[int], stack_status: str, removal_policy: str
+) -> None:
+    aws = HandMadeAws().peered()
+    assert Handshake(aws.event(), client=aws.client, clock=lambda: aws.now).step()["IsComplete"]
+    for (call, region), error in failures:
+        aws.fail(call, region, error)
+    for death in deaths:
+        aws.killed_after = len(aws.writes) + death
+        with suppress(Killed, PeeringError):
+            poll(aws, stack_status, removal_policy)
+    aws.killed_after = None
+    for _ in failures:
+        with suppress(PeeringError):  # a person mends what was denied, and tries again
+            poll(aws, stack_status, removal_policy)
+    poll(aws, stack_status, removal_policy)
+    deleted = [region for name, region in aws.writes if name == "delete_cluster"]
+    asked_twice = stack_status == "DELETE_IN_PROGRESS" and removal_policy == "destroy"
+    assert deleted == (["us-east-1"] if asked_twice else []), "the peer once, and nothing unless it was asked for twice"
+    if stack_status == "ROLLBACK_IN_PROGRESS":
+        assert [peers for _, peers in state(aws)] == [[], []]
+    elif not asked_twice:
+        assert [peers for _, peers in state(aws)] == [[PEER, LOCAL], [LOCAL, PEER]]
+    assert list(aws.registry) == [("us-east-1", PEER_ENTRY)]

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+from itertools import product
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from dsql_dr_constructs.runtime.health_monitor import metric_names as names
 from dsql_dr_constructs.runtime.health_monitor.sighting import ControlPlane, Knock, Sighting, sight, verdict
@@ -81,3 +85,57 @@ def test_verdict_is_the_worst_that_holds() -> None:
     assert judged(lonely, drifted) == names.UNPEERED
     assert judged(lonely, down_west) == names.PEER_DOWN
     assert judged(down_east, good_west, observer="us-east-2") == names.PEER_DOWN, "a witness has no local cluster"
+
+
+# DESIGN's table, once more and as a table, against any answers
+
+SERVING = ("ACTIVE", "IDLE", "INACTIVE", "UPDATING")
+STATUSES = (
+    st.sampled_from([None, *SERVING, "CREATING", "PENDING_SETUP", "PENDING_DELETE", "FAILED", "NOT_FOUND"]) | st.text()
+)
+ANSWERS = st.builds(
+    lambda status, key, peers, witness, knock: (status, key, peers, witness, knock),
+    STATUSES,
+    st.sampled_from(["ENABLED", "UPDATING", "KMS_KEY_INACCESSIBLE", None]),
+    st.sampled_from([BOTH, frozenset[str](), frozenset({"arn:aws:dsql:us-east-2:1:cluster/other"})]),
+    st.sampled_from(["us-east-2", "us-west-1", None]),
+    st.sampled_from([ANSWERED, Knock(problem="connection refused")]),
+)
+Answer = tuple[str | None, str | None, frozenset[str], str | None, Knock]
+TABLE = {
+    # east healthy, west healthy, both peered, both witnessed: verdict as seen from us-west-2
+    (True, True, True, True): "HEALTHY",
+    (True, True, True, False): "WITNESS_DRIFT",
+    (True, True, False, True): "UNPEERED",
+    (True, True, False, False): "UNPEERED",
+    **{(True, False, *rest): "LOCAL_DOWN" for rest in product((True, False), repeat=2)},
+    **{(False, True, *rest): "PEER_DOWN" for rest in product((True, False), repeat=2)},
+    **{(False, False, *rest): "BOTH_DOWN" for rest in product((True, False), repeat=2)},
+}
+
+
+@settings(max_examples=500)
+@given(east=ANSWERS, west=ANSWERS)
+def test_any_two_answers_give_the_verdict_of_the_table(east: Answer, west: Answer) -> None:
+    def healthy(one: Answer) -> bool:
+        return one[0] in SERVING and one[1] != "KMS_KEY_INACCESSIBLE" and one[4].problem is None
+
+    def look(arn: str, peer: str, one: Answer) -> Sighting:
+        status, key, peers, witness, knock = one
+        problem = "no answer" if status is None else None
+        control_plane = ControlPlane(status, key, peers, witness, problem)
+        return sight(arn, control_plane, knock, 2, peer=peer, witness_region="us-east-2")
+
+    sightings = [look(EAST, WEST, east), look(WEST, EAST, west)]
+    row = (
+        healthy(east),
+        healthy(west),
+        east[2] == west[2] == BOTH,
+        east[3] == west[3] == "us-east-2",
+    )
+    assert verdict(sightings, "us-west-2") == TABLE[row]
+    for one, answer in zip(sightings, (east, west), strict=True):
+        values = {name: value for name, value, _ in one.measures()}
+        assert values["ClusterHealth"] == float(healthy(answer))
+        assert (values.get("PeeringHealth") is None) == (answer[0] is None), "nothing is said of what was not seen"
+        assert bool(one.problems) == (not healthy(answer) or values.get("PeeringHealth") == 0)

@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, NoCredentialsError, ReadTimeoutError
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from dsql_dr_constructs.runtime.health_monitor import metric_names as names
 from dsql_dr_constructs.runtime.health_monitor.retries import MonitorError, Surroundings
-from dsql_dr_constructs.runtime.health_monitor.watch import Settings, Watch
+from dsql_dr_constructs.runtime.health_monitor.watch import REPORT_SECONDS, Settings, Watch
 from tests.runtime.health_monitor.tls_server import HOST, Server, Visit, never_answers, serving
 from tests.runtime.judge import judged
 
@@ -25,11 +27,15 @@ def error(code: str, status: int = 400) -> ClientError:
 
 
 class Aws:
-    """Two clusters whose control planes answer, or fail as told, and a CloudWatch that remembers."""
+    """Two clusters whose control planes answer, or fail as told, and a CloudWatch that remembers.
 
-    def __init__(self, server: Server) -> None:
-        self.server = server
-        self.endpoints = dict.fromkeys((EAST, WEST), f"{HOST}:{server.port}")
+    Args:
+        server: Both endpoints. None: nobody listens there.
+    """
+
+    def __init__(self, server: Server | None) -> None:
+        self.tls = server.trusting if server else ssl.create_default_context
+        self.endpoints = dict.fromkeys((EAST, WEST), f"{HOST}:{server.port}" if server else "127.0.0.1:1")
         self.status = dict.fromkeys(("us-east-1", "us-west-2"), "ACTIVE")
         self.failures: dict[str, list[Exception]] = {"us-east-1": [], "us-west-2": [], "put": []}
         self.put: list[dict[str, Any]] = []
@@ -62,7 +68,7 @@ class Aws:
 
     def watch(self, observer: str = "us-east-1", *, budget: float = 5.0, **options: Any) -> dict[str, Any]:
         settings = Settings("Orders-production", observer, self.endpoints, "us-east-2", budget)
-        options = {"tls": self.server.trusting, "surroundings": Surroundings(draw=lambda: 0.01), **options}
+        options = {"tls": self.tls, "surroundings": Surroundings(draw=lambda: 0.01), **options}
         return Watch(settings, client=self.client, tell=self.lines.append, **options).run()
 
     def metrics(self) -> dict[tuple[str, str | None], tuple[float, str]]:
@@ -185,9 +191,8 @@ def test_endpoint_that_refuses_at_first_is_knocked_at_again(aws: Aws) -> None:
 
     with serving(shy) as server:
         aws.endpoints[WEST] = f"{HOST}:{server.port}"
-        trust = ssl.create_default_context()
-        for one in (aws.server, server):
-            one.authority.configure_trust(trust)
+        trust = aws.tls()
+        server.authority.configure_trust(trust)
         assert aws.watch(tls=lambda: trust)["verdict"] == names.HEALTHY
         assert server.visits == 3
 
@@ -236,3 +241,65 @@ def test_permission_may_come_late_in_the_first_run_only(aws: Aws) -> None:
     aws.failures["us-west-2"] = denied() * 500
     with pytest.raises(MonitorError, match="GetCluster in us-west-2 was refused: AccessDeniedException"):
         aws.watch(first=True, budget=0.8)
+
+
+OUTCOMES: list[Exception | None] = [
+    None,
+    error("ThrottlingException"),
+    error("InternalServerException", 500),
+    error("ResourceNotFoundException", 404),
+    error("AccessDeniedException", 403),
+    ReadTimeoutError(endpoint_url="https://dsql"),
+    NoCredentialsError(),
+]
+OUTCOME = st.sampled_from(OUTCOMES)
+
+
+@settings(max_examples=60)
+@given(
+    east=st.lists(OUTCOME, max_size=6),
+    west=st.lists(OUTCOME, max_size=6),
+    put=st.lists(OUTCOME, max_size=6),
+    seconds=st.floats(0.0, 4.0),
+)
+def test_whatever_answers_it_reports_within_its_budget_or_raises(
+    east: list[Exception | None], west: list[Exception | None], put: list[Exception | None], seconds: float
+) -> None:
+    """No server listens here, so both endpoints are down; time passes only where the monitor waits or is answered."""
+    clock, lock = [0.0], threading.Lock()
+
+    def pass_time(seconds: float) -> None:
+        with lock:
+            clock[0] += seconds
+
+    aws = Aws(None)
+    answers = {"us-east-1": list(east), "us-west-2": list(west), "put": list(put)}
+
+    def after_a_while(which: str, answer: Callable[[], Any]) -> Any:
+        pass_time(seconds)
+        outcome = answers[which].pop(0) if answers[which] else None
+        if outcome:
+            raise outcome
+        return answer()
+
+    def client(service: str, region: str) -> Any:
+        if service == "cloudwatch":
+            return judged(service, {"put_metric_data": lambda **sent: after_a_while("put", lambda: aws._put(**sent))})
+        look = {
+            "get_cluster": lambda *, identifier: after_a_while(region, lambda: aws._get_cluster(region, identifier))
+        }
+        return judged(service, look)
+
+    aws.client = client  # type: ignore[method-assign]
+    surroundings = Surroundings(clock=lambda: clock[0], sleep=pass_time, draw=lambda: 0.5)
+    try:
+        result = aws.watch(budget=20.0, surroundings=surroundings)
+    except MonitorError:
+        result = None
+    [line] = aws.lines
+    told = json.loads(line)
+    assert clock[0] <= 20.0 + REPORT_SECONDS + 6 * (seconds + 3.0), "threads share this clock, which makes it run fast"
+    assert (result is None) == bool(told["errors"])
+    if result:
+        assert aws.put, "a verdict, and nothing in CloudWatch"
+        assert result["verdict"] == names.BOTH_DOWN
