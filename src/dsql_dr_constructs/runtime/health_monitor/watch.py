@@ -203,7 +203,7 @@ class Watch:
             status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400)
             said = f"{code}: {error.response['Error'].get('Message', '')}"
             if code == "ResourceNotFoundException":
-                raise _NotFound from error
+                raise _NotFound(f"{what}: {said}") from error
             if self._first and code in _ACCESS_DENIED:
                 raise _NotAllowedYet(said) from error
             if code in _TRANSIENT or status >= 500:
@@ -215,8 +215,8 @@ class Watch:
             raise MonitorError(f"{what} could not be asked: {error}") from error
 
 
-class _NotFound(Exception):  # noqa: N818 - an answer
-    pass
+class _NotFound(MonitorError):
+    """Of a cluster it is an answer, of anything else the monitor's fault."""
 
 
 class _NotAllowedYet(TransientlyUnreachable):
