@@ -215,7 +215,7 @@ class Watch:
             raise MonitorError(f"{what} could not be asked: {error}") from error
 
 
-class _NotFound(MonitorError):
+class _NotFound(MonitorError):  # noqa: N818 - an answer
     """Of a cluster it is an answer, of anything else the monitor's fault."""
 
 
