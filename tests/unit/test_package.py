@@ -63,3 +63,15 @@ def test_wheel_needs_the_cdk_and_nothing_else(wheel: Path) -> None:
     assert [one for one in required if "extra ==" not in one] == ["aws-cdk-lib<3,>=2.227.0", "constructs<11,>=10.4.2"]
     assert "dsql_dr_constructs/py.typed" in names
     assert not [name for name in names if name.startswith(("tests", "examples"))]
+
+
+def test_wheel_holds_the_sources_and_nothing_else(wheel: Path) -> None:
+    source = ROOT / "src"
+    files = [one for one in source.rglob("*") if one.is_file() and "__pycache__" not in one.parts]
+    sources = {str(one.relative_to(source)) for one in files}
+    assert [one for one in sources if not one.endswith(".py")] == ["dsql_dr_constructs/py.typed"]
+    metadata = {"METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE"}
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+    assert {name for name in names if ".dist-info/" not in name} == sources
+    assert {name.partition(".dist-info/")[2] for name in names if ".dist-info/" in name} == metadata

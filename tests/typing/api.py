@@ -1,0 +1,100 @@
+"""The library as a typed user writes it: `mypy --strict` reads it with all other files, pyright in test_pyright.py."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import aws_cdk as cdk
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_sqs as sqs
+
+from dsql_dr_constructs import (
+    REGION_SETS,
+    AlarmSetting,
+    AlarmSettings,
+    AlertingTopic,
+    ClusterPeering,
+    DrDashboard,
+    HealthAlarms,
+    HealthMonitor,
+    IRegionalCluster,
+    MultiRegionDsqlDr,
+    MultiRegionMonitoring,
+    RegionalCluster,
+    RegionSet,
+    validate_topology,
+)
+from dsql_dr_constructs.rehearsal import EmbeddedAws, Fault
+
+
+def a_pair(app: cdk.App) -> MultiRegionDsqlDr:
+    return MultiRegionDsqlDr(
+        app,
+        "AuroraDsqlDR",
+        primary_region="eu-west-1",
+        secondary_region="eu-west-2",
+        witness_region="eu-central-1",
+        region_set=RegionSet("Europe", ("eu-west-1", "eu-west-2", "eu-central-1")),
+        removal_policy=cdk.RemovalPolicy.RETAIN,
+        deletion_protection=None,
+        schedule=cdk.Duration.minutes(1),
+        paging="each",
+        alert_emails=["ops@example.com"],
+        alarm_settings=AlarmSettings(commit_latency=AlarmSetting(threshold=200), query_timeouts=None),
+        tags={"team": "orders"},
+    )
+
+
+def of_a_pair(
+    pair: MultiRegionDsqlDr,
+) -> tuple[Mapping[str, HealthMonitor], Mapping[str, AlertingTopic], Sequence[cdk.Stack], DrDashboard | None]:
+    return pair.monitors, pair.topics, pair.stacks, pair.dashboard
+
+
+def of_a_cluster(
+    cluster: IRegionalCluster, vpc: ec2.IVpc, role: iam.IGrantable
+) -> tuple[ec2.InterfaceVpcEndpoint, iam.Grant, cloudwatch.Metric]:
+    latency = cluster.metric_commit_latency(period=cdk.Duration.minutes(5))
+    return cluster.add_vpc_endpoint(vpc), cluster.grant_connect(role), latency
+
+
+def a_service(pair: MultiRegionDsqlDr, function: lambda_.Function) -> Sequence[iam.Grant]:
+    return pair.grant_connect(function)
+
+
+def parts(stack: cdk.Stack, vpc: ec2.IVpc, key: kms.IKey, queue: sqs.IQueue) -> Mapping[str, cloudwatch.Alarm]:
+    clusters: list[IRegionalCluster] = [
+        RegionalCluster(stack, "Cluster", witness_region="us-east-2", encryption_key=key),
+        RegionalCluster.from_registry(stack, "Peer", deployment="orders", region="us-west-2"),
+        RegionalCluster.from_cluster_attributes(stack, "Other", cluster_identifier="a" * 26),
+    ]
+    monitor = HealthMonitor(stack, "Monitor", deployment_name="orders", clusters=clusters[:2], vpc=vpc)
+    topic = AlertingTopic(stack, "Alerts", emails=("ops@example.com",), encryption_key=key)
+    topic.add_queue(queue)
+    DrDashboard(stack, "Dashboard", deployment_name="orders", clusters=clusters[:2])
+    return HealthAlarms(stack, "Alarms", monitor=monitor, topic=topic).alarms
+
+
+def peering(stack: cdk.Stack, cluster: RegionalCluster, peer: RegionalCluster) -> ClusterPeering:
+    return ClusterPeering(
+        stack, "Peering", cluster=cluster, peer=peer, witness_region="us-east-2", deployment_name="orders"
+    )
+
+
+def a_watch(app: cdk.App) -> MultiRegionMonitoring:
+    return MultiRegionMonitoring(app, "Orders", deployment_name="orders", cluster_arns=["arn:1", "arn:2"])
+
+
+def topology() -> bool:
+    found: RegionSet = validate_topology("us-east-1", "us-west-2", "us-east-2")
+    return found in REGION_SETS
+
+
+def a_rehearsal() -> list[dict[str, object]]:
+    with EmbeddedAws(regions=["us-east-1", "us-west-2"], time_scale=1 / 20) as aws:
+        aws.inject(Fault("lost", "silence", service="postgresql", region="us-east-1"))
+        return list(aws.calls())
