@@ -105,6 +105,8 @@ pyproject.add_override(
             ],
             "per-file-ignores": {
                 "tests/**": ["S101", "S105", "S106"],
+                "tests/version_matrix.py": ["T201"],  # it prints a table
+                "benchmarks/**": ["T201"],
                 "src/*/rehearsal/**": ["T201"],  # a command line prints
                 ".projenrc.py": ["S101"],
             },

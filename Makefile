@@ -9,7 +9,7 @@ GENERATED := .gitattributes .gitignore pyproject.toml .projen/deps.json .projen/
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test unit lint configure clean
+.PHONY: demo test unit lint matrix configure clean
 
 demo: $(READY)  ## examples/quickstart on an embedded AWS, from deployment to drill to destruction; KEEP=1 leaves it running
 	$(BIN)/dsql-dr rehearse $(if $(KEEP),--keep,--drill --heal) examples/quickstart
@@ -27,6 +27,9 @@ lint: $(READY)
 	@before=$$(cat $(GENERATED) | cksum); PROJEN_DISABLE_POST=1 $(BIN)/python .projenrc.py; \
 	test "$$before" = "$$(cat $(GENERATED) | cksum)" || \
 	{ echo "projen changed a file that it owns: edit .projenrc.py, run 'make configure' and commit both."; exit 1; }
+
+matrix: $(READY)  ## the constructs' tests on lowest and newest versions and on every Python that is here; minutes
+	$(BIN)/python -m tests.version_matrix
 
 configure: $(READY)  ## after a change of .projenrc.py: write the files that projen owns, and the lock
 	PROJEN_DISABLE_POST=1 $(BIN)/python .projenrc.py

@@ -46,8 +46,8 @@ def milliseconds(program: str) -> float:
 def main() -> None:
     pairs = [(milliseconds(BARE), milliseconds(MONITOR)) for _ in range(ROUNDS)][1:]  # the first writes byte code
     for name, values in zip(("import boto3", "monitor: imports and clients"), zip(*pairs, strict=True), strict=True):
-        print(f"{name:30} {_spread(values, ' ms')}")  # noqa: T201
-    print(f"{'ratio':30} {_spread([monitor / bare for bare, monitor in pairs])}")  # noqa: T201
+        print(f"{name:30} {_spread(values, ' ms')}")
+    print(f"{'ratio':30} {_spread([monitor / bare for bare, monitor in pairs])}")
 
 
 def _spread(values: list[float] | tuple[float, ...], unit: str = "") -> str:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import zipfile
@@ -75,3 +76,18 @@ def test_wheel_holds_the_sources_and_nothing_else(wheel: Path) -> None:
         names = set(archive.namelist())
     assert {name for name in names if ".dist-info/" not in name} == sources
     assert {name.partition(".dist-info/")[2] for name in names if ".dist-info/" in name} == metadata
+
+
+def test_lowest_versions_that_the_wheel_allows_synthesize_the_one_liner(wheel: Path, tmp_path: Path) -> None:
+    """The cheap part of `make matrix`."""
+    uv = [str(Path(sys.executable).with_name("uv")), "run", "--quiet", "--isolated", "--no-project"]
+    done = subprocess.run(
+        [*uv, f"--python={sys.executable}", "--resolution=lowest-direct", f"--with={wheel}", "python", "-c", ONE_LINER],
+        cwd=tmp_path,
+        env={**os.environ, "JSII_DEPRECATED": "fail"},
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(list(tmp_path.glob("cdk.out/*.template.json"))) == 4
