@@ -7,15 +7,15 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rich.console import Console
 
-from . import survey
-from .cdk_cli import CdkError
+from . import cost, prices, survey
+from .cdk_cli import CdkCli, CdkError
 from .embedded_aws import EmbeddedAws, node
-from .rehearse import Rehearsal
+from .rehearse import Rehearsal, stacks
 
 _DRILL_TIME_SCALE = 1 / 30
 """Nobody waits six minutes for the page of a drill."""
@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not console.is_terminal:
         console = Console(highlight=False, markup=False, emoji=False, width=200)
     try:
-        sys.exit(0 if rehearse(options, console) else 1)
+        sys.exit(0 if options.command(options, console) else 1)
     except KeyboardInterrupt:
         console.print("Stopped.")
         sys.exit(128 + signal.SIGINT)
@@ -55,6 +55,37 @@ def rehearse(options: argparse.Namespace, console: Console) -> bool:
             for line in reasons or _without_trace(str(error)):
                 console.print(f"  {line}", soft_wrap=True)
             return False
+
+
+def estimate(options: argparse.Namespace, console: Console) -> bool:
+    """The command ``dsql-dr cost``."""
+    with EmbeddedAws(regions=["us-east-1"]) as aws:  # so that the app's look-ups, if it has any, reach no account
+        source = CdkCli(aws, options.folder.resolve(), app=options.app)
+        try:
+            source.run("synth", "--quiet")
+        except CdkError as error:
+            console.print("Failed. What the CDK CLI says:")
+            for line in _without_trace(str(error)):
+                console.print(f"  {line}", soft_wrap=True)
+            return False
+        lines = cost.monitoring(template for _, template in stacks(source.output))
+    unknown = list(cost.UNKNOWN)
+    if options.tx_per_second is None:
+        unknown.append("What Aurora DSQL bills depends on your load: give --tx-per-second and --dpu-per-tx.")
+    elif options.dpu_per_tx is None:
+        console.print("--tx-per-second needs --dpu-per-tx: EXPLAIN ANALYZE VERBOSE and the metric TotalDPU show it.")
+        return False
+    else:
+        load = {"tx_per_second": options.tx_per_second, "dpu_per_tx": options.dpu_per_tx}
+        lines += cost.dsql(**load, storage_gb=options.storage_gb)
+    if options.json:
+        console.print(cost.to_json(lines), soft_wrap=True)
+        return True
+    console.print(cost.markdown(lines), soft_wrap=True)
+    console.print(f"\nList prices of {prices.REGION}, {prices.AS_OF}. Not in this table:")
+    for sentence in unknown:
+        console.print(f"- {sentence}", soft_wrap=True)
+    return True
 
 
 def _keep(aws: EmbeddedAws, console: Console) -> None:
@@ -89,8 +120,7 @@ def _parser() -> argparse.ArgumentParser:
         help="deploy, show and destroy an app on an embedded AWS",
         description="Deploy, show and destroy an app on an embedded AWS, with the real CDK CLI; all on this machine.",
     )
-    one.add_argument("folder", nargs="?", type=Path, default=Path(), help="the app's folder; default: this one")
-    one.add_argument("--app", help='how the app is run, for example "python app.py"; default: as in cdk.json')
+    _add_app(one, rehearse)
     one.add_argument(
         "--heal", action="store_true", help="also take peers and registry away and let a deployment heal it"
     )
@@ -98,4 +128,20 @@ def _parser() -> argparse.ArgumentParser:
         "--drill", action="store_true", help="also make one cluster unreachable, and show the verdicts and the page"
     )
     one.add_argument("--keep", action="store_true", help="leave it running until Ctrl-C, and print how to talk to it")
+    two = commands.add_parser(
+        "cost",
+        help="what an app's monitoring costs a month",
+        description="What an app's monitoring costs a month, by its templates, and what Aurora DSQL adds for a load.",
+    )
+    _add_app(two, estimate)
+    two.add_argument("--tx-per-second", type=float, help="transactions, averaged over the month")
+    two.add_argument("--dpu-per-tx", type=float, help="DPUs of one, as EXPLAIN ANALYZE VERBOSE shows them")
+    two.add_argument("--storage-gb", type=float, default=0.0, help="size of the database; default: 0")
+    two.add_argument("--json", action="store_true", help="for programs")
     return parser
+
+
+def _add_app(parser: argparse.ArgumentParser, command: Callable[[argparse.Namespace, Console], bool]) -> None:
+    parser.add_argument("folder", nargs="?", type=Path, default=Path(), help="the app's folder; default: this one")
+    parser.add_argument("--app", help='how the app is run, for example "python app.py"; default: as in cdk.json')
+    parser.set_defaults(command=command)

@@ -121,7 +121,7 @@ class Rehearsal:
         with self._step("Synthesizing"):
             self._source.run("synth", "--quiet")
             regions = []
-            for region, template in _stacks(self._source.output):
+            for region, template in stacks(self._source.output):
                 regions.append(region)
                 for resource in template.get("Resources", {}).values():
                     if resource.get("DeletionPolicy", "Delete") != "Delete":
@@ -184,7 +184,7 @@ def _pages(title: str, pages: list[Page]) -> Table:
     return table
 
 
-def _stacks(assembly: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+def stacks(assembly: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Region and template of each stack of a cloud assembly, its Stages included."""
     artifacts = json.loads((assembly / "manifest.json").read_text()).get("artifacts", {})
     for artifact in artifacts.values():
@@ -192,4 +192,4 @@ def _stacks(assembly: Path) -> Iterator[tuple[str, dict[str, Any]]]:
             template = assembly / artifact["properties"]["templateFile"]
             yield artifact["environment"].rpartition("/")[2], json.loads(template.read_text())
         elif artifact["type"] == "cdk:cloud-assembly":
-            yield from _stacks(assembly / artifact["properties"]["directoryName"])
+            yield from stacks(assembly / artifact["properties"]["directoryName"])
