@@ -11,7 +11,14 @@ import sys
 from pathlib import Path
 
 PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
-TOOLS = ("pytest>=9", "pytest-xdist>=3.8", "hypothesis>=6.140", "policy-sentry>=0.15", "hatchling>=1.27")
+TOOLS = (
+    "cfn-lint>=1.40",
+    "pytest>=9",
+    "pytest-xdist>=3.8",
+    "hypothesis>=6.140",
+    "policy-sentry>=0.15",
+    "hatchling>=1.27",
+)
 VERSIONS = (
     "from importlib.metadata import version as v; print('aws-cdk-lib', v('aws-cdk-lib'), 'constructs', v('constructs'))"
 )

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import aws_cdk as cdk
@@ -13,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dsql_dr_constructs import MultiRegionDsqlDr, RegionSet
+from tests.unit.replacements import CHANGES, table
 
 
 def resources(stack: cdk.Stack) -> dict[str, dict[str, Any]]:
@@ -372,3 +375,29 @@ def test_any_names_give_valid_ones_or_are_refused_with_a_sentence(id: str, envir
     assert pair.deployment_name == deployment_name
     assert all(len(stack.stack_name) <= 128 for stack in pair.stacks)
     assert all(len(name) <= 255 for alarms in pair.alarms.values() for name in alarms.names)
+
+
+def test_upgrading_tells_what_a_change_of_a_parameter_replaces() -> None:
+    assert table() in (Path(__file__).parents[2] / "docs" / "upgrading.md").read_text()
+
+
+def test_every_parameter_is_in_that_table() -> None:
+    signature = inspect.signature(MultiRegionDsqlDr.__init__)
+    of_the_pair = {name for name, one in signature.parameters.items() if one.kind is one.KEYWORD_ONLY}
+    told = {name.strip("`") for name in CHANGES}
+    assert of_the_pair - told == {"region_set", "account"}, "the one allows Regions, the other names the account"
+
+
+def test_same_app_synthesized_twice_is_the_same_to_the_letter(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """So `cdk diff` of an app against itself is empty, on another day and from another folder."""
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1000000000")
+    found = []
+    for folder in (tmp_path / "one", tmp_path / "two"):
+        app = cdk.App(outdir=str(folder))
+        MultiRegionDsqlDr(app, "Orders", witness_observer=True)
+        app.synth()
+        templates = {one.name: one.read_text() for one in folder.glob("*.template.json")}
+        assets = {one.name: one.read_text() for one in folder.glob("*.assets.json")}
+        found.append((templates, assets))
+    assert len(found[0][0]) == 5
+    assert found[0] == found[1]

@@ -1,0 +1,90 @@
+"""What changing a parameter replaces: `python -m tests.unit.replacements` prints the table of docs/upgrading.md."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import aws_cdk as cdk
+from aws_cdk import assertions
+from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
+
+from dsql_dr_constructs import AlarmSetting, AlarmSettings, MultiRegionDsqlDr
+
+ARNS = [f"arn:aws:sns:{region}:111111111111:ops" for region in ("us-east-1", "us-west-2")]
+CHANGES: dict[str, dict[str, Any]] = {
+    "the construct's id": {"id": "Renamed"},
+    "`primary_region`": {"primary_region": "us-east-2", "witness_region": "us-east-1"},
+    "`secondary_region`": {"secondary_region": "us-east-2", "witness_region": "us-west-2"},
+    "`witness_region`": {},
+    "`environment_name`": {"environment_name": "staging"},
+    "`deployment_name`": {"deployment_name": "renamed"},
+    "`cluster_prefix`": {"cluster_prefix": "renamed"},
+    "`removal_policy`": {"removal_policy": cdk.RemovalPolicy.DESTROY},
+    "`deletion_protection`": {"deletion_protection": False},
+    "`peering_timeout`": {"peering_timeout": cdk.Duration.minutes(60)},
+    "`verify_on_deploy`": {"verify_on_deploy": False},
+    "`monitoring`": {"monitoring": False},
+    "`witness_observer`": {"witness_observer": True},
+    "`alert_emails`": {"alert_emails": ["ops@example.com"]},
+    "`alert_topic_arns`": {"alert_topic_arns": ARNS},
+    "`schedule`": {"schedule": cdk.Duration.minutes(1)},
+    "`paging`": {"paging": "each"},
+    "`alarm_settings`": {"alarm_settings": AlarmSettings(commit_latency=AlarmSetting(threshold=200))},
+    "`tags`": {"tags": {"team": "orders"}},
+}
+"""Each parameter of the one line, changed from its default. `witness_region` is compared with a pair in Europe."""
+
+EUROPE = {"primary_region": "eu-west-1", "secondary_region": "eu-west-2"}
+Key = tuple[str, str, str]
+"""Stack, Region and logical id."""
+
+
+def resources(id: str = "Orders", **options: Any) -> dict[Key, dict[str, Any]]:
+    pair = MultiRegionDsqlDr(cdk.App(), id, account="111111111111", **options)
+    return {
+        (stack.stack_name, stack.region, logical_id): one
+        for stack in pair.stacks
+        for logical_id, one in assertions.Template.from_stack(stack).to_json()["Resources"].items()
+    }
+
+
+def replaced(before: dict[Key, dict[str, Any]], after: dict[Key, dict[str, Any]]) -> set[str]:
+    """Types of the resources that CloudFormation deletes or makes anew."""
+    return {one["Type"] for key, one in before.items() if key not in after or _made_anew(key[1], one, after[key])}
+
+
+def _made_anew(region: str, before: dict[str, Any], after: dict[str, Any]) -> bool:
+    kind = before["Type"]
+    if kind.startswith("Custom::") or kind in ("AWS::CloudFormation::CustomResource", "AWS::CDK::Metadata"):
+        return False
+    schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema(region, kind).schema
+    fixed = [path.rpartition("/")[2] for path in schema.get("createOnlyProperties", [])]
+    old, new = before.get("Properties", {}), after.get("Properties", {})
+    return kind != after["Type"] or any(old.get(name) != new.get(name) for name in fixed)
+
+
+def changes() -> dict[str, set[str]]:
+    """Types that each change replaces."""
+    default = resources()
+    found = {}
+    for what, options in CHANGES.items():
+        if what == "`witness_region`":
+            one = resources(**EUROPE, witness_region="eu-west-3")
+            found[what] = replaced(one, resources(**EUROPE, witness_region="eu-central-1"))
+        else:
+            found[what] = replaced(default, resources(**options))
+    return found
+
+
+def table() -> str:
+    rows = []
+    for what, kinds in changes().items():
+        clusters = "**yes**" if "AWS::DSQL::Cluster" in kinds else "no"
+        others = sorted(one.removeprefix("AWS::") for one in kinds - {"AWS::DSQL::Cluster"} if "::Policy" not in one)
+        told = "everything else in those stacks" if len(others) > 10 else ", ".join(others) or "nothing"
+        rows.append(f"| {what} | {clusters} | {told} |")
+    return "\n".join(["| Changed | New, empty clusters | Also replaced or removed |", "|---|---|---|", *rows])
+
+
+if __name__ == "__main__":
+    print(table())  # noqa: T201 - that is what it is for
