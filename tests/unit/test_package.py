@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import dsql_dr_constructs
+from tests.tools import LOWEST
 
 ROOT = Path(__file__).parents[2]
 ONE_LINER = """
@@ -80,9 +81,8 @@ def test_wheel_holds_the_sources_and_nothing_else(wheel: Path) -> None:
 
 def test_lowest_versions_that_the_wheel_allows_synthesize_the_one_liner(wheel: Path, tmp_path: Path) -> None:
     """The cheap part of `make matrix`."""
-    uv = [str(Path(sys.executable).with_name("uv")), "run", "--quiet", "--isolated", "--no-project"]
     done = subprocess.run(
-        [*uv, f"--python={sys.executable}", "--resolution=lowest-direct", f"--with={wheel}", "python", "-c", ONE_LINER],
+        [*LOWEST, "--offline", f"--with={wheel}", "python", "-c", ONE_LINER],
         cwd=tmp_path,
         env={**os.environ, "JSII_DEPRECATED": "fail"},
         check=False,

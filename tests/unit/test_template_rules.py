@@ -1,9 +1,10 @@
-"""Every kind of template that the library makes, read by cfn-lint and by cdk-nag."""
+"""Every kind of template that the library makes, read by cfn-lint, cdk-nag and checkov."""
 
 from __future__ import annotations
 
 import json
 import re
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from dsql_dr_constructs import (
     MultiRegionMonitoring,
     RegionalCluster,
 )
+from tests.tools import CHECKOV
 from tests.unit.pairwise import pairwise
 
 CFN_LINT_EXCEPTIONS = {
@@ -80,6 +82,21 @@ NAG_EXCEPTIONS = {
     "LambdaAsyncFailureDestination": ("Monitor/Function/EventInvokeConfig/Resource", "its dead-letter queue has them"),
     "SQSRedrivePolicy": ("Monitor/DeadLetters/Resource", "it is the dead-letter queue"),
     "SNSRedrivePolicy": ("Topic/.*/Resource", "SNS tells failed mails in a metric; nobody would read the queue"),
+}
+
+ANY_FUNCTION = r"AWS::Lambda::Function\.(Monitor|Peering)\w+"
+CHECKOV_EXCEPTIONS = {
+    # check: resources that it may find, and why they stay as they are
+    "CKV_AWS_158": (r"AWS::Logs::LogGroup\.(Monitor|Peering)Logs\w+", "as CloudWatchLogGroupEncrypted says"),
+    "CKV_AWS_27": (r"AWS::SQS::Queue\.MonitorDeadLetters\w+", "SQS encrypts it with its own key; checkov wants KMS"),
+    "CKV_AWS_117": (ANY_FUNCTION, "as LambdaInsideVPC says"),
+    "CKV_AWS_115": (ANY_FUNCTION, "as LambdaConcurrency says"),
+    "CKV_AWS_116": (ANY_FUNCTION, "as LambdaDLQ says"),
+    "CKV_AWS_111": (
+        r"AWS::IAM::Policy\.MonitorRoleDefaultPolicy\w+",
+        "see WILDCARD_RESOURCES, which names each action",
+    ),
+    "CKV_AWS_173": (ANY_FUNCTION, "Lambda encrypts it, names are no secrets, and a key is a parameter of the monitor"),
 }
 
 WILDCARD_RESOURCES = {
@@ -301,6 +318,28 @@ def test_cdk_nag_finds_what_is_accepted_of_a_resource_and_nothing_else(build: Bu
         f"{rule} of {path}"
         for rule, path in found
         if rule not in NAG_EXCEPTIONS or not re.search(f"(^|/)({NAG_EXCEPTIONS[rule][0]})$", path)
+    ]
+    assert unexplained == []
+
+
+def test_checkov_finds_what_is_accepted_of_a_resource_and_nothing_else(tmp_path: Path) -> None:
+    builds = {"one_line": one_line, "fully_watched": fully_watched, "everything": monitor_with_everything, **PAIRWISE}
+    for name, build in builds.items():
+        app = cdk.App()
+        build(app)
+        for stack in _stacks(app):
+            template = assertions.Template.from_stack(stack).to_json()
+            (tmp_path / f"{name}-{stack.stack_name}.json").write_text(json.dumps(template))
+    command = ["checkov", f"--directory={tmp_path}", "--framework=cloudformation", "--skip-download", "--output=json"]
+    done = subprocess.run([*CHECKOV, "--offline", *command], check=False, capture_output=True, text=True)
+    report = json.loads(done.stdout)
+    assert report["summary"]["parsing_errors"] == 0
+    assert report["summary"]["passed"] > 1000
+    unexplained = [
+        f"{one['check_id']} of {one['resource']}: {one['check_name']}"
+        for one in report["results"]["failed_checks"]
+        if ".Vpc" not in one["resource"]  # the test's own network
+        and not re.fullmatch(CHECKOV_EXCEPTIONS.get(one["check_id"], ("nothing",))[0], one["resource"])
     ]
     assert unexplained == []
 
