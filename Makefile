@@ -9,7 +9,7 @@ GENERATED := .gitattributes .gitignore pyproject.toml .projen/deps.json .projen/
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test unit lint matrix configure clean
+.PHONY: demo test unit lint matrix bench configure clean
 
 demo: $(READY)  ## examples/quickstart on an embedded AWS, from deployment to drill to destruction; KEEP=1 leaves it running
 	$(BIN)/dsql-dr rehearse $(if $(KEEP),--keep,--drill --heal) examples/quickstart
@@ -30,6 +30,9 @@ lint: $(READY)
 
 matrix: $(READY)  ## the constructs' tests on lowest and newest versions and on every Python that is here; minutes
 	$(BIN)/python -m tests.version_matrix
+
+bench: $(READY)  ## ratios of time and of calls to Node, printed; minutes
+	$(BIN)/python -m benchmarks
 
 configure: $(READY)  ## after a change of .projenrc.py: write the files that projen owns, and the lock
 	PROJEN_DISABLE_POST=1 $(BIN)/python .projenrc.py

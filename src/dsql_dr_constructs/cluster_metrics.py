@@ -43,7 +43,7 @@ class ClusterMetrics:
             region=self.cluster_region,
             statistic=statistic,
             unit=unit,
-            period=period or Duration.minutes(5),
+            period=period,  # the CDK's own default is 5 minutes
             label=label,
         )
 

@@ -79,6 +79,8 @@ class ClusterPeering(Construct):
         self._cluster, self._peer, self._witness_region = cluster, peer, witness_region
         self._destroys = removal_policy == RemovalPolicy.DESTROY
         self._registry_regions = list(dict.fromkeys([peer.cluster_region, cluster.cluster_region, *registry_regions]))
+        stack = Stack.of(self)
+        self._partition, self._account = stack.partition, stack.account  # read once: each read is a call to Node
         timeout = timeout or Duration.minutes(30)
         self._refuse_wrong_use(timeout)
         self._mark_clusters()
@@ -216,8 +218,7 @@ class ClusterPeering(Construct):
         return self._arn("dsql", region, "cluster/*")
 
     def _arn(self, service: str, region: str, resource: str) -> str:
-        stack = Stack.of(self)
-        return f"arn:{stack.partition}:{service}:{region}:{stack.account}:{resource}"
+        return f"arn:{self._partition}:{service}:{region}:{self._account}:{resource}"
 
 
 def deploy_after(stack: Stack, earlier: Stack) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from aws_cdk import Arn, ArnComponents, ArnFormat, Duration, Stack
+from aws_cdk import Duration, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
@@ -85,7 +85,11 @@ class DrDashboard(Construct):
             _UP_OR_DOWN,
             width=_WIDTH // 2 if alarms else _WIDTH,
         )
-        arns = [self._alarm_arn(one.region, name) for one in alarms for name in one.names]
+        stack = Stack.of(self)
+        partition, account = stack.partition, stack.account
+        arns = [
+            f"arn:{partition}:cloudwatch:{one.region}:{account}:alarm:{name}" for one in alarms for name in one.names
+        ]
         if not arns:
             return [health]
         status = cloudwatch.AlarmStatusWidget(
@@ -205,15 +209,3 @@ class DrDashboard(Construct):
         region: str | None = None,
     ) -> cloudwatch.GraphWidget:
         return cloudwatch.GraphWidget(title=title, left=list(metrics), left_y_axis=axis, width=width, region=region)
-
-    def _alarm_arn(self, region: str, name: str) -> str:
-        return Arn.format(
-            ArnComponents(
-                service="cloudwatch",
-                region=region,
-                resource="alarm",
-                resource_name=name,
-                arn_format=ArnFormat.COLON_RESOURCE_NAME,
-            ),
-            Stack.of(self),
-        )

@@ -27,6 +27,9 @@ def test_pair_is_deployed_verified_changed_and_destroyed(project: Project) -> No
     assert project.calls_of_functions() == {"GetCluster", "GetParameters"}, "nothing to mend, so nothing is written"
     assert (project.clusters(), project.registry()) == before
 
+    project.deploy(verify_on_deploy=False)
+    assert "Number of stacks with differences: 0" in project.cdk.run("diff")
+
     project.deploy(tags={"team": "orders"})
     project.assert_peered()
     assert [one["tags"]["team"] for one in project.clusters().values()] == ["orders", "orders"]

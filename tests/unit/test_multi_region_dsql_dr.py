@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import inspect
+import os
 import re
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ from constructs import Construct
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dsql_dr_constructs import MultiRegionDsqlDr, RegionSet
+from dsql_dr_constructs import MultiRegionDsqlDr, RegionSet, runtime_function
 from tests.unit.replacements import CHANGES, table
 
 
@@ -401,3 +403,49 @@ def test_same_app_synthesized_twice_is_the_same_to_the_letter(monkeypatch: pytes
         found.append((templates, assets))
     assert len(found[0][0]) == 5
     assert found[0] == found[1]
+
+
+def test_two_deployments_in_one_account_share_no_name() -> None:
+    environments = ("blue", "green")
+    pairs = [
+        MultiRegionDsqlDr(cdk.App(), "Orders", environment_name=one, witness_observer=True) for one in environments
+    ]
+    names = ("AlarmName", "DashboardName", "FunctionName", "Name")
+    found = []
+    for pair in pairs:
+        given = {
+            (stack.region, one["Type"], one["Properties"][name])
+            for stack in pair.stacks
+            for one in resources(stack).values()
+            for name in names
+            if isinstance(one.get("Properties", {}).get(name), str)
+        }
+        found.append(given | {(stack.region, "stack", stack.stack_name) for stack in pair.stacks})
+    assert len(found[0]) > 40
+    assert found[0] & found[1] == set()
+
+
+def test_assets_are_the_same_from_another_folder_on_another_day_beside_another_pythons_byte_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hashes() -> set[str]:
+        pair = MultiRegionDsqlDr(cdk.App(), "Orders")
+        found = [
+            one["Properties"]["Code"]["S3Key"]
+            for stack in pair.stacks
+            for one in resources(stack).values()
+            if one["Type"] == "AWS::Lambda::Function"
+        ]
+        return set(found)
+
+    before = hashes()
+    copy = tmp_path / "runtime"
+    shutil.copytree(runtime_function._CODE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    for one in copy.rglob("*.py"):
+        os.utime(one, (0, 0))
+    (copy / "health_monitor" / "__pycache__").mkdir()
+    (copy / "health_monitor" / "__pycache__" / "watch.cpython-314.pyc").write_bytes(b"another")
+    monkeypatch.setattr(runtime_function, "_CODE", copy)
+    assert hashes() == before
+    (copy / "health_monitor" / "watch.py").write_text("changed")
+    assert hashes() != before
