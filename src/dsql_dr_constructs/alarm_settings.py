@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from aws_cdk import Duration
 from aws_cdk.aws_cloudwatch import ComparisonOperator, TreatMissingData
@@ -42,7 +43,17 @@ class AlarmSetting:
 
 
 _LESS = ComparisonOperator.LESS_THAN_THRESHOLD
-_MINUTES_5 = Duration.minutes(5)
+
+
+def _in_5_minutes(threshold: float, *, m_of_n: tuple[int, int]) -> Callable[[], AlarmSetting]:
+    """A default that is made when it is used: an import should not wait for Node to load aws-cdk-lib."""
+    datapoints, periods = m_of_n
+    return lambda: AlarmSetting(
+        threshold=threshold,
+        period=Duration.minutes(5),
+        evaluation_periods=periods,
+        datapoints_to_alarm=datapoints,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,14 +94,8 @@ class AlarmSettings:
     monitor_throttles: AlarmSetting | None = AlarmSetting(threshold=1)
     monitor_duration: AlarmSetting | None = AlarmSetting(threshold=80)
     failed_invocations: AlarmSetting | None = AlarmSetting(threshold=1)
-    dead_letters: AlarmSetting | None = AlarmSetting(
-        threshold=1, period=_MINUTES_5, evaluation_periods=1, datapoints_to_alarm=1
-    )
-    query_timeouts: AlarmSetting | None = AlarmSetting(threshold=10, period=_MINUTES_5)
-    occ_conflicts: AlarmSetting | None = AlarmSetting(
-        threshold=20, period=_MINUTES_5, evaluation_periods=3, datapoints_to_alarm=3
-    )
-    commit_latency: AlarmSetting | None = AlarmSetting(
-        threshold=500, period=_MINUTES_5, evaluation_periods=3, datapoints_to_alarm=3
-    )
+    dead_letters: AlarmSetting | None = field(default_factory=_in_5_minutes(1, m_of_n=(1, 1)))
+    query_timeouts: AlarmSetting | None = field(default_factory=_in_5_minutes(10, m_of_n=(2, 2)))
+    occ_conflicts: AlarmSetting | None = field(default_factory=_in_5_minutes(20, m_of_n=(3, 3)))
+    commit_latency: AlarmSetting | None = field(default_factory=_in_5_minutes(500, m_of_n=(3, 3)))
     dpu_budget: AlarmSetting | None = None

@@ -27,9 +27,9 @@ from constructs import Construct
 from .deployment_name import validate_deployment_name
 from .regional_cluster import RegionalCluster
 from .runtime.cluster_peering.registry import DEPLOYMENT_TAG, registry_path, registry_paths
-from .runtime_function import ARCHITECTURE, RUNTIME, function_log_group, function_role, runtime_code
+from .runtime_function import architecture, function_log_group, function_role, runtime, runtime_code
 
-_POLL = Duration.seconds(10)
+_POLL_SECONDS = 10
 
 
 class ClusterPeering(Construct):
@@ -141,8 +141,8 @@ class ClusterPeering(Construct):
                 self,
                 id,
                 description=f"Aurora DSQL pair {self.deployment_name}: peering",
-                runtime=RUNTIME,
-                architecture=ARCHITECTURE,
+                runtime=runtime(),
+                architecture=architecture(),
                 memory_size=256,
                 timeout=Duration.minutes(5),
                 code=runtime_code("cluster_peering"),
@@ -157,7 +157,7 @@ class ClusterPeering(Construct):
             "Provider",
             on_event_handler=functions[0],
             is_complete_handler=functions[1],
-            query_interval=_POLL,
+            query_interval=Duration.seconds(_POLL_SECONDS),
             # The handler gives up first, with the state of both sides in its message; the framework knows neither.
             total_timeout=timeout.plus(Duration.minutes(5)),
             log_group=log_group,

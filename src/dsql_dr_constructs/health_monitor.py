@@ -21,11 +21,11 @@ from .health_metric import health_metric
 from .monitor_network import add_endpoints, outbound_only, permit_network_interfaces, refuse_isolated_subnets
 from .regional_cluster import IRegionalCluster
 from .runtime.health_monitor import metric_names as names
-from .runtime_function import ARCHITECTURE, RUNTIME, function_log_group, function_role, runtime_code
+from .runtime_function import architecture, function_log_group, function_role, runtime, runtime_code
 
-_DEFAULT_SCHEDULE = Duration.minutes(2)
-_DEFAULT_BUDGET = Duration.seconds(20)
-_ROOM_TO_REPORT = Duration.seconds(20)
+_DEFAULT_SCHEDULE_MINUTES = 2
+_DEFAULT_BUDGET_SECONDS = 20
+_ROOM_TO_REPORT_SECONDS = 20
 
 
 class HealthMonitor(Construct):
@@ -60,8 +60,8 @@ class HealthMonitor(Construct):
         deployment_name: str,
         clusters: Sequence[IRegionalCluster],
         witness_region: str | None = None,
-        schedule: Duration = _DEFAULT_SCHEDULE,
-        probe_budget: Duration = _DEFAULT_BUDGET,
+        schedule: Duration | None = None,
+        probe_budget: Duration | None = None,
         memory_size: int = 256,
         log_retention: logs.RetentionDays = logs.RetentionDays.ONE_MONTH,
         encryption_key: kms.IKey | None = None,
@@ -101,7 +101,8 @@ class HealthMonitor(Construct):
         self.deployment_name = validate_deployment_name(deployment_name)
         self.region = Stack.of(self).region
         self.clusters = tuple(clusters)
-        self.schedule = schedule
+        self.schedule = schedule or Duration.minutes(_DEFAULT_SCHEDULE_MINUTES)
+        probe_budget = probe_budget or Duration.seconds(_DEFAULT_BUDGET_SECONDS)
         self._refuse_wrong_use(probe_budget)
         self._log_group = function_log_group(self, "Logs", retention=log_retention, encryption_key=encryption_key)
         self._role = function_role(self, "Role", self._log_group)
@@ -121,10 +122,10 @@ class HealthMonitor(Construct):
             "Function",
             function_name=monitor_name(self.deployment_name),
             description=f"Aurora DSQL pair {self.deployment_name}: health monitor",
-            runtime=RUNTIME,
-            architecture=ARCHITECTURE,
+            runtime=runtime(),
+            architecture=architecture(),
             memory_size=memory_size,
-            timeout=probe_budget.plus(_ROOM_TO_REPORT),
+            timeout=probe_budget.plus(Duration.seconds(_ROOM_TO_REPORT_SECONDS)),
             code=runtime_code("health_monitor"),
             handler="health_monitor.handler.handle",
             role=self._role,
@@ -135,7 +136,7 @@ class HealthMonitor(Construct):
             tracing=lambda_.Tracing.ACTIVE if tracing else None,  # two X-Ray actions, which have no resource type
             dead_letter_queue=self.dead_letter_queue,
             retry_attempts=0,  # a run that is late tells nothing, and one that is repeated counts twice
-            max_event_age=schedule,
+            max_event_age=self.schedule,
             vpc=vpc,
             vpc_subnets=vpc_subnets if vpc else None,
             security_groups=[security_group] if security_group else None,
@@ -175,7 +176,7 @@ class HealthMonitor(Construct):
                 f"The monitor's schedule is {self.schedule.to_human_string()}: whole minutes from 1 to 60 are allowed, "
                 "since EventBridge and CloudWatch count in minutes; Duration.minutes(2) is the default."
             )
-        longest = seconds - _ROOM_TO_REPORT.to_seconds()
+        longest = seconds - _ROOM_TO_REPORT_SECONDS
         if not 5 <= budget.to_seconds() <= longest:
             raise ValueError(
                 f"The monitor's probe_budget is {budget.to_human_string()}: 5 to {longest:g} seconds are allowed with "

@@ -11,10 +11,20 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-RUNTIME = lambda_.Runtime.PYTHON_3_14
-ARCHITECTURE = lambda_.Architecture.ARM_64
-
 _CODE = Path(__file__).parent / "runtime"
+
+
+# Made when they are used: the first object of the CDK lets Node load aws-cdk-lib, which an import should not wait for.
+
+
+def runtime() -> lambda_.Runtime:
+    """The newest that Lambda has."""
+    return lambda_.Runtime.PYTHON_3_14
+
+
+def architecture() -> lambda_.Architecture:
+    """The cheaper one."""
+    return lambda_.Architecture.ARM_64
 
 
 def runtime_code(package: str) -> lambda_.Code:

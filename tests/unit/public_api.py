@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, Field, fields, is_dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,8 @@ def _described(name: str, found: Any) -> Iterator[str]:
     if inspect.isclass(found):
         bases = ", ".join(one.__name__ for one in found.__bases__ if one is not object)
         yield f"class {name}({bases})"
-        yield from _signature(f"{name}.__init__", found.__init__)
+        made = {one.name: one.default_factory() for one in _fields(found) if one.default_factory is not MISSING}
+        yield from _signature(f"{name}.__init__", found.__init__, made)
         for attribute in sorted(_own(found)):
             value = inspect.getattr_static(found, attribute, None)
             if isinstance(value, property):
@@ -55,12 +57,18 @@ def _own(found: type) -> set[str]:
     return {name for name in names if not name.startswith("_")}
 
 
-def _signature(name: str, function: Any) -> Iterator[str]:
+def _fields(found: type) -> tuple[Field[Any], ...]:
+    return fields(found) if is_dataclass(found) else ()
+
+
+def _signature(name: str, function: Any, made: Mapping[str, Any] | None = None) -> Iterator[str]:
+    """*made*: defaults of a dataclass that are made when they are used."""
     signature = inspect.signature(function)
     yield f"{name}() -> {signature.return_annotation}"
     for one in signature.parameters.values():
         if one.name not in ("self", "cls"):
-            default = "" if one.default is one.empty else f" = {_value(one.default)}"
+            value = (made or {}).get(one.name, one.default)
+            default = "" if value is one.empty else f" = {_value(value)}"
             star = "*" if one.kind is one.KEYWORD_ONLY else ""
             yield f"    {star}{one.name}: {one.annotation}{default}"
 

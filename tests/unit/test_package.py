@@ -91,3 +91,20 @@ def test_lowest_versions_that_the_wheel_allows_synthesize_the_one_liner(wheel: P
     )
     assert done.returncode == 0, done.stderr
     assert len(list(tmp_path.glob("cdk.out/*.template.json"))) == 4
+
+
+IMPORT = """
+import aws_cdk, jsii
+from jsii._kernel.providers import process
+def refuse(self, request, response_type):
+    raise AssertionError(f"an import should not wait for Node: {request}")
+process._NodeProcess.send = refuse
+import dsql_dr_constructs
+for name in dsql_dr_constructs.__all__:
+    getattr(dsql_dr_constructs, name)
+"""
+
+
+def test_import_does_not_wait_for_node() -> None:
+    done = subprocess.run([sys.executable, "-c", IMPORT], check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

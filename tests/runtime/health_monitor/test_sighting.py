@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from dsql_dr_constructs.runtime.health_monitor import metric_names as names
 from dsql_dr_constructs.runtime.health_monitor.sighting import ControlPlane, Knock, Sighting, sight, verdict
+from tests.runtime.judge import service_model
 
 EAST, WEST = (f"arn:aws:dsql:{region}:111111111111:cluster/{region[3]}" for region in ("us-east-1", "us-west-2"))
 BOTH = frozenset({EAST, WEST})
@@ -18,6 +19,12 @@ def seen(status: str | None = "ACTIVE", *, arn: str = EAST, knock: Knock = ANSWE
     given = {"peers": BOTH, "witness_region": "us-east-2", **answer}
     peer = WEST if arn == EAST else EAST
     return sight(arn, ControlPlane(status, **given), knock, 2, peer=peer, witness_region="us-east-2")  # type: ignore[arg-type]
+
+
+def test_words_for_statuses_are_awss() -> None:
+    known = service_model("dsql")
+    assert set(known.shape_for("ClusterStatus").enum) >= names.HEALTHY_STATUSES
+    assert names.LOST_KEY in known.shape_for("EncryptionStatus").enum
 
 
 @pytest.mark.parametrize("status", ["ACTIVE", "IDLE", "INACTIVE", "UPDATING"])
