@@ -1,5 +1,7 @@
 """AWS's list prices in us-east-1, in US dollars, as of November 2026. AWS changes them: look before you rely on one.
 
+They are written down by hand and were not fetched from the pages named beside them.
+
 Free tiers are left out, but for Aurora DSQL's, since an account that runs this has usually used them up.
 """
 
