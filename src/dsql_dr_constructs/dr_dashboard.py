@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from aws_cdk import Duration, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -17,9 +18,10 @@ from .runtime.health_monitor import metric_names as names
 
 _WIDTH, _RUNBOOK_HEIGHT = 24, 15
 _LAMBDA, _EVENTS = "AWS/Lambda", "AWS/Events"
-_UP_OR_DOWN = cloudwatch.YAxisProps(min=0, max=1, show_units=False)
-_COUNT = cloudwatch.YAxisProps(min=0, label="Count", show_units=False)
-_MILLISECONDS = cloudwatch.YAxisProps(min=0, label="ms", show_units=False)
+_Axis = Mapping[str, Any]  # a YAxisProps when it is used: the first struct loads jsii's type checker, 40 ms
+_UP_OR_DOWN: _Axis = {"min": 0, "max": 1}
+_COUNT: _Axis = {"min": 0, "label": "Count"}
+_MILLISECONDS: _Axis = {"min": 0, "label": "ms"}
 
 
 class DrDashboard(Construct):
@@ -114,7 +116,7 @@ class DrDashboard(Construct):
 
     def _what_dsql_says(self) -> list[list[cloudwatch.IWidget]]:
         """Both clusters side by side, the same metrics at the same height."""
-        rows: list[tuple[str, cloudwatch.YAxisProps, Callable[[IRegionalCluster], list[cloudwatch.IMetric]]]] = [
+        rows: list[tuple[str, _Axis, Callable[[IRegionalCluster], list[cloudwatch.IMetric]]]] = [
             (
                 "Transactions",
                 _COUNT,
@@ -166,9 +168,7 @@ class DrDashboard(Construct):
             ),
         ]
 
-    def _seen(
-        self, title: str, metric_name: str, axis: cloudwatch.YAxisProps, *, statistic: str = "Minimum"
-    ) -> cloudwatch.GraphWidget:
+    def _seen(self, title: str, metric_name: str, axis: _Axis, *, statistic: str = "Minimum") -> cloudwatch.GraphWidget:
         return self._graph(title, self._by_observer(metric_name, statistic), axis)
 
     def _by_observer(self, metric_name: str, statistic: str = "Minimum") -> list[cloudwatch.IMetric]:
@@ -204,8 +204,14 @@ class DrDashboard(Construct):
         self,
         title: str,
         metrics: Sequence[cloudwatch.IMetric],
-        axis: cloudwatch.YAxisProps,
+        axis: _Axis,
         width: int = _WIDTH // 3,
         region: str | None = None,
     ) -> cloudwatch.GraphWidget:
-        return cloudwatch.GraphWidget(title=title, left=list(metrics), left_y_axis=axis, width=width, region=region)
+        return cloudwatch.GraphWidget(
+            title=title,
+            left=list(metrics),
+            left_y_axis=cloudwatch.YAxisProps(**axis, show_units=False),
+            width=width,
+            region=region,
+        )

@@ -12,6 +12,7 @@ from aws_cdk import assertions
 
 from dsql_dr_constructs import MultiRegionDsqlDr
 from dsql_dr_constructs.rehearsal import cost
+from dsql_dr_constructs.rehearsal.prices import BY_REGION
 
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-c", "from dsql_dr_constructs.rehearsal.command_line import main; main()", "cost"]
@@ -48,11 +49,41 @@ def test_what_is_left_out_costs_nothing_and_what_runs_more_often_costs_more() ->
     assert total(bill(witness_observer=True)) > total(bill())
 
 
-def test_load_is_billed_by_dpus_after_the_free_ones_and_storage_in_both_regions() -> None:
-    dpus, storage = cost.dsql(tx_per_second=10, dpu_per_tx=0.05, storage_gb=5)
-    assert dpus.count == pytest.approx(10 * 3600 * 730 * 0.05 - 100_000)
-    assert storage.count == 2 * 5 - 1
-    assert sum(one.total for one in cost.dsql(tx_per_second=0.001, dpu_per_tx=0.05, storage_gb=0.5)) == 0
+EVERY_SECOND = 3600 * 730
+
+
+def dpus(**load: float) -> dict[str, float]:
+    """Of one transaction."""
+    return {one.what: one.count / EVERY_SECOND for one in cost.dsql(cost.Load(tx_per_second=1, **load))}
+
+
+def test_load_is_metered_as_the_examples_of_the_user_guide() -> None:
+    # https://docs.aws.amazon.com/aurora-dsql/latest/userguide/billing-metering.html#billing-dpu-examples
+    insert = dpus(written_bytes=128, read_bytes=16, compute_ms=8)
+    assert insert["Compute DPUs"] == pytest.approx(0.008)
+    assert insert["Read DPUs"] == pytest.approx(0.00375, rel=1e-3)
+    assert insert["Write DPUs"] == insert["Multi-Region write DPUs"] == pytest.approx(0.05, rel=1e-3)
+    assert insert == dpus(), "which is the default"
+    scan = dpus(written_bytes=0, read_bytes=10_000, compute_ms=8)
+    assert scan["Read DPUs"] == pytest.approx(0.01831, rel=1e-3)
+    assert scan["Write DPUs"] == 0
+    bulk = dpus(written_bytes=12_800, read_bytes=1_600, compute_ms=80)
+    assert bulk["Write DPUs"] == pytest.approx(0.625, rel=1e-3)
+
+
+def test_free_dpus_and_storage_are_taken_off_and_both_regions_keep_the_data() -> None:
+    bill = {one.what: one for one in cost.dsql(cost.Load(tx_per_second=10, storage_gb=5))}
+    assert bill["DPUs that are free"].count == -100_000
+    assert bill["Storage in both Regions, GB"].count == 2 * 5 - 1
+    assert sum(one.total for one in cost.dsql(cost.Load(tx_per_second=0.001, storage_gb=0.5))) == pytest.approx(0)
+
+
+def test_prices_are_those_of_the_region() -> None:
+    load = cost.Load(tx_per_second=10, storage_gb=5)
+    virginia, tokyo = (
+        sum(one.total for one in cost.dsql(load, BY_REGION[region])) for region in ("us-east-1", "ap-northeast-1")
+    )
+    assert tokyo > virginia
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -68,9 +99,10 @@ def test_command_prints_the_table_and_says_what_it_does_not_know() -> None:
     assert "What Aurora DSQL bills depends on your load" in done.stdout
 
 
-def test_command_speaks_json_and_asks_for_what_it_needs() -> None:
-    found = json.loads(run("--json", "--tx-per-second=1", "--dpu-per-tx=0.1").stdout)
-    assert [one["what"] for one in found["lines"]][-2:] == ["DPUs", "Storage in both Regions, GB"]
-    done = run("--tx-per-second=1")
-    assert done.returncode == 1
-    assert "--tx-per-second needs --dpu-per-tx" in done.stdout
+def test_command_speaks_json_and_knows_whose_prices_it_has() -> None:
+    found = json.loads(run("--json", "--tx-per-second=1", "--region=ap-northeast-1").stdout)
+    assert found["region"] == "ap-northeast-1"
+    assert {"Write DPUs", "Storage in both Regions, GB"} <= {one["what"] for one in found["lines"]}
+    done = run("--region=eu-north-1")
+    assert done.returncode == 2
+    assert "choose from" in done.stderr

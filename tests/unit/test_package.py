@@ -102,6 +102,8 @@ process._NodeProcess.send = refuse
 import dsql_dr_constructs
 for name in dsql_dr_constructs.__all__:
     getattr(dsql_dr_constructs, name)
+import sys
+assert "typeguard" not in sys.modules, "the first struct loads it; make structs when they are used"
 """
 
 

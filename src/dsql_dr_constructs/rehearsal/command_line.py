@@ -8,13 +8,15 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from pathlib import Path
 
 from rich.console import Console
 
-from . import cost, prices, survey
+from . import cost, survey
 from .cdk_cli import CdkCli, CdkError
 from .embedded_aws import EmbeddedAws, node
+from .prices import AS_OF, BY_REGION
 from .rehearse import Rehearsal, stacks
 
 _DRILL_TIME_SCALE = 1 / 30
@@ -68,21 +70,20 @@ def estimate(options: argparse.Namespace, console: Console) -> bool:
             for line in _without_trace(str(error)):
                 console.print(f"  {line}", soft_wrap=True)
             return False
-        lines = cost.monitoring(template for _, template in stacks(source.output))
+        prices = BY_REGION[options.region]
+        lines = cost.monitoring((template for _, template in stacks(source.output)), prices)
     unknown = list(cost.UNKNOWN)
     if options.tx_per_second is None:
-        unknown.append("What Aurora DSQL bills depends on your load: give --tx-per-second and --dpu-per-tx.")
-    elif options.dpu_per_tx is None:
-        console.print("--tx-per-second needs --dpu-per-tx: EXPLAIN ANALYZE VERBOSE and the metric TotalDPU show it.")
-        return False
+        unknown.append("What Aurora DSQL bills depends on your load: give --tx-per-second.")
     else:
-        load = {"tx_per_second": options.tx_per_second, "dpu_per_tx": options.dpu_per_tx}
-        lines += cost.dsql(**load, storage_gb=options.storage_gb)
+        load = {field.name: getattr(options, field.name) for field in fields(cost.Load)}
+        lines += cost.dsql(cost.Load(**load), prices)
+        unknown.append("Aurora DSQL's own work (statistics, indexes) and change streams; see the metric TotalDPU.")
     if options.json:
-        console.print(cost.to_json(lines), soft_wrap=True)
+        console.print(cost.to_json(lines, options.region), soft_wrap=True)
         return True
     console.print(cost.markdown(lines), soft_wrap=True)
-    console.print(f"\nList prices of {prices.REGION}, {prices.AS_OF}. Not in this table:")
+    console.print(f"\nList prices of {options.region}, {AS_OF}. Not in this table:")
     for sentence in unknown:
         console.print(f"- {sentence}", soft_wrap=True)
     return True
@@ -134,9 +135,15 @@ def _parser() -> argparse.ArgumentParser:
         description="What an app's monitoring costs a month, by its templates, and what Aurora DSQL adds for a load.",
     )
     _add_app(two, estimate)
+    two.add_argument("--region", choices=BY_REGION, default="us-east-1", help="whose prices; default: us-east-1")
     two.add_argument("--tx-per-second", type=float, help="transactions, averaged over the month")
-    two.add_argument("--dpu-per-tx", type=float, help="DPUs of one, as EXPLAIN ANALYZE VERBOSE shows them")
-    two.add_argument("--storage-gb", type=float, default=0.0, help="size of the database; default: 0")
+    for name, default, what in (
+        ("--written-bytes", cost.Load.written_bytes, "a transaction's, in tables and indexes"),
+        ("--read-bytes", cost.Load.read_bytes, "a transaction's, scanned"),
+        ("--compute-ms", cost.Load.compute_ms, "a transaction's processing time"),
+        ("--storage-gb", cost.Load.storage_gb, "size of the database"),
+    ):
+        two.add_argument(name, type=float, default=default, help=f"{what}; default: {default}")
     two.add_argument("--json", action="store_true", help="for programs")
     return parser
 

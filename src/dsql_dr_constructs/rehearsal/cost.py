@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..runtime.health_monitor import metric_names as names
-from . import prices
+from .prices import AS_OF, BY_REGION, Prices
 
 _HOURS_A_MONTH = 730.0
 _SECONDS_A_RUN = 1.0
@@ -43,7 +43,7 @@ class Line:
         return self.count * self.each
 
 
-def monitoring(templates: Iterable[Mapping[str, Any]]) -> list[Line]:
+def monitoring(templates: Iterable[Mapping[str, Any]], prices: Prices = BY_REGION["us-east-1"]) -> list[Line]:
     """The bill of what stacks with *templates* watch with."""
     counts = {
         "Alarms, by metric": 0,
@@ -73,35 +73,62 @@ def monitoring(templates: Iterable[Mapping[str, Any]]) -> list[Line]:
                 gb_seconds += runs_here * _SECONDS_A_RUN * float(properties["MemorySize"]) / 1024
                 runs += runs_here
     each = (
-        prices.ALARM_METRIC_MONTH,
-        prices.COMPOSITE_ALARM_MONTH,
-        prices.DASHBOARD_MONTH,
-        prices.KEY_MONTH,
-        prices.CUSTOM_METRIC_MONTH,
+        prices.alarm_metric_month,
+        prices.composite_alarm_month,
+        prices.dashboard_month,
+        prices.key_month,
+        prices.custom_metric_month,
     )
     lines = [Line(what, count, price) for (what, count), price in zip(counts.items(), each, strict=True)]
     return [
         *lines,
-        Line("PutMetricData, calls", runs, prices.METRIC_REQUEST),
-        Line("Lambda, runs", runs, prices.FUNCTION_REQUEST),
-        Line("Lambda, GB-seconds", gb_seconds, prices.FUNCTION_GB_SECOND_ARM),
-        Line("Logs, GB", runs * _BYTES_A_RUN / 1e9, prices.LOG_GB),
+        Line("PutMetricData, calls", runs, prices.metric_request),
+        Line("Lambda, runs", runs, prices.function_request),
+        Line("Lambda, GB-seconds", gb_seconds, prices.function_gb_second_arm),
+        Line("Logs, GB", runs * _BYTES_A_RUN / 1e9, prices.log_gb),
     ]
 
 
-def dsql(*, tx_per_second: float, dpu_per_tx: float, storage_gb: float) -> list[Line]:
-    """What Aurora DSQL bills for a load on a pair.
+@dataclass(frozen=True)
+class Load:
+    """What an application does to a pair. The defaults are the user guide's example of one inserted row.
 
-    Args:
-        tx_per_second: Average over the month, both Regions together.
-        dpu_per_tx: TotalDPU of a transaction, MultiRegionWriteDPU included, as ``EXPLAIN ANALYZE VERBOSE`` and the
-            metrics have it.
-        storage_gb: Size of the database; each Region keeps and bills it.
+    Source: https://docs.aws.amazon.com/aurora-dsql/latest/userguide/billing-metering.html
     """
-    dpus = tx_per_second * 3600 * _HOURS_A_MONTH * dpu_per_tx
+
+    tx_per_second: float
+    """Average over the month, both Regions together."""
+    written_bytes: float = 128
+    """A transaction's, in tables and indexes; a row counts 128 at least. 0: it only reads."""
+    read_bytes: float = 16
+    """A transaction's scanned bytes, not those it returns; a write reads its primary key, too."""
+    compute_ms: float = 8
+    """A transaction's processing time."""
+    storage_gb: float = 0
+    """Size of the database; each Region keeps and bills it."""
+
+
+def dsql(load: Load, prices: Prices = BY_REGION["us-east-1"]) -> list[Line]:
+    """What Aurora DSQL meters for *load* on a pair, by the formulas of its user guide.
+
+    Source: https://docs.aws.amazon.com/aurora-dsql/latest/userguide/billing-metering.html
+    """
+    transactions = load.tx_per_second * 3600 * _HOURS_A_MONTH
+    write = max(load.written_bytes, 1024) * 0.00004883 if load.written_bytes else 0.0
+    dpus = {
+        "Compute DPUs": load.compute_ms / 1000 * transactions,
+        "Read DPUs": max(load.read_bytes, 2048) * 0.00000183105 * transactions,
+        "Write DPUs": write * transactions,
+        "Multi-Region write DPUs": write * transactions,
+    }
     return [
-        Line("DPUs", max(0.0, dpus - prices.FREE_DPUS_MONTH), prices.DPU),
-        Line("Storage in both Regions, GB", max(0.0, 2 * storage_gb - prices.FREE_STORAGE_GB), prices.STORAGE_GB_MONTH),
+        *(Line(what, count, prices.dpu) for what, count in dpus.items()),
+        Line("DPUs that are free", -min(sum(dpus.values()), prices.free_dpus_month), prices.dpu),
+        Line(
+            "Storage in both Regions, GB",
+            max(0.0, 2 * load.storage_gb - prices.free_storage_gb),
+            prices.storage_gb_month,
+        ),
     ]
 
 
@@ -113,9 +140,9 @@ def markdown(lines: Iterable[Line]) -> str:
     return "\n".join(["| A month | Count | US $ |", "|---|---|---|", *body, f"| **Total** | | **{total:.2f}** |"])
 
 
-def to_json(lines: Iterable[Line]) -> str:
+def to_json(lines: Iterable[Line], region: str) -> str:
     rows = [{"what": one.what, "count": one.count, "each": one.each, "total": one.total} for one in lines]
-    return json.dumps({"as_of": prices.AS_OF, "region": prices.REGION, "lines": rows}, indent=2)
+    return json.dumps({"as_of": AS_OF, "region": region, "lines": rows}, indent=2)
 
 
 def _runs_a_month(schedule: str) -> float:

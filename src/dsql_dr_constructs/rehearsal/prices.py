@@ -1,34 +1,46 @@
-"""AWS's list prices in us-east-1, in US dollars, as of November 2026. AWS changes them: look before you rely on one.
+"""AWS's list prices in US dollars, as of November 2026. AWS changes them: look before you rely on one.
 
-They are written down by hand and were not fetched from the pages named beside them.
-
-Free tiers are left out, but for Aurora DSQL's, since an account that runs this has usually used them up.
+They are written down by hand from the pages named beside them, and were not fetched by a program. Free tiers are left
+out, but for Aurora DSQL's, since an account that runs this has usually used them up.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 AS_OF = "November 2026"
-REGION = "us-east-1"
 
-# https://aws.amazon.com/cloudwatch/pricing/
-ALARM_METRIC_MONTH = 0.10
-"""Each metric that an alarm looks at."""
-COMPOSITE_ALARM_MONTH = 0.50
-CUSTOM_METRIC_MONTH = 0.30
-DASHBOARD_MONTH = 3.00
-METRIC_REQUEST = 0.01 / 1000
-"""One call of PutMetricData."""
-LOG_GB = 0.50
 
-# https://aws.amazon.com/lambda/pricing/
-FUNCTION_REQUEST = 0.20 / 1e6
-FUNCTION_GB_SECOND_ARM = 0.0000133334
+@dataclass(frozen=True)
+class Prices:
+    """Of one Region; the defaults are us-east-1's."""
 
-# https://aws.amazon.com/kms/pricing/
-KEY_MONTH = 1.00
+    # https://aws.amazon.com/cloudwatch/pricing/
+    alarm_metric_month: float = 0.10
+    """Each metric that an alarm looks at."""
+    composite_alarm_month: float = 0.50
+    custom_metric_month: float = 0.30
+    dashboard_month: float = 3.00
+    metric_request: float = 0.01 / 1000
+    """One call of PutMetricData."""
+    log_gb: float = 0.50
 
-# https://aws.amazon.com/rds/aurora/dsql/pricing/
-DPU = 8.00 / 1e6
-FREE_DPUS_MONTH = 100_000
-STORAGE_GB_MONTH = 0.33
-FREE_STORAGE_GB = 1.0
+    # https://aws.amazon.com/lambda/pricing/
+    function_request: float = 0.20 / 1e6
+    function_gb_second_arm: float = 0.0000133334
+
+    # https://aws.amazon.com/kms/pricing/
+    key_month: float = 1.00
+
+    # https://aws.amazon.com/rds/aurora/dsql/pricing/
+    dpu: float = 8.00 / 1e6
+    free_dpus_month: float = 100_000
+    storage_gb_month: float = 0.33
+    free_storage_gb: float = 1.0
+
+
+BY_REGION = {
+    "us-east-1": Prices(),
+    "ap-northeast-1": Prices(log_gb=0.76, dpu=10.00 / 1e6, storage_gb_month=0.40),
+}
+"""Those that were looked up; of the others, most differ in logs and Aurora DSQL only."""
