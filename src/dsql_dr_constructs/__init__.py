@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from .cluster_peering import ClusterPeering
     from .dr_dashboard import DrDashboard
     from .health_alarms import HealthAlarms
-    from .health_monitor import HealthMonitor
+    from .health_monitor import HealthMonitor, MonitorOptions
     from .multi_region_dsql_dr import MultiRegionDsqlDr
     from .multi_region_monitoring import MultiRegionMonitoring
     from .regional_cluster import IRegionalCluster, RegionalCluster
@@ -25,6 +25,7 @@ __all__ = [
     "HealthAlarms",
     "HealthMonitor",
     "IRegionalCluster",
+    "MonitorOptions",
     "MultiRegionDsqlDr",
     "MultiRegionMonitoring",
     "RegionSet",

@@ -14,6 +14,8 @@ from aws_cdk import aws_sns_subscriptions as subscriptions
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from .accepted_findings import accept
+
 _AWS_MANAGED_KEY = "alias/aws/sns"
 
 
@@ -89,7 +91,7 @@ class AlertingTopic(Construct):
             raise ValueError(f"Alert email {address!r} is not an address: give something like 'ops@example.com'.")
         if address not in self._emails:
             self._emails.append(address)
-            self.topic.add_subscription(subscriptions.EmailSubscription(address))
+            self._subscribe(subscriptions.EmailSubscription(address))
 
     def add_https(self, url: str) -> None:
         """Post every alarm to *url*, which has to confirm the subscription.
@@ -99,15 +101,15 @@ class AlertingTopic(Construct):
         """
         if not url.startswith("https://"):
             raise ValueError(f"Alert endpoint {url!r} is not https: alarms go over TLS only; give 'https://...'.")
-        self.topic.add_subscription(subscriptions.UrlSubscription(url))
+        self._subscribe(subscriptions.UrlSubscription(url))
 
     def add_queue(self, queue: sqs.IQueue) -> None:
         """Put every alarm into *queue*."""
-        self.topic.add_subscription(subscriptions.SqsSubscription(queue))
+        self._subscribe(subscriptions.SqsSubscription(queue))
 
     def add_function(self, function: lambda_.IFunction) -> None:
         """Call *function* with every alarm."""
-        self.topic.add_subscription(subscriptions.LambdaSubscription(function))
+        self._subscribe(subscriptions.LambdaSubscription(function))
 
     def add_slack_channel(self, name: str, *, workspace_id: str, channel_id: str) -> None:
         """Show every alarm in a Slack channel, by Amazon Q Developer in chat applications (AWS Chatbot).
@@ -137,6 +139,10 @@ class AlertingTopic(Construct):
         """Messages that SNS could not deliver (count; Sum over *period*, 5 minutes by default)."""
         return self.topic.metric_number_of_notifications_failed(period=period, statistic="Sum")
 
+    def _subscribe(self, subscriber: sns.ITopicSubscription) -> None:
+        subscription = self.topic.add_subscription(subscriber)
+        accept(subscription, {"SNSRedrivePolicy": "SNS tells what failed in a metric; nobody would read the queue."})
+
     def _admit_alarms(self) -> None:
         """Alarms of this account and Region, and nobody else.
 
@@ -147,11 +153,12 @@ class AlertingTopic(Construct):
         alarms = stack.format_arn(
             service="cloudwatch", resource="alarm", resource_name="*", arn_format=ArnFormat.COLON_RESOURCE_NAME
         )
+        cloudwatch_alarms = iam.ServicePrincipal("cloudwatch.amazonaws.com")
         ours = {"StringEquals": {"aws:SourceAccount": stack.account}, "ArnLike": {"aws:SourceArn": alarms}}
         self.topic.add_to_resource_policy(
             iam.PolicyStatement(
                 actions=["sns:Publish"],
-                principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
+                principals=[cloudwatch_alarms],
                 resources=[self.topic.topic_arn],
                 conditions=ours,
             )
@@ -160,7 +167,7 @@ class AlertingTopic(Construct):
             self.encryption_key.add_to_resource_policy(
                 iam.PolicyStatement(
                     actions=["kms:Decrypt", "kms:GenerateDataKey"],
-                    principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
+                    principals=[cloudwatch_alarms],
                     resources=["*"],  # in a key's policy that is the key
                     conditions=ours,
                 )

@@ -6,7 +6,8 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import cast
 
 import jsii
 from aws_cdk import (
@@ -17,13 +18,16 @@ from aws_cdk import (
     RemovalPolicy,
     Stack,
     Tags,
+    Token,
     custom_resources,
 )
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
+from .accepted_findings import LAMBDA_CHECKS, LAMBDA_FINDINGS, LOG_CHECKS, accept, skip, versions_of
 from .deployment_name import validate_deployment_name
 from .regional_cluster import RegionalCluster
 from .runtime.cluster_peering.registry import DEPLOYMENT_TAG, registry_path, registry_paths
@@ -56,6 +60,7 @@ class ClusterPeering(Construct):
         registry_regions: Sequence[str] = (),
         timeout: Duration | None = None,
         verify_on_deploy: bool = True,
+        encryption_key: kms.IKey | None = None,
     ) -> None:
         """
         Args:
@@ -70,6 +75,8 @@ class ClusterPeering(Construct):
             verify_on_deploy: Whether every deployment looks at the pair and mends what differs (a peer that was
                 removed, a registry entry that is missing). It shows as one changed property in ``cdk diff``, which a
                 set SOURCE_DATE_EPOCH keeps still. False: only when a cluster changes. Default: True.
+            encryption_key: Key for the log group; its policy is extended for CloudWatch Logs. Default: that of
+                CloudWatch Logs.
 
         Raises:
             ValueError: a bad deployment name or time-out, both clusters in one stack, or *cluster* in another stack.
@@ -82,13 +89,13 @@ class ClusterPeering(Construct):
         stack = Stack.of(self)
         self._partition, self._account = stack.partition, stack.account  # read once: each read is a call to Node
         timeout = timeout or Duration.minutes(30)
-        self._refuse_wrong_use(timeout)
-        self._mark_clusters()
+        self._refuse_wrong_use(stack, timeout)
+        self._mark_clusters(stack)
         self.resource = CustomResource(
             self,
             "Resource",
             resource_type="Custom::DsqlClusterPeering",
-            service_token=self._provider(timeout).service_token,
+            service_token=self._provider(timeout, encryption_key).service_token,
             properties={
                 "Deployment": self.deployment_name,
                 "ClusterArn": cluster.cluster_arn,
@@ -103,22 +110,22 @@ class ClusterPeering(Construct):
         )
         self.resource.node.add_dependency(self._role)
 
-    def _refuse_wrong_use(self, timeout: Duration) -> None:
+    def _refuse_wrong_use(self, stack: Stack, timeout: Duration) -> None:
         if not 1 <= timeout.to_minutes(integral=False) <= 115:
             raise ValueError(
                 f"The peering's timeout is {timeout.to_human_string()}: 1 to 115 minutes are allowed, since "
                 "CloudFormation gives a custom resource two hours at most; 30 minutes is the default."
             )
-        if Stack.of(self._cluster) is not Stack.of(self):
+        if Stack.of(self._cluster) is not stack:
             raise ValueError(
                 f"Peering {self.node.path!r} is in another stack than its cluster: give it that stack's scope."
             )
-        if Stack.of(self._peer) is Stack.of(self):
+        if Stack.of(self._peer) is stack:
             raise ValueError(
                 f"Peering {self.node.path!r} has both clusters in one stack: a pair has two Regions, and so two stacks."
             )
 
-    def _mark_clusters(self) -> None:
+    def _mark_clusters(self, stack: Stack) -> None:
         """Tag both sides, put the peer's ARN where the handshake looks for it, and deploy this stack second."""
         for cluster in (self._peer, self._cluster):
             Tags.of(cluster).add(DEPLOYMENT_TAG, self.deployment_name)
@@ -129,10 +136,10 @@ class ClusterPeering(Construct):
             string_value=self._peer.cluster_arn,
             description=f"Aurora DSQL pair {self.deployment_name}: the cluster in {self._peer.cluster_region}",
         )
-        deploy_after(Stack.of(self), Stack.of(self._peer))
+        deploy_after(stack, Stack.of(self._peer))
 
-    def _provider(self, timeout: Duration) -> custom_resources.Provider:
-        log_group = function_log_group(self, "Logs")
+    def _provider(self, timeout: Duration, encryption_key: kms.IKey | None) -> custom_resources.Provider:
+        log_group = function_log_group(self, "Logs", encryption_key=encryption_key)
         self._role = function_role(self, "Role", log_group)
         for statement in self._permissions():
             self._role.add_to_policy(statement)
@@ -152,7 +159,7 @@ class ClusterPeering(Construct):
             )
             for id, entry_point in (("OnEvent", "on_event"), ("IsComplete", "is_complete"))
         ]
-        return custom_resources.Provider(
+        provider = custom_resources.Provider(
             self,
             "Provider",
             on_event_handler=functions[0],
@@ -164,6 +171,34 @@ class ClusterPeering(Construct):
             disable_waiter_state_machine_logging=True,
             framework_on_event_role=function_role(self, "FrameworkOnEventRole", log_group),
             framework_complete_and_timeout_role=function_role(self, "FrameworkIsCompleteRole", log_group),
+        )
+        children = provider.node
+        on_event, *polling = (
+            cast("lambda_.Function", children.find_child(f"framework-{one}"))
+            for one in ("onEvent", "isComplete", "onTimeout")
+        )
+        self._accept_findings(versions_of([*functions, *polling]))
+        for function in (*functions, on_event, *polling):
+            skip(function, LAMBDA_CHECKS)
+        if not encryption_key:
+            skip(log_group, LOG_CHECKS)
+        return provider
+
+    def _accept_findings(self, versions: Mapping[str, str]) -> None:
+        account = "<AWS::AccountId>" if Token.is_unresolved(self._account) else self._account
+        fenced = "A peer's identifier is generated and a witness has none; a condition on its tag or witness fences it."
+        polls = "It polls for minutes once a deployment, and its functions' logs tell what happened."
+        accept(
+            self,
+            {
+                **LAMBDA_FINDINGS,
+                **versions,
+                **{
+                    f"IAM5[Resource::arn:<AWS::Partition>:dsql:{region}:{account}:cluster/*]": fenced
+                    for region in (self._peer.cluster_region, self._witness_region)
+                },
+                **dict.fromkeys(("SF1", "SF2", "StepFunctionStateMachineXray"), polls),
+            },
         )
 
     def _permissions(self) -> list[iam.PolicyStatement]:
@@ -245,7 +280,7 @@ class _Fingerprint:
                 resource.policy_document,
                 resource.cdk_tag_manager.render_tags(),
             ]
-            properties.append([stack.resolve(value) for value in raw])
+            properties.append(stack.resolve(raw))
         return hashlib.sha256(json.dumps(properties, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 
 from aws_cdk import Stage, Token
 from constructs import Construct
@@ -22,6 +23,7 @@ def default_deployment_name(construct: Construct, environment_name: str) -> str:
     return "-".join(name for name in names if name)
 
 
+@cache
 def validate_deployment_name(name: str) -> str:
     """Return *name* if it can stand in an SSM path and in a function name.
 
@@ -49,15 +51,15 @@ def refuse_doubled_name(construct: Construct, deployment_name: str, account: str
     Raises:
         ValueError: another construct of this kind in the app has the same deployment name in the same account.
     """
-    path = construct.node.path
-    for other in construct.node.root.node.find_all():
-        if type(other) is not type(construct) or other.node.path == path:
+    node = construct.node
+    for other in node.root.node.find_all():
+        if type(other) is not type(construct) or other is construct:
             continue
         taken, where = getattr(other, "deployment_name", None), getattr(other, "account", None)
         if taken == deployment_name and (where == account or None in (where, account)):
             raise ValueError(
-                f"{path!r} and {other.node.path!r} are both deployment {deployment_name!r} in one account, and would "
-                "overwrite each other's registry and names: give one of them another deployment_name."
+                f"{node.path!r} and {other.node.path!r} are both deployment {deployment_name!r} in one account, and "
+                "would overwrite each other's registry and names: give one of them another deployment_name."
             )
 
 

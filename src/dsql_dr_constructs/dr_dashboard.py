@@ -24,6 +24,24 @@ _COUNT: _Axis = {"min": 0, "label": "Count"}
 _MILLISECONDS: _Axis = {"min": 0, "label": "ms"}
 
 
+class _AlarmStatus(cloudwatch.ConcreteWidget):
+    """The CDK's AlarmStatusWidget wants a construct for each alarm: two calls to Node, where this has one for all.
+
+    Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html
+    """
+
+    def __init__(self, title: str, arns: Sequence[str], width: int, height: int | float) -> None:
+        super().__init__(width, height)
+        self._properties = {"title": title, "alarms": list(arns), "sortBy": "stateUpdatedTimestamp"}
+        self._place = {"width": width, "height": height}
+
+    def position(self, x: int | float, y: int | float) -> None:
+        self._place |= {"x": x, "y": y}
+
+    def to_json(self) -> list[Any]:
+        return [{"type": "alarm", **self._place, "properties": self._properties}]
+
+
 class DrDashboard(Construct):
     """``Aurora-DSQL-DR-Dashboard-<deployment>``: both Regions on one page.
 
@@ -94,14 +112,7 @@ class DrDashboard(Construct):
         ]
         if not arns:
             return [health]
-        status = cloudwatch.AlarmStatusWidget(
-            title="Alarms, since when",
-            alarms=[cloudwatch.Alarm.from_alarm_arn(self, f"Alarm{number}", arn) for number, arn in enumerate(arns)],
-            sort_by=cloudwatch.AlarmStatusWidgetSortBy.STATE_UPDATED_TIMESTAMP,
-            width=_WIDTH // 2,
-            height=health.height,
-        )
-        return [health, status]
+        return [health, _AlarmStatus("Alarms, since when", arns, _WIDTH // 2, health.height)]
 
     def _how_it_is_seen(self) -> list[cloudwatch.IWidget]:
         return [

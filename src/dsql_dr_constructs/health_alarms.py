@@ -11,6 +11,7 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
 from constructs import Construct
 
+from .accepted_findings import accept
 from .alarm_settings import AlarmSetting, AlarmSettings
 from .alerting_topic import AlertingTopic
 from .deployment_name import alarm_name
@@ -83,6 +84,7 @@ class HealthAlarms(Construct):
         for one in warnings:
             _notify(one, warning_topic)
         self.node.add_dependency(monitor.first_probe)
+        accept(self, {"CloudWatchAlarmAction": "One composite alarm acts for all; the others are warnings."})
 
     @property
     def alarms(self) -> Mapping[str, cloudwatch.Alarm]:
@@ -235,7 +237,7 @@ class HealthAlarms(Construct):
     def _seen(
         self, metric_name: str, cluster_region: str, period: Duration, *, statistic: str = "Minimum"
     ) -> cloudwatch.Metric:
-        return self._monitor.metric(metric_name, cluster_region, statistic=statistic).with_(period=period)
+        return self._monitor.metric(metric_name, cluster_region, statistic=statistic, period=period)
 
     def _add(
         self,

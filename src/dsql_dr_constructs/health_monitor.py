@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypedDict
 
-from aws_cdk import ArnFormat, CustomResource, Duration, Stack, Token, custom_resources
+from aws_cdk import CustomResource, Duration, Stack, Token, custom_resources
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_events as events
@@ -16,6 +17,7 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from .accepted_findings import ENDPOINT_FINDINGS, LAMBDA_CHECKS, LAMBDA_FINDINGS, LOG_CHECKS, accept, skip, versions_of
 from .deployment_name import monitor_name, validate_deployment_name
 from .health_metric import health_metric
 from .monitor_network import add_endpoints, outbound_only, permit_network_interfaces, refuse_isolated_subnets
@@ -26,6 +28,20 @@ from .runtime_function import architecture, function_log_group, function_role, r
 _DEFAULT_SCHEDULE_MINUTES = 2
 _DEFAULT_BUDGET_SECONDS = 20
 _ROOM_TO_REPORT_SECONDS = 20
+
+
+class MonitorOptions(TypedDict, total=False):
+    """Parameters of a `HealthMonitor` that the larger constructs pass on to the one in a Region."""
+
+    probe_budget: Duration
+    memory_size: int
+    log_retention: logs.RetentionDays
+    reserved_concurrent_executions: int
+    tracing: bool
+    vpc: ec2.IVpc
+    vpc_subnets: ec2.SubnetSelection
+    security_group: ec2.ISecurityGroup
+    vpc_endpoints: bool
 
 
 class HealthMonitor(Construct):
@@ -99,7 +115,8 @@ class HealthMonitor(Construct):
         """
         super().__init__(scope, id)
         self.deployment_name = validate_deployment_name(deployment_name)
-        self.region = Stack.of(self).region
+        stack = Stack.of(self)
+        self.region = stack.region
         self.clusters = tuple(clusters)
         self.schedule = schedule or Duration.minutes(_DEFAULT_SCHEDULE_MINUTES)
         probe_budget = probe_budget or Duration.seconds(_DEFAULT_BUDGET_SECONDS)
@@ -116,7 +133,7 @@ class HealthMonitor(Construct):
         if vpc:
             refuse_isolated_subnets(vpc, vpc_subnets)
             security_group = security_group or outbound_only(self, vpc)
-        environment = self._environment(witness_region, probe_budget)
+        environment = self._environment(stack, witness_region, probe_budget)
         self.function = lambda_.Function(
             self,
             "Function",
@@ -147,11 +164,14 @@ class HealthMonitor(Construct):
         if vpc and vpc_endpoints:
             add_endpoints(self, vpc)
         if encryption_key:
-            self._permit_key(encryption_key)
+            encryption_key.grant_decrypt(self._role)
         self.rule = self._rule()
         self.first_probe = self._probe_during_deployment(environment)
+        self._accept_findings(encryption_key)
 
-    def metric(self, metric_name: str, cluster_region: str, *, statistic: str = "Minimum") -> cloudwatch.Metric:
+    def metric(
+        self, metric_name: str, cluster_region: str, *, statistic: str = "Minimum", period: Duration | None = None
+    ) -> cloudwatch.Metric:
         """What this monitor puts for the cluster in *cluster_region*, one datapoint a run.
 
         Args:
@@ -159,6 +179,7 @@ class HealthMonitor(Construct):
                 (milliseconds) or ``ProbeAttempts`` (count).
             cluster_region: Region of either cluster.
             statistic: Default: Minimum.
+            period: Length of a datapoint. Default: the schedule.
         """
         return health_metric(
             self.deployment_name,
@@ -166,7 +187,7 @@ class HealthMonitor(Construct):
             cluster_region=cluster_region,
             observer_region=self.region,
             statistic=statistic,
-            period=self.schedule,
+            period=period or self.schedule,
         )
 
     def _refuse_wrong_use(self, budget: Duration) -> None:
@@ -189,11 +210,11 @@ class HealthMonitor(Construct):
                 f"The monitor {self.node.path!r} got clusters in {regions}: a pair is two, in two Regions."
             )
 
-    def _environment(self, witness_region: str | None, budget: Duration) -> dict[str, str]:
+    def _environment(self, stack: Stack, witness_region: str | None, budget: Duration) -> dict[str, str]:
         watched = [{"arn": one.cluster_arn, "endpoint": one.cluster_endpoint} for one in self.clusters]
         return {
             "DEPLOYMENT": self.deployment_name,
-            "CLUSTERS": Stack.of(self).to_json_string(watched),
+            "CLUSTERS": stack.to_json_string(watched),
             **({"WITNESS_REGION": witness_region} if witness_region else {}),
             "BUDGET_SECONDS": f"{budget.to_seconds():g}",
         }
@@ -213,28 +234,26 @@ class HealthMonitor(Construct):
             )
         )
 
-    def _permit_key(self, key: kms.IKey) -> None:
-        key.grant_decrypt(self._role)
-        stack = Stack.of(self)
-        groups = stack.format_arn(
-            service="logs", resource="log-group", resource_name="*", arn_format=ArnFormat.COLON_RESOURCE_NAME
+    def _accept_findings(self, encryption_key: kms.IKey | None) -> None:
+        accept(
+            self,
+            {
+                **LAMBDA_FINDINGS,
+                **versions_of([self.function]),
+                "IAM5[Resource::*]": "PutMetricData, X-Ray and network interfaces have no resource type.",
+                "LambdaAsyncFailureDestination": "Its dead-letter queue has what failed.",
+                "SQSRedrivePolicy": "It is the dead-letter queue.",
+                **ENDPOINT_FINDINGS,
+            },
         )
-        key.add_to_resource_policy(
-            iam.PolicyStatement(
-                # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html
-                actions=[
-                    "kms:Encrypt",
-                    "kms:Decrypt",
-                    "kms:ReEncryptFrom",
-                    "kms:ReEncryptTo",
-                    "kms:GenerateDataKey",
-                    "kms:DescribeKey",
-                ],
-                principals=[iam.ServicePrincipal(f"logs.{stack.region}.amazonaws.com")],
-                resources=["*"],  # in a key's policy that is the key
-                conditions={"ArnLike": {"kms:EncryptionContext:aws:logs:arn": groups}},
-            )
+        skip(self.function, LAMBDA_CHECKS)
+        skip(self.dead_letter_queue, {"CKV_AWS_27": "SQS encrypts it with a key of its own."})
+        skip(
+            self._role.node.find_child("DefaultPolicy"),
+            {"CKV_AWS_111": "PutMetricData has no resource type, a condition on the namespace fences it."},
         )
+        if not encryption_key:
+            skip(self._log_group, LOG_CHECKS)
 
     def _rule(self) -> events.Rule:
         rule = events.Rule(
@@ -262,6 +281,7 @@ class HealthMonitor(Construct):
             log_group=self._log_group,
             framework_on_event_role=function_role(self, "FrameworkOnEventRole", self._log_group),
         )
+        skip(provider.node.find_child("framework-onEvent"), LAMBDA_CHECKS)
         probe = CustomResource(
             self,
             "FirstProbe",

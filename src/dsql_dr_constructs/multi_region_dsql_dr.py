@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from aws_cdk import CfnOutput, Duration, RemovalPolicy, Stack, Token
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
 from constructs import Construct
 
 from .alarm_settings import AlarmSettings
@@ -14,10 +15,10 @@ from .cluster_peering import ClusterPeering, deploy_after
 from .deployment_name import default_deployment_name, refuse_doubled_name, validate_deployment_name
 from .dr_dashboard import DrDashboard
 from .health_alarms import HealthAlarms, Paging
-from .health_monitor import HealthMonitor
+from .health_monitor import HealthMonitor, MonitorOptions
 from .multi_region_monitoring import MultiRegionMonitoring
 from .regional_cluster import IRegionalCluster, RegionalCluster
-from .regional_stack import default_account, regional_stack
+from .regional_stack import default_account, refuse_keys_of_other_regions, regional_stack
 from .regions import RegionSet, validate_topology
 
 
@@ -71,6 +72,8 @@ class MultiRegionDsqlDr(Construct):
         schedule: Duration | None = None,
         paging: Paging = "composite",
         alarm_settings: AlarmSettings | None = None,
+        monitor_options: Mapping[str, MonitorOptions] | None = None,
+        encryption_keys: Mapping[str, kms.IKey] | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> None:
         """
@@ -95,11 +98,16 @@ class MultiRegionDsqlDr(Construct):
             schedule: Time between two runs of a monitor; whole minutes, 1 to 60. Default: 2 minutes.
             paging: ``"composite"``: one alarm pages for all; ``"each"``: each for itself. Default: composite.
             alarm_settings: Thresholds of the alarms. Default: as `AlarmSettings` says.
+            monitor_options: What the monitor in a Region should have, by the Region's name: a network, memory, tracing
+                and the like; see `MonitorOptions`. Default: as `HealthMonitor` says.
+            encryption_keys: Keys of yours for clusters, logs, monitors and topics, one by the name of each Region that
+                has a stack; their policies are extended for CloudWatch. Default: keys that AWS owns, and a new one for
+                each topic.
             tags: Tags on every resource of all stacks. Default: none.
 
         Raises:
             ValueError: Regions that cannot form a pair, a bad or doubled deployment name, a bad email or schedule,
-                topics of other Regions, or DESTROY with deletion protection on.
+                topics, keys or options of other Regions, or DESTROY with deletion protection on.
         """
         super().__init__(scope, id)
         validate_topology(primary_region, secondary_region, witness_region, region_set)
@@ -108,6 +116,9 @@ class MultiRegionDsqlDr(Construct):
         )
         self.account = account or default_account(self)
         refuse_doubled_name(self, self.deployment_name, self.account)
+        keys = dict(encryption_keys or {})
+        observed = witness_observer and monitoring
+        refuse_keys_of_other_regions(keys, [primary_region, secondary_region, *([witness_region] if observed else [])])
         self._stacks: list[Stack] = []
         clusters = []
         for role, region in (("Primary", primary_region), ("Secondary", secondary_region)):
@@ -127,6 +138,7 @@ class MultiRegionDsqlDr(Construct):
                 witness_region=witness_region,
                 removal_policy=removal_policy,
                 deletion_protection=deletion_protection,
+                encryption_key=keys.get(region),
             )
             _outputs(stack, cluster)
             clusters.append(cluster)
@@ -139,9 +151,10 @@ class MultiRegionDsqlDr(Construct):
             witness_region=witness_region,
             deployment_name=self.deployment_name,
             removal_policy=removal_policy,
-            registry_regions=[witness_region] if monitoring and witness_observer else [],
+            registry_regions=[witness_region] if observed else [],
             timeout=peering_timeout,
             verify_on_deploy=verify_on_deploy,
+            encryption_key=keys.get(secondary_region),
         )
         self.monitoring = None
         if monitoring:
@@ -161,6 +174,8 @@ class MultiRegionDsqlDr(Construct):
                 schedule=schedule,
                 paging=paging,
                 alarm_settings=alarm_settings,
+                monitor_options=monitor_options,
+                encryption_keys=encryption_keys,
                 tags=tags,
             )
             for stack in self.monitoring.stacks:

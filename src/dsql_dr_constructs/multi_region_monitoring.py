@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from aws_cdk import Duration, Stack
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
@@ -14,9 +15,14 @@ from .alerting_topic import AlertingTopic
 from .deployment_name import refuse_doubled_name, validate_deployment_name
 from .dr_dashboard import DrDashboard
 from .health_alarms import HealthAlarms, Paging
-from .health_monitor import HealthMonitor
+from .health_monitor import HealthMonitor, MonitorOptions
 from .regional_cluster import IRegionalCluster, RegionalCluster
-from .regional_stack import default_account, regional_stack
+from .regional_stack import (
+    default_account,
+    refuse_keys_of_other_regions,
+    refuse_other_regions,
+    regional_stack,
+)
 
 _DSQL_ARN = r"arn:[a-z-]+:dsql:([a-z0-9-]+):(\d{12}):cluster/([a-z0-9]+)"
 
@@ -50,6 +56,8 @@ class MultiRegionMonitoring(Construct):
         schedule: Duration | None = None,
         paging: Paging = "composite",
         alarm_settings: AlarmSettings | None = None,
+        monitor_options: Mapping[str, MonitorOptions] | None = None,
+        encryption_keys: Mapping[str, kms.IKey] | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> None:
         """
@@ -73,11 +81,15 @@ class MultiRegionMonitoring(Construct):
             schedule: Time between two runs of a monitor; whole minutes, 1 to 60. Default: 2 minutes.
             paging: ``"composite"`` or ``"each"``; see `HealthAlarms`. Default: composite.
             alarm_settings: Thresholds of the alarms. Default: as `AlarmSettings` says.
+            monitor_options: What the monitor in a Region should have, by the Region's name: a network, memory, tracing
+                and the like; see `MonitorOptions`. Default: as `HealthMonitor` says.
+            encryption_keys: Keys of yours for topics and monitors, one by the name of each observing Region; their
+                policies are extended for CloudWatch. Default: a new key for each topic.
             tags: Tags on every resource. Default: none.
 
         Raises:
             ValueError: not two ARNs of clusters in two Regions, a witness observer without a witness, a bad email or
-                schedule, topics of other Regions, or a bad or doubled deployment name.
+                schedule, topics, keys or options of other Regions, or a bad or doubled deployment name.
         """
         super().__init__(scope, id)
         self.deployment_name = validate_deployment_name(deployment_name)
@@ -95,6 +107,9 @@ class MultiRegionMonitoring(Construct):
             if not witness_region:
                 raise ValueError("witness_observer is on and there is no witness_region: give the pair's.")
             observers["Witness"] = witness_region
+        self._options, self._keys = dict(monitor_options or {}), dict(encryption_keys or {})
+        refuse_other_regions("monitor_options", self._options, observers.values(), each=False)
+        refuse_keys_of_other_regions(self._keys, observers.values())
         self._stacks = {
             region: regional_stack(
                 scope,
@@ -113,11 +128,12 @@ class MultiRegionMonitoring(Construct):
                 stack,
                 "Alerts",
                 emails=alert_emails,
+                encryption_key=None if topic_arns else self._keys.get(region),
                 existing_topic=sns.Topic.from_topic_arn(stack, "Topic", topic_arns[region]) if topic_arns else None,
             )
             for region, stack in self._stacks.items()
         }
-        self._monitors = {region: self._monitor(stack, schedule) for region, stack in self._stacks.items()}
+        self._monitors = {region: self._monitor(stack, region, schedule) for region, stack in self._stacks.items()}
         self._alarms = {
             region: HealthAlarms(
                 stack,
@@ -140,7 +156,7 @@ class MultiRegionMonitoring(Construct):
             schedule=schedule,
         )
 
-    def _monitor(self, stack: Stack, schedule: Duration) -> HealthMonitor:
+    def _monitor(self, stack: Stack, observer: str, schedule: Duration) -> HealthMonitor:
         return HealthMonitor(
             stack,
             "Monitor",
@@ -148,6 +164,8 @@ class MultiRegionMonitoring(Construct):
             clusters=[self._cluster(stack, region) for region in self._regions],
             witness_region=self._witness_region,
             schedule=schedule,
+            encryption_key=self._keys.get(observer),
+            **self._options.get(observer, {}),
         )
 
     def _cluster(self, stack: Stack, region: str) -> IRegionalCluster:

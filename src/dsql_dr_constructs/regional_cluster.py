@@ -14,6 +14,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
+from .accepted_findings import ENDPOINT_FINDINGS, accept
 from .cluster_metrics import ClusterMetrics
 from .runtime.cluster_peering.registry import registry_path
 
@@ -85,7 +86,7 @@ class IRegionalCluster(Construct, ClusterMetrics):
                 f"The VPC endpoint service of {self.node.path!r} is not known: give vpc_endpoint_service_name to "
                 "from_cluster_attributes (aws dsql get-vpc-endpoint-service-name shows it)."
             )
-        return ec2.InterfaceVpcEndpoint(
+        endpoint = ec2.InterfaceVpcEndpoint(
             self,
             id,
             vpc=vpc,
@@ -94,6 +95,8 @@ class IRegionalCluster(Construct, ClusterMetrics):
             security_groups=list(security_groups) if security_groups else None,
             private_dns_enabled=private_dns_enabled,
         )
+        accept(endpoint, ENDPOINT_FINDINGS)
+        return endpoint
 
 
 class RegionalCluster(IRegionalCluster):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from aws_cdk import Environment, Stack, Stage, Tags, Token
+from aws_cdk import aws_kms as kms
 from constructs import Construct
 
 
@@ -47,3 +48,31 @@ def default_account(construct: Construct) -> str | None:
     stage = Stage.of(construct)
     account = (stage.account if stage else None) or os.environ.get("CDK_DEFAULT_ACCOUNT")
     return None if account and Token.is_unresolved(account) else account
+
+
+def refuse_other_regions(what: str, given: Iterable[str], regions: Iterable[str], *, each: bool) -> None:
+    """
+    Raises:
+        ValueError: *given* by Region, under the name *what*, has another Region than *regions*, or, with *each*, not
+            every one.
+    """
+    found, allowed = sorted(given), sorted(regions)
+    if set(found) - set(allowed) or (each and found and found != allowed):
+        raise ValueError(
+            f"{what} has {', '.join(found)}: {'one is needed for each of' if each else 'allowed are'} "
+            f"{', '.join(allowed)}, by the Region's name."
+        )
+
+
+def refuse_keys_of_other_regions(keys: Mapping[str, kms.IKey], regions: Iterable[str]) -> None:
+    """
+    Raises:
+        ValueError: *keys* has not exactly *regions*, or a key is not in the Region that it is given for.
+    """
+    refuse_other_regions("encryption_keys", keys, regions, each=True)
+    for region, key in keys.items():
+        if not Token.is_unresolved(key.env.region) and key.env.region != region:
+            raise ValueError(
+                f"encryption_keys has a key of {key.env.region} for {region}: a key works in its own Region only; "
+                "give one that a stack there has, or replicate it."
+            )

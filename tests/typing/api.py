@@ -22,6 +22,7 @@ from dsql_dr_constructs import (
     HealthAlarms,
     HealthMonitor,
     IRegionalCluster,
+    MonitorOptions,
     MultiRegionDsqlDr,
     MultiRegionMonitoring,
     RegionalCluster,
@@ -87,6 +88,13 @@ def peering(stack: cdk.Stack, cluster: RegionalCluster, peer: RegionalCluster) -
 
 def a_watch(app: cdk.App) -> MultiRegionMonitoring:
     return MultiRegionMonitoring(app, "Orders", deployment_name="orders", cluster_arns=["arn:1", "arn:2"])
+
+
+def own_keys_and_network(app: cdk.App, vpc: ec2.IVpc, key: kms.IKey) -> MultiRegionDsqlDr:
+    options: MonitorOptions = {"vpc": vpc, "tracing": True}
+    return MultiRegionDsqlDr(
+        app, "Orders", monitor_options={"us-east-1": options, "us-west-2": {}}, encryption_keys={"us-east-1": key}
+    )
 
 
 def topology() -> bool:

@@ -35,7 +35,8 @@ def _described(name: str, found: Any) -> Iterator[str]:
         bases = ", ".join(one.__name__ for one in found.__bases__ if one is not object)
         yield f"class {name}({bases})"
         made = {one.name: one.default_factory() for one in _fields(found) if one.default_factory is not MISSING}
-        yield from _signature(f"{name}.__init__", found.__init__, made)
+        if not issubclass(found, dict):  # a TypedDict has its keys only
+            yield from _signature(f"{name}.__init__", found.__init__, made)
         for attribute in sorted(_own(found)):
             value = inspect.getattr_static(found, attribute, None)
             if isinstance(value, property):
@@ -43,7 +44,8 @@ def _described(name: str, found: Any) -> Iterator[str]:
             elif callable(value) or isinstance(value, (staticmethod, classmethod)):
                 yield from _signature(f"{name}.{attribute}", getattr(found, attribute))
             else:
-                yield f"{name}.{attribute}: {inspect.get_annotations(found).get(attribute, 'Any')}"
+                annotation = inspect.get_annotations(found).get(attribute, "Any")
+                yield f"{name}.{attribute}: {getattr(annotation, '__forward_arg__', annotation)}"
     elif callable(found):
         yield from _signature(name, found)
     else:

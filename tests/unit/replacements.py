@@ -6,11 +6,17 @@ from typing import Any
 
 import aws_cdk as cdk
 from aws_cdk import assertions
+from aws_cdk import aws_kms as kms
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
 from dsql_dr_constructs import AlarmSetting, AlarmSettings, MultiRegionDsqlDr
 
 ARNS = [f"arn:aws:sns:{region}:111111111111:ops" for region in ("us-east-1", "us-west-2")]
+_ELSEWHERE = cdk.App()
+KEYS = {
+    region: kms.Key.from_key_arn(cdk.Stack(_ELSEWHERE, region), "Key", f"arn:aws:kms:{region}:111111111111:key/own")
+    for region in ("us-east-1", "us-west-2")
+}
 CHANGES: dict[str, dict[str, Any]] = {
     "the construct's id": {"id": "Renamed"},
     "`primary_region`": {"primary_region": "us-east-2", "witness_region": "us-east-1"},
@@ -30,6 +36,8 @@ CHANGES: dict[str, dict[str, Any]] = {
     "`schedule`": {"schedule": cdk.Duration.minutes(1)},
     "`paging`": {"paging": "each"},
     "`alarm_settings`": {"alarm_settings": AlarmSettings(commit_latency=AlarmSetting(threshold=200))},
+    "`monitor_options`": {"monitor_options": {"us-east-1": {"memory_size": 512}}},
+    "`encryption_keys`": {"encryption_keys": KEYS},
     "`tags`": {"tags": {"team": "orders"}},
 }
 """Each parameter of the one line, changed from its default. `witness_region` is compared with a pair in Europe."""

@@ -12,6 +12,7 @@ import aws_cdk as cdk
 import pytest
 from aws_cdk import assertions
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
 from constructs import Construct
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -449,3 +450,67 @@ def test_assets_are_the_same_from_another_folder_on_another_day_beside_another_p
     assert hashes() == before
     (copy / "health_monitor" / "watch.py").write_text("changed")
     assert hashes() != before
+
+
+# keys and networks of the user's
+
+
+def keys_in(app: cdk.App, *regions: str) -> dict[str, kms.IKey]:
+    stacks = [cdk.Stack(app, f"Keys-{region}", env=cdk.Environment(region=region)) for region in regions]
+    return {stack.region: kms.Key(stack, "Key", enable_key_rotation=True) for stack in stacks}
+
+
+def key_of(app: cdk.App, region: str) -> kms.IKey:
+    stack = app.node.find_child(f"Keys-{region}")
+    assert isinstance(stack, cdk.Stack)
+    return kms.Key(stack, "Another", enable_key_rotation=True)
+
+
+def test_own_keys_encrypt_everything_that_keeps_something_in_their_region(app: cdk.App) -> None:
+    keys = keys_in(app, "us-east-1", "us-west-2")
+    pair = MultiRegionDsqlDr(app, "Orders", encryption_keys=keys)
+    encrypted = {
+        "AWS::DSQL::Cluster": "KmsEncryptionKey",
+        "AWS::Logs::LogGroup": "KmsKeyId",
+        "AWS::SNS::Topic": "KmsMasterKeyId",
+    }
+    for stack in pair.stacks:
+        own = f"Keys-{stack.region}:ExportsOutputFnGetAttKey"
+        found = [one for one in resources(stack).values() if one["Type"] in encrypted]
+        assert found
+        for one in found:
+            assert own in str(one["Properties"][encrypted[one["Type"]]])
+        assert "AWS::KMS::Key" not in {one["Type"] for one in resources(stack).values()}
+    for region, key in keys.items():
+        [resource] = resources(cdk.Stack.of(key)).values()
+        admitted = [one["Principal"].get("Service") for one in resource["Properties"]["KeyPolicy"]["Statement"]]
+        assert admitted == [None, f"logs.{region}.amazonaws.com", "cloudwatch.amazonaws.com"]
+
+
+def test_options_of_a_monitor_go_to_the_one_in_their_region(app: cdk.App) -> None:
+    pair = MultiRegionDsqlDr(app, "Orders", monitor_options={"us-west-2": {"memory_size": 512}})
+    memory = {
+        region: next(
+            one["Properties"]["MemorySize"]
+            for one in resources(cdk.Stack.of(monitor)).values()
+            if one["Type"] == "AWS::Lambda::Function" and one["Properties"].get("FunctionName")
+        )
+        for region, monitor in pair.monitors.items()
+    }
+    assert memory == {"us-east-1": 256, "us-west-2": 512}
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (lambda app: {"encryption_keys": keys_in(app, "us-east-1")}, "one is needed for each of us-east-1, us-west-2"),
+        (
+            lambda app: {"encryption_keys": {**keys_in(app, "us-east-1"), "us-west-2": key_of(app, "us-east-1")}},
+            "a key of us-east-1 for us-west-2: a key works in its own Region only",
+        ),
+        (lambda app: {"monitor_options": {"us-east-2": {"tracing": True}}}, "allowed are us-east-1, us-west-2"),
+    ],
+)
+def test_keys_and_options_of_other_regions_are_refused(app: cdk.App, options: Any, sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        MultiRegionDsqlDr(app, "Orders", **options(app))

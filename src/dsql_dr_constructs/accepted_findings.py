@@ -1,0 +1,62 @@
+"""Why what scanners find in our templates is meant, beside what they find it in, where cdk-nag 3 and checkov look."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from aws_cdk import CfnResource, Stack
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct, IConstruct
+
+_NAG_PACKS = ("AwsSolutions", "HIPAA.Security", "NIST.800.53.R5", "PCI.DSS.321", "Serverless")
+
+SEE_MONITOR = "a parameter of HealthMonitor"
+LAMBDA_FINDINGS = {
+    "LambdaConcurrency": f"Reserving fails in new accounts, whose quota is 10; {SEE_MONITOR}.",
+    "LambdaDLQ": "CloudFormation and the waiter wait for these functions, and hear of failures at once.",
+    "LambdaInsideVPC": f"They call public APIs of AWS over TLS; a network is {SEE_MONITOR}.",
+    "LambdaTracing": f"It costs, and the log says how long what took; {SEE_MONITOR}.",
+    "LambdaDefaultMemorySize": "Those of the CDK's Provider only pass on.",
+    "CloudWatchLogGroupEncrypted": "CloudWatch Logs encrypts every log group; a key of yours is a parameter.",
+    "IAMNoInlinePolicy": "A policy for one role goes with it; a managed one could be attached elsewhere.",
+}
+LAMBDA_CHECKS = {
+    "CKV_AWS_115": LAMBDA_FINDINGS["LambdaConcurrency"],
+    "CKV_AWS_116": LAMBDA_FINDINGS["LambdaDLQ"],
+    "CKV_AWS_117": LAMBDA_FINDINGS["LambdaInsideVPC"],
+    "CKV_AWS_173": f"Lambda encrypts it, names are no secrets, and a key is {SEE_MONITOR}.",
+}
+ENDPOINT_FINDINGS = dict.fromkeys(
+    ("EC23", "EC2RestrictedCommonPorts", "EC2RestrictedSSH"),
+    "The rule cannot read addresses: endpoints are open to their network only.",
+)
+LOG_CHECKS = {"CKV_AWS_158": LAMBDA_FINDINGS["CloudWatchLogGroupEncrypted"]}
+
+
+def versions_of(functions: Sequence[lambda_.IFunction]) -> dict[str, str]:
+    """The finding that the CDK's Provider may call any version of each of *functions*, all in one stack."""
+    arns = Stack.of(functions[0]).resolve([one.function_arn for one in functions])
+    return {
+        f"IAM5[Resource::<{arn['Fn::GetAtt'][0]}.Arn>:*]": "Versions of this very function, granted by the Provider."
+        for arn in arns
+    }
+
+
+def accept(construct: Construct, reasons: Mapping[str, str]) -> None:
+    """Tell cdk-nag: in *construct*, the finding of each rule, called without its pack, is meant.
+
+    This is what ``cdk.Validations.of(construct).acknowledge`` writes, which the lowest aws-cdk-lib does not have.
+    """
+    rules = {f"{pack}-{rule}": reason for rule, reason in reasons.items() for pack in _NAG_PACKS}
+    construct.node.add_metadata("aws:cdk:acknowledged-rules", rules)
+
+
+def skip(construct: IConstruct, reasons: Mapping[str, str]) -> None:
+    """Tell checkov: these checks of *construct*'s resource are failed on purpose.
+
+    Source: https://www.checkov.io/2.Basics/Suppressing%20and%20Skipping%20Policies.html
+    """
+    resource = construct.node.default_child
+    if isinstance(resource, CfnResource):
+        skipped = [{"id": check, "comment": reason} for check, reason in reasons.items()]
+        resource.add_metadata("checkov", {"skip": skipped})
