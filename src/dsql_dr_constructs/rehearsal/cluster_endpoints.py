@@ -1,4 +1,4 @@
-"""The endpoints of the embedded clusters: TLS, SNI and PostgreSQL's protocol up to the request for authentication.
+"""The endpoints of the embedded clusters: TLS, SNI and PostgreSQL's protocol up to the token, and SQL.
 
 Source: https://docs.aws.amazon.com/aurora-dsql/latest/userguide/troubleshooting.html
 """
@@ -6,22 +6,28 @@ Source: https://docs.aws.amazon.com/aurora-dsql/latest/userguide/troubleshooting
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
 import ssl
 import struct
 import threading
 import time
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 import trustme
 
 from .dsql import Dsql
 from .faults import Faults
+from .function_permissions import refusal, role_of
 
 SERVICE = "postgresql"
 """What faults call the endpoints."""
-CALL = "Connect"
+CONNECT, QUERY = "Connect", "Query"
+"""What faults call a new connection, and each message of an open one, in either direction."""
 
 _SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 _PASSWORD_WANTED = b"R" + struct.pack("!ii", 8, 3)  # DSQL takes the token as the password
@@ -49,12 +55,15 @@ class ClusterEndpoints:
 
     Args:
         dsql: Knows the clusters.
-        faults: ``error`` and ``silence`` of the call ``Connect`` of the service ``postgresql`` are for here.
+        faults: ``error`` and ``silence`` of the calls ``Connect`` and ``Query`` of the service ``postgresql`` are for
+            here.
+        database: Opens a connection to what speaks SQL behind all of them, as a pair has one database. Default: none.
     """
 
-    def __init__(self, dsql: Dsql, faults: Faults) -> None:
+    def __init__(self, dsql: Dsql, faults: Faults, database: Callable[[], socket.socket] | None = None) -> None:
         self._dsql = dsql
         self._faults = faults
+        self._database = database
         self._authority = trustme.CA()
         self._contexts: dict[str, ssl.SSLContext] = {}
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -65,8 +74,10 @@ class ClusterEndpoints:
         folder.mkdir(parents=True, exist_ok=True)
         certificate = folder / "authority.pem"
         self._authority.cert_pem.write_to_path(str(certificate))
-        (folder / "sitecustomize.py").write_text(_RESOLVER.replace("{port}", str(self._listener.getsockname()[1])))
-        return {"SSL_CERT_FILE": str(certificate), "PYTHONPATH": str(folder)}
+        port = str(self._listener.getsockname()[1])
+        (folder / "sitecustomize.py").write_text(_RESOLVER.replace("{port}", port))
+        for_libpq = {"PGHOSTADDR": "127.0.0.1", "PGPORT": port}
+        return {"SSL_CERT_FILE": str(certificate), "PYTHONPATH": str(folder), **for_libpq}
 
     def _listen(self) -> None:
         while True:
@@ -81,10 +92,47 @@ class ClusterEndpoints:
             plain.sendall(b"S")
             asked: list[str] = []
             with self._context(asked).wrap_socket(plain, server_side=True) as encrypted:
-                (length,) = struct.unpack("!i", encrypted.recv(4))
-                encrypted.recv(length - 4)
-                encrypted.sendall(self._answer(asked[0] if asked else None))
-                encrypted.recv(1)
+                name = asked[0] if asked else None
+                startup = _read(encrypted)
+                answer = self._answer(name)
+                encrypted.sendall(answer)
+                password = _read(encrypted, typed=True) if answer is _PASSWORD_WANTED else b""
+                if name and password:
+                    self._authenticated(name, encrypted, startup, password.rstrip(b"\0").decode())
+
+    def _authenticated(self, name: str, client: ssl.SSLSocket, startup: bytes, token: str) -> None:
+        refused = self._refusal(name, startup, token)
+        if refused or not self._database:
+            client.sendall(_error("28000", refused or "no database is behind this endpoint: give EmbeddedAws one"))
+            return
+        with self._database() as database:
+            database.sendall(struct.pack("!i", len(startup) + 4) + startup)
+            while True:
+                waiting = [client] if client.pending() else select.select([client, database], [], [])[0]
+                for one in waiting:
+                    data = one.recv(65536)
+                    if not data or self._faults.strike(("error", "silence"), _region(name), SERVICE, QUERY):
+                        return
+                    (database if one is client else client).sendall(data)
+
+    def _refusal(self, name: str, startup: bytes, token: str) -> str | None:
+        """As the service looks at a token: for this endpoint, this kind of role, in time, and allowed by IAM.
+
+        Source: https://docs.aws.amazon.com/aurora-dsql/latest/userguide/authentication-authorization.html
+        """
+        host, _, query = token.partition("/?")
+        found = dict(parse_qsl(query))
+        fields = startup[4:].split(b"\0")
+        user = dict(zip(fields[::2], fields[1::2], strict=False)).get(b"user", b"").decode()
+        action = "DbConnectAdmin" if user == "admin" else "DbConnect"
+        role = role_of(found.get("X-Amz-Security-Token"))
+        arn = self._dsql.arn_at(name)
+        if host != name or found.get("Action") != action or not arn:
+            return "unable to accept connection, access denied"
+        signed = datetime.strptime(found["X-Amz-Date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=timezone.utc)
+        if datetime.now(timezone.utc) - signed > timedelta(seconds=int(found["X-Amz-Expires"])):
+            return "unable to accept connection, access denied: the token is too old"
+        return refusal(role, f"dsql:{action}", arn, _region(name), {}) if role else None
 
     def _context(self, asked: list[str]) -> ssl.SSLContext:
         """For one visit, which notes in *asked* whom it is for."""
@@ -94,7 +142,7 @@ class ClusterEndpoints:
             if server_name:
                 asked.append(server_name)
                 encrypted.context = self._certified(server_name)
-                if self._faults.strike(("silence",), _region(server_name), SERVICE, CALL):
+                if self._faults.strike(("silence",), _region(server_name), SERVICE, CONNECT):
                     time.sleep(_SILENCE_SECONDS)
 
         self._authority.issue_cert("localhost").configure_cert(context)
@@ -111,13 +159,31 @@ class ClusterEndpoints:
     def _answer(self, name: str | None) -> bytes:
         if name is None:
             return _error("28000", "unable to accept connection, sni was not received")
-        fault = self._faults.strike(("error",), _region(name), SERVICE, CALL)
+        fault = self._faults.strike(("error",), _region(name), SERVICE, CONNECT)
         if fault:
             return _error("XX000", fault.message)
         status = self._dsql.status_at(name)
         if status not in _SERVING:
             return _error("57P03", f"unable to accept connection, cluster is {status}")
         return _PASSWORD_WANTED
+
+
+def _read(client: ssl.SSLSocket, *, typed: bool = False) -> bytes:
+    """One message without its length, and without its type if it is *typed*; nothing if the client has gone."""
+    head = b""
+    while len(head) < 4 + typed:
+        more = client.recv(4 + typed - len(head))
+        if not more:
+            return b""
+        head += more
+    missing = int.from_bytes(head[-4:], "big") - 4
+    body = b""
+    while len(body) < missing:
+        more = client.recv(missing - len(body))
+        if not more:
+            return b""
+        body += more
+    return body
 
 
 def _region(name: str) -> str:

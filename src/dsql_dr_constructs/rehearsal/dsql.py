@@ -170,6 +170,11 @@ class Dsql:
             self._settle()
             return next((one.status for one in self._clusters.values() if one.endpoint == endpoint), "not found")
 
+    def arn_at(self, endpoint: str) -> str | None:
+        """ARN of the cluster with *endpoint*, of any account."""
+        with self._lock:
+            return next((one.arn for one in self._clusters.values() if one.endpoint == endpoint), None)
+
     # what only the rehearsal can do
 
     def set_status(self, account: str, region: str, identifier: str, status: str) -> None:

@@ -49,6 +49,9 @@ class EmbeddedAws:
         time_scale: Length of a minute of EventBridge schedules and CloudWatch alarms, in minutes: with 1/60, a monitor
             that runs every 2 minutes runs every 2 seconds. Default: 1.
         enforce_permissions: Whether Lambda functions may only do what their role's policies allow. Default: True.
+        postgresql: ``host:port`` of a PostgreSQL on loopback that lets ``postgres`` in without a password. It is the
+            one database behind all endpoints, with DSQL's subset of SQL in force and tokens checked by IAM. Default:
+            none, and whoever authenticates is told so.
     """
 
     def __init__(
@@ -61,6 +64,7 @@ class EmbeddedAws:
         wait_scale: float = 0.05,
         time_scale: float = 1.0,
         enforce_permissions: bool = True,
+        postgresql: str | None = None,
     ) -> None:
         self.regions = list(regions)
         self.time_scale = time_scale
@@ -70,6 +74,7 @@ class EmbeddedAws:
             f"--transition-seconds={transition_seconds}",
             f"--time-scale={time_scale}",
             *(["--enforce-permissions"] if enforce_permissions else []),
+            *([f"--postgresql={postgresql}"] if postgresql else []),
         ]
         self._wait_scale = wait_scale
         self._process: subprocess.Popen[bytes] | None = None

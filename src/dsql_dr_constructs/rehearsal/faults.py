@@ -31,7 +31,8 @@ class Fault:
         service: Service as it signs its requests, for example ``dsql`` or ``ssm``; ``postgresql`` for the endpoints of
             clusters. Default: all.
         call: API call, for example ``UpdateCluster``. ``Peering`` is the transition of a pair to ACTIVE, which can be
-            stuck. Default: all.
+            stuck; ``Connect`` and ``Query`` are a new connection to an endpoint and a message of an open one. Default:
+            all.
         error: The error's code. Default: InternalServerException.
         message: The error's message.
         first: Only the first so many calls that match. Default: all.

@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import importlib
 import inspect
+import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -29,6 +31,9 @@ SEAMS: dict[str, dict[str, list[str] | None]] = {
         "execution_credentials": ["config"],
         "invalidate_worker": ["func_name", "qualifier", "account", "region"],
         "_emit_lambda_logs": ["func", "request_id", "log_text", "error", "duration_ms", "log_source"],
+    },
+    "ministack.core.pgproxy": {
+        "_handle_client": ["cluster_id", "backend_host", "backend_port", "c_reader", "c_writer"],
     },
     "ministack.services.cloudwatch_logs": {"_log_groups": None},
     "ministack.services.cloudwatch": {
@@ -236,3 +241,23 @@ def change_alarm(alarm: Alarm, state: str, reason: str) -> None:
 
 def _cloudwatch() -> Any:
     return importlib.import_module("ministack.services.cloudwatch")
+
+
+def speak_dsql(postgresql: str) -> Callable[[], socket.socket]:
+    """Opens connections to the PostgreSQL at ``host:port``, of which only DSQL's subset of SQL can be had.
+
+    ministack's own proxies listen at every address of the machine; this one is of loopback.
+    """
+    host, _, port = postgresql.rpartition(":")
+    handle: Any = importlib.import_module("ministack.core.pgproxy")._handle_client
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    async def visit(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await handle("pair", host, int(port), reader, writer)
+
+    async def serve() -> None:
+        async with await asyncio.start_server(visit, sock=listener) as server:
+            await server.serve_forever()
+
+    threading.Thread(target=lambda: asyncio.run(serve()), daemon=True, name="speaks-dsql").start()
+    return lambda: socket.create_connection(listener.getsockname())

@@ -40,7 +40,8 @@ def build(options: argparse.Namespace) -> Gateway:
     ministack_seams.keep_workers_of_other_regions()
     alarm_clock.start(options.time_scale)
     # functions inherit the process' environment
-    os.environ.update(ClusterEndpoints(dsql, faults).variables(Path("functions").resolve()))
+    database = ministack_seams.speak_dsql(options.postgresql) if options.postgresql else None
+    os.environ.update(ClusterEndpoints(dsql, faults, database).variables(Path("functions").resolve()))
     inner = importlib.import_module("ministack.app").app
     return Gateway(inner, dsql, faults, _action_and_resource, enforce=options.enforce_permissions)
 
@@ -53,6 +54,7 @@ def main() -> None:
     parser.add_argument("--delete-mode", choices=("wait", "return"), default="wait")
     parser.add_argument("--enforce-permissions", action="store_true")
     parser.add_argument("--time-scale", type=float, default=1.0)
+    parser.add_argument("--postgresql")
     options = parser.parse_args()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     asyncio.run(_serve(build(options), options.socket))
