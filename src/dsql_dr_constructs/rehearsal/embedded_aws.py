@@ -139,6 +139,11 @@ class EmbeddedAws:
             "AWS_EC2_METADATA_DISABLED": "true",
         }
 
+    def endpoint_variables(self) -> dict[str, str]:
+        """What lets psql, psycopg and Python find the clusters' endpoints on this machine and trust them."""
+        found: dict[str, str] = json.loads((self.directory / "endpoints.json").read_text())
+        return found
+
     def client(self, service: str, region: str) -> Any:
         """A boto3 client of this AWS."""
         return boto3.client(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import importlib
+import json
 import os
 import signal
 import sys
@@ -41,7 +42,9 @@ def build(options: argparse.Namespace) -> Gateway:
     alarm_clock.start(options.time_scale)
     # functions inherit the process' environment
     database = ministack_seams.speak_dsql(options.postgresql) if options.postgresql else None
-    os.environ.update(ClusterEndpoints(dsql, faults, database).variables(Path("functions").resolve()))
+    found = ClusterEndpoints(dsql, faults, database).variables(Path("functions").resolve())
+    os.environ.update(found)
+    Path("endpoints.json").write_text(json.dumps(found))  # for the parent
     inner = importlib.import_module("ministack.app").app
     return Gateway(inner, dsql, faults, _action_and_resource, enforce=options.enforce_permissions)
 

@@ -1,0 +1,75 @@
+"""The service in one Region: a function with a URL that only this account can call."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import aws_cdk as cdk
+import jsii
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from dsql_dr_constructs import MultiRegionDsqlDr, RegionalCluster
+
+SERVICE = Path(__file__).parent / "service"
+
+
+class OrdersStack(cdk.Stack):
+    def __init__(self, scope: Construct, id: str, *, pair: MultiRegionDsqlDr, **options: Any) -> None:
+        super().__init__(scope, id, **options)
+        # The registry says where both clusters are; the one of this Region comes first.
+        regions = sorted(
+            (pair.primary.cluster_region, pair.secondary.cluster_region), key=lambda one: one != self.region
+        )
+        clusters = [
+            RegionalCluster.from_registry(self, f"Cluster-{region}", deployment=pair.deployment_name, region=region)
+            for region in regions
+        ]
+        self.function = lambda_.Function(
+            self,
+            "Function",
+            runtime=lambda_.Runtime.PYTHON_3_13,
+            architecture=lambda_.Architecture.ARM_64,
+            handler="handler.handle",
+            code=with_requirements(SERVICE),
+            memory_size=512,
+            timeout=cdk.Duration.seconds(15),
+            log_group=logs.LogGroup(
+                self, "Logs", retention=logs.RetentionDays.ONE_MONTH, removal_policy=cdk.RemovalPolicy.DESTROY
+            ),
+            environment={"ENDPOINTS": ",".join(one.cluster_endpoint for one in clusters)},
+        )
+        pair.grant_connect(self.function)  # to both, so that it can fail over
+        url = self.function.add_function_url(auth_type=lambda_.FunctionUrlAuthType.AWS_IAM)
+        cdk.CfnOutput(self, "Url", value=url.url)
+        cdk.CfnOutput(self, "RoleArn", value=self.function.role.role_arn if self.function.role else "")
+
+
+def with_requirements(folder: Path) -> lambda_.Code:
+    """*folder* with what its requirements.txt names, installed by pip for Lambda; no Docker is needed."""
+    return lambda_.Code.from_asset(
+        str(folder),
+        bundling=cdk.BundlingOptions(image=cdk.DockerImage.from_registry("unused"), local=_Pip(folder)),
+    )
+
+
+@jsii.implements(cdk.ILocalBundling)
+class _Pip:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def try_bundle(self, output_dir: str, *, image: Any = None, **_: Any) -> bool:
+        for_lambda = ["--platform=manylinux2014_aarch64", "--python-version=3.13", "--only-binary=:all:"]
+        if "AWS_ENDPOINT_URL" in os.environ:  # an embedded AWS runs functions on this machine
+            for_lambda = []
+        command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *for_lambda]
+        requirements = self._folder / "requirements.txt"
+        subprocess.run([*command, f"--target={output_dir}", f"--requirement={requirements}"], check=True)
+        for one in self._folder.glob("*.py"):
+            (Path(output_dir) / one.name).write_bytes(one.read_bytes())
+        return True

@@ -1,0 +1,36 @@
+"""The function's URL: PUT /<id> with {"item": ..., "quantity": ...} stores an order, GET /<id> shows it."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+from uuid import UUID
+
+from orders import Order, Orders, OtherContentsError, UnavailableError
+
+orders = Orders(os.environ["ENDPOINTS"].split(","))
+
+
+def handle(event: dict[str, Any], context: object) -> dict[str, Any]:
+    """Payload format 2.0: https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html"""
+    method = event["requestContext"]["http"]["method"]
+    try:
+        id = UUID(event["rawPath"].strip("/"))
+        if method == "PUT":
+            body = json.loads(event["body"])
+            order = Order(id, str(body["item"]), int(body["quantity"]))
+            return _answer(201 if orders.accept(order) else 200, order)
+        found = orders.find(id)
+        return _answer(200, found) if found else {"statusCode": 404}
+    except (ValueError, KeyError, TypeError):
+        return {"statusCode": 400, "body": json.dumps({"error": 'PUT /<uuid> with {"item": "...", "quantity": 1}'})}
+    except OtherContentsError:
+        return {"statusCode": 409, "body": json.dumps({"error": "This id belongs to an order with other contents."})}
+    except UnavailableError:
+        return {"statusCode": 503, "body": json.dumps({"error": "Try again with the same id, here or in the peer."})}
+
+
+def _answer(status: int, order: Order) -> dict[str, Any]:
+    body = {"id": str(order.id), "item": order.item, "quantity": order.quantity, "endpoint": orders.endpoint}
+    return {"statusCode": status, "headers": {"content-type": "application/json"}, "body": json.dumps(body)}
