@@ -22,7 +22,7 @@ from tests.postgresql import Postgresql
 
 REGIONS = ["us-east-1", "us-west-2"]
 ORDERS = 2_000
-CLIENTS = 8
+CLIENTS = 4
 
 
 @pytest.fixture
@@ -40,6 +40,9 @@ class Shop:
     aws: EmbeddedAws
     functions: dict[str, str]
 
+    def __post_init__(self) -> None:
+        self._clients = {region: self.aws.client("lambda", region) for region in REGIONS}
+
     def call(self, region: str, method: str, id: uuid.UUID, body: dict[str, Any] | None = None) -> dict[str, Any]:
         event = {
             "version": "2.0",
@@ -47,8 +50,7 @@ class Shop:
             "requestContext": {"http": {"method": method}},
             "body": json.dumps(body),
         }
-        client = self.aws.client("lambda", region)
-        answer = client.invoke(FunctionName=self.functions[region], Payload=json.dumps(event).encode())
+        answer = self._clients[region].invoke(FunctionName=self.functions[region], Payload=json.dumps(event).encode())
         said: dict[str, Any] = json.load(answer["Payload"])
         assert "FunctionError" not in answer, said
         return {"status": said["statusCode"], **json.loads(said.get("body") or "{}")}

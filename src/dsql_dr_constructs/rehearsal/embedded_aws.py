@@ -183,6 +183,8 @@ class EmbeddedAws:
     def _start(self) -> None:
         self._directory = Path(tempfile.mkdtemp(prefix="embedded-aws-"))
         with socket.socket() as listener:
+            # asyncio does not for a socket that it is given, and then each answer waits for 40 ms
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             listener.bind(("127.0.0.1", 0))
             listener.listen(256)
             port = listener.getsockname()[1]

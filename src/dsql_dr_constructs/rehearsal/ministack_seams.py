@@ -251,6 +251,7 @@ def speak_dsql(postgresql: str) -> Callable[[], socket.socket]:
     host, _, port = postgresql.rpartition(":")
     handle: Any = importlib.import_module("ministack.core.pgproxy")._handle_client
     listener = socket.create_server(("127.0.0.1", 0))
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # asyncio does not for a socket that it is given
 
     async def visit(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await handle("pair", host, int(port), reader, writer)
