@@ -72,8 +72,18 @@ def permit_network_interfaces(role: iam.Role) -> None:
 def add_endpoints(scope: Construct, vpc: ec2.IVpc) -> None:
     """CloudWatch's metrics and the DSQL API of this Region, without the NAT.
 
+    Raises:
+        ValueError: *vpc* was imported without its addresses, which the endpoints are open to.
+
     Source: https://docs.aws.amazon.com/aurora-dsql/latest/userguide/privatelink-managing-clusters.html
     """
+    try:
+        _ = vpc.vpc_cidr_block
+    except RuntimeError as error:  # the CDK's, with a trace of Node
+        raise ValueError(
+            f"The addresses of network {vpc.node.path!r} are not known, and its endpoints are open to them: give "
+            "vpc_cidr_block to Vpc.from_vpc_attributes, or leave the endpoints out with vpc_endpoints=False."
+        ) from error
     for service in ("monitoring", "dsql"):
         name = f"com.amazonaws.{Stack.of(scope).region}.{service}"
         ec2.InterfaceVpcEndpoint(

@@ -18,7 +18,7 @@ from .health_alarms import HealthAlarms, Paging
 from .health_monitor import HealthMonitor, MonitorOptions
 from .multi_region_monitoring import MultiRegionMonitoring
 from .regional_cluster import IRegionalCluster, RegionalCluster
-from .regional_stack import default_account, refuse_keys_of_other_regions, regional_stack
+from .regional_stack import default_account, refuse_keys_elsewhere, regional_stack
 from .regions import RegionSet, validate_topology
 
 
@@ -118,7 +118,9 @@ class MultiRegionDsqlDr(Construct):
         refuse_doubled_name(self, self.deployment_name, self.account)
         keys = dict(encryption_keys or {})
         observed = witness_observer and monitoring
-        refuse_keys_of_other_regions(keys, [primary_region, secondary_region, *([witness_region] if observed else [])])
+        refuse_keys_elsewhere(
+            keys, self.account, [primary_region, secondary_region, *([witness_region] if observed else [])]
+        )
         self._stacks: list[Stack] = []
         clusters = []
         for role, region in (("Primary", primary_region), ("Secondary", secondary_region)):

@@ -19,7 +19,7 @@ from .health_monitor import HealthMonitor, MonitorOptions
 from .regional_cluster import IRegionalCluster, RegionalCluster
 from .regional_stack import (
     default_account,
-    refuse_keys_of_other_regions,
+    refuse_keys_elsewhere,
     refuse_other_regions,
     regional_stack,
 )
@@ -109,7 +109,7 @@ class MultiRegionMonitoring(Construct):
             observers["Witness"] = witness_region
         self._options, self._keys = dict(monitor_options or {}), dict(encryption_keys or {})
         refuse_other_regions("monitor_options", self._options, observers.values(), each=False)
-        refuse_keys_of_other_regions(self._keys, observers.values())
+        refuse_keys_elsewhere(self._keys, self.account, observers.values())
         self._stacks = {
             region: regional_stack(
                 scope,

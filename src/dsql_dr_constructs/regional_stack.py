@@ -64,10 +64,11 @@ def refuse_other_regions(what: str, given: Iterable[str], regions: Iterable[str]
         )
 
 
-def refuse_keys_of_other_regions(keys: Mapping[str, kms.IKey], regions: Iterable[str]) -> None:
+def refuse_keys_elsewhere(keys: Mapping[str, kms.IKey], account: str | None, regions: Iterable[str]) -> None:
     """
     Raises:
-        ValueError: *keys* has not exactly *regions*, or a key is not in the Region that it is given for.
+        ValueError: *keys* has not exactly *regions*, or a key is in another Region than it is given for, or in a stack
+            of another account.
     """
     refuse_other_regions("encryption_keys", keys, regions, each=True)
     for region, key in keys.items():
@@ -75,4 +76,10 @@ def refuse_keys_of_other_regions(keys: Mapping[str, kms.IKey], regions: Iterable
             raise ValueError(
                 f"encryption_keys has a key of {key.env.region} for {region}: a key works in its own Region only; "
                 "give one that a stack there has, or replicate it."
+            )
+        owner = None if Token.is_unresolved(key.env.account) else key.env.account
+        if isinstance(key, kms.Key) and owner != account:  # an imported one may be of any
+            raise ValueError(
+                f"The key {key.node.path!r} is in a stack of {owner or 'no account'}, and the pair in "
+                f"{account or 'no account'}: give both the same, for example CDK_DEFAULT_ACCOUNT, or import the key."
             )

@@ -187,6 +187,14 @@ def test_network_can_have_its_endpoints_and_groups_already(pair: WatchedPair) ->
     assert function(pair)["VpcConfig"]["SecurityGroupIds"] == [pair.stack.resolve(group.security_group_id)]
 
 
+def test_network_whose_addresses_are_not_known_is_refused_if_it_gets_endpoints(pair: WatchedPair) -> None:
+    vpc = ec2.Vpc.from_vpc_attributes(
+        pair.stack, "Vpc", vpc_id="vpc-1", availability_zones=["a"], private_subnet_ids=["subnet-1"]
+    )
+    with pytest.raises(ValueError, match=r"give vpc_cidr_block to .*, or leave the endpoints out"):
+        pair.monitor(vpc=vpc)
+
+
 def test_subnets_without_a_way_out_are_refused(pair: WatchedPair) -> None:
     isolated = ec2.SubnetConfiguration(name="isolated", subnet_type=ec2.SubnetType.PRIVATE_ISOLATED)
     vpc = ec2.Vpc(pair.stack, "Vpc", subnet_configuration=[isolated])

@@ -509,6 +509,10 @@ def test_options_of_a_monitor_go_to_the_one_in_their_region(app: cdk.App) -> Non
             lambda app: {"encryption_keys": {**keys_in(app, "us-east-1"), "us-west-2": key_of(app, "us-east-1")}},
             "a key of us-east-1 for us-west-2: a key works in its own Region only",
         ),
+        (
+            lambda app: {"account": "111111111111", "encryption_keys": keys_in(app, "us-east-1", "us-west-2")},
+            "is in a stack of no account, and the pair in 111111111111: give both the same",
+        ),
         (lambda app: {"monitor_options": {"us-east-2": {"tracing": True}}}, "allowed are us-east-1, us-west-2"),
     ],
 )
