@@ -35,11 +35,11 @@ class Client:
     aws: EmbeddedAws
     endpoint: str
 
-    def says(
-        self, *statements: str, signed_for: str = "", user: str = "admin", action: str = "", age: float = 0
-    ) -> str:
-        action = action or ("DbConnectAdmin" if user == "admin" else "DbConnect")
-        arguments = [self.endpoint, signed_for or self.endpoint, user, action, str(age), *statements]
+    def says(self, *statements: str, **token: str) -> str:
+        user = token.get("user", "admin")
+        action = token.get("action", "DbConnectAdmin" if user == "admin" else "DbConnect")
+        signed_for, age = token.get("signed_for", self.endpoint), token.get("age", "0")
+        arguments = [self.endpoint, signed_for, user, action, age, *statements]
         environment = self.aws.environment() | self.aws.endpoint_variables()
         command = [sys.executable, "-c", CONNECT, *arguments]
         done = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
