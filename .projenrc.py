@@ -58,6 +58,7 @@ pyproject.add_override(
     {
         "build": ["editables>=0.5", "hatchling>=1.27"],  # so that the lock covers what builds the package, too
         "configure": ["projen==0.104.17", "uv>=0.9"],
+        "docs": ["griffe>=2", "mkdocs-material>=9.6"],
         "lint": ["mypy>=1.18", "ruff>=0.14"],
         "test": [
             "aurora-dsql-python-connector[psycopg]>=0.2.7,<0.3",
@@ -120,7 +121,7 @@ pyproject.add_override(
     {
         "strict": True,
         "python_version": "3.10",
-        "files": [".projenrc.py", "src", "tests", "examples", "benchmarks"],
+        "files": [".projenrc.py", "src", "tests", "examples", "benchmarks", "docs"],
         "mypy_path": "src",
         "explicit_package_bases": True,
         "overrides": [

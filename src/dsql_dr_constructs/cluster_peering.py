@@ -47,6 +47,12 @@ class ClusterPeering(Construct):
     Source: https://docs.aws.amazon.com/aurora-dsql/latest/userguide/multi-region-aws-cli.html
     """
 
+    deployment_name: str
+    """What the pair is called in the registry, in tags, metrics and names."""
+
+    resource: CustomResource
+    """The custom resource; what depends on it is deployed when both clusters are peered and registered."""
+
     def __init__(
         self,
         scope: Construct,

@@ -53,6 +53,7 @@ class DrDashboard(Construct):
     """
 
     dashboard: cloudwatch.Dashboard
+    """The CDK's own, for widgets of yours."""
 
     def __init__(
         self,

@@ -39,6 +39,9 @@ class HealthAlarms(Construct):
     page: cloudwatch.CompositeAlarm | None
     """``aurora-dsql-<deployment>-unhealthy``, which pages; None with paging "each", or if nothing is left to page."""
 
+    region: str
+    """Region that the alarms are in, and see from."""
+
     def __init__(
         self,
         scope: Construct,

@@ -56,6 +56,18 @@ class HealthMonitor(Construct):
     ``aws lambda invoke --function-name aurora-dsql-monitor-Orders-production --payload '{}' response.json``.
     """
 
+    deployment_name: str
+    """What the pair is called in the registry, in tags, metrics and names."""
+
+    region: str
+    """Region that it is in, and sees from."""
+
+    clusters: tuple[IRegionalCluster, ...]
+    """Both clusters, as they were given."""
+
+    schedule: Duration
+    """Time between two runs."""
+
     function: lambda_.Function
     """``aurora-dsql-monitor-<deployment>``."""
 
@@ -100,7 +112,8 @@ class HealthMonitor(Construct):
             log_retention: How long logs are kept. Default: 1 month.
             encryption_key: Key for the log group and the function's environment; its policy is extended for both.
                 Default: those of CloudWatch Logs and Lambda.
-            reserved_concurrent_executions: Default: none, since new accounts have too few to reserve any.
+            reserved_concurrent_executions: Concurrency that is kept for it. Default: none, since new accounts have too
+                few to reserve any.
             tracing: Whether AWS X-Ray records each run. Default: False.
             vpc: Network to run in. Default: none.
             vpc_subnets: Subnets in *vpc*; they need a NAT, since another Region has no endpoint in yours. Default:
@@ -178,7 +191,7 @@ class HealthMonitor(Construct):
             metric_name: ``ClusterHealth``, ``PeeringHealth``, ``EndpointReachable`` (1 or 0), ``ProbeLatency``
                 (milliseconds) or ``ProbeAttempts`` (count).
             cluster_region: Region of either cluster.
-            statistic: Default: Minimum.
+            statistic: How datapoints of a period become one. Default: Minimum.
             period: Length of a datapoint. Default: the schedule.
         """
         return health_metric(

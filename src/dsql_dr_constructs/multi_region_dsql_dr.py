@@ -36,6 +36,12 @@ class MultiRegionDsqlDr(Construct):
     Source: https://docs.aws.amazon.com/aurora-dsql/latest/userguide/what-is-aurora-dsql.html
     """
 
+    deployment_name: str
+    """What the pair is called in the registry, in tags, metrics and names."""
+
+    account: str | None
+    """12 digits; None if it is that of whoever deploys."""
+
     primary: RegionalCluster
     """The cluster in *primary_region*."""
 

@@ -37,6 +37,15 @@ class MultiRegionMonitoring(Construct):
     Region of each cluster. `MultiRegionDsqlDr` has one for its own pair.
     """
 
+    deployment_name: str
+    """What the pair is called in the registry, in tags, metrics and names."""
+
+    account: str | None
+    """12 digits; None if it is that of whoever deploys."""
+
+    dashboard: DrDashboard
+    """In the stack of the primary Region."""
+
     def __init__(
         self,
         scope: Construct,

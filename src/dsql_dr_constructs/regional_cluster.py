@@ -71,7 +71,7 @@ class IRegionalCluster(Construct, ClusterMetrics):
 
         Args:
             vpc: Network in the cluster's Region.
-            subnets: Default: the private subnets.
+            subnets: Where the endpoint's interfaces are. Default: the private subnets.
             security_groups: Who may connect. Default: a new group, open on port 5432 to the network's addresses.
             private_dns_enabled: Whether the cluster's own host name resolves to the endpoint. Default: True.
             id: Name among this construct's children, for a second endpoint. Default: ``"VpcEndpoint"``.
@@ -107,6 +107,12 @@ class RegionalCluster(IRegionalCluster):
 
     Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-dsql-cluster.html
     """
+
+    resource: dsql.CfnCluster
+    """CloudFormation's own, for what has no parameter here."""
+
+    removal_policy: RemovalPolicy
+    """What happens to the cluster when it leaves the stack."""
 
     def __init__(
         self,
@@ -176,8 +182,8 @@ class RegionalCluster(IRegionalCluster):
 
         Args:
             cluster_identifier: Its 26 characters.
-            region: Default: the stack's.
-            cluster_endpoint: Default: ``<identifier>.dsql.<region>.on.aws``.
+            region: Region that it is in. Default: the stack's.
+            cluster_endpoint: Host name for PostgreSQL clients. Default: ``<identifier>.dsql.<region>.on.aws``.
             vpc_endpoint_service_name: Needed by `add_vpc_endpoint` only. Default: not known.
         """
         stack = Stack.of(scope)

@@ -54,6 +54,12 @@ class EmbeddedAws:
             none, and whoever authenticates is told so.
     """
 
+    regions: list[str]
+    """Regions that a rehearsal works in."""
+
+    time_scale: float
+    """Length of a minute of schedules and alarms, in minutes."""
+
     def __init__(
         self,
         *,

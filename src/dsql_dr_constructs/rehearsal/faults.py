@@ -62,9 +62,11 @@ class Fault:
 
     @property
     def status_code(self) -> int:
+        """HTTP status of the answer, by the error's code."""
         return _STATUS_CODES.get(self.error, 400)
 
     def to_json(self) -> dict[str, Any]:
+        """Its parameters by name."""
         return asdict(self)
 
     def _covers(self, region: str, service: str, call: str) -> bool:
