@@ -79,6 +79,7 @@ pyproject.add_override(
         "line-length": 120,
         "target-version": "py310",
         "src": ["src", "."],
+        "extend-exclude": ["*.md"],
         "lint": {
             "select": [
                 "E",

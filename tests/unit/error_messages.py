@@ -1,0 +1,31 @@
+"""Every sentence that the library can raise, read from its sources, with … for what is filled in."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+SOURCES = Path(__file__).parents[2] / "src" / "dsql_dr_constructs"
+AS_AWS_SAYS_IT = ("dsql.py", "dsql_api.py", "cloudformation_*.py")
+"""Modules of the rehearsal whose errors are AWS's own."""
+
+
+def error_messages() -> set[str]:
+    return {message for path in SOURCES.rglob("*.py") for message in _raised(path) if message.strip("…: ;\n")}
+
+
+def _raised(path: Path) -> Iterator[str]:
+    if any(path.match(pattern) for pattern in AS_AWS_SAYS_IT) and path.parent.name == "rehearsal":
+        return
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call) and node.exc.args:
+            yield " ".join(_text(node.exc.args[0]).split())
+
+
+def _text(node: ast.expr) -> str:
+    if isinstance(node, ast.Constant):
+        return str(node.value)
+    if isinstance(node, ast.JoinedStr):
+        return "".join(str(one.value) if isinstance(one, ast.Constant) else "…" for one in node.values)
+    return "…"
