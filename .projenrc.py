@@ -60,6 +60,7 @@ pyproject.add_override(
         "configure": ["projen==0.104.17", "uv>=0.9"],
         "docs": ["griffe>=2", "mkdocs-material>=9.6"],
         "lint": ["mypy>=1.18", "ruff>=0.14"],
+        "release": ["pypiserver>=2.4", "twine>=6"],
         "test": [
             "aurora-dsql-python-connector[psycopg]>=0.2.7,<0.3",
             "cdk-nag>=3",
@@ -71,8 +72,11 @@ pyproject.add_override(
         ],
     },
 )
-pyproject.add_override("tool.hatch.build.targets.wheel", {"packages": [f"src/{PACKAGE}"]})
-pyproject.add_override("tool.hatch.build.targets.sdist", {"include": ["src", "README.md", "CHANGELOG.md", "LICENSE"]})
+METADATA = {"core-metadata-version": "2.4"}  # what publib's twine can read; hatchling would write a newer one
+pyproject.add_override("tool.hatch.build.targets.wheel", {"packages": [f"src/{PACKAGE}"], **METADATA})
+pyproject.add_override(
+    "tool.hatch.build.targets.sdist", {"include": ["/src", "/README.md", "/CHANGELOG.md", "/LICENSE"], **METADATA}
+)
 pyproject.add_override(
     "tool.ruff",
     {
@@ -109,6 +113,7 @@ pyproject.add_override(
             "per-file-ignores": {
                 "tests/**": ["S101", "S105", "S106"],
                 "tests/version_matrix.py": ["T201"],  # it prints a table
+                "tests/release_rehearsal.py": ["T201"],
                 "benchmarks/**": ["T201"],
                 "examples/**": ["S311"],  # jitter is no secret
                 "src/*/rehearsal/**": ["T201"],  # a command line prints

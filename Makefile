@@ -9,7 +9,7 @@ GENERATED := .gitattributes .gitignore pyproject.toml .projen/deps.json .projen/
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test unit lint matrix bench docs configure clean
+.PHONY: demo test unit lint matrix bench docs release-rehearsal configure clean
 
 demo: $(READY)  ## examples/quickstart on an embedded AWS, from deployment to drill to destruction; KEEP=1 leaves it running
 	$(BIN)/dsql-dr rehearse $(if $(KEEP),--keep,--drill --heal) examples/quickstart
@@ -34,13 +34,16 @@ matrix: $(READY)  ## the constructs' tests on lowest and newest versions and on 
 bench: $(READY)  ## ratios of time and of calls to Node, printed; minutes
 	$(BIN)/python -m benchmarks
 
+release-rehearsal: $(READY)  ## build, check, publish with publib to a PyPI on loopback, install, upgrade
+	@$(BIN)/python -m tests.release_rehearsal
+
 docs: $(READY)  ## API.md from the docstrings
 	$(BIN)/python docs/api_reference.py
 
 configure: $(READY)  ## after a change of .projenrc.py: write the files that projen owns, and the lock
 	PROJEN_DISABLE_POST=1 $(BIN)/python .projenrc.py
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-annotate --no-header \
-	--no-emit-index-url --extra rehearsal $(addprefix --group ,build configure docs lint test) \
+	--no-emit-index-url --extra rehearsal $(addprefix --group ,build configure docs lint release test) \
 	--output-file requirements.lock pyproject.toml
 	touch requirements.lock
 

@@ -15,6 +15,9 @@ PYRIGHT = NpmPackage("pyright", "1.1.414")
 """The other type checker that users have."""
 
 UV = str(Path(sys.executable).with_name("uv"))
+PUBLIB = NpmPackage("publib", "0.2.1061")
+"""What publishes a release."""
+
 _UV_RUN = [UV, "run", "--quiet", "--system-certs", "--isolated", "--no-project"]
 _HERE = f"--python={sys.executable}"
 
@@ -24,13 +27,18 @@ CHECKOV = [*_UV_RUN, _HERE, "--with=checkov==3.3.30"]
 LOWEST = [*_UV_RUN, _HERE, "--resolution=lowest-direct"]
 """An environment with the lowest versions that a wheel allows."""
 
+_DOWNLOAD = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
+
 WHEELHOUSE = Path(sys.prefix) / "share" / "wheelhouse"
 """What examples install into their functions."""
+
+INDEX = Path(sys.prefix) / "share" / "index"
+"""What a release of ours needs from an index, for the rehearsal of one."""
 
 EXAMPLES = sorted(one.parent for one in Path(__file__).parents[1].glob("examples/*/requirements.txt"))
 
 if __name__ == "__main__":
-    for package in (POSTGRESQL, PYRIGHT):
+    for package in (POSTGRESQL, PYRIGHT, PUBLIB):
         package.install()
     for environment in ([*CHECKOV], [*LOWEST, "--with=."]):
         subprocess.run([*environment, "python", "-c", ""], check=True)
@@ -38,5 +46,6 @@ if __name__ == "__main__":
         needed = [*_UV_RUN, _HERE, "--with=.", "--with=pip", "--with=setuptools", "--with=wheel"]
         subprocess.run([*needed, f"--with-requirements={one / 'requirements.txt'}", "python", "-c", ""], check=True)
         for requirements in one.glob("*/requirements.txt"):
-            pip = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
-            subprocess.run([*pip, f"--dest={WHEELHOUSE}", f"--requirement={requirements}"], check=True)
+            subprocess.run([*_DOWNLOAD, f"--dest={WHEELHOUSE}", f"--requirement={requirements}"], check=True)
+    needed = ["aws-cdk-lib>=2.227.0,<3", "constructs>=10.4.2,<11", "twine<6.2.0"]  # publib installs this twine
+    subprocess.run([*_DOWNLOAD, f"--dest={INDEX}", *needed], check=True)
