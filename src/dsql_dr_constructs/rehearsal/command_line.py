@@ -11,9 +11,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import fields
 from pathlib import Path
 
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError
 from rich.console import Console
 
-from . import cost, survey
+from . import cost, status, survey
 from .cdk_cli import CdkCli, CdkError
 from .embedded_aws import EmbeddedAws, node
 from .prices import AS_OF, BY_REGION
@@ -89,6 +92,29 @@ def estimate(options: argparse.Namespace, console: Console) -> bool:
     return True
 
 
+def tell_status(options: argparse.Namespace, console: Console) -> bool:
+    """The command ``dsql-dr status``."""
+    try:
+        session = boto3.Session(profile_name=options.profile, region_name=options.region)
+        if not session.region_name:
+            console.print("No Region is configured: give --region one of the pair's.")
+            return False
+        patience = Config(connect_timeout=5, read_timeout=60, retries={"total_max_attempts": 2})
+        found = status.ask(
+            options.deployment,
+            session.region_name,
+            lambda service, region: session.client(service, region_name=region, config=patience),
+        )
+    except (status.StatusError, BotoCoreError) as error:
+        console.print(str(error), soft_wrap=True)
+        return False
+    if options.json:
+        console.print(status.to_json(found), soft_wrap=True)
+    else:
+        status.show(found, console)
+    return found.well
+
+
 def _keep(aws: EmbeddedAws, console: Console) -> None:
     console.print("It keeps running. In another shell, for the AWS CLI, boto3 and the CDK CLI:\n")
     for name, value in aws.variables().items():
@@ -114,7 +140,7 @@ def _without_trace(text: str) -> list[str]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="dsql-dr", description="Aurora DSQL across Regions, on this machine.")
+    parser = argparse.ArgumentParser(prog="dsql-dr", description="Aurora DSQL across Regions.")
     commands = parser.add_subparsers(required=True)
     one = commands.add_parser(
         "rehearse",
@@ -145,6 +171,16 @@ def _parser() -> argparse.ArgumentParser:
     ):
         two.add_argument(name, type=float, default=default, help=f"{what}; default: {default}")
     two.add_argument("--json", action="store_true", help="for programs")
+    three = commands.add_parser(
+        "status",
+        help="how a deployed pair is",
+        description="How a deployed pair is: clusters, peering, verdicts, alarms. It exits with 0 if all is well.",
+    )
+    three.add_argument("deployment", help="its name, for example AuroraDsqlDR-production")
+    three.add_argument("--region", help="one of the pair's; default: as the AWS CLI has it")
+    three.add_argument("--profile", help="as the AWS CLI has it")
+    three.add_argument("--json", action="store_true", help="for programs")
+    three.set_defaults(command=tell_status)
     return parser
 
 
