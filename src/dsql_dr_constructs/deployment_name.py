@@ -8,8 +8,9 @@ from functools import cache
 from aws_cdk import Stage, Token
 from constructs import Construct
 
-_MONITOR = "aurora-dsql-monitor-"
-_LONGEST = 64 - len(_MONITOR)
+from .physical_names import MONITOR
+
+_LONGEST = 64 - len(MONITOR)
 """A Lambda function name has at most 64 characters, and the monitor's name ends with the deployment's.
 
 Source: https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html
@@ -61,18 +62,3 @@ def refuse_doubled_name(construct: Construct, deployment_name: str, account: str
                 f"{node.path!r} and {other.node.path!r} are both deployment {deployment_name!r} in one account, and "
                 "would overwrite each other's registry and names: give one of them another deployment_name."
             )
-
-
-def monitor_name(deployment: str) -> str:
-    """Physical name of the monitor's function and of the rule that calls it; people type both."""
-    return f"{_MONITOR}{deployment}"
-
-
-def dashboard_name(deployment: str) -> str:
-    """Physical name of the dashboard; it is one for all Regions."""
-    return f"Aurora-DSQL-DR-Dashboard-{deployment}"
-
-
-def alarm_name(deployment: str, what: str) -> str:
-    """Physical name of the alarm for *what*, the same in every Region."""
-    return f"aurora-dsql-{deployment}-{what}"

@@ -14,8 +14,8 @@ from constructs import Construct
 from .accepted_findings import accept
 from .alarm_settings import AlarmSetting, AlarmSettings
 from .alerting_topic import AlertingTopic
-from .deployment_name import alarm_name
 from .health_monitor import HealthMonitor
+from .physical_names import alarm_name
 from .regional_cluster import IRegionalCluster
 from .runbook import ask_for_verdict, dashboard_url
 from .runtime.health_monitor import metric_names as names

@@ -18,9 +18,10 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from .accepted_findings import ENDPOINT_FINDINGS, LAMBDA_CHECKS, LAMBDA_FINDINGS, LOG_CHECKS, accept, skip, versions_of
-from .deployment_name import monitor_name, validate_deployment_name
+from .deployment_name import validate_deployment_name
 from .health_metric import health_metric
 from .monitor_network import add_endpoints, outbound_only, permit_network_interfaces, refuse_isolated_subnets
+from .physical_names import monitor_name
 from .regional_cluster import IRegionalCluster
 from .runtime.health_monitor import metric_names as names
 from .runtime_function import architecture, function_log_group, function_role, runtime, runtime_code

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .deployment_name import dashboard_name, monitor_name
+from .physical_names import dashboard_name, monitor_name
 from .regional_cluster import IRegionalCluster
 from .runtime.health_monitor import metric_names as names
 

@@ -86,3 +86,8 @@ def test_kept_rehearsal_is_talked_to_and_then_stopped(tmp_path: Path, end: signa
         assert kept.wait(timeout=60) == (0 if end == signal.SIGINT else 128 + end)
     with pytest.raises(Exception, match="Could not connect"):
         client.list_clusters()
+
+
+def test_command_starts_without_the_cdk_which_would_start_a_node() -> None:
+    code = "import dsql_dr_constructs.rehearsal.command_line, sys; sys.exit('aws_cdk' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

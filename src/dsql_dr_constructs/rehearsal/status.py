@@ -13,7 +13,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from ..deployment_name import alarm_name, monitor_name
+from ..physical_names import alarm_name, monitor_name
 from ..runtime.cluster_peering.registry import registry_path
 from ..runtime.health_monitor import metric_names as names
 
