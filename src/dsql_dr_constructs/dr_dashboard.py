@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -17,7 +18,7 @@ from .regional_cluster import IRegionalCluster
 from .runbook import runbook
 from .runtime.health_monitor import metric_names as names
 
-_WIDTH, _RUNBOOK_HEIGHT = 24, 15
+_WIDTH, _RUNBOOK_HEIGHT = 24, 10
 _LAMBDA, _EVENTS = "AWS/Lambda", "AWS/Events"
 _Axis = Mapping[str, Any]  # a YAxisProps when it is used: the first struct loads jsii's type checker, 40 ms
 _UP_OR_DOWN: _Axis = {"min": 0, "max": 1}
@@ -101,20 +102,26 @@ class DrDashboard(Construct):
 
     def _are_we_up(self, alarms: Sequence[HealthAlarms]) -> list[cloudwatch.IWidget]:
         """One line a cluster and observer: 1 is up; a step down is when it began. Beside it the alarms, with times."""
+        names_in = {one: one.names for one in alarms}
+        rows = math.ceil(sum(map(len, names_in.values())) / 3)
+        height = max(6, math.ceil(1.3 + 0.65 * rows))  # so that all alarms are seen
         health = self._graph(
             "Up (1) or down (0): each cluster, as each Region sees it",
             self._by_observer(names.CLUSTER_HEALTH),
             _UP_OR_DOWN,
             width=_WIDTH // 2 if alarms else _WIDTH,
+            height=height,
         )
         stack = Stack.of(self)
         partition, account = stack.partition, stack.account
         arns = [
-            f"arn:{partition}:cloudwatch:{one.region}:{account}:alarm:{name}" for one in alarms for name in one.names
+            f"arn:{partition}:cloudwatch:{one.region}:{account}:alarm:{name}"
+            for one, found in names_in.items()
+            for name in found
         ]
         if not arns:
             return [health]
-        return [health, _AlarmStatus("Alarms, since when", arns, _WIDTH // 2, health.height)]
+        return [health, _AlarmStatus("Alarms, since when", arns, _WIDTH // 2, height)]
 
     def _how_it_is_seen(self) -> list[cloudwatch.IWidget]:
         return [
@@ -220,11 +227,13 @@ class DrDashboard(Construct):
         axis: _Axis,
         width: int = _WIDTH // 3,
         region: str | None = None,
+        height: int | None = None,
     ) -> cloudwatch.GraphWidget:
         return cloudwatch.GraphWidget(
             title=title,
             left=list(metrics),
             left_y_axis=cloudwatch.YAxisProps(**axis, show_units=False),
             width=width,
+            height=height,
             region=region,
         )

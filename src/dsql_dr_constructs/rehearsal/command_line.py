@@ -10,13 +10,15 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 from rich.console import Console
 
-from . import cost, status, survey
+from . import cost, dashboard_picture, status, survey
+from .browser import BrowserError
 from .cdk_cli import CdkCli, CdkError
 from .embedded_aws import EmbeddedAws, node
 from .prices import AS_OF, BY_REGION
@@ -64,17 +66,11 @@ def rehearse(options: argparse.Namespace, console: Console) -> bool:
 
 def estimate(options: argparse.Namespace, console: Console) -> bool:
     """The command ``dsql-dr cost``."""
-    with EmbeddedAws(regions=["us-east-1"]) as aws:  # so that the app's look-ups, if it has any, reach no account
-        source = CdkCli(aws, options.folder.resolve(), app=options.app)
-        try:
-            source.run("synth", "--quiet")
-        except CdkError as error:
-            console.print("Failed. What the CDK CLI says:")
-            for line in _without_trace(str(error)):
-                console.print(f"  {line}", soft_wrap=True)
-            return False
-        prices = BY_REGION[options.region]
-        lines = cost.monitoring((template for _, template in stacks(source.output)), prices)
+    synthesized = _synthesized(options, console)
+    if synthesized is None:
+        return False
+    prices = BY_REGION[options.region]
+    lines = cost.monitoring((template for _, template in synthesized), prices)
     unknown = list(cost.UNKNOWN)
     if options.tx_per_second is None:
         unknown.append("What Aurora DSQL bills depends on your load: give --tx-per-second.")
@@ -90,6 +86,47 @@ def estimate(options: argparse.Namespace, console: Console) -> bool:
     for sentence in unknown:
         console.print(f"- {sentence}", soft_wrap=True)
     return True
+
+
+def draw(options: argparse.Namespace, console: Console) -> bool:
+    """The command ``dsql-dr dashboard``."""
+    if options.output.suffix not in (".html", ".png"):
+        console.print(f"--output is {str(options.output)!r}: a file that ends with .html or .png is wanted.")
+        return False
+    synthesized = _synthesized(options, console)
+    if synthesized is None:
+        return False
+    found = dashboard_picture.dashboards(synthesized)
+    if not found:
+        console.print("The app has no dashboard.")
+        return False
+    for number, (name, body) in enumerate(found.items()):
+        output = options.output.with_stem(f"{options.output.stem}-{number + 1}") if number else options.output
+        html = dashboard_picture.to_html(name, body)
+        if output.suffix == ".html":
+            output.write_text(html)
+        else:
+            try:
+                dashboard_picture.to_png(html, output)
+            except BrowserError as error:
+                console.print(str(error), soft_wrap=True)
+                return False
+        console.print(f"{name}: {output}", soft_wrap=True)
+    return True
+
+
+def _synthesized(options: argparse.Namespace, console: Console) -> list[tuple[str, dict[str, Any]]] | None:
+    """Region and template of each stack; None if the app could not be synthesized, which is told."""
+    with EmbeddedAws(regions=["us-east-1"]) as aws:  # so that the app's look-ups, if it has any, reach no account
+        source = CdkCli(aws, options.folder.resolve(), app=options.app)
+        try:
+            source.run("synth", "--quiet")
+        except CdkError as error:
+            console.print("Failed. What the CDK CLI says:")
+            for line in _without_trace(str(error)):
+                console.print(f"  {line}", soft_wrap=True)
+            return None
+        return list(stacks(source.output))
 
 
 def tell_status(options: argparse.Namespace, console: Console) -> bool:
@@ -171,6 +208,13 @@ def _parser() -> argparse.ArgumentParser:
     ):
         two.add_argument(name, type=float, default=default, help=f"{what}; default: {default}")
     two.add_argument("--json", action="store_true", help="for programs")
+    four = commands.add_parser(
+        "dashboard",
+        help="an app's dashboard as a picture",
+        description="An app's dashboard as a picture: layout and texts of its template, with sample data.",
+    )
+    _add_app(four, draw)
+    four.add_argument("--output", type=Path, default=Path("dashboard.html"), help=".html or .png; default: %(default)s")
     three = commands.add_parser(
         "status",
         help="how a deployed pair is",

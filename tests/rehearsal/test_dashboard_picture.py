@@ -1,0 +1,107 @@
+"""The command `dsql-dr dashboard`, looked at in a real browser."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import aws_cdk as cdk
+import pytest
+from aws_cdk import assertions
+
+from dsql_dr_constructs import MultiRegionDsqlDr
+from dsql_dr_constructs.rehearsal import dashboard_picture
+from dsql_dr_constructs.rehearsal.browser import in_browser
+
+ROOT = Path(__file__).parents[2]
+COMMAND = [sys.executable, "-c", "from dsql_dr_constructs.rehearsal.command_line import main; main()", "dashboard"]
+LOOK = """
+const page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
+const said = [], asked = [];
+page.on('console', one => said.push(one.text()));
+page.on('pageerror', one => said.push(String(one)));
+page.on('request', one => asked.push(one.url()));
+await page.setContent(values.html);
+const found = await page.evaluate(() => [...document.querySelectorAll('.widget')].map(one => ({
+  title: (one.querySelector('h2')?.textContent ?? one.textContent).trim().slice(0, 40),
+  box: one.getBoundingClientRect().toJSON(),
+  spills: [one, ...one.querySelectorAll('*')].filter(part => part instanceof HTMLElement
+    && (part.scrollHeight > part.clientHeight + 1 || part.scrollWidth > part.clientWidth + 1)
+    && getComputedStyle(part).display !== 'inline').map(part => part.className || part.tagName),
+})));
+return { found, said, asked };
+"""
+
+
+def body(**options: Any) -> tuple[str, dict[str, Any]]:
+    pair = MultiRegionDsqlDr(cdk.App(), "AuroraDsqlDR", **options)
+    templates = [(stack.region, assertions.Template.from_stack(stack).to_json()) for stack in pair.stacks]
+    [(name, found)] = dashboard_picture.dashboards(templates).items()
+    return name, found
+
+
+@pytest.mark.parametrize("options", [{}, {"witness_observer": True}, {"paging": "each"}])
+def test_every_widget_is_drawn_where_it_belongs_and_nothing_spills_or_overlaps(options: dict[str, Any]) -> None:
+    name, found = body(**options)
+    seen = in_browser(LOOK, html=dashboard_picture.to_html(name, found))
+    assert len(seen["found"]) == len(found["widgets"])
+    assert [(one["title"], one["spills"]) for one in seen["found"] if one["spills"]] == []
+    assert list(overlaps([one["box"] for one in seen["found"]])) == []
+    assert seen["said"] == []
+    assert [one for one in seen["asked"] if not one.startswith(("about:", "data:"))] == []
+
+
+def overlaps(boxes: list[dict[str, float]]) -> Iterator[tuple[int, int]]:
+    for i, one in enumerate(boxes):
+        for j, other in enumerate(boxes[:i]):
+            apart = (
+                one["right"] <= other["left"]
+                or other["right"] <= one["left"]
+                or one["bottom"] <= other["top"]
+                or other["bottom"] <= one["top"]
+            )
+            if not apart:
+                yield i, j
+
+
+def test_it_says_that_its_data_is_a_sample_and_has_the_real_texts() -> None:
+    html = dashboard_picture.to_html(*body())
+    assert "All data is a sample." in html
+    assert html.count('<span class="sample">sample</span>') == len(body()[1]["widgets"]) - 1, "all but the runbook"
+    assert "aws lambda invoke --region us-east-1" in html
+    assert "${Token" not in html
+
+
+def test_command_draws_html_and_png(tmp_path: Path) -> None:
+    for name in ("dashboard.html", "dashboard.png"):
+        done = subprocess.run(
+            [
+                *COMMAND,
+                f"--app={sys.executable} app.py",
+                f"--output={tmp_path / name}",
+                ROOT / "examples" / "quickstart",
+            ],
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert done.stdout == f"Aurora-DSQL-DR-Dashboard-AuroraDsqlDR-production: {tmp_path / name}\n"
+    assert (tmp_path / "dashboard.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "dashboard.html").read_text() == dashboard_picture.to_html(*body())
+
+
+def test_other_kinds_of_files_are_refused_with_a_sentence() -> None:
+    done = subprocess.run([*COMMAND, "--output=x.pdf"], check=False, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "a file that ends with .html or .png is wanted" in done.stdout
+
+
+def test_picture_in_the_documents_is_fresh() -> None:
+    """The page that it was drawn from stands beside it; pixels differ with every browser."""
+    drawn_from = ROOT / "docs" / "images" / "dashboard.html"
+    assert drawn_from.read_text() == dashboard_picture.to_html(*body()), "run make docs"
+    assert drawn_from.with_suffix(".png").exists()
