@@ -48,5 +48,7 @@ if __name__ == "__main__":
         subprocess.run([*needed, f"--with-requirements={one / 'requirements.txt'}", "python", "-c", ""], check=True)
         for requirements in one.glob("*/requirements.txt"):
             subprocess.run([*_DOWNLOAD, f"--dest={WHEELHOUSE}", f"--requirement={requirements}"], check=True)
-    needed = ["aws-cdk-lib>=2.227.0,<3", "constructs>=10.4.2,<11", "twine<6.2.0"]  # publib installs this twine
-    subprocess.run([*_DOWNLOAD, f"--dest={INDEX}", *needed], check=True)
+    # the package with its extra, and the twine that publib installs
+    subprocess.run([*_DOWNLOAD, f"--dest={INDEX}", ".[rehearsal]", "hatchling>=1.27", "twine<6.2.0"], check=True)
+    for own in INDEX.glob("dsql_dr_constructs-*"):
+        own.unlink()
