@@ -1,5 +1,6 @@
 """The project's configuration: run `make configure` after a change here; `make lint` says when it was forgotten."""
 
+from projen import YamlFile
 from projen.python import PythonProject
 
 PACKAGE = "dsql_dr_constructs"
@@ -12,7 +13,7 @@ project = PythonProject(
     author_name="dsql-dr-constructs contributors",
     author_email="dsql-dr-constructs@users.noreply.github.com",
     uv=True,
-    github=False,  # workflows come with the release work
+    github=False,  # the workflows are below: projen's own would release without our checks
     sample=False,
     pytest=False,  # pytest is in a dependency group below, with its plugins
     uv_options={
@@ -159,6 +160,127 @@ pyproject.add_override(
             "filterwarnings": ["error"],
             "pythonpath": ["src", "."],
         }
+    },
+)
+
+# Workflows: actions by hash, no permission that a job does not use, no token that is stored.
+CHECKOUT = {
+    "uses": "actions/checkout@11bd71901bbe5b1630ceea73d27597364c9af683",  # 4.2.2
+    "with": {"persist-credentials": False},
+}
+SETUP_PYTHON = "actions/setup-python@0b93645e9fea7318ecaed2b359559ac225c90a2b"  # 5.3.0
+UPLOAD = "actions/upload-artifact@ea165f8d65b6e75b540449e92b4886f43607fa02"  # 4.6.2
+DOWNLOAD = "actions/download-artifact@d3f86a106a0bac45b974a628896c90dbdf5c8093"  # 4.3.0
+ATTEST = "actions/attest-build-provenance@e8998f949152b193b063cb0ec769d69d929409be"  # 2.4.0
+UPLOAD_PAGES = "actions/upload-pages-artifact@7b1f4a764d45c48632c6b24a0339c27f5614fb0b"  # 4.0.0
+DEPLOY_PAGES = "actions/deploy-pages@d6db90164ac5ed86f2b6aed7e0febac5b3c0c03e"  # 4.0.5
+PULL_REQUEST = "peter-evans/create-pull-request@271a8d0340265f705b14b6d32b9829c1cb33d45e"  # 7.0.8
+
+
+def python(version: str = "3.11") -> dict[str, object]:
+    return {"uses": SETUP_PYTHON, "with": {"python-version": version}}
+
+
+def job(minutes: int, *steps: dict[str, object], **more: object) -> dict[str, object]:
+    return {"runs-on": "ubuntu-24.04", "timeout-minutes": minutes, **more, "steps": [CHECKOUT, *steps]}
+
+
+BUILD = {"run": ".venv/bin/python -m hatchling build --target sdist --target wheel --directory dist/python"}
+ON_MAIN = {"push": {"branches": ["main"]}}
+READ_ONLY = {"contents": "read"}
+WORKFLOWS: dict[str, dict[str, object]] = {
+    "test": {
+        "on": {**ON_MAIN, "pull_request": {}},
+        "permissions": READ_ONLY,
+        "concurrency": {"group": "test-${{ github.ref }}", "cancel-in-progress": True},
+        "jobs": {
+            "test": job(40, python(), {"run": "make test"}),
+            "matrix": job(60, python("3.10\n3.12\n3.13\n3.14\n3.11"), {"run": "make matrix"}),
+        },
+    },
+    "release": {  # by a tag such as v0.1.0; PyPI trusts this workflow in the environment pypi
+        "on": {"push": {"tags": ["v*"]}},
+        "permissions": READ_ONLY,
+        "jobs": {
+            "build": job(
+                40,
+                python(),
+                {"run": "make test release-rehearsal"},
+                BUILD,
+                {
+                    "run": 'test "v$(.venv/bin/hatchling version)" = "$GITHUB_REF_NAME"',
+                    "name": "The tag is the version",
+                },
+                {"uses": UPLOAD, "with": {"name": "python", "path": "dist/python", "if-no-files-found": "error"}},
+            ),
+            "publish": {
+                "needs": "build",
+                "runs-on": "ubuntu-24.04",
+                "timeout-minutes": 15,
+                "environment": "pypi",
+                "permissions": {"id-token": "write", "attestations": "write"},
+                "steps": [
+                    {"uses": DOWNLOAD, "with": {"name": "python", "path": "dist/python"}},
+                    {"uses": ATTEST, "with": {"subject-path": "dist/python/*"}},
+                    python(),
+                    {
+                        "run": "npx --yes --package publib@0.2.1061 publib-pypi dist/python",
+                        "env": {"PYPI_TRUSTED_PUBLISHER": "true"},
+                    },
+                ],
+            },
+        },
+    },
+    "docs": {
+        "on": ON_MAIN,
+        "permissions": READ_ONLY,
+        "jobs": {
+            "build": job(
+                20,
+                python(),
+                {"run": "make docs"},
+                {"uses": UPLOAD_PAGES, "with": {"path": "dist/site"}},
+            ),
+            "deploy": {
+                "needs": "build",
+                "runs-on": "ubuntu-24.04",
+                "timeout-minutes": 10,
+                "environment": {"name": "github-pages", "url": "${{ steps.deployment.outputs.page_url }}"},
+                "permissions": {"pages": "write", "id-token": "write"},
+                "steps": [{"id": "deployment", "uses": DEPLOY_PAGES}],
+            },
+        },
+    },
+    "upgrade": {
+        "on": {"schedule": [{"cron": "17 4 * * 1"}], "workflow_dispatch": {}},
+        "permissions": READ_ONLY,
+        "jobs": {
+            "upgrade": job(
+                30,
+                python(),
+                {"run": "make configure UPGRADE=--upgrade"},
+                {
+                    "uses": PULL_REQUEST,
+                    "with": {
+                        "branch": "upgrade",
+                        "title": "Newer dependencies",
+                        "commit-message": "Newer dependencies",
+                        "body": "By `make configure UPGRADE=--upgrade`. Close and reopen it, so that the tests run.",
+                    },
+                },
+                permissions={"contents": "write", "pull-requests": "write"},
+            ),
+        },
+    },
+}
+for name, workflow in WORKFLOWS.items():
+    YamlFile(project, f".github/workflows/{name}.yml", obj={"name": name, **workflow}, committed=True)
+YamlFile(
+    project,
+    ".github/dependabot.yml",
+    obj={
+        "version": 2,
+        "updates": [{"package-ecosystem": "github-actions", "directory": "/", "schedule": {"interval": "monthly"}}],
     },
 )
 

