@@ -182,10 +182,12 @@ def python(version: str = "3.11") -> dict[str, object]:
 
 
 def job(minutes: int, *steps: dict[str, object], **more: object) -> dict[str, object]:
-    return {"runs-on": "ubuntu-24.04", "timeout-minutes": minutes, **more, "steps": [CHECKOUT, *steps]}
+    return {"runs-on": "ubuntu-latest", "timeout-minutes": minutes, **more, "steps": [CHECKOUT, *steps]}
 
 
-BUILD = {"run": ".venv/bin/python -m hatchling build --target sdist --target wheel --directory dist/python"}
+BUILD: dict[str, object] = {
+    "run": ".venv/bin/python -m hatchling build --target sdist --target wheel --directory dist/python"
+}
 ON_MAIN = {"push": {"branches": ["main"]}}
 READ_ONLY = {"contents": "read"}
 WORKFLOWS: dict[str, dict[str, object]] = {
@@ -215,7 +217,7 @@ WORKFLOWS: dict[str, dict[str, object]] = {
             ),
             "publish": {
                 "needs": "build",
-                "runs-on": "ubuntu-24.04",
+                "runs-on": "ubuntu-latest",
                 "timeout-minutes": 15,
                 "environment": "pypi",
                 "permissions": {"id-token": "write", "attestations": "write"},
@@ -243,7 +245,7 @@ WORKFLOWS: dict[str, dict[str, object]] = {
             ),
             "deploy": {
                 "needs": "build",
-                "runs-on": "ubuntu-24.04",
+                "runs-on": "ubuntu-latest",
                 "timeout-minutes": 10,
                 "environment": {"name": "github-pages", "url": "${{ steps.deployment.outputs.page_url }}"},
                 "permissions": {"pages": "write", "id-token": "write"},
