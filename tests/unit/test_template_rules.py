@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -96,6 +96,7 @@ WILDCARD_RESOURCES = {
 }
 
 Build = Callable[[cdk.App], object]
+Synthesized = list[tuple[cdk.Stack, Mapping[str, Any]]]
 
 
 def one_line(app: cdk.App) -> None:
@@ -377,30 +378,31 @@ def _stacks(app: cdk.App) -> list[cdk.Stack]:
     return found
 
 
-every_template = pytest.mark.parametrize("build", BUILDS.values(), ids=BUILDS)
+@pytest.fixture(scope="module", params=list(BUILDS.values()), ids=list(BUILDS))
+def synthesized(request: pytest.FixtureRequest) -> Iterator[Synthesized]:
+    """Stacks of one app and their templates, synthesized once for all that read them."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.delenv("CDK_DEFAULT_ACCOUNT", raising=False)
+        app = cdk.App()
+        request.param(app)
+        yield [(one, assertions.Template.from_stack(one).to_json()) for one in _stacks(app)]
 
 
-@every_template
-def test_cfn_lint_has_nothing_to_say(build: Build) -> None:
-    app = cdk.App()
-    build(app)
-    for stack in _stacks(app):
-        template = json.dumps(assertions.Template.from_stack(stack).to_json())
+def test_cfn_lint_has_nothing_to_say(synthesized: Synthesized) -> None:
+    for stack, found in synthesized:
+        template = json.dumps(found)
         options = cfn_lint.ManualArgs(regions=[stack.region], ignore_checks=list(CFN_LINT_EXCEPTIONS))
         assert cfn_lint.lint(template, config=options) == []
 
 
-@every_template
-def test_the_cdk_warns_of_nothing(build: Build) -> None:
-    app = cdk.App()
-    build(app)
-    for stack in _stacks(app):
+def test_the_cdk_warns_of_nothing(synthesized: Synthesized) -> None:
+    for stack, _ in synthesized:
         annotations = assertions.Annotations.from_stack(stack)
         assert annotations.find_warning("*", assertions.Match.any_value()) == []
         assert annotations.find_error("*", assertions.Match.any_value()) == []
 
 
-@every_template
+@pytest.mark.parametrize("build", BUILDS.values(), ids=BUILDS)
 def test_cdk_nag_finds_nothing_since_each_finding_is_accepted_beside_its_construct(
     build: Build, tmp_path: Path
 ) -> None:
@@ -471,12 +473,11 @@ def _rule(name: str) -> str:
     return re.sub("<(Peering|Monitor).*Arn>", "<Function.Arn>", plain)
 
 
-@every_template
-def test_no_policy_allows_a_wildcard_action_or_an_unexplained_wildcard_resource(build: Build) -> None:
-    app = cdk.App()
-    build(app)
-    for stack in _stacks(app):
-        for statement in _statements(assertions.Template.from_stack(stack).to_json()):
+def test_no_policy_allows_a_wildcard_action_or_an_unexplained_wildcard_resource(
+    synthesized: Synthesized,
+) -> None:
+    for _, template in synthesized:
+        for statement in _statements(template):
             if statement["Effect"] != "Allow" or "root" in str(statement.get("Principal")):
                 continue  # a Deny of everything is no permission, and without its account nobody could manage a key
             actions = _as_list(statement["Action"])

@@ -20,7 +20,10 @@ AVOID_SECONDS = 20.0
 """How long an endpoint that failed is asked last."""
 RENEW_SECONDS = 45 * 60.0
 """Aurora DSQL ends a connection after an hour: https://docs.aws.amazon.com/aurora-dsql/latest/userguide/CHAP_quotas.html"""
-ATTEMPTS = 12
+SILENCE_MILLISECONDS = 3000
+"""How long a connection may be without a sign of life from the network before it is given up."""
+ENOUGH_SECONDS = 10.0
+"""How long an order is tried; the function's own time-out is longer."""
 LONGEST_WAIT = 0.5
 
 
@@ -69,38 +72,42 @@ class Orders:
 
     def _in_transaction(self, work: Callable[[psycopg.Connection], T]) -> T:
         """Run *work* until it commits: after a conflict, and, since it is idempotent, after an unknown outcome, too."""
+        until, conflicts = time.monotonic() + ENOUGH_SECONDS, 0
         problem: Exception | None = None
-        for attempt in range(ATTEMPTS):
+        while time.monotonic() < until:
             try:
                 connection = self._connected()
                 with connection.transaction():
                     return work(connection)
             except psycopg.errors.SerializationFailure as error:  # 40001: somebody else was first; nothing is stored
-                problem = error
+                problem, conflicts = error, conflicts + 1
+                time.sleep(random.uniform(0, min(LONGEST_WAIT, 0.01 * 2**conflicts)))  # full jitter
             except (psycopg.OperationalError, psycopg.InterfaceError) as error:  # it may be stored, or not
                 problem = error
                 self._leave()
-                continue
-            time.sleep(random.uniform(0, min(LONGEST_WAIT, 0.01 * 2**attempt)))  # full jitter
+                time.sleep(random.uniform(0, 0.1))
         raise UnavailableError from problem
 
     def _connected(self) -> psycopg.Connection:
-        if self._connection and time.monotonic() - self._made_at > RENEW_SECONDS:
+        now = time.monotonic()
+        avoided = {one for one, when in self._failed_at.items() if now - when < AVOID_SECONDS}
+        best = min(self._endpoints, key=lambda one: (one in avoided, self._failed_at.get(one, 0.0) if avoided else 0))
+        old = now - self._made_at > RENEW_SECONDS
+        returns = best == self._endpoints[0] != self.endpoint and best not in avoided
+        if self._connection and (old or returns):
             self._connection.close()
             self._connection = None
         if not self._connection:
-            now = time.monotonic()
-            avoided = {one for one, when in self._failed_at.items() if now - when < AVOID_SECONDS}
-            self.endpoint = min(self._endpoints, key=lambda one: (one in avoided, self._failed_at.get(one, 0.0)))
+            self.endpoint, self._made_at = best, now
             self._connection = dsql.connect(
-                host=self.endpoint,
+                host=best,
                 user=self._user,
                 sslmode="verify-full",
                 sslrootcert="system",
                 connect_timeout=CONNECT_SECONDS,
+                tcp_user_timeout=SILENCE_MILLISECONDS,
                 autocommit=True,
             )
-            self._made_at = now
         return self._connection
 
     def _leave(self) -> None:

@@ -113,7 +113,10 @@ class ClusterEndpoints:
                 waiting = [client] if client.pending() else select.select([client, database], [], [])[0]
                 for one in waiting:
                     data = one.recv(65536)
-                    if not data or self._faults.strike(("error", "silence"), _region(name), SERVICE, QUERY):
+                    fault = self._faults.strike(("error", "silence"), _region(name), SERVICE, QUERY)
+                    if fault and fault.effect == "silence":
+                        time.sleep(_SILENCE_SECONDS)
+                    if not data or fault:
                         return
                     (database if one is client else client).sendall(data)
 
@@ -129,10 +132,14 @@ class ClusterEndpoints:
         action = "DbConnectAdmin" if user == "admin" else "DbConnect"
         role = role_of(found.get("X-Amz-Security-Token"))
         arn = self._dsql.arn_at(name)
+        try:
+            signed = datetime.strptime(found["X-Amz-Date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=timezone.utc)
+            age = timedelta(seconds=int(found["X-Amz-Expires"]))
+        except (KeyError, ValueError):  # it is no token at all
+            return "unable to accept connection, access denied"
         if host != name or found.get("Action") != action or not arn:
             return "unable to accept connection, access denied"
-        signed = datetime.strptime(found["X-Amz-Date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=timezone.utc)
-        if datetime.now(timezone.utc) - signed > timedelta(seconds=int(found["X-Amz-Expires"])):
+        if datetime.now(timezone.utc) - signed > age:
             return "unable to accept connection, access denied: the token is too old"
         return refusal(role, f"dsql:{action}", arn, _region(name), {}) if role else None
 
