@@ -94,6 +94,9 @@ def test_no_order_is_lost_or_doubled_when_an_endpoint_stops_under_load(
         assert set(by[ORDERS // 2 + CLIENTS :]) == {endpoints["us-west-2"]}
         assert sorted(id for id, _ in accepted) == stored(database, "SELECT id FROM orders WHERE item = 'apple'")
         assert stored(database, "SELECT quantity FROM sold WHERE item = 'apple'") == [ORDERS], "doubled or lost"
+        aws.clear_faults()
+        cli.destroy()
+        assert list(survey.leftovers(aws)) == ["AWS::DSQL::Cluster"], "data stays unless it was asked for twice"
 
 
 def function_name(aws: EmbeddedAws, region: str) -> str:
