@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -212,7 +213,8 @@ def _line(text: str) -> str:
 
 
 def _code(annotation: Any) -> str:
-    return f"`{annotation}`".replace("|", "\\|") if annotation else ""
+    """In a table a pipe ends a cell, and generators of pages do not agree on how it is escaped inside backticks."""
+    return f"<code>{escape(str(annotation))}</code>".replace("|", "&#124;") if annotation else ""
 
 
 if __name__ == "__main__":
