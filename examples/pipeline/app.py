@@ -32,7 +32,7 @@ pipeline = pipelines.CodePipeline(
     synth=pipelines.ShellStep(
         "Synth",
         input=pipelines.CodePipelineSource.connection(REPOSITORY, "main", connection_arn=CONNECTION_ARN),
-        commands=["pip install -r requirements.txt", "npx cdk synth"],
+        commands=["npm install --global aws-cdk", "pip install -r requirements.txt", "cdk synth"],
     ),
 )
 pipeline.add_stage(

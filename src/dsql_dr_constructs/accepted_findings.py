@@ -10,12 +10,12 @@ from constructs import Construct, IConstruct
 
 _NAG_PACKS = ("AwsSolutions", "HIPAA.Security", "NIST.800.53.R5", "PCI.DSS.321", "Serverless")
 
-SEE_MONITOR = "a parameter of HealthMonitor"
+_SEE_MONITOR = "a parameter of HealthMonitor"
 LAMBDA_FINDINGS = {
-    "LambdaConcurrency": f"Reserving fails in new accounts, whose quota is 10; {SEE_MONITOR}.",
+    "LambdaConcurrency": f"Reserving fails in new accounts, whose quota is 10; {_SEE_MONITOR}.",
     "LambdaDLQ": "CloudFormation and the waiter wait for these functions, and hear of failures at once.",
-    "LambdaInsideVPC": f"They call public APIs of AWS over TLS; a network is {SEE_MONITOR}.",
-    "LambdaTracing": f"It costs, and the log says how long what took; {SEE_MONITOR}.",
+    "LambdaInsideVPC": f"They call public APIs of AWS over TLS; a network is {_SEE_MONITOR}.",
+    "LambdaTracing": f"It costs, and the log says how long what took; {_SEE_MONITOR}.",
     "LambdaDefaultMemorySize": "Those of the CDK's Provider only pass on.",
     "CloudWatchLogGroupEncrypted": "CloudWatch Logs encrypts every log group; a key of yours is a parameter.",
     "IAMNoInlinePolicy": "A policy for one role goes with it; a managed one could be attached elsewhere.",
@@ -24,12 +24,19 @@ LAMBDA_CHECKS = {
     "CKV_AWS_115": LAMBDA_FINDINGS["LambdaConcurrency"],
     "CKV_AWS_116": LAMBDA_FINDINGS["LambdaDLQ"],
     "CKV_AWS_117": LAMBDA_FINDINGS["LambdaInsideVPC"],
-    "CKV_AWS_173": f"Lambda encrypts it, names are no secrets, and a key is {SEE_MONITOR}.",
+    "CKV_AWS_173": f"Lambda encrypts it, names are no secrets, and a key is {_SEE_MONITOR}.",
 }
 ENDPOINT_FINDINGS = dict.fromkeys(
     ("EC23", "EC2RestrictedCommonPorts", "EC2RestrictedSSH"),
     "The rule cannot read addresses: endpoints are open to their network only.",
 )
+MONITOR_FINDINGS = {
+    **LAMBDA_FINDINGS,
+    **ENDPOINT_FINDINGS,
+    "IAM5[Resource::*]": "PutMetricData, X-Ray and network interfaces have no resource type.",
+    "LambdaAsyncFailureDestination": "Its dead-letter queue has what failed.",
+    "SQSRedrivePolicy": "It is the dead-letter queue.",
+}
 LOG_CHECKS = {"CKV_AWS_158": LAMBDA_FINDINGS["CloudWatchLogGroupEncrypted"]}
 
 

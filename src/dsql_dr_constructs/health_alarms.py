@@ -284,14 +284,13 @@ class HealthAlarms(Construct):
     def _description(self, happened: str, first_step: str) -> str:
         """What happened, what comes first, and where the rest of the runbook is."""
         deployment = self._monitor.deployment_name
-        return "\n".join(
-            [
-                f"{happened} Seen from {self.region}, Aurora DSQL pair {deployment}.",
-                f"First: {first_step}",
-                f"Verdict: {ask_for_verdict(deployment, self.region)}",
-                f"Runbook: {dashboard_url(deployment, self.region)}",
-            ]
+        lines = (
+            f"{happened} Seen from {self.region}, Aurora DSQL pair {deployment}.",
+            f"First: {first_step}",
+            f"Verdict: {ask_for_verdict(deployment, self.region)}",
+            f"Runbook: {dashboard_url(deployment, self.region)}",
         )
+        return "\n".join(lines)
 
 
 def _notify(alarm: cloudwatch.AlarmBase, topic: AlertingTopic | None) -> None:

@@ -17,7 +17,7 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from .accepted_findings import ENDPOINT_FINDINGS, LAMBDA_CHECKS, LAMBDA_FINDINGS, LOG_CHECKS, accept, skip, versions_of
+from .accepted_findings import LAMBDA_CHECKS, LOG_CHECKS, MONITOR_FINDINGS, accept, skip, versions_of
 from .deployment_name import validate_deployment_name
 from .health_metric import health_metric
 from .monitor_network import add_endpoints, outbound_only, permit_network_interfaces, refuse_isolated_subnets
@@ -249,17 +249,7 @@ class HealthMonitor(Construct):
         )
 
     def _accept_findings(self, encryption_key: kms.IKey | None) -> None:
-        accept(
-            self,
-            {
-                **LAMBDA_FINDINGS,
-                **versions_of([self.function]),
-                "IAM5[Resource::*]": "PutMetricData, X-Ray and network interfaces have no resource type.",
-                "LambdaAsyncFailureDestination": "Its dead-letter queue has what failed.",
-                "SQSRedrivePolicy": "It is the dead-letter queue.",
-                **ENDPOINT_FINDINGS,
-            },
-        )
+        accept(self, {**MONITOR_FINDINGS, **versions_of([self.function])})
         skip(self.function, LAMBDA_CHECKS)
         skip(self.dead_letter_queue, {"CKV_AWS_27": "SQS encrypts it with a key of its own."})
         skip(

@@ -20,7 +20,7 @@ from .regional_cluster import IRegionalCluster, RegionalCluster
 from .regional_stack import (
     default_account,
     refuse_keys_elsewhere,
-    refuse_other_regions,
+    refuse_options_elsewhere,
     regional_stack,
 )
 
@@ -117,7 +117,7 @@ class MultiRegionMonitoring(Construct):
                 raise ValueError("witness_observer is on and there is no witness_region: give the pair's.")
             observers["Witness"] = witness_region
         self._options, self._keys = dict(monitor_options or {}), dict(encryption_keys or {})
-        refuse_other_regions("monitor_options", self._options, observers.values(), each=False)
+        refuse_options_elsewhere(self._options, observers.values())
         refuse_keys_elsewhere(self._keys, self.account, observers.values())
         self._stacks = {
             region: regional_stack(

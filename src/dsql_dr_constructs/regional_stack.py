@@ -50,17 +50,15 @@ def default_account(construct: Construct) -> str | None:
     return None if account and Token.is_unresolved(account) else account
 
 
-def refuse_other_regions(what: str, given: Iterable[str], regions: Iterable[str], *, each: bool) -> None:
+def refuse_options_elsewhere(options: Iterable[str], regions: Iterable[str]) -> None:
     """
     Raises:
-        ValueError: *given* by Region, under the name *what*, has another Region than *regions*, or, with *each*, not
-            every one.
+        ValueError: *options* are given for another Region than *regions*.
     """
-    found, allowed = sorted(given), sorted(regions)
-    if set(found) - set(allowed) or (each and found and found != allowed):
+    if set(options) - set(regions):
         raise ValueError(
-            f"{what} has {', '.join(found)}: {'one is needed for each of' if each else 'allowed are'} "
-            f"{', '.join(allowed)}, by the Region's name."
+            f"monitor_options has {', '.join(sorted(options))}: monitors are in {', '.join(sorted(regions))} only; "
+            "give options by the name of one of these Regions."
         )
 
 
@@ -70,7 +68,11 @@ def refuse_keys_elsewhere(keys: Mapping[str, kms.IKey], account: str | None, reg
         ValueError: *keys* has not exactly *regions*, or a key is in another Region than it is given for, or in a stack
             of another account.
     """
-    refuse_other_regions("encryption_keys", keys, regions, each=True)
+    if keys and sorted(keys) != sorted(regions):
+        raise ValueError(
+            f"encryption_keys has {', '.join(sorted(keys))}: one key is needed for each of "
+            f"{', '.join(sorted(regions))}, by the Region's name."
+        )
     for region, key in keys.items():
         if not Token.is_unresolved(key.env.region) and key.env.region != region:
             raise ValueError(

@@ -71,6 +71,11 @@ def test_load_is_metered_as_the_examples_of_the_user_guide() -> None:
     assert bulk["Write DPUs"] == pytest.approx(0.625, rel=1e-3)
 
 
+def test_readme_has_the_price_of_its_example() -> None:
+    load = sum(one.total for one in cost.dsql(cost.Load(tx_per_second=10, storage_gb=5)))
+    assert f"{load:.2f} $ for ten inserted rows a second and 5 GB" in " ".join((ROOT / "README.md").read_text().split())
+
+
 def test_free_dpus_and_storage_are_taken_off_and_both_regions_keep_the_data() -> None:
     bill = {one.what: one for one in cost.dsql(cost.Load(tx_per_second=10, storage_gb=5))}
     assert bill["DPUs that are free"].count == -100_000

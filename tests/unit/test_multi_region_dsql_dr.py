@@ -504,7 +504,10 @@ def test_options_of_a_monitor_go_to_the_one_in_their_region(app: cdk.App) -> Non
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (lambda app: {"encryption_keys": keys_in(app, "us-east-1")}, "one is needed for each of us-east-1, us-west-2"),
+        (
+            lambda app: {"encryption_keys": keys_in(app, "us-east-1")},
+            "one key is needed for each of us-east-1",
+        ),
         (
             lambda app: {"encryption_keys": {**keys_in(app, "us-east-1"), "us-west-2": key_of(app, "us-east-1")}},
             "a key of us-east-1 for us-west-2: a key works in its own Region only",
@@ -513,7 +516,10 @@ def test_options_of_a_monitor_go_to_the_one_in_their_region(app: cdk.App) -> Non
             lambda app: {"account": "111111111111", "encryption_keys": keys_in(app, "us-east-1", "us-west-2")},
             "is in a stack of no account, and the pair in 111111111111: give both the same",
         ),
-        (lambda app: {"monitor_options": {"us-east-2": {"tracing": True}}}, "allowed are us-east-1, us-west-2"),
+        (
+            lambda app: {"monitor_options": {"us-east-2": {"tracing": True}}},
+            "are in us-east-1, us-west-2 only",
+        ),
     ],
 )
 def test_keys_and_options_of_other_regions_are_refused(app: cdk.App, options: Any, sentence: str) -> None:
