@@ -68,7 +68,13 @@ def test_kept_rehearsal_is_talked_to_and_then_stopped(tmp_path: Path, end: signa
     (tmp_path / "app.py").write_text(FAILING_APP.replace('witness_region="us-east-1"', 'witness_region="us-east-2"'))
     command = [*COMMAND, "--keep", "--app", f"{sys.executable} app.py", str(tmp_path)]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as kept:
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a job in the background ignores it
+    ) as kept:
         assert kept.stdout
         variables: dict[str, str] = {}
         for line in kept.stdout:
@@ -83,7 +89,10 @@ def test_kept_rehearsal_is_talked_to_and_then_stopped(tmp_path: Path, end: signa
         client = session.client("dsql", endpoint_url=variables["AWS_ENDPOINT_URL"])
         assert len(client.list_clusters()["clusters"]) == 1
         kept.send_signal(end)
-        assert kept.wait(timeout=60) == (0 if end == signal.SIGINT else 128 + end)
+        try:
+            assert kept.wait(timeout=60) == (0 if end == signal.SIGINT else 128 + end)
+        finally:
+            kept.kill()  # or the block would wait for one that does not end
     with pytest.raises(Exception, match="Could not connect"):
         client.list_clusters()
 
