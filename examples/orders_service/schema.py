@@ -32,7 +32,8 @@ def main(endpoint: str, *role_arns: str) -> None:
         if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = 'orders'").fetchone():
             for statement in ROLE:
                 connection.execute(statement)
-        for arn in role_arns:
+        mapped = connection.execute("SELECT arn FROM sys.iam_pg_role_mappings WHERE pg_role_name = 'orders'").fetchall()
+        for arn in set(role_arns) - {one for (one,) in mapped}:
             connection.execute(f"AWS IAM GRANT orders TO '{arn}'")
 
 

@@ -7,20 +7,28 @@ import tempfile
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 from typing_extensions import LiteralString
 
 from dsql_dr_constructs.rehearsal import EmbeddedAws, Fault, survey
 from dsql_dr_constructs.rehearsal.cdk_cli import CdkCli
+from dsql_dr_constructs.rehearsal.embedded_aws import ACCOUNT
 from tests.examples.conftest import Installed
 from tests.postgresql import Postgresql
 
 REGIONS = ["us-east-1", "us-west-2"]
+CONTENT_TYPES = dict(zip(REGIONS, ("application/json", "application/x-www-form-urlencoded"), strict=True))  # curl's
 ORDERS = 2_000
 CLIENTS = 4
 
@@ -35,25 +43,21 @@ def database() -> Iterator[Postgresql]:
 
 @dataclass
 class Shop:
-    """Sends orders as clients of both Regions do."""
+    """Sends orders to the functions' URLs as clients of both Regions do."""
 
     aws: EmbeddedAws
-    functions: dict[str, str]
-
-    def __post_init__(self) -> None:
-        self._clients = {region: self.aws.client("lambda", region) for region in REGIONS}
+    urls: dict[str, str]
 
     def call(self, region: str, method: str, id: uuid.UUID, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        event = {
-            "version": "2.0",
-            "rawPath": f"/{id}",
-            "requestContext": {"http": {"method": method}},
-            "body": json.dumps(body),
-        }
-        answer = self._clients[region].invoke(FunctionName=self.functions[region], Payload=json.dumps(event).encode())
-        said: dict[str, Any] = json.load(answer["Payload"])
-        assert "FunctionError" not in answer, said
-        return {"status": said["statusCode"], **json.loads(said.get("body") or "{}")}
+        headers = {"content-type": CONTENT_TYPES[region]}
+        request = AWSRequest(method, f"{self.urls[region]}{id}", data=json.dumps(body) if body else "", headers=headers)
+        SigV4Auth(Credentials(ACCOUNT, "test"), "lambda", region).add_auth(request)
+        host, port = urlsplit(self.urls[region]).netloc, urlsplit(self.aws.endpoint).port
+        connection = HTTPConnection("127.0.0.1", port)
+        with closing(connection):
+            connection.request(method, f"/{id}", request.data, dict(request.headers) | {"Host": host})
+            answer = connection.getresponse()
+            return {"status": answer.status, **json.loads(answer.read() or "{}")}
 
     def order(self, number: int) -> tuple[uuid.UUID, str]:
         """Until it is accepted, with the same id; the endpoint that took it."""
@@ -77,8 +81,12 @@ def test_no_order_is_lost_or_doubled_when_an_endpoint_stops_under_load(
         cli.bootstrap()
         cli.deploy()
         endpoints = {one["region"]: one["endpoint"] for one in survey.clusters(aws)}
-        example.run("schema.py", endpoints["us-east-1"], environment=aws.environment() | aws.endpoint_variables())
-        shop = Shop(aws, {region: function_name(aws, region) for region in REGIONS})
+        found = {region: outputs(aws, region) for region in REGIONS}
+        shop = Shop(aws, {region: found[region]["Url"] for region in REGIONS})
+        for region in REGIONS:  # the second run finds what the first one made
+            environment = aws.environment() | aws.endpoint_variables()
+            roles = [found[one]["RoleArn"] for one in REGIONS]
+            example.run("schema.py", endpoints[region], *roles, environment=environment)
         for region in REGIONS:
             first = uuid.uuid4()
             said = shop.call(region, "PUT", first, {"item": "plum", "quantity": 2})
@@ -99,14 +107,9 @@ def test_no_order_is_lost_or_doubled_when_an_endpoint_stops_under_load(
         assert list(survey.leftovers(aws)) == ["AWS::DSQL::Cluster"], "data stays unless it was asked for twice"
 
 
-def function_name(aws: EmbeddedAws, region: str) -> str:
-    resources = aws.client("cloudformation", region).describe_stack_resources(StackName=f"Orders-{region}")
-    [name] = [
-        one["PhysicalResourceId"]
-        for one in resources["StackResources"]
-        if one["ResourceType"] == "AWS::Lambda::Function"
-    ]
-    return str(name)
+def outputs(aws: EmbeddedAws, region: str) -> dict[str, str]:
+    [stack] = aws.client("cloudformation", region).describe_stacks(StackName=f"Orders-{region}")["Stacks"]
+    return {one["OutputKey"]: one["OutputValue"] for one in stack["Outputs"]}
 
 
 def stored(database: Postgresql, query: LiteralString) -> list[Any]:

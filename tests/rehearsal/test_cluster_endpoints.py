@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import tempfile
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from dsql_dr_constructs.rehearsal import EmbeddedAws, Fault
+from dsql_dr_constructs.rehearsal.cluster_database import translated
 from tests.postgresql import Postgresql
 
 CONNECT = """
@@ -41,6 +43,8 @@ class Client:
         signed_for, age = token.get("signed_for", self.endpoint), token.get("age", "0")
         arguments = [self.endpoint, signed_for, user, action, age, *statements]
         environment = self.aws.environment() | self.aws.endpoint_variables()
+        if "role_arn" in token:
+            environment["AWS_SESSION_TOKEN"] = f"function-role:{token['role_arn']}"  # as a function has it
         command = [sys.executable, "-c", CONNECT, *arguments]
         done = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
         return done.stdout if done.returncode == 0 else done.stderr
@@ -59,24 +63,71 @@ def client() -> Iterator[Client]:
 
 
 def test_sql_is_spoken_to_who_has_a_token(client: Client) -> None:
-    assert client.says("SELECT 6 * 7") == "42\n"
-    assert client.says("SELECT 1", user="orders") == "1\n"
+    assert client.says("SELECT 6 * 7", "SELECT current_user") == "42\nadmin\n"
 
 
 @pytest.mark.parametrize(
-    "wrong",
+    ("wrong", "hint"),
     [
-        {"signed_for": "another.dsql.us-east-1.on.aws"},
-        {"user": "admin", "action": "DbConnect"},
-        {"user": "orders", "action": "DbConnectAdmin"},
+        ({"signed_for": "another.dsql.us-east-1.on.aws"}, "The token is for another.dsql.us-east-1.on.aws."),
+        ({"user": "admin", "action": "DbConnect"}, "Wrong user to action mapping. user: admin, action: DbConnect"),
+        ({"user": "orders", "action": "DbConnectAdmin"}, "Wrong user to action mapping. user: orders"),
+        ({"age": "2.1"}, "Signature expired"),
+        ({"user": "nobody"}, "is not mapped to the role nobody, or there is none"),
+        ({"user": "postgres"}, "is not mapped to the role postgres, or there is none"),
     ],
 )
-def test_token_for_something_else_is_refused(client: Client, wrong: dict[str, str]) -> None:
-    assert "unable to accept connection, access denied" in client.says("SELECT 1", **wrong)
+def test_token_for_something_else_is_refused(client: Client, wrong: dict[str, str], hint: str) -> None:
+    said = client.says("SELECT 1", **wrong)
+    assert "FATAL:  unable to accept connection, access denied" in said
+    assert hint in said
 
 
-def test_token_that_is_too_old_is_refused(client: Client) -> None:
-    assert "access denied: the token is too old" in client.says("SELECT 1", age="2.1")
+def test_role_has_what_it_was_granted(client: Client) -> None:
+    client.says("CREATE TABLE stock (id uuid PRIMARY KEY)", "CREATE ROLE clerk WITH LOGIN", "CREATE ROLE manager LOGIN")
+    assert "permission denied for table stock" in client.says("SELECT count(*) FROM stock", user="clerk")
+    assert client.says("GRANT SELECT ON stock TO clerk") == "GRANT\n"
+    assert client.says("SELECT count(*) FROM stock", "SELECT current_user", user="clerk") == "0\nclerk\n"
+    assert "permission denied for table stock" in client.says("DELETE FROM stock", user="clerk")
+    assert "permission denied for schema public" in client.says("CREATE TABLE own (id uuid)", user="clerk")
+    assert "permission denied" in client.says("AWS IAM GRANT manager TO 'arn:aws:iam::1:role/a'", user="clerk")
+
+
+def test_roles_are_mapped_to_iam_roles(client: Client) -> None:
+    mappings = (
+        "SELECT string_agg(arn || ' ' || pg_role_name || ' ' || grantor_pg_role_name, ', ' ORDER BY arn) "
+        "FROM sys.iam_pg_role_mappings"
+    )
+    client.says("CREATE ROLE seller WITH LOGIN", 'CREATE ROLE "Night shift" WITH LOGIN')
+    client.says("AWS IAM GRANT seller TO 'arn:aws:iam::1:role/b'")
+    client.says("aws iam grant \"Night shift\" to 'arn:aws:iam::1:role/c';")
+    assert client.says(mappings) == "arn:aws:iam::1:role/b seller admin, arn:aws:iam::1:role/c Night shift admin\n"
+    client.says("AWS IAM REVOKE seller FROM 'arn:aws:iam::1:role/b'")
+    assert client.says(mappings) == "arn:aws:iam::1:role/c Night shift admin\n"
+    assert 'role "stranger" does not exist' in client.says("AWS IAM GRANT stranger TO 'arn:aws:iam::1:role/b'")
+    assert "syntax error" in client.says("AWS IAM GRANT seller FROM 'arn:aws:iam::1:role/b'")
+
+
+def test_function_needs_a_permission_and_a_mapping(client: Client) -> None:
+    iam = client.aws.client("iam", "us-east-1")
+    role = iam.create_role(RoleName="porter", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+    client.says("CREATE ROLE porter WITH LOGIN")
+    assert "is not authorized to perform: dsql:DbConnect" in client.says("SELECT 1", user="porter", role_arn=role)
+    allowed = {"Effect": "Allow", "Action": "dsql:DbConnect", "Resource": "*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
+    iam.put_role_policy(RoleName="porter", PolicyName="connect", PolicyDocument=document)
+    assert f"{role} is not mapped to the role porter" in client.says("SELECT 1", user="porter", role_arn=role)
+    client.says(f"AWS IAM GRANT porter TO '{role}'")
+    assert client.says("SELECT current_user", user="porter", role_arn=role) == "porter\n"
+    assert "dsql:DbConnectAdmin" in client.says("SELECT 1", role_arn=role)
+
+
+def test_iam_statements_are_understood_when_they_are_prepared() -> None:
+    parse = b"statement\0AWS IAM REVOKE seller FROM 'arn:aws:iam::1:role/b'\0\0\0"
+    assert translated(parse).startswith(b"statement\0DELETE FROM sys.iam_pg_role_mappings WHERE arn =")
+    assert translated(parse).endswith(b"\0\0\0")
+    literal = b"SELECT 'AWS IAM GRANT a TO b'\0"
+    assert translated(literal) == literal
 
 
 def test_sql_is_dsqls_subset(client: Client) -> None:

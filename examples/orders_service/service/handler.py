@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from base64 import b64decode
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +19,8 @@ def handle(event: dict[str, Any], context: object) -> dict[str, Any]:
     try:
         id = UUID(event["rawPath"].strip("/"))
         if method == "PUT":
-            body = json.loads(event["body"])
+            text = event["body"]  # in base64 if the client did not call it JSON; curl does not
+            body = json.loads(b64decode(text) if event.get("isBase64Encoded") else text)
             order = Order(id, str(body["item"]), int(body["quantity"]))
             return _answer(201 if orders.accept(order) else 200, order)
         found = orders.find(id)

@@ -12,10 +12,9 @@ import ssl
 import struct
 import threading
 import time
-from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 import trustme
@@ -23,6 +22,9 @@ import trustme
 from .dsql import Dsql
 from .faults import Faults
 from .function_permissions import refusal, role_of
+
+if TYPE_CHECKING:
+    from .cluster_database import ClusterDatabase
 
 SERVICE = "postgresql"
 """What faults call the endpoints."""
@@ -57,10 +59,10 @@ class ClusterEndpoints:
         dsql: Knows the clusters.
         faults: ``error`` and ``silence`` of the calls ``Connect`` and ``Query`` of the service ``postgresql`` are for
             here.
-        database: Opens a connection to what speaks SQL behind all of them, as a pair has one database. Default: none.
+        database: Speaks SQL behind all of them, as a pair has one database. Default: none.
     """
 
-    def __init__(self, dsql: Dsql, faults: Faults, database: Callable[[], socket.socket] | None = None) -> None:
+    def __init__(self, dsql: Dsql, faults: Faults, database: ClusterDatabase | None = None) -> None:
         self._dsql = dsql
         self._faults = faults
         self._database = database
@@ -102,10 +104,13 @@ class ClusterEndpoints:
 
     def _authenticated(self, name: str, client: ssl.SSLSocket, startup: bytes, token: str) -> None:
         refused = self._refusal(name, startup, token)
-        if refused or not self._database:
-            client.sendall(_error("28000", refused or "no database is behind this endpoint: give EmbeddedAws one"))
+        if refused:
+            client.sendall(_error("08006", "unable to accept connection, access denied", refused))
             return
-        with self._database() as database:
+        if not self._database:
+            client.sendall(_error("28000", "no database is behind this endpoint: give EmbeddedAws one"))
+            return
+        with self._database.connect() as database:
             for one in (client, database):
                 one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # or each message waits for 40 ms
             database.sendall(struct.pack("!i", len(startup) + 4) + startup)
@@ -121,7 +126,7 @@ class ClusterEndpoints:
                     (database if one is client else client).sendall(data)
 
     def _refusal(self, name: str, startup: bytes, token: str) -> str | None:
-        """As the service looks at a token: for this endpoint, this kind of role, in time, and allowed by IAM.
+        """Why a token does not open this endpoint to this role, now, and by IAM; None if it does.
 
         Source: https://docs.aws.amazon.com/aurora-dsql/latest/userguide/authentication-authorization.html
         """
@@ -135,13 +140,18 @@ class ClusterEndpoints:
         try:
             signed = datetime.strptime(found["X-Amz-Date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=timezone.utc)
             age = timedelta(seconds=int(found["X-Amz-Expires"]))
-        except (KeyError, ValueError):  # it is no token at all
-            return "unable to accept connection, access denied"
-        if host != name or found.get("Action") != action or not arn:
-            return "unable to accept connection, access denied"
+        except (KeyError, ValueError):
+            return "This is no token."
+        if host != name or not arn:
+            return f"The token is for {host}."
+        if found.get("Action") != action:
+            return f"Wrong user to action mapping. user: {user}, action: {found.get('Action')}"
         if datetime.now(timezone.utc) - signed > age:
-            return "unable to accept connection, access denied: the token is too old"
-        return refusal(role, f"dsql:{action}", arn, _region(name), {}) if role else None
+            return f"Signature expired: it was signed at {signed:%H:%M:%S} for {age.seconds} s."
+        refused = refusal(role, f"dsql:{action}", arn, _region(name), {}) if role else None
+        if not refused and self._database and not self._database.lets_in(user, role):
+            return f"{role or 'The account'} is not mapped to the role {user}, or there is none: AWS IAM GRANT does it."
+        return refused
 
     def _context(self, asked: list[str]) -> ssl.SSLContext:
         """For one visit, which notes in *asked* whom it is for."""
@@ -199,6 +209,6 @@ def _region(name: str) -> str:
     return name.split(".")[2] if name.count(".") > 2 else ""
 
 
-def _error(sqlstate: str, message: str) -> bytes:
-    fields = f"SFATAL\0VFATAL\0C{sqlstate}\0M{message}\0\0".encode()
+def _error(sqlstate: str, message: str, hint: str = "") -> bytes:
+    fields = f"SFATAL\0VFATAL\0C{sqlstate}\0M{message}\0{f'H{hint}' + chr(0) if hint else ''}\0".encode()
     return b"E" + struct.pack("!i", len(fields) + 4) + fields

@@ -49,9 +49,9 @@ class EmbeddedAws:
         time_scale: Length of a minute of EventBridge schedules and CloudWatch alarms, in minutes: with 1/60, a monitor
             that runs every 2 minutes runs every 2 seconds. Default: 1.
         enforce_permissions: Whether Lambda functions may only do what their role's policies allow. Default: True.
-        postgresql: ``host:port`` of a PostgreSQL on loopback that lets ``postgres`` in without a password. It is the
-            one database behind all endpoints, with DSQL's subset of SQL in force and tokens checked by IAM. Default:
-            none, and whoever authenticates is told so.
+        postgresql: ``host:port`` of a PostgreSQL on loopback that lets every role in without a password. It is the
+            one database behind all endpoints, with DSQL's subset of SQL in force, tokens checked by IAM, and roles
+            mapped by ``AWS IAM GRANT``. Default: none, and whoever authenticates is told so.
     """
 
     regions: list[str]

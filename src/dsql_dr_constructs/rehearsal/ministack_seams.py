@@ -34,6 +34,8 @@ SEAMS: dict[str, dict[str, list[str] | None]] = {
     },
     "ministack.core.pgproxy": {
         "_handle_client": ["cluster_id", "backend_host", "backend_port", "c_reader", "c_writer"],
+        "_parse_startup_params": ["payload"],
+        "_read_frame": ["reader"],
     },
     "ministack.services.cloudwatch_logs": {"_log_groups": None},
     "ministack.services.cloudwatch": {
@@ -243,22 +245,35 @@ def _cloudwatch() -> Any:
     return importlib.import_module("ministack.services.cloudwatch")
 
 
-def speak_dsql(postgresql: str) -> Callable[[], socket.socket]:
-    """Opens connections to the PostgreSQL at ``host:port``, of which only DSQL's subset of SQL can be had.
+def speak_dsql(host: str, port: int, translate: Callable[[bytes], bytes]) -> tuple[str, int]:
+    """Where DSQL's subset of SQL can be had of a PostgreSQL; *translate* sees each message that asks for some.
 
-    ministack's own proxies listen at every address of the machine; this one is of loopback.
+    ministack's own proxies listen at every address of the machine; this one is of loopback. They also let everybody be
+    ``postgres``; here a client is who it says, since PostgreSQL takes the last of two users in a startup message.
     """
-    host, _, port = postgresql.rpartition(":")
-    handle: Any = importlib.import_module("ministack.core.pgproxy")._handle_client
+    proxy: Any = importlib.import_module("ministack.core.pgproxy")
+    parse, read = proxy._parse_startup_params, proxy._read_frame
+
+    def as_itself(payload: bytes) -> dict[str, str]:
+        parameters: dict[str, str] = parse(payload)
+        database, user = parameters.get("database") or "postgres", parameters.get("user", "")
+        return parameters | {"database": f"{database}\0user\0{user}"}
+
+    async def read_translated(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
+        kind, payload = await read(reader)
+        return kind, translate(payload) if kind in (b"Q", b"P") else payload  # Query and Parse, which no server sends
+
+    proxy._parse_startup_params, proxy._read_frame = as_itself, read_translated
     listener = socket.create_server(("127.0.0.1", 0))
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # asyncio does not for a socket that it is given
 
     async def visit(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await handle("pair", host, int(port), reader, writer)
+        await proxy._handle_client("pair", host, port, reader, writer)
 
     async def serve() -> None:
         async with await asyncio.start_server(visit, sock=listener) as server:
             await server.serve_forever()
 
     threading.Thread(target=lambda: asyncio.run(serve()), daemon=True, name="speaks-dsql").start()
-    return lambda: socket.create_connection(listener.getsockname())
+    address: tuple[str, int] = listener.getsockname()
+    return address

@@ -44,7 +44,11 @@ def build(options: argparse.Namespace) -> Gateway:
     ministack_seams.keep_workers_of_other_regions()
     alarm_clock.start(options.time_scale)
     # functions inherit the process' environment
-    database = ministack_seams.speak_dsql(options.postgresql) if options.postgresql else None
+    database = None
+    if options.postgresql:
+        from .cluster_database import ClusterDatabase  # which takes a driver that nobody else needs
+
+        database = ClusterDatabase(options.postgresql)
     found = ClusterEndpoints(dsql, faults, database).variables(Path("functions").resolve())
     os.environ.update(found)
     Path("endpoints.json").write_text(json.dumps(found))  # for the parent
