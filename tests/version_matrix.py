@@ -10,6 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.tools import BUILD
+
 PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
 TOOLS = (
     "cfn-lint>=1.40",
@@ -17,7 +19,7 @@ TOOLS = (
     "pytest-xdist>=3.8",
     "hypothesis>=6.140",
     "policy-sentry>=0.15",
-    "hatchling>=1.27",
+    *BUILD,
 )
 VERSIONS = (
     "from importlib.metadata import version as v; print('aws-cdk-lib', v('aws-cdk-lib'), 'constructs', v('constructs'))"

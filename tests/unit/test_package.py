@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from markdown_it import MarkdownIt
 
 import dsql_dr_constructs
 from tests.tools import LOWEST
@@ -65,6 +66,26 @@ def test_wheel_needs_the_cdk_and_nothing_else(wheel: Path) -> None:
     assert [one for one in required if "extra ==" not in one] == ["aws-cdk-lib<3,>=2.227.0", "constructs<11,>=10.4.2"]
     assert "dsql_dr_constructs/py.typed" in names
     assert not [name for name in names if name.startswith(("tests", "examples"))]
+
+
+def test_page_on_pypi_is_the_readme_and_each_of_its_links_leads_somewhere(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        [metadata] = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
+        header, _, page = archive.read(metadata).decode().partition("\n\n")
+    assert "Description-Content-Type: text/markdown" in header
+    leads_to = [
+        str(inner.attrGet("href") or inner.attrGet("src"))
+        for block in MarkdownIt().enable("table").parse(page)
+        for inner in block.children or []
+        if inner.type in ("link_open", "image")
+    ]
+    assert leads_to
+    assert [one for one in leads_to if not one.startswith("https://")] == []
+    readme = (ROOT / "README.md").read_text()
+    assert [one for one in page.splitlines() if one.startswith("#")] == [
+        one for one in readme.splitlines() if one.startswith("#")
+    ]
+    assert "MIT license." in page.splitlines()[-1]
 
 
 def test_wheel_holds_the_sources_and_nothing_else(wheel: Path) -> None:
