@@ -184,6 +184,29 @@ def test_composite_alarm_is_put_changed_and_deleted(aws: EmbeddedAws) -> None:
     assert found() == []
 
 
+def test_what_is_only_remembered_has_its_names_and_no_two_have_the_same(aws: EmbeddedAws) -> None:
+    slack = {
+        "Type": "AWS::Chatbot::SlackChannelConfiguration",
+        "Properties": {"ConfigurationName": "pages", "IamRoleArn": "a", "SlackChannelId": "C", "SlackWorkspaceId": "T"},
+    }
+    kind, properties = "AWS::CodePipeline::Pipeline", {"RoleArn": "a", "Stages": [{}]}
+    pipeline = {"Type": kind, "Properties": properties}
+    stack = Stack(aws)
+    shown = {"Channel": {"Fn::GetAtt": ["Channel", "Arn"]}, "Pipeline": {"Ref": "Pipeline"}}
+    assert stack.run("create", {"Channel": slack, "Pipeline": pipeline}, shown) == "CREATE_COMPLETE"
+    assert stack.outputs()["Channel"].endswith(":chat-configuration/slack-channel/pages")
+    assert stack.outputs()["Pipeline"].startswith("Here-Pipeline-")
+    renamed = {"Type": kind, "Properties": {**properties, "Name": "orders"}}
+    assert stack.run("update", {"Channel": slack, "Pipeline": renamed}, shown) == "UPDATE_COMPLETE"
+    assert stack.outputs()["Pipeline"] == "orders"
+    assert stack.run("update", {"Channel": slack, "Pipeline": renamed, "Second": renamed}) == "UPDATE_ROLLBACK_COMPLETE"
+    assert any("'AWS::CodePipeline::Pipeline' with name 'orders' exists" in one for one in stack.reasons())
+    assert stack.run("delete") == "gone"
+    without = {"Type": kind, "Properties": {"RoleArn": "a"}}
+    assert stack.run("create", {"Pipeline": without}) == "ROLLBACK_COMPLETE"
+    assert any("['Stages'] are required" in one for one in stack.reasons())
+
+
 def test_slow_cluster_is_waited_for(aws: EmbeddedAws) -> None:
     aws.inject(Fault("slow", "slow", call="CreateCluster", seconds=1))
     stack = Stack(aws)

@@ -17,7 +17,7 @@ from . import alarm_clock, cloudformation_failures, function_permissions, minist
 from .cloudformation_composite_alarm import CompositeAlarmHandler
 from .cloudformation_dsql_cluster import ClusterHandler
 from .cloudformation_metric_alarm import MetricAlarmHandler
-from .cloudformation_slack_channel import SlackChannelHandler
+from .cloudformation_remembered import REMEMBERED, RememberedHandler
 from .cluster_endpoints import ClusterEndpoints
 from .dsql import Dsql
 from .faults import Faults
@@ -37,8 +37,8 @@ def build(options: argparse.Namespace) -> Gateway:
     ministack_seams.wrap_resource_type("AWS::CloudWatch::Alarm", _with_metric_math)
     alarms = CompositeAlarmHandler(ministack_seams.call_cloudwatch, _alarm_arn)
     ministack_seams.add_resource_type("AWS::CloudWatch::CompositeAlarm", alarms)
-    slack = SlackChannelHandler(lambda: ministack_seams.where()[0])
-    ministack_seams.add_resource_type("AWS::Chatbot::SlackChannelConfiguration", slack)
+    for one in REMEMBERED:
+        ministack_seams.add_resource_type(one.name, RememberedHandler(one, ministack_seams.where))
     cloudformation_failures.install()
     function_permissions.install()
     ministack_seams.keep_workers_of_other_regions()
