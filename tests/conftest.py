@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+import pytest
 from hypothesis import settings
 
 from dsql_dr_constructs.rehearsal.embedded_aws import node
@@ -13,3 +14,8 @@ os.environ.setdefault("JSII_DEPRECATED", "fail")  # what aws-cdk-lib deprecates,
 
 settings.register_profile("steady", derandomize=True, deadline=None, database=None)  # the same walk for everybody
 settings.load_profile("steady")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The examples take longest and begin first, or one worker would end alone with them."""
+    items.sort(key=lambda item: "installed" not in getattr(item, "fixturenames", ()))
