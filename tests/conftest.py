@@ -17,5 +17,5 @@ settings.load_profile("steady")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The examples take longest and begin first, or one worker would end alone with them."""
-    items.sort(key=lambda item: "installed" not in getattr(item, "fixturenames", ()))
+    """What is installed from the wheel takes longest and begins first, or one worker would end alone with them."""
+    items.sort(key=lambda item: "wheels" not in getattr(item, "fixturenames", ()))
