@@ -115,7 +115,9 @@ def test_lowest_versions_that_the_wheel_allows_synthesize_the_one_liner(wheel: P
 
 
 IMPORT = """
+import sys
 import aws_cdk, jsii
+of_the_cdk = "typeguard" in sys.modules  # an older aws-cdk-lib loads it itself
 from jsii._kernel.providers import process
 def refuse(self, request, response_type):
     raise AssertionError(f"an import should not wait for Node: {request}")
@@ -123,8 +125,7 @@ process._NodeProcess.send = refuse
 import dsql_dr_constructs
 for name in dsql_dr_constructs.__all__:
     getattr(dsql_dr_constructs, name)
-import sys
-assert "typeguard" not in sys.modules, "the first struct loads it; make structs when they are used"
+assert of_the_cdk or "typeguard" not in sys.modules, "the first struct loads it; make structs when they are used"
 """
 
 
