@@ -78,6 +78,9 @@ class HealthMonitor(Construct):
     dead_letter_queue: sqs.Queue
     """Runs that failed or could not be started, kept for 14 days."""
 
+    longest_run: Duration
+    """Time that one run has: its budget, and room to report."""
+
     first_probe: CustomResource
     """A run during deployment. Alarms depend on it, so that they start from data."""
 
@@ -135,6 +138,7 @@ class HealthMonitor(Construct):
         self.schedule = schedule or Duration.minutes(_DEFAULT_SCHEDULE_MINUTES)
         probe_budget = probe_budget or Duration.seconds(_DEFAULT_BUDGET_SECONDS)
         self._refuse_wrong_use(probe_budget)
+        self.longest_run = probe_budget.plus(Duration.seconds(_ROOM_TO_REPORT_SECONDS))
         self._log_group = function_log_group(self, "Logs", retention=log_retention, encryption_key=encryption_key)
         self._role = function_role(self, "Role", self._log_group)
         self.dead_letter_queue = sqs.Queue(
@@ -156,7 +160,7 @@ class HealthMonitor(Construct):
             runtime=runtime(),
             architecture=architecture(),
             memory_size=memory_size,
-            timeout=probe_budget.plus(Duration.seconds(_ROOM_TO_REPORT_SECONDS)),
+            timeout=self.longest_run,
             code=runtime_code("health_monitor"),
             handler="health_monitor.handler.handle",
             role=self._role,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from aws_cdk import CfnOutput, Duration, RemovalPolicy, Stack, Token
+from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
@@ -14,7 +15,7 @@ from .alerting_topic import AlertingTopic
 from .cluster_peering import ClusterPeering, deploy_after
 from .deployment_name import default_deployment_name, refuse_doubled_name, validate_deployment_name
 from .dr_dashboard import DrDashboard
-from .health_alarms import HealthAlarms, Paging
+from .health_alarms import HealthAlarms
 from .health_monitor import HealthMonitor, MonitorOptions
 from .multi_region_monitoring import MultiRegionMonitoring
 from .regional_cluster import IRegionalCluster, RegionalCluster
@@ -75,8 +76,9 @@ class MultiRegionDsqlDr(Construct):
         witness_observer: bool = False,
         alert_emails: Sequence[str] = (),
         alert_topic_arns: Sequence[str] = (),
+        warning_emails: Sequence[str] = (),
+        warning_topic_arns: Sequence[str] = (),
         schedule: Duration | None = None,
-        paging: Paging = "composite",
         alarm_settings: AlarmSettings | None = None,
         monitor_options: Mapping[str, MonitorOptions] | None = None,
         encryption_keys: Mapping[str, kms.IKey] | None = None,
@@ -99,10 +101,12 @@ class MultiRegionDsqlDr(Construct):
             verify_on_deploy: Whether every deployment mends the pair; see `ClusterPeering`. Default: True.
             monitoring: Whether the pair is watched, in stacks of their own. Default: True.
             witness_observer: Whether the witness Region looks at both clusters, too. Default: False.
-            alert_emails: Addresses that every Region mails to. Default: none.
-            alert_topic_arns: Topics of yours to page, one in each observing Region. Default: new ones.
+            alert_emails: Addresses that every Region notifies of faults. Default: none.
+            alert_topic_arns: Topics of yours for faults, one in each observing Region. Default: new ones.
+            warning_emails: Addresses that every Region notifies of warnings. Default: none.
+            warning_topic_arns: Topics of yours for warnings, one in each observing Region. Default: new ones if there
+                are *warning_emails*, else none.
             schedule: Time between two runs of a monitor; whole minutes, 1 to 60. Default: 2 minutes.
-            paging: ``"composite"``: one alarm pages for all; ``"each"``: each for itself. Default: composite.
             alarm_settings: Thresholds of the alarms. Default: as `AlarmSettings` says.
             monitor_options: What the monitor in a Region should have, by the Region's name: a network, memory, tracing
                 and the like; see `MonitorOptions`. Default: as `HealthMonitor` says.
@@ -179,8 +183,9 @@ class MultiRegionDsqlDr(Construct):
                 stack_prefix=id,
                 alert_emails=alert_emails,
                 alert_topic_arns=alert_topic_arns,
+                warning_emails=warning_emails,
+                warning_topic_arns=warning_topic_arns,
                 schedule=schedule,
-                paging=paging,
                 alarm_settings=alarm_settings,
                 monitor_options=monitor_options,
                 encryption_keys=encryption_keys,
@@ -206,6 +211,11 @@ class MultiRegionDsqlDr(Construct):
         return self.monitoring.topics if self.monitoring else {}
 
     @property
+    def warning_topics(self) -> Mapping[str, AlertingTopic]:
+        """By observing Region; none with *monitoring* off, or without *warning_emails* and *warning_topic_arns*."""
+        return self.monitoring.warning_topics if self.monitoring else {}
+
+    @property
     def alarms(self) -> Mapping[str, HealthAlarms]:
         """By observing Region; none with *monitoring* off."""
         return self.monitoring.alarms if self.monitoring else {}
@@ -214,6 +224,20 @@ class MultiRegionDsqlDr(Construct):
     def dashboard(self) -> DrDashboard | None:
         """In the primary's monitoring stack; None with *monitoring* off."""
         return self.monitoring.dashboard if self.monitoring else None
+
+    def add_alarms(self, alarms: Sequence[cloudwatch.AlarmBase], *, warnings: bool = False) -> None:
+        """Let alarms of yours notify as the pair's do, and give them a row on the dashboard.
+
+        Args:
+            alarms: Metric or composite alarms with names, in stacks of observing Regions.
+            warnings: Whether they go to the topics for warnings. Default: False.
+
+        Raises:
+            ValueError: *monitoring* is off, or an alarm has no name, or is in a Region without a topic.
+        """
+        if not self.monitoring:
+            raise ValueError(f"{self.node.path!r} has monitoring off, and so no topic: turn it on to add alarms.")
+        self.monitoring.add_alarms(alarms, warnings=warnings)
 
     def grant_connect(self, grantee: iam.IGrantable) -> Sequence[iam.Grant]:
         """Allow *grantee* to connect to both clusters as a database role mapped to it, so that it can fail over.

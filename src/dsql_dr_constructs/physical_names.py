@@ -10,11 +10,19 @@ def monitor_name(deployment: str) -> str:
     return f"{MONITOR}{deployment}"
 
 
+def peering_name(deployment: str) -> str:
+    """Physical name of the function that peers the clusters and repairs their peering; people type it."""
+    return f"aurora-dsql-peering-{deployment}"
+
+
 def dashboard_name(deployment: str) -> str:
     """Physical name of the dashboard; it is one for all Regions."""
     return f"Aurora-DSQL-DR-Dashboard-{deployment}"
 
 
-def alarm_name(deployment: str, what: str) -> str:
-    """Physical name of the alarm for *what*, the same in every Region."""
-    return f"aurora-dsql-{deployment}-{what}"
+def alarm_name(deployment: str, what: str, region: str) -> str:
+    """Physical name of the alarm for *what* in *region*; incident tools take it as their key, so it is there once.
+
+    What happened comes before the Region, since SNS cuts the subject of a notification after 100 characters.
+    """
+    return f"aurora-dsql-{deployment}-{what}-from-{region}"

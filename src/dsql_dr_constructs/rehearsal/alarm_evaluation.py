@@ -197,9 +197,9 @@ def _call(name: str, arguments: Sequence[ast.expr], values: Mapping[str, float |
     if name == "FILL":
         found = _evaluate(arguments[0], values)
         return _evaluate(arguments[1], values) if found is None else found
-    if name == "MIN" and isinstance(arguments[0], ast.List):
+    if name == "MAX" and isinstance(arguments[0], ast.List):
         present = [value for value in (_evaluate(one, values) for one in arguments[0].elts) if value is not None]
-        return min(present, default=None)
+        return max(present, default=None)
     if name == "IF":
         condition = _evaluate(arguments[0], values)
         return None if condition is None else _evaluate(arguments[1 if condition else 2], values)
