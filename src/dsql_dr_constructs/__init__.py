@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .alarm_settings import AlarmSetting, AlarmSettings
     from .alerting_topic import AlertingTopic
+    from .cluster_interface import IRegionalCluster
     from .cluster_peering import ClusterPeering
     from .dr_dashboard import DrDashboard
     from .health_alarms import HealthAlarms
     from .health_monitor import HealthMonitor, MonitorOptions
     from .multi_region_dsql_dr import MultiRegionDsqlDr
     from .multi_region_monitoring import MultiRegionMonitoring
-    from .regional_cluster import IRegionalCluster, RegionalCluster
+    from .regional_cluster import RegionalCluster
     from .regions import REGION_SETS, RegionSet, validate_topology
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
 _MODULES = (
     "alarm_settings",
     "alerting_topic",
+    "cluster_interface",
     "cluster_peering",
     "dr_dashboard",
     "health_alarms",

@@ -9,8 +9,8 @@ from typing import Final, Literal
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 
+from .cluster_interface import IRegionalCluster
 from .health_monitor import HealthMonitor
-from .regional_cluster import IRegionalCluster
 from .runtime.health_monitor import metric_names as names
 
 PEERING_LOST: Final = "peering-lost"

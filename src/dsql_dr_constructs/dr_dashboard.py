@@ -10,11 +10,11 @@ from aws_cdk import Duration, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
+from .cluster_interface import IRegionalCluster
 from .deployment_name import validate_deployment_name
 from .health_alarms import HealthAlarms
 from .health_metric import health_metric
 from .physical_names import dashboard_name, monitor_name
-from .regional_cluster import IRegionalCluster
 from .runbook import runbook
 from .runtime.health_monitor import metric_names as names
 

@@ -18,11 +18,12 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from .accepted_findings import LAMBDA_CHECKS, LOG_CHECKS, MONITOR_FINDINGS, accept, skip, versions_of
+from .cluster_interface import IRegionalCluster
 from .deployment_name import validate_deployment_name
 from .health_metric import health_metric
 from .monitor_network import add_endpoints, outbound_only, permit_network_interfaces, refuse_isolated_subnets
 from .physical_names import monitor_name
-from .regional_cluster import IRegionalCluster
+from .resource_policies import admit, is_imported, key_for_role
 from .runtime.health_monitor import metric_names as names
 from .runtime_function import architecture, function_log_group, function_role, runtime, runtime_code
 
@@ -114,8 +115,9 @@ class HealthMonitor(Construct):
                 Default: 20 seconds.
             memory_size: MiB. Default: 256.
             log_retention: How long logs are kept. Default: 1 month.
-            encryption_key: Key for the log group and the function's environment; its policy is extended for both.
-                Default: those of CloudWatch Logs and Lambda.
+            encryption_key: Key for the log group and the function's environment; CloudWatch Logs is added to its
+                policy, and where it is imported a warning has the statements. Default: those of CloudWatch Logs and
+                Lambda.
             reserved_concurrent_executions: Concurrency that is kept for it. Default: none, since new accounts have too
                 few to reserve any.
             tracing: Whether AWS X-Ray records each run. Default: False.
@@ -183,6 +185,8 @@ class HealthMonitor(Construct):
             add_endpoints(self, vpc)
         if encryption_key:
             encryption_key.grant_decrypt(self._role)
+            if is_imported(encryption_key):
+                admit(self, encryption_key, key_for_role(self._role), "Lambda may not be able to start the function")
         self.rule = self._rule()
         self.first_probe = self._probe_during_deployment(environment)
         self._accept_findings(encryption_key)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import cast
 
-from aws_cdk import CfnOutput, Duration, RemovalPolicy, Stack, Token
+from aws_cdk import CfnOutput, Duration, RemovalPolicy, Stack, Stage, Token
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
@@ -12,15 +13,18 @@ from constructs import Construct
 
 from .alarm_settings import AlarmSettings
 from .alerting_topic import AlertingTopic
+from .cluster_interface import IRegionalCluster
 from .cluster_peering import ClusterPeering, deploy_after
 from .deployment_name import default_deployment_name, refuse_doubled_name, validate_deployment_name
 from .dr_dashboard import DrDashboard
 from .health_alarms import HealthAlarms
 from .health_monitor import HealthMonitor, MonitorOptions
 from .multi_region_monitoring import MultiRegionMonitoring
-from .regional_cluster import IRegionalCluster, RegionalCluster
+from .parameter_registry import ParameterRegistry
+from .regional_cluster import RegionalCluster
 from .regional_stack import default_account, refuse_keys_elsewhere, regional_stack
 from .regions import RegionSet, validate_topology
+from .resource_policies import refuse_other_account, warn
 
 
 class MultiRegionDsqlDr(Construct):
@@ -194,6 +198,9 @@ class MultiRegionDsqlDr(Construct):
             for stack in self.monitoring.stacks:
                 deploy_after(stack, self._stacks[1])
             self._stacks.extend(self.monitoring.stacks)
+        self._warn_of_stages_region()
+        self._registry = ParameterRegistry(self, self.deployment_name, self.peering.registry_regions, self._stacks)
+        self.node.add_validation(self._registry)
 
     @property
     def stacks(self) -> Sequence[Stack]:
@@ -239,44 +246,60 @@ class MultiRegionDsqlDr(Construct):
             raise ValueError(f"{self.node.path!r} has monitoring off, and so no topic: turn it on to add alarms.")
         self.monitoring.add_alarms(alarms, warnings=warnings)
 
+    def clusters(self, scope: Construct) -> Mapping[str, IRegionalCluster]:
+        """Both clusters by Region, as a stack of yours can name them: for endpoints, grants, metrics, VPC endpoints.
+
+            endpoint = pair.clusters(stack)["us-west-2"].cluster_endpoint
+
+        Attributes of `primary` and `secondary` belong to the pair's own stacks; these are read from the parameter
+        registry when your stack is deployed, which is after the pair.
+
+        Args:
+            scope: Your stack, or what is in it, in a Region that has the registry.
+
+        Raises:
+            ValueError: *scope* is in one of the pair's own stacks, in a Region that has no registry, or in another
+                Stage.
+        """
+        return self._registry.clusters(scope)
+
+    def endpoints(self, scope: Construct) -> Mapping[str, str]:
+        """Host name of both clusters by Region, for a stack of yours; see `clusters`."""
+        return {region: one.cluster_endpoint for region, one in self.clusters(scope).items()}
+
     def grant_connect(self, grantee: iam.IGrantable) -> Sequence[iam.Grant]:
         """Allow *grantee* to connect to both clusters as a database role mapped to it, so that it can fail over.
 
-        Its policy names both ARNs, which its stack reads from the registry; so that stack is deployed after the pair.
+        Its policy names both ARNs, which its stack reads from the parameter registry; so that stack is deployed after
+        the pair.
 
         Args:
-            grantee: A role, function or the like in a stack of yours, in the Region of either cluster.
+            grantee: A role, function or the like in a stack of yours, in a Region that has the registry; also an
+                imported one.
 
         Raises:
-            ValueError: *grantee* is in one of the pair's own stacks, which are deployed before the registry is written,
-                or in a Region that has no registry.
+            ValueError: *grantee* is in no stack, such as a service, or in another account, or where `clusters` cannot
+                be read.
         """
-        stack = self._stack_that_reads_registry(grantee)
-        return [self._registered(stack, one).grant_connect(grantee) for one in (self.primary, self.secondary)]
-
-    def _stack_that_reads_registry(self, grantee: iam.IGrantable) -> Stack:
-        if not isinstance(grantee, Construct):
-            raise TypeError(f"grant_connect got {grantee!r}: give a role, function or other construct in a stack.")
-        stack, regions = Stack.of(grantee), [self.primary.cluster_region, self.secondary.cluster_region]
-        if stack in self._stacks:
+        where = getattr(grantee, "node", None)  # imported ones are proxies of no class of the CDK's
+        if where is None:
             raise ValueError(
-                f"{grantee.node.path!r} is in {stack.stack_name!r}, which is deployed before the registry is written: "
-                "create it in a stack of its own."
+                f"grant_connect got {grantee!r}, which is in no stack and has no policy: give a role, a function or "
+                "the like; iam.Role.from_role_arn(stack, ...) imports one."
             )
-        if not Token.is_unresolved(stack.region) and stack.region not in regions:
-            raise ValueError(
-                f"{grantee.node.path!r} is in Region {stack.region!r}, where the pair has no registry: create it in "
-                f"{' or '.join(map(repr, regions))}, or grant on RegionalCluster.from_cluster_attributes."
-            )
-        deploy_after(stack, self._stacks[1])
-        return stack
+        refuse_other_account(self, grantee, self.account)
+        return [one.grant_connect(grantee) for one in self.clusters(cast("Construct", grantee)).values()]
 
-    def _registered(self, stack: Stack, cluster: RegionalCluster) -> IRegionalCluster:
-        id = f"{self.deployment_name}-{cluster.cluster_region}"
-        found = stack.node.try_find_child(id)
-        if isinstance(found, IRegionalCluster):
-            return found
-        return RegionalCluster.from_registry(stack, id, deployment=self.deployment_name, region=cluster.cluster_region)
+    def _warn_of_stages_region(self) -> None:
+        stage, own = Stage.of(self), [self.primary.cluster_region, self.secondary.cluster_region]
+        region = stage.region if stage else None
+        if stage and region and not Token.is_unresolved(region) and region not in own:
+            warn(
+                self,
+                "stageRegion",
+                f"Stage {stage.stage_name!r} has Region {region!r}, which the pair does not use: its stacks are in "
+                f"{' and '.join(own)}; give primary_region and secondary_region.",
+            )
 
 
 def _outputs(stack: Stack, cluster: RegionalCluster) -> None:

@@ -13,11 +13,12 @@ from constructs import Construct
 
 from .alarm_settings import AlarmSettings
 from .alerting_topic import AlertingTopic
+from .cluster_interface import IRegionalCluster
 from .deployment_name import refuse_doubled_name, validate_deployment_name
 from .dr_dashboard import DrDashboard
 from .health_alarms import HealthAlarms
 from .health_monitor import HealthMonitor, MonitorOptions
-from .regional_cluster import IRegionalCluster, RegionalCluster
+from .regional_cluster import RegionalCluster
 from .regional_stack import (
     default_account,
     refuse_keys_elsewhere,

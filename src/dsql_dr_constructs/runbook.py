@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from .cluster_interface import IRegionalCluster
 from .physical_names import dashboard_name, monitor_name, peering_name
-from .regional_cluster import IRegionalCluster
 from .runtime.health_monitor import metric_names as names
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from aws_cdk import ArnFormat, RemovalPolicy, Stack
+from aws_cdk import RemovalPolicy, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
+
+from .resource_policies import admit, key_for_logs, refuse_aws_managed_key
 
 _CODE = Path(__file__).parent / "runtime"
 
@@ -39,33 +41,17 @@ def function_log_group(
     retention: logs.RetentionDays = logs.RetentionDays.ONE_MONTH,
     encryption_key: kms.IKey | None = None,
 ) -> logs.LogGroup:
-    """Goes with its stack. The policy of *encryption_key* is extended for CloudWatch Logs."""
+    """Goes with its stack. CloudWatch Logs is added to the policy of *encryption_key*.
+
+    Raises:
+        ValueError: the key is one that AWS manages.
+    """
     if encryption_key:
-        _admit_logs(Stack.of(scope), encryption_key)
+        refuse_aws_managed_key(encryption_key, "a log group")
+        statements = key_for_logs(Stack.of(scope))
+        admit(scope, encryption_key, statements, "the log group cannot be created, and the deployment fails")
     return logs.LogGroup(
         scope, id, retention=retention, removal_policy=RemovalPolicy.DESTROY, encryption_key=encryption_key
-    )
-
-
-def _admit_logs(stack: Stack, key: kms.IKey) -> None:
-    groups = stack.format_arn(
-        service="logs", resource="log-group", resource_name="*", arn_format=ArnFormat.COLON_RESOURCE_NAME
-    )
-    key.add_to_resource_policy(
-        iam.PolicyStatement(
-            # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html
-            actions=[
-                "kms:Encrypt",
-                "kms:Decrypt",
-                "kms:ReEncryptFrom",
-                "kms:ReEncryptTo",
-                "kms:GenerateDataKey",
-                "kms:DescribeKey",
-            ],
-            principals=[iam.ServicePrincipal(f"logs.{stack.region}.amazonaws.com")],
-            resources=["*"],  # in a key's policy that is the key
-            conditions={"ArnLike": {"kms:EncryptionContext:aws:logs:arn": groups}},
-        )
     )
 
 
