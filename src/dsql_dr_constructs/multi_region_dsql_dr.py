@@ -295,7 +295,7 @@ class MultiRegionDsqlDr(Construct):
         region = stage.region if stage else None
         if stage and region and not Token.is_unresolved(region) and region not in own:
             warn(
-                self,
+                self.primary,  # in a stack: of constructs outside of one, the CDK tells nothing
                 "stageRegion",
                 f"Stage {stage.stage_name!r} has Region {region!r}, which the pair does not use: its stacks are in "
                 f"{' and '.join(own)}; give primary_region and secondary_region.",

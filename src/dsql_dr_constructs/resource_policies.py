@@ -88,7 +88,7 @@ def refuse_other_account(cluster: IConstruct, grantee: iam.IGrantable, account: 
         ValueError: *grantee* is in another account than *cluster*; a policy there cannot be written from here, and
             Aurora DSQL maps database roles to IAM roles of its own account.
     """
-    theirs = grantee.grant_principal.principal_account
+    theirs = getattr(grantee.grant_principal, "principal_account", None)  # an unknown principal has none
     if (
         account
         and theirs

@@ -111,7 +111,7 @@ class AlarmDefinition:
         return ALARM if breaching >= needed else OK
 
     def _value(self, fetch: Fetch, start: float, end: float) -> float | None:
-        return _evaluate(_parse(self.expression), {id: fetch(query, start, end) for id, query in self.queries.items()})
+        return evaluate(self.expression, {id: fetch(query, start, end) for id, query in self.queries.items()})
 
 
 def composite_state(rule: str, states: Mapping[str, str]) -> str:
@@ -167,6 +167,11 @@ _OPERATORS: dict[type[ast.AST], Callable[[float, float], float]] = {
     ast.Gt: operator.gt,
     ast.Lt: operator.lt,
 }
+
+
+def evaluate(expression: str, values: Mapping[str, float | None]) -> float | None:
+    """The value of metric math, with the datapoints of one period by id; None is missing."""
+    return _evaluate(_parse(expression), values)
 
 
 @lru_cache
