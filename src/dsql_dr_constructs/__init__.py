@@ -13,10 +13,9 @@ if TYPE_CHECKING:
     from .multi_region_dsql_dr import MultiRegionDsqlDr
     from .multi_region_monitoring import MultiRegionMonitoring
     from .regional_cluster import IRegionalCluster, RegionalCluster
-    from .regions import REGION_SETS, RegionSet, validate_topology
+    from .regions import validate_topology
 
 __all__ = [
-    "REGION_SETS",
     "AlarmSetting",
     "AlarmSettings",
     "AlertingTopic",
@@ -28,7 +27,6 @@ __all__ = [
     "MonitorOptions",
     "MultiRegionDsqlDr",
     "MultiRegionMonitoring",
-    "RegionSet",
     "RegionalCluster",
     "validate_topology",
 ]

@@ -18,12 +18,21 @@ _CODE = Path(__file__).parent / "runtime"
 
 
 def runtime() -> lambda_.Runtime:
-    """The newest that Lambda has."""
+    """The newest that Lambda has; in all Regions of `regions.MULTI_REGION`, as `architecture`."""
     return lambda_.Runtime.PYTHON_3_14
 
 
 def architecture() -> lambda_.Architecture:
-    """The cheaper one."""
+    """The cheaper one, in all Regions of `regions.MULTI_REGION`.
+
+    Lambda's guide names no Region without it (earlier it did), and AWS publishes layers for Python 3.14 on arm64 in
+    each, ca-west-1 among them, which had begun without arm64.
+
+    Sources (read 2026-11):
+        https://docs.aws.amazon.com/lambda/latest/dg/foundation-arch.html
+        https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html
+        https://aws-sdk-pandas.readthedocs.io/en/3.17.0/layers.html
+    """
     return lambda_.Architecture.ARM_64
 
 
