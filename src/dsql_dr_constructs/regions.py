@@ -48,7 +48,7 @@ _REGION_CODE = re.compile(
     rf"({'|'.join(_CONTINENTS)})-(central|(north|south)(east|west)?|east|west)-[1-9][0-9]?", re.ASCII
 )
 _WITHOUT_DSQL = "us-west-1"
-_OFFERED = "https://docs.aws.amazon.com/aurora-dsql/latest/userguide/what-is-aurora-dsql.html"
+_AWS_LIST = "https://docs.aws.amazon.com/aurora-dsql/latest/userguide/what-is-aurora-dsql.html"
 
 
 def validate_topology(primary: str, secondary: str, witness: str) -> Sequence[str]:
@@ -78,7 +78,7 @@ def validate_topology(primary: str, secondary: str, witness: str) -> Sequence[st
     choices = _choices(roles, _continent(primary))
     return [
         f"{role} is {region!r}, where AWS offered no multi-Region clusters of Aurora DSQL in {AS_OF}, when the list of "
-        f"this release was made: see at {_OFFERED} that it does now{f', or choose from {choices}' if choices else ''}."
+        f"this release was made: see at {_AWS_LIST} that it does now{f', or choose from {choices}' if choices else ''}."
         for role, region in roles.items()
         if not any(region in regions for regions in MULTI_REGION.values())
     ]
@@ -99,7 +99,7 @@ def _require_region(role: str, roles: Mapping[str, str]) -> None:
             f"{role} is a token, which only a deployment could resolve: the stacks need their Regions at synth, so "
             'give a Region code such as "us-east-1".'
         )
-    near = difflib.get_close_matches(str(region), _free(others), n=1, cutoff=0.5)
+    near = difflib.get_close_matches(str(region), _free(others), n=1, cutoff=0.4)
     raise ValueError(
         f"{role} is {region!r}, which is no AWS Region{f' (the nearest is {near[0]!r})' if near else ''}: choose from "
         f"{_choices(others)}."

@@ -107,6 +107,8 @@ def test_what_is_no_string_is_refused_likewise(region: Any) -> None:
 def test_region_that_is_misspelled_is_refused_with_the_nearest_one_that_is_free() -> None:
     with pytest.raises(ValueError, match=r"secondary_region is 'us-west2'.*\(the nearest is 'us-west-2'\)"):
         validate_topology("us-east-1", "us-west2", "us-east-2")
+    with pytest.raises(ValueError, match=r"primary_region is 'us-nowhere-9'.*\(the nearest is 'us-east-1'\)"):
+        validate_topology("us-nowhere-9", "us-west-2", "us-east-2")
     with pytest.raises(
         ValueError, match=r"witness_region is 'us-west2'.*choose from 'us-east-2', 'ca-central-1', 'ca-"
     ):
@@ -120,6 +122,11 @@ def test_us_west_1_is_refused_by_name(position: int) -> None:
     regions[position] = "us-west-1"
     with pytest.raises(ValueError, match=rf"is 'us-west-1', where AWS offers no Aurora DSQL.*choose from .*'{free}'"):
         validate_topology(*regions)
+
+
+def test_us_west_1_as_the_witness_of_a_pair_elsewhere_is_refused_with_regions_of_the_pair() -> None:
+    with pytest.raises(ValueError, match=r"witness_region is 'us-west-1'.*choose from 'eu-central-1', 'eu-south-2'"):
+        validate_topology("eu-north-1", "eu-west-1", "us-west-1")
 
 
 @pytest.mark.parametrize(
