@@ -22,9 +22,8 @@ MULTI_REGION: Mapping[str, Sequence[str]] = {
 AWS adds Regions between two releases, so this list refuses nothing: a Region that it lacks is a warning.
 
 Sources:
-    https://docs.aws.amazon.com/aws-backup/latest/devguide/restore-auroradsql.html
+    https://docs.aws.amazon.com/aws-backup/latest/devguide/backup-aurora.html (its "continent groups")
     https://docs.aws.amazon.com/config/latest/developerguide/dsql-cluster-multi-region-replication-enabled.html
-    https://docs.aws.amazon.com/aurora-dsql/latest/userguide/release-notes.html
 """
 
 _CONTINENTS = {

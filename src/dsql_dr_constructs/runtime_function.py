@@ -18,20 +18,20 @@ _CODE = Path(__file__).parent / "runtime"
 
 
 def runtime() -> lambda_.Runtime:
-    """The newest that Lambda has; in all Regions of `regions.MULTI_REGION`, as `architecture`."""
+    """The newest that Lambda has; for its Regions see `architecture`.
+
+    Source: https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html (read 2026-11)
+    """
     return lambda_.Runtime.PYTHON_3_14
 
 
 def architecture() -> lambda_.Architecture:
-    """The cheaper one, in all Regions of `regions.MULTI_REGION`.
+    """The cheaper one.
 
-    Lambda's guide names no Region without it (earlier it did), and AWS publishes layers for Python 3.14 on arm64 in
-    each, ca-west-1 among them, which had begun without arm64.
+    In every Region of `regions.MULTI_REGION` AWS publishes a layer for Python 3.14 on arm64, which Lambda takes only
+    where it has both; ca-west-1 and eu-south-2 began without arm64 and have it since.
 
-    Sources (read 2026-11):
-        https://docs.aws.amazon.com/lambda/latest/dg/foundation-arch.html
-        https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html
-        https://aws-sdk-pandas.readthedocs.io/en/3.17.0/layers.html
+    Source: https://aws-sdk-pandas.readthedocs.io/en/3.17.0/layers.html (read 2026-11)
     """
     return lambda_.Architecture.ARM_64
 
