@@ -28,8 +28,8 @@ def runtime() -> lambda_.Runtime:
 def architecture() -> lambda_.Architecture:
     """The cheaper one.
 
-    In every Region of `regions.MULTI_REGION` AWS publishes a layer for Python 3.14 on arm64, which Lambda takes only
-    where it has both; ca-west-1 and eu-south-2 began without arm64 and have it since.
+    AWS publishes a layer for Python 3.14 on arm64 in every Region of `regions.MULTI_REGION`, also in ca-west-1 and
+    eu-south-2, which began without arm64, and where Lambda then refused such layers.
 
     Source: https://aws-sdk-pandas.readthedocs.io/en/3.17.0/layers.html (read 2026-11)
     """
