@@ -14,10 +14,9 @@ if TYPE_CHECKING:
     from .multi_region_dsql_dr import MultiRegionDsqlDr
     from .multi_region_monitoring import MultiRegionMonitoring
     from .regional_cluster import RegionalCluster
-    from .regions import REGION_SETS, RegionSet, validate_topology
+    from .regions import validate_topology
 
 __all__ = [
-    "REGION_SETS",
     "AlarmSetting",
     "AlarmSettings",
     "AlertingTopic",
@@ -29,7 +28,6 @@ __all__ = [
     "MonitorOptions",
     "MultiRegionDsqlDr",
     "MultiRegionMonitoring",
-    "RegionSet",
     "RegionalCluster",
     "validate_topology",
 ]

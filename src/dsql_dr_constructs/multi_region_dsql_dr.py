@@ -23,7 +23,7 @@ from .multi_region_monitoring import MultiRegionMonitoring
 from .parameter_registry import ParameterRegistry
 from .regional_cluster import RegionalCluster
 from .regional_stack import default_account, refuse_keys_elsewhere, regional_stack
-from .regions import RegionSet, validate_topology
+from .regions import validate_topology
 from .resource_policies import refuse_other_account, warn
 
 
@@ -67,7 +67,6 @@ class MultiRegionDsqlDr(Construct):
         primary_region: str = "us-east-1",
         secondary_region: str = "us-west-2",
         witness_region: str = "us-east-2",
-        region_set: RegionSet | None = None,
         account: str | None = None,
         environment_name: str = "production",
         cluster_prefix: str = "dr-dsql",
@@ -93,7 +92,6 @@ class MultiRegionDsqlDr(Construct):
             primary_region: Region of the first cluster. Default: us-east-1.
             secondary_region: Region of the second cluster. Default: us-west-2.
             witness_region: Region of the witness, which keeps the log and serves nobody. Default: us-east-2.
-            region_set: Regions that may peer, for one that AWS added after this release. Default: the documented sets.
             account: 12 digits. Default: the Stage's, else CDK_DEFAULT_ACCOUNT, else the account of whoever deploys.
             environment_name: Last part of stack names and of the deployment name. Default: production.
             cluster_prefix: First part of the clusters' ``Name`` tags. Default: dr-dsql.
@@ -124,7 +122,7 @@ class MultiRegionDsqlDr(Construct):
                 topics, keys or options of other Regions, or DESTROY with deletion protection on.
         """
         super().__init__(scope, id)
-        validate_topology(primary_region, secondary_region, witness_region, region_set)
+        warnings = validate_topology(primary_region, secondary_region, witness_region)
         self.deployment_name = validate_deployment_name(
             deployment_name or default_deployment_name(self, environment_name)
         )
@@ -159,6 +157,8 @@ class MultiRegionDsqlDr(Construct):
             _outputs(stack, cluster)
             clusters.append(cluster)
         self.primary, self.secondary = clusters
+        for warning in warnings:  # in a stack, since the CDK drops what is said beside it
+            warn(self.primary, "unknownRegion", warning)
         self.peering = ClusterPeering(
             self._stacks[1],
             "Peering",

@@ -20,12 +20,21 @@ _CODE = Path(__file__).parent / "runtime"
 
 
 def runtime() -> lambda_.Runtime:
-    """The newest that Lambda has."""
+    """The newest that Lambda has; for its Regions see `architecture`.
+
+    Source: https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html (read 2026-11)
+    """
     return lambda_.Runtime.PYTHON_3_14
 
 
 def architecture() -> lambda_.Architecture:
-    """The cheaper one."""
+    """The cheaper one.
+
+    AWS publishes a layer for Python 3.14 on arm64 in every Region of `regions.MULTI_REGION`, also in ca-west-1 and
+    eu-south-2, which began without arm64, and where Lambda then refused such layers.
+
+    Source: https://aws-sdk-pandas.readthedocs.io/en/3.17.0/layers.html (read 2026-11)
+    """
     return lambda_.Architecture.ARM_64
 
 

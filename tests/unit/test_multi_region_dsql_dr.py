@@ -9,13 +9,13 @@ from typing import Any
 
 import aws_cdk as cdk
 import pytest
-from aws_cdk import assertions
+from aws_cdk import assertions, cx_api
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dsql_dr_constructs import MultiRegionDsqlDr, RegionSet, runtime_function
+from dsql_dr_constructs import MultiRegionDsqlDr, runtime_function
 from tests.unit.replacements import CHANGES, table
 
 
@@ -198,16 +198,12 @@ def test_destroy_turns_the_protection_off(app: cdk.App) -> None:
     assert peering["Properties"]["RemovalPolicy"] == "destroy"
 
 
-def test_regions_of_a_later_set_can_be_given(app: cdk.App) -> None:
-    pair = MultiRegionDsqlDr(
-        app,
-        "AuroraDsqlDR",
-        primary_region="sa-east-1",
-        secondary_region="sa-west-1",
-        witness_region="us-east-1",
-        region_set=RegionSet("Americas", ("sa-east-1", "sa-west-1", "us-east-1")),
-    )
-    assert pair.primary.cluster_region == "sa-east-1"
+def test_region_that_aws_added_after_the_release_is_a_warning_that_the_cli_prints(tmp_path: Path) -> None:
+    app = cdk.App(outdir=str(tmp_path))
+    MultiRegionDsqlDr(app, "AuroraDsqlDR", witness_region="sa-east-1", monitoring=False)
+    messages = [one for stack in app.synth().stacks for one in stack.messages]
+    [warning] = [str(one.entry.data) for one in messages if one.level == cx_api.SynthesisMessageLevel.WARNING]
+    assert re.search(r"witness_region is 'sa-east-1'.*\[ack: dsql-dr-constructs:unknownRegion\]", warning)
 
 
 def test_account_is_the_deployers_unless_something_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -273,8 +269,9 @@ def test_one_name_in_two_accounts_is_fine(app: cdk.App) -> None:
     [
         ({"secondary_region": "us-east-1"}, "a pair needs two different Regions"),
         ({"witness_region": "us-west-2"}, "the witness must outlive the loss of either cluster"),
-        ({"secondary_region": "eu-west-1"}, "are not of one multi-Region set"),
-        ({"primary_region": "us-east-9"}, "offers no multi-Region clusters there"),
+        ({"secondary_region": "eu-west-1"}, "Aurora DSQL peers on one continent only"),
+        ({"witness_region": "us-west-1"}, "AWS offers no Aurora DSQL"),
+        ({"primary_region": "us-nowhere-9"}, "is no AWS Region"),
         ({"primary_region": cdk.Aws.REGION}, "the stacks need their Regions at synth"),
         ({"deployment_name": "Orders/EU"}, "give deployment_name='Orders-EU'"),
         ({"environment_name": "x" * 60}, "at most 44 fit a function name"),
@@ -324,7 +321,7 @@ def test_every_parameter_is_in_that_table() -> None:
     signature = inspect.signature(MultiRegionDsqlDr.__init__)
     of_the_pair = {name for name, one in signature.parameters.items() if one.kind is one.KEYWORD_ONLY}
     told = {name.strip("`") for name in CHANGES}
-    assert of_the_pair - told == {"region_set", "account"}, "the one allows Regions, the other names the account"
+    assert of_the_pair - told == {"account"}
 
 
 def test_same_app_synthesized_twice_is_the_same_to_the_letter(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
