@@ -187,7 +187,7 @@ def test_change_of_the_witness_can_be_refused(paired: bool) -> None:
     dsql = Rehearsed(Undocumented(witness_change="refuse"))
     one = dsql.pair()[0] if paired else dsql.new(US_EAST_1)
     dsql.pass_time()
-    with pytest.raises(DsqlError, match="witness Region us-east-2 of cluster .* cannot be changed") as refusal:
+    with pytest.raises(DsqlError, match=r"witness Region us-east-2 of cluster .* cannot be changed") as refusal:
         dsql.change(one, multiRegionProperties={"witnessRegion": "ca-central-1"})
     assert refusal.value.code == "ValidationException"
     assert (one.witness_region, one.status) == ("us-east-2", "ACTIVE" if paired else "PENDING_SETUP")
@@ -207,7 +207,7 @@ def test_empty_clusters_can_be_refused_where_there_is_a_peer() -> None:
     one, other = dsql.pair()
     alone = dsql.new(US_EAST_1)
     dsql.pass_time()
-    with pytest.raises(DsqlError, match="clusters is empty, and cluster .* has a peer") as refusal:
+    with pytest.raises(DsqlError, match=r"clusters is empty, and cluster .* has a peer") as refusal:
         dsql.tell(one)
     assert (refusal.value.code, one.peers, one.status) == ("ValidationException", [other.arn], "ACTIVE")
     dsql.tell(alone)
