@@ -15,6 +15,26 @@ def dashboard_name(deployment: str) -> str:
     return f"Aurora-DSQL-DR-Dashboard-{deployment}"
 
 
+ALARM_KINDS = (
+    "unhealthy",
+    "cluster-down-",
+    "health-",
+    "peering",
+    "monitoring-not-working",
+    "monitor-",
+    "query-timeouts",
+    "occ-conflicts",
+    "commit-latency",
+    "dpu-budget",
+)
+"""How what an alarm's name says after its deployment begins: one deployment's name may begin with another's."""
+
+
+def alarm_prefix(deployment: str) -> str:
+    """What the names of all alarms of a deployment begin with."""
+    return f"aurora-dsql-{deployment}-"
+
+
 def alarm_name(deployment: str, what: str) -> str:
     """Physical name of the alarm for *what*, the same in every Region."""
-    return f"aurora-dsql-{deployment}-{what}"
+    return f"{alarm_prefix(deployment)}{what}"
