@@ -9,6 +9,7 @@ from aws_cdk import assertions
 from aws_cdk import aws_cloudwatch as cloudwatch
 
 from dsql_dr_constructs import AlarmSetting, AlarmSettings, AlertingTopic, HealthAlarms, MultiRegionDsqlDr
+from dsql_dr_constructs.physical_names import ALARM_KINDS
 from tests.unit.watched_pair import WatchedPair
 
 PREFIX = "aurora-dsql-Orders-production-"
@@ -51,6 +52,7 @@ def test_every_region_has_an_alarm_for_each_fault_and_each_warning(app: cdk.App)
     watch = Watch(app)
     assert set(watch.alarms()) == ALL == set(watch.health.alarms)
     assert watch.health.names == [f"{PREFIX}{what}-from-us-east-1" for what in watch.health.alarms]
+    assert all(what.startswith(ALARM_KINDS) for what in ALL | {"dpu-budget"}), "or dsql-dr status would not see it"
 
 
 def test_region_without_a_cluster_has_no_alarms_on_dsqls_own_signals(app: cdk.App) -> None:
