@@ -163,7 +163,9 @@ class EmbeddedAws:
         """The caller's environment, so that the CDK CLI, boto3 and the AWS CLI talk to this AWS and to no other."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         path = os.pathsep.join([str(Path(sys.executable).parent), kept.get("PATH", os.defpath)])
-        return {**kept, **self.variables(region), "PATH": path, "JSII_NODE": node()}
+        # the CDK CLI remembers the account of an access key outside HOME, and emulators give all the same key
+        own = {"PATH": path, "JSII_NODE": node(), "CDK_HOME": str(self.directory / "cdk")}
+        return {**kept, **self.variables(region), **own}
 
     def variables(self, region: str | None = None) -> dict[str, str]:
         """What `environment` sets for any client of AWS."""
