@@ -158,7 +158,7 @@ class HealthMonitor(Construct):
             memory_size=memory_size,
             timeout=probe_budget.plus(Duration.seconds(_ROOM_TO_REPORT_SECONDS)),
             code=runtime_code("health_monitor"),
-            handler="health_monitor.handler.handle",
+            handler="runtime.health_monitor.handler.handle",
             role=self._role,
             log_group=self._log_group,
             environment=environment,
