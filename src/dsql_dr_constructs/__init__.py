@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from .cluster_peering import ClusterPeering
     from .dr_dashboard import DrDashboard
     from .health_alarms import HealthAlarms
-    from .health_monitor import HealthMonitor, MonitorOptions
+    from .health_monitor import HealthMonitor
+from .monitor_options import MonitorOptions
     from .multi_region_dsql_dr import MultiRegionDsqlDr
     from .multi_region_monitoring import MultiRegionMonitoring
     from .regional_cluster import RegionalCluster
@@ -40,6 +41,7 @@ _MODULES = (
     "dr_dashboard",
     "health_alarms",
     "health_monitor",
+    "monitor_options",
     "multi_region_dsql_dr",
     "multi_region_monitoring",
     "regional_cluster",

@@ -162,7 +162,7 @@ class ClusterPeering(Construct):
                 memory_size=256,
                 timeout=Duration.minutes(5),
                 code=runtime_code("cluster_peering"),
-                handler=f"cluster_peering.handler.{entry_point}",
+                handler=f"runtime.cluster_peering.handler.{entry_point}",
                 role=self._role,
                 log_group=log_group,
             )

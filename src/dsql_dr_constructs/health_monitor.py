@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypedDict
 
 from aws_cdk import CustomResource, Duration, Stack, Token, custom_resources
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -27,23 +26,8 @@ from .resource_policies import admit, is_imported, key_for_role
 from .runtime.health_monitor import metric_names as names
 from .runtime_function import architecture, function_log_group, function_role, runtime, runtime_code
 
-_DEFAULT_SCHEDULE_MINUTES = 2
-_DEFAULT_BUDGET_SECONDS = 20
 _ROOM_TO_REPORT_SECONDS = 20
-
-
-class MonitorOptions(TypedDict, total=False):
-    """Parameters of a `HealthMonitor` that the larger constructs pass on to the one in a Region."""
-
-    probe_budget: Duration
-    memory_size: int
-    log_retention: logs.RetentionDays
-    reserved_concurrent_executions: int
-    tracing: bool
-    vpc: ec2.IVpc
-    vpc_subnets: ec2.SubnetSelection
-    security_group: ec2.ISecurityGroup
-    vpc_endpoints: bool
+_FIRST_RUN_SECONDS = 150  # it waits up to 120 s for its permissions to hold (runtime/health_monitor/watch.py)
 
 
 class HealthMonitor(Construct):
@@ -56,6 +40,9 @@ class HealthMonitor(Construct):
     Of each cluster it asks the control plane (GetCluster), and knocks at the endpoint as a PostgreSQL client would, up
     to the request for authentication. One in each Region, and a Region that is down is told by the other one. By hand:
     ``aws lambda invoke --function-name aurora-dsql-monitor-Orders-production --payload '{}' response.json``.
+
+    ``ClusterHealth`` without dimensions is there for the recipe's command, and means something only where one pair is
+    in the account and Region: two pairs mix in it. Use the Deployment dimension then, as `metric` does.
     """
 
     deployment_name: str
@@ -70,6 +57,9 @@ class HealthMonitor(Construct):
     schedule: Duration
     """Time between two runs."""
 
+    longest_run: Duration
+    """Time that a run on schedule has, the probe budget and 20 s to report. The function's time-out may be longer."""
+
     function: lambda_.Function
     """``aurora-dsql-monitor-<deployment>``."""
 
@@ -78,9 +68,6 @@ class HealthMonitor(Construct):
 
     dead_letter_queue: sqs.Queue
     """Runs that failed or could not be started, kept for 14 days."""
-
-    longest_run: Duration
-    """Time that one run has: its budget, and room to report."""
 
     first_probe: CustomResource
     """A run during deployment. Alarms depend on it, so that they start from data."""
@@ -137,8 +124,8 @@ class HealthMonitor(Construct):
         stack = Stack.of(self)
         self.region = stack.region
         self.clusters = tuple(clusters)
-        self.schedule = schedule or Duration.minutes(_DEFAULT_SCHEDULE_MINUTES)
-        probe_budget = probe_budget or Duration.seconds(_DEFAULT_BUDGET_SECONDS)
+        self.schedule = schedule or Duration.minutes(2)
+        probe_budget = probe_budget or Duration.seconds(20)
         self._refuse_wrong_use(probe_budget)
         self.longest_run = probe_budget.plus(Duration.seconds(_ROOM_TO_REPORT_SECONDS))
         self._log_group = function_log_group(self, "Logs", retention=log_retention, encryption_key=encryption_key)
@@ -162,9 +149,9 @@ class HealthMonitor(Construct):
             runtime=runtime(),
             architecture=architecture(),
             memory_size=memory_size,
-            timeout=self.longest_run,
+            timeout=Duration.seconds(max(self.longest_run.to_seconds(), _FIRST_RUN_SECONDS)),
             code=runtime_code("health_monitor"),
-            handler="health_monitor.handler.handle",
+            handler="runtime.health_monitor.handler.handle",
             role=self._role,
             log_group=self._log_group,
             environment=environment,
@@ -277,10 +264,7 @@ class HealthMonitor(Construct):
         )
         rule.add_target(
             targets.LambdaFunction(
-                self.function,
-                dead_letter_queue=self.dead_letter_queue,
-                retry_attempts=0,
-                max_event_age=self.schedule,
+                self.function, dead_letter_queue=self.dead_letter_queue, retry_attempts=0, max_event_age=self.schedule
             )
         )
         return rule

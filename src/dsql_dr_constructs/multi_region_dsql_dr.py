@@ -18,7 +18,8 @@ from .cluster_peering import ClusterPeering, deploy_after
 from .deployment_name import default_deployment_name, refuse_doubled_name, validate_deployment_name
 from .dr_dashboard import DrDashboard
 from .health_alarms import HealthAlarms
-from .health_monitor import HealthMonitor, MonitorOptions
+from .health_monitor import HealthMonitor
+from .monitor_options import MonitorOptions
 from .multi_region_monitoring import MultiRegionMonitoring
 from .parameter_registry import ParameterRegistry
 from .regional_cluster import RegionalCluster

@@ -17,7 +17,8 @@ from .cluster_interface import IRegionalCluster
 from .deployment_name import refuse_doubled_name, validate_deployment_name
 from .dr_dashboard import DrDashboard
 from .health_alarms import HealthAlarms
-from .health_monitor import HealthMonitor, MonitorOptions
+from .health_monitor import HealthMonitor
+from .monitor_options import MonitorOptions
 from .regional_cluster import RegionalCluster
 from .regional_stack import (
     default_account,

@@ -13,7 +13,7 @@ from constructs import Construct
 
 from .resource_policies import admit, key_for_logs, refuse_aws_managed_key
 
-_CODE = Path(__file__).parent / "runtime"
+_CODE = Path(__file__).parent
 
 
 # Made when they are used: the first object of the CDK lets Node load aws-cdk-lib, which an import should not wait for.
@@ -39,8 +39,12 @@ def architecture() -> lambda_.Architecture:
 
 
 def runtime_code(package: str) -> lambda_.Code:
-    """The sources of ``runtime/<package>``, and nothing that differs from machine to machine."""
-    return lambda_.Code.from_asset(str(_CODE), exclude=["*", f"!{package}", f"!{package}/*.py"])
+    """The sources of ``runtime/<package>`` and of what all share, and nothing that differs from machine to machine.
+
+    A handler in it is called ``runtime.<package>.<module>.<function>``.
+    """
+    shipped = ["runtime", "runtime/*.py", f"runtime/{package}", f"runtime/{package}/*.py"]
+    return lambda_.Code.from_asset(str(_CODE), exclude=["*", *(f"!{one}" for one in shipped)])
 
 
 def function_log_group(

@@ -21,7 +21,7 @@ _METRICS_A_CLUSTER = (
     names.PROBE_LATENCY,
     names.PROBE_ATTEMPTS,
 )
-_HANDLER = "health_monitor.handler.handle"
+_HANDLER = "runtime.health_monitor.handler.handle"
 
 UNKNOWN = (
     "Data transfer between Regions, NAT gateways and VPC endpoints of yours are not counted.",
