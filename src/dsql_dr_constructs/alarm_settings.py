@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from aws_cdk import Duration
 from aws_cdk.aws_cloudwatch import ComparisonOperator, TreatMissingData
 
+from .arguments import check_fields
+
 
 @dataclass(frozen=True, kw_only=True)
 class AlarmSetting:
@@ -35,6 +37,7 @@ class AlarmSetting:
     missing_data: TreatMissingData = TreatMissingData.NOT_BREACHING
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if not 1 <= self.datapoints_to_alarm <= self.evaluation_periods:
             raise ValueError(
                 f"An alarm cannot ask for {self.datapoints_to_alarm} of {self.evaluation_periods} datapoints: give "
@@ -99,3 +102,6 @@ class AlarmSettings:
     occ_conflicts: AlarmSetting | None = field(default_factory=_in_5_minutes(20, m_of_n=(3, 3)))
     commit_latency: AlarmSetting | None = field(default_factory=_in_5_minutes(500, m_of_n=(3, 3)))
     dpu_budget: AlarmSetting | None = None
+
+    def __post_init__(self) -> None:
+        check_fields(self)

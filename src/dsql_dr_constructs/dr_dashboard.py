@@ -10,6 +10,7 @@ from aws_cdk import Duration, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
+from .arguments import checked
 from .deployment_name import validate_deployment_name
 from .health_alarms import HealthAlarms
 from .health_metric import health_metric
@@ -57,6 +58,7 @@ class DrDashboard(Construct):
     dashboard: cloudwatch.Dashboard
     """The CDK's own, for widgets of yours."""
 
+    @checked
     def __init__(
         self,
         scope: Construct,

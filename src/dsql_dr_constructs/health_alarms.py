@@ -14,6 +14,7 @@ from constructs import Construct
 from .accepted_findings import accept
 from .alarm_settings import AlarmSetting, AlarmSettings
 from .alerting_topic import AlertingTopic
+from .arguments import checked
 from .health_monitor import HealthMonitor
 from .physical_names import alarm_name
 from .regional_cluster import IRegionalCluster
@@ -42,6 +43,7 @@ class HealthAlarms(Construct):
     region: str
     """Region that the alarms are in, and see from."""
 
+    @checked
     def __init__(
         self,
         scope: Construct,

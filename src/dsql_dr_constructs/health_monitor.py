@@ -18,6 +18,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from .accepted_findings import LAMBDA_CHECKS, LOG_CHECKS, MONITOR_FINDINGS, accept, skip, versions_of
+from .arguments import checked
 from .deployment_name import validate_deployment_name
 from .health_metric import health_metric
 from .monitor_network import add_endpoints, outbound_only, permit_network_interfaces, refuse_isolated_subnets
@@ -81,6 +82,7 @@ class HealthMonitor(Construct):
     first_probe: CustomResource
     """A run during deployment. Alarms depend on it, so that they start from data."""
 
+    @checked
     def __init__(
         self,
         scope: Construct,
@@ -183,6 +185,7 @@ class HealthMonitor(Construct):
         self.first_probe = self._probe_during_deployment(environment)
         self._accept_findings(encryption_key)
 
+    @checked
     def metric(
         self, metric_name: str, cluster_region: str, *, statistic: str = "Minimum", period: Duration | None = None
     ) -> cloudwatch.Metric:

@@ -11,6 +11,7 @@ from constructs import Construct
 
 from .alarm_settings import AlarmSettings
 from .alerting_topic import AlertingTopic
+from .arguments import checked
 from .cluster_peering import ClusterPeering, deploy_after
 from .deployment_name import default_deployment_name, refuse_doubled_name, validate_deployment_name
 from .dr_dashboard import DrDashboard
@@ -54,6 +55,7 @@ class MultiRegionDsqlDr(Construct):
     monitoring: MultiRegionMonitoring | None
     """What watches them; None with *monitoring* off."""
 
+    @checked
     def __init__(
         self,
         scope: Construct,
@@ -215,6 +217,7 @@ class MultiRegionDsqlDr(Construct):
         """In the primary's monitoring stack; None with *monitoring* off."""
         return self.monitoring.dashboard if self.monitoring else None
 
+    @checked
     def grant_connect(self, grantee: iam.IGrantable) -> Sequence[iam.Grant]:
         """Allow *grantee* to connect to both clusters as a database role mapped to it, so that it can fail over.
 

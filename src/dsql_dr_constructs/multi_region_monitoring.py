@@ -12,6 +12,7 @@ from constructs import Construct
 
 from .alarm_settings import AlarmSettings
 from .alerting_topic import AlertingTopic
+from .arguments import checked
 from .deployment_name import refuse_doubled_name, validate_deployment_name
 from .dr_dashboard import DrDashboard
 from .health_alarms import HealthAlarms, Paging
@@ -46,6 +47,7 @@ class MultiRegionMonitoring(Construct):
     dashboard: DrDashboard
     """In the stack of the primary Region."""
 
+    @checked
     def __init__(
         self,
         scope: Construct,

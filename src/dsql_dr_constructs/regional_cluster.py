@@ -15,6 +15,7 @@ from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
 from .accepted_findings import ENDPOINT_FINDINGS, accept
+from .arguments import checked
 from .cluster_metrics import ClusterMetrics
 from .runtime.cluster_peering.registry import registry_path
 
@@ -39,6 +40,7 @@ class IRegionalCluster(Construct, ClusterMetrics):
     vpc_endpoint_service_name: str | None
     """Service name for AWS PrivateLink; None where it is not known."""
 
+    @checked
     def grant(self, grantee: iam.IGrantable, *actions: str) -> iam.Grant:
         """Allow *actions*, such as ``"dsql:ListTagsForResource"``, on this cluster to *grantee*."""
         return iam.Grant.add_to_principal(grantee=grantee, actions=list(actions), resource_arns=[self.cluster_arn])
@@ -58,6 +60,7 @@ class IRegionalCluster(Construct, ClusterMetrics):
         """Allow ``GetCluster``: status, endpoint, peers and witness. (IAM knows no ``dsql:DescribeCluster``.)"""
         return self.grant(grantee, "dsql:GetCluster")
 
+    @checked
     def add_vpc_endpoint(
         self,
         vpc: ec2.IVpc,
@@ -114,6 +117,7 @@ class RegionalCluster(IRegionalCluster):
     removal_policy: RemovalPolicy
     """What happens to the cluster when it leaves the stack."""
 
+    @checked
     def __init__(
         self,
         scope: Construct,
@@ -169,6 +173,7 @@ class RegionalCluster(IRegionalCluster):
         self.vpc_endpoint_service_name = self.resource.attr_vpc_endpoint_service_name
 
     @staticmethod
+    @checked
     def from_cluster_attributes(
         scope: Construct,
         id: str,
@@ -202,6 +207,7 @@ class RegionalCluster(IRegionalCluster):
         return _ExistingCluster(scope, id, cluster_identifier, arn, endpoint, region, vpc_endpoint_service_name)
 
     @staticmethod
+    @checked
     def from_registry(scope: Construct, id: str, *, deployment: str, region: str) -> IRegionalCluster:
         """One side of a pair, found when the stack is deployed, in a stack in any Region of the pair.
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from aws_cdk import Token
 
+from .arguments import check_fields, checked
+
 
 @dataclass(frozen=True)
 class RegionSet:
@@ -26,6 +28,7 @@ class RegionSet:
     regions: tuple[str, ...]
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if len(set(self.regions)) < 3:
             raise ValueError(
                 f"Region set {self.name!r} has {sorted(set(self.regions))}: a pair and its witness need three "
@@ -47,6 +50,7 @@ Source: https://docs.aws.amazon.com/aurora-dsql/latest/userguide/what-is-aurora-
 """
 
 
+@checked
 def validate_topology(primary: str, secondary: str, witness: str, region_set: RegionSet | None = None) -> RegionSet:
     """Return the Region set that *primary*, *secondary* and *witness* belong to.
 
