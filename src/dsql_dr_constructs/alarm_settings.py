@@ -24,7 +24,7 @@ class AlarmSetting:
         missing_data: What a missing datapoint counts as. Default: not breaching.
 
     Raises:
-        ValueError: M is more than N, or less than 1.
+        ValueError: M is more than N, or less than 1, or a period that CloudWatch does not have.
 
     Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-evaluation.html
     """
@@ -38,6 +38,11 @@ class AlarmSetting:
 
     def __post_init__(self) -> None:
         check_fields(self)
+        seconds = self.period.to_seconds(integral=False) if self.period else 60
+        if seconds not in (10, 20, 30) and (seconds % 60 or not 60 <= seconds <= 86400):
+            raise ValueError(
+                f"An alarm's period is {seconds:g} seconds: 10, 20, 30 or a multiple of 60 up to a day are allowed."
+            )
         if not 1 <= self.datapoints_to_alarm <= self.evaluation_periods:
             raise ValueError(
                 f"An alarm cannot ask for {self.datapoints_to_alarm} of {self.evaluation_periods} datapoints: give "

@@ -104,7 +104,7 @@ class AlertingTopic(Construct):
             ValueError: *url* is not https.
         """
         if not url.startswith("https://"):
-            raise ValueError(f"Alert endpoint {url!r} is not https: alarms go over TLS only; give 'https://...'.")
+            raise ValueError(f"Alert endpoint url {url!r} is not https: alarms go over TLS only; give 'https://...'.")
         self._subscribe(subscriptions.UrlSubscription(url))
 
     @checked

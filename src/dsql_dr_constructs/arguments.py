@@ -29,7 +29,7 @@ from typing import (
     is_typeddict,
 )
 
-from aws_cdk import Token
+from aws_cdk import Duration, Token
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -55,7 +55,12 @@ def checked(function: Callable[_P, _R]) -> Callable[_P, _R]:
             found = f"{empty} is '': a string that is not empty is needed"
         if found:
             raise ValueError(f"In {signature.called(given)}, {found}.")
-        return function(*args, **kwargs)
+        try:
+            return function(*args, **kwargs)
+        except RuntimeError as error:  # the CDK's, with a trace of Node
+            if refused := _refused(error, given):
+                raise ValueError(f"In {signature.called(given)}, {refused}.") from error
+            raise
 
     return call
 
@@ -78,7 +83,7 @@ class _Signature(NamedTuple):
     rest: str | None
     hints: Mapping[str, Any]
     never_empty: Sequence[str]
-    """Parameters that have no default, of constructs; functions that take a Region have a better sentence."""
+    """Parameters for which nothing is no choice; of constructs, since functions of Regions have better sentences."""
 
     def called(self, given: Mapping[str, object]) -> str:
         """A construct by its class and id, anything else by its name."""
@@ -103,7 +108,7 @@ def _signature(function: Callable[..., Any]) -> _Signature:
         positional=[one.name for one in parameters if one.kind is one.POSITIONAL_OR_KEYWORD],
         rest=rest,
         hints=hints,
-        never_empty=[one.name for one in parameters if one.default is one.empty and "scope" in hints],
+        never_empty=[one.name for one in parameters if one.default is not None and "." in function.__qualname__],
     )
 
 
@@ -172,6 +177,17 @@ def _members(value: object) -> frozenset[str]:
 def _members_of(kind: Any) -> frozenset[str]:
     """Read from the classes: to ask an object for a property would be a call to Node."""
     return frozenset(name for one in kind.__mro__ for name in vars(one) if not name.startswith("_"))
+
+
+def _refused(error: RuntimeError, given: Mapping[str, Any]) -> str | None:
+    """What the CDK has against a value, and only Node can tell: asked beforehand, each would be a call more."""
+    periods = [name for name, value in given.items() if isinstance(value, Duration)]
+    if periods and re.search("'period' must be|whole number of seconds", str(error)):
+        is_now = [f"{name} is {given[name].to_human_string()}" for name in periods]
+        return f"{' and '.join(is_now)}: 1, 5, 10, 20, 30 or a multiple of 60 seconds is needed"
+    if "scope" in given and re.search("no [Ss]tack (found|could be identified)", str(error), re.I):
+        return f"scope is {_shown(given['scope'])}: a Stack, or a construct in one, is needed"
+    return None
 
 
 def _shown(value: object) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 
-from aws_cdk import Arn, ArnComponents, ArnFormat, RemovalPolicy, Stack, Tags, Token
+from aws_cdk import Arn, ArnComponents, ArnFormat, RemovalPolicy, Stack, Token
 from aws_cdk import aws_dsql as dsql
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
@@ -17,6 +18,7 @@ from constructs import Construct
 from .accepted_findings import ENDPOINT_FINDINGS, accept
 from .arguments import checked
 from .cluster_metrics import ClusterMetrics
+from .regional_stack import add_tags
 from .runtime.cluster_peering.registry import registry_path
 
 POSTGRESQL_PORT = 5432
@@ -43,6 +45,9 @@ class IRegionalCluster(Construct, ClusterMetrics):
     @checked
     def grant(self, grantee: iam.IGrantable, *actions: str) -> iam.Grant:
         """Allow *actions*, such as ``"dsql:ListTagsForResource"``, on this cluster to *grantee*."""
+        for action in actions:
+            if not re.fullmatch(r"dsql:[A-Za-z*]+", action):
+                raise ValueError(f"actions has {action!r}: give actions of Aurora DSQL, such as 'dsql:GetCluster'.")
         return iam.Grant.add_to_principal(grantee=grantee, actions=list(actions), resource_arns=[self.cluster_arn])
 
     def grant_connect(self, grantee: iam.IGrantable) -> iam.Grant:
@@ -163,8 +168,7 @@ class RegionalCluster(IRegionalCluster):
             policy_document=json.dumps(Stack.of(self).resolve(policy_document.to_json())) if policy_document else None,
         )
         self.resource.apply_removal_policy(removal_policy)
-        for key, value in {**({"Name": cluster_name} if cluster_name else {}), **(tags or {})}.items():
-            Tags.of(self).add(key, value)
+        add_tags(self, {**({"Name": cluster_name} if cluster_name else {}), **(tags or {})})
         self.removal_policy = removal_policy
         self.cluster_identifier = self.resource.attr_identifier
         self.cluster_arn = self.resource.attr_resource_arn
@@ -273,13 +277,20 @@ def _refuse_contradictions(
     removal_policy: RemovalPolicy,
     protected: bool,
 ) -> None:
+    if removal_policy == RemovalPolicy.SNAPSHOT:
+        raise ValueError(
+            f"Cluster {id!r} has removal_policy SNAPSHOT, which CloudFormation does not offer for Aurora DSQL: give "
+            "RemovalPolicy.RETAIN or RemovalPolicy.DESTROY."
+        )
     if removal_policy == RemovalPolicy.DESTROY and protected:
         raise ValueError(
             f"Cluster {id!r} has removal_policy DESTROY and deletion_protection on, and its stack could never go: "
             "leave deletion_protection out, or keep the cluster with RemovalPolicy.RETAIN."
         )
     if peer_cluster_arns and not witness_region:
-        raise ValueError(f"Cluster {id!r} has peers and no witness: give witness_region, a third Region of their set.")
+        raise ValueError(
+            f"Cluster {id!r} has peer_cluster_arns and no witness: give witness_region, a third Region of their set."
+        )
     if witness_region and not Token.is_unresolved(region) and witness_region == region:
         raise ValueError(
             f"Cluster {id!r} has its witness in its own Region {region!r}: give witness_region another one of the set."
