@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from .dr_dashboard import DrDashboard
     from .health_alarms import HealthAlarms
     from .health_monitor import HealthMonitor
-from .monitor_options import MonitorOptions
+    from .monitor_options import MonitorOptions
     from .multi_region_dsql_dr import MultiRegionDsqlDr
     from .multi_region_monitoring import MultiRegionMonitoring
     from .regional_cluster import RegionalCluster

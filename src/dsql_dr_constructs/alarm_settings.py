@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 from aws_cdk import Duration
 from aws_cdk.aws_cloudwatch import ComparisonOperator, TreatMissingData
 
+from .arguments import check_fields
+
 _COMPARISONS: dict[ComparisonOperator, Callable[[float, float], bool]] = {
     ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD: ge,
     ComparisonOperator.GREATER_THAN_THRESHOLD: gt,
@@ -61,6 +63,9 @@ class _Default(NamedTuple):
     best: float = 0
     minutes: int | None = None
     missing_data: TreatMissingData = TreatMissingData.NOT_BREACHING
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
 
 _DEFAULTS = {
@@ -128,6 +133,7 @@ class AlarmSettings:
     dpu_budget: AlarmSetting | None = None
 
     def __post_init__(self) -> None:
+        check_fields(self)
         for one in fields(self):
             given: AlarmSetting | None = getattr(self, one.name)
             if given:

@@ -16,6 +16,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct, IConstruct
 
 from .accepted_findings import accept
+from .arguments import checked
 from .resource_policies import admit, alarms_of, is_imported, refuse_aws_managed_key, warn
 
 _AWS_MANAGED_KEY = "alias/aws/sns"
@@ -39,6 +40,7 @@ class AlertingTopic(Construct):
     encryption_key: kms.IKey | None
     """The topic's key; None if an existing topic has none, or is imported without it."""
 
+    @checked
     def __init__(
         self,
         scope: Construct,
@@ -85,6 +87,7 @@ class AlertingTopic(Construct):
         for email in emails:
             self.add_email(email)
 
+    @checked
     def add_email(self, address: str) -> None:
         """Subscribe *address* once; AWS asks its owner to confirm, and until then sends nothing.
 
@@ -98,6 +101,7 @@ class AlertingTopic(Construct):
             self._emails.append(address)
             self._subscribe(subscriptions.EmailSubscription(address))
 
+    @checked
     def add_https(self, url: str) -> None:
         """Post every alarm to *url*, which has to confirm the subscription.
 
@@ -105,9 +109,10 @@ class AlertingTopic(Construct):
             ValueError: *url* is not https.
         """
         if not url.startswith("https://"):
-            raise ValueError(f"Alert endpoint {url!r} is not https: alarms go over TLS only; give 'https://...'.")
+            raise ValueError(f"Alert endpoint url {url!r} is not https: alarms go over TLS only; give 'https://...'.")
         self._subscribe(subscriptions.UrlSubscription(url))
 
+    @checked
     def add_queue(self, queue: sqs.IQueue) -> None:
         """Put every alarm into *queue*; where it is imported, a warning has the statement that its policy needs."""
         self._subscribe(subscriptions.SqsSubscription(queue))
@@ -120,10 +125,12 @@ class AlertingTopic(Construct):
             )
             admit(self, queue, [publish], "it gets no message")
 
+    @checked
     def add_function(self, function: lambda_.IFunction) -> None:
         """Call *function* with every alarm."""
         self._subscribe(subscriptions.LambdaSubscription(function))
 
+    @checked
     def add_slack_channel(self, name: str, *, workspace_id: str, channel_id: str) -> None:
         """Show every alarm in a Slack channel, by Amazon Q Developer in chat applications (AWS Chatbot).
 
@@ -149,6 +156,7 @@ class AlertingTopic(Construct):
             guardrail_policies=[iam.ManagedPolicy.from_aws_managed_policy_name("CloudWatchReadOnlyAccess")],
         )
 
+    @checked
     def metric_notifications_failed(self, *, period: Duration | None = None) -> cloudwatch.Metric:
         """Messages that SNS could not deliver (count; Sum over *period*, 5 minutes by default)."""
         return self.topic.metric_number_of_notifications_failed(period=period, statistic="Sum")

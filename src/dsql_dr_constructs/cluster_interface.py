@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from aws_cdk import Stack
@@ -10,6 +11,7 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from .accepted_findings import ENDPOINT_FINDINGS, accept
+from .arguments import checked
 from .cluster_metrics import ClusterMetrics
 from .monitor_network import POSTGRESQL_PORT, refuse_unknown_addresses
 from .resource_policies import is_imported, refuse_lost_grant, refuse_other_account, warn
@@ -33,12 +35,16 @@ class IRegionalCluster(Construct, ClusterMetrics):
     vpc_endpoint_service_name: str | None
     """Service name for AWS PrivateLink; None where it is not known."""
 
+    @checked
     def grant(self, grantee: iam.IGrantable, *actions: str) -> iam.Grant:
         """Allow *actions*, such as ``"dsql:ListTagsForResource"``, on this cluster to *grantee*.
 
         Raises:
             ValueError: *grantee* has no policy to write to, such as a service, or is in another account.
         """
+        for action in actions:
+            if not re.fullmatch(r"dsql:[A-Za-z*]+", action):
+                raise ValueError(f"actions has {action!r}: give actions of Aurora DSQL, such as 'dsql:GetCluster'.")
         refuse_other_account(self, grantee, Stack.of(self).account)
         grant = iam.Grant.add_to_principal(grantee=grantee, actions=list(actions), resource_arns=[self.cluster_arn])
         refuse_lost_grant(self, grantee, grant)
@@ -59,6 +65,7 @@ class IRegionalCluster(Construct, ClusterMetrics):
         """Allow ``GetCluster``: status, endpoint, peers and witness. (IAM knows no ``dsql:DescribeCluster``.)"""
         return self.grant(grantee, "dsql:GetCluster")
 
+    @checked
     def add_vpc_endpoint(
         self,
         vpc: ec2.IVpc,

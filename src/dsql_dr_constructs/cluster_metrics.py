@@ -5,6 +5,8 @@ from __future__ import annotations
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 
+from .arguments import checked
+
 
 class ClusterMetrics:
     """One method for each metric in ``AWS/AuroraDSQL``, ready for alarms and dashboards of any Region.
@@ -22,6 +24,7 @@ class ClusterMetrics:
     cluster_identifier: str
     cluster_region: str
 
+    @checked
     def metric(
         self,
         metric_name: str,

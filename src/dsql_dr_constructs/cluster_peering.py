@@ -28,6 +28,7 @@ from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
 from .accepted_findings import LAMBDA_CHECKS, LAMBDA_FINDINGS, LOG_CHECKS, accept, skip, versions_of
+from .arguments import checked
 from .deployment_name import validate_deployment_name
 from .regional_cluster import RegionalCluster
 from .runtime.cluster_peering.registry import DEPLOYMENT_TAG, registry_path, registry_paths
@@ -56,6 +57,7 @@ class ClusterPeering(Construct):
     resource: CustomResource
     """The custom resource; what depends on it is deployed when both clusters are peered and registered."""
 
+    @checked
     def __init__(
         self,
         scope: Construct,

@@ -10,6 +10,7 @@ from aws_cdk import Duration, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
+from .arguments import checked
 from .cluster_interface import IRegionalCluster
 from .deployment_name import validate_deployment_name
 from .health_alarms import HealthAlarms
@@ -57,6 +58,7 @@ class DrDashboard(Construct):
     dashboard: cloudwatch.Dashboard
     """The CDK's own, for widgets of yours."""
 
+    @checked
     def __init__(
         self,
         scope: Construct,
@@ -105,6 +107,7 @@ class DrDashboard(Construct):
             ],
         )
 
+    @checked
     def add_alarms(self, alarms: Sequence[cloudwatch.AlarmBase], *, title: str = "Alarms of yours, since when") -> None:
         """Add a row with *alarms* of any Region and stack.
 

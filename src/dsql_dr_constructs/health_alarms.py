@@ -13,6 +13,7 @@ from .accepted_findings import accept
 from .alarm_definitions import MONITORING_NOT_WORKING, PEERING_LOST, AlarmDefinition, alarm_definitions
 from .alarm_settings import AlarmSetting, AlarmSettings, refuse_period
 from .alerting_topic import AlertingTopic
+from .arguments import checked
 from .health_monitor import HealthMonitor
 from .physical_names import alarm_name
 from .runbook import ask_for_verdict, dashboard_url, repair_step
@@ -48,6 +49,7 @@ class HealthAlarms(Construct):
     region: str
     """Region that the alarms are in, and see from."""
 
+    @checked
     def __init__(
         self,
         scope: Construct,
@@ -107,6 +109,7 @@ class HealthAlarms(Construct):
         """Physical names of all alarms; they hold in any Region's stack."""
         return [self._name(what) for what in self._alarms]
 
+    @checked
     def notify(self, alarm: cloudwatch.AlarmBase, *, warning: bool = False) -> None:
         """Let *alarm*, one of yours in this Region, notify as these alarms do, when it goes off and when it is over.
 

@@ -17,6 +17,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from .accepted_findings import LAMBDA_CHECKS, LOG_CHECKS, MONITOR_FINDINGS, accept, skip, versions_of
+from .arguments import checked
 from .cluster_interface import IRegionalCluster
 from .deployment_name import validate_deployment_name
 from .health_metric import health_metric
@@ -72,6 +73,7 @@ class HealthMonitor(Construct):
     first_probe: CustomResource
     """A run during deployment. Alarms depend on it, so that they start from data."""
 
+    @checked
     def __init__(
         self,
         scope: Construct,
@@ -128,6 +130,7 @@ class HealthMonitor(Construct):
         probe_budget = probe_budget or Duration.seconds(20)
         self._refuse_wrong_use(probe_budget)
         self.longest_run = probe_budget.plus(Duration.seconds(_ROOM_TO_REPORT_SECONDS))
+        _refuse_what_lambda_does_not_have(memory_size, reserved_concurrent_executions)
         self._log_group = function_log_group(self, "Logs", retention=log_retention, encryption_key=encryption_key)
         self._role = function_role(self, "Role", self._log_group)
         self.dead_letter_queue = sqs.Queue(
@@ -178,6 +181,7 @@ class HealthMonitor(Construct):
         self.first_probe = self._probe_during_deployment(environment)
         self._accept_findings(encryption_key)
 
+    @checked
     def metric(
         self, metric_name: str, cluster_region: str, *, statistic: str = "Minimum", period: Duration | None = None
     ) -> cloudwatch.Metric:
@@ -200,14 +204,14 @@ class HealthMonitor(Construct):
         )
 
     def _refuse_wrong_use(self, budget: Duration) -> None:
-        seconds = self.schedule.to_seconds()
+        seconds = self.schedule.to_seconds(integral=False)
         if seconds % 60 or not 60 <= seconds <= 3600:
             raise ValueError(
                 f"The monitor's schedule is {self.schedule.to_human_string()}: whole minutes from 1 to 60 are allowed, "
                 "since EventBridge and CloudWatch count in minutes; Duration.minutes(2) is the default."
             )
         longest = seconds - _ROOM_TO_REPORT_SECONDS
-        if not 5 <= budget.to_seconds() <= longest:
+        if not 5 <= budget.to_seconds(integral=False) <= longest:
             raise ValueError(
                 f"The monitor's probe_budget is {budget.to_human_string()}: 5 to {longest:g} seconds are allowed with "
                 f"a schedule of {self.schedule.to_human_string()}, so that a run ends before the next one."
@@ -287,3 +291,11 @@ class HealthMonitor(Construct):
         )
         probe.node.add_dependency(self._role, self.rule)
         return probe
+
+
+def _refuse_what_lambda_does_not_have(memory_size: float, reserved: float | None) -> None:
+    """Source: https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html; a token of a number is a float."""
+    if isinstance(memory_size, int) and not 128 <= memory_size <= 10240:
+        raise ValueError(f"memory_size is {memory_size}: 128 to 10240 MiB are allowed; 256 is the default.")
+    if isinstance(reserved, int) and reserved < 0:
+        raise ValueError(f"reserved_concurrent_executions is {reserved}: 0 or more are allowed; leave it out for none.")

@@ -13,6 +13,7 @@ from constructs import Construct
 
 from .alarm_settings import AlarmSettings
 from .alerting_topic import AlertingTopic
+from .arguments import checked
 from .cluster_interface import IRegionalCluster
 from .cluster_peering import ClusterPeering, deploy_after
 from .deployment_name import default_deployment_name, refuse_doubled_name, validate_deployment_name
@@ -60,6 +61,7 @@ class MultiRegionDsqlDr(Construct):
     monitoring: MultiRegionMonitoring | None
     """What watches them; None with *monitoring* off."""
 
+    @checked
     def __init__(
         self,
         scope: Construct,
@@ -233,6 +235,7 @@ class MultiRegionDsqlDr(Construct):
         """In the primary's monitoring stack; None with *monitoring* off."""
         return self.monitoring.dashboard if self.monitoring else None
 
+    @checked
     def add_alarms(self, alarms: Sequence[cloudwatch.AlarmBase], *, warnings: bool = False) -> None:
         """Let alarms of yours notify as the pair's do, and give them a row on the dashboard.
 
@@ -247,6 +250,7 @@ class MultiRegionDsqlDr(Construct):
             raise ValueError(f"{self.node.path!r} has monitoring off, and so no topic: turn it on to add alarms.")
         self.monitoring.add_alarms(alarms, warnings=warnings)
 
+    @checked
     def clusters(self, scope: Construct) -> Mapping[str, IRegionalCluster]:
         """Both clusters by Region, as a stack of yours can name them: for endpoints, grants, metrics, VPC endpoints.
 
@@ -264,10 +268,12 @@ class MultiRegionDsqlDr(Construct):
         """
         return self._registry.clusters(scope)
 
+    @checked
     def endpoints(self, scope: Construct) -> Mapping[str, str]:
         """Host name of both clusters by Region, for a stack of yours; see `clusters`."""
         return {region: one.cluster_endpoint for region, one in self.clusters(scope).items()}
 
+    @checked
     def grant_connect(self, grantee: iam.IGrantable) -> Sequence[iam.Grant]:
         """Allow *grantee* to connect to both clusters as a database role mapped to it, so that it can fail over.
 

@@ -13,6 +13,7 @@ from constructs import Construct
 
 from .alarm_settings import AlarmSettings
 from .alerting_topic import AlertingTopic
+from .arguments import checked
 from .cluster_interface import IRegionalCluster
 from .deployment_name import refuse_doubled_name, validate_deployment_name
 from .dr_dashboard import DrDashboard
@@ -49,6 +50,7 @@ class MultiRegionMonitoring(Construct):
     dashboard: DrDashboard
     """In the stack of the primary Region."""
 
+    @checked
     def __init__(
         self,
         scope: Construct,
@@ -169,6 +171,7 @@ class MultiRegionMonitoring(Construct):
             peering_region=peering_region,
         )
 
+    @checked
     def add_alarms(self, alarms: Sequence[cloudwatch.AlarmBase], *, warnings: bool = False) -> None:
         """Let alarms of yours notify as the pair's do, and give them a row on the dashboard.
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
-from aws_cdk import Arn, ArnComponents, ArnFormat, RemovalPolicy, Stack, Stage, Tags, Token
+from aws_cdk import Arn, ArnComponents, ArnFormat, RemovalPolicy, Stack, Stage, Token
 from aws_cdk import aws_dsql as dsql
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
+from .arguments import checked
 from .cluster_interface import IRegionalCluster
 from .existing_cluster import ExistingCluster, RegisteredCluster, endpoint_of
+from .regional_stack import add_tags
 from .resource_policies import admit, key_for_clusters, refuse_aws_managed_key
 
 
@@ -32,6 +34,7 @@ class RegionalCluster(IRegionalCluster):
     removal_policy: RemovalPolicy
     """What happens to the cluster when it leaves the stack."""
 
+    @checked
     def __init__(
         self,
         scope: Construct,
@@ -83,8 +86,7 @@ class RegionalCluster(IRegionalCluster):
             policy_document=json.dumps(stack.resolve(policy_document.to_json())) if policy_document else None,
         )
         self.resource.apply_removal_policy(removal_policy)
-        for key, value in {**({"Name": cluster_name} if cluster_name else {}), **(tags or {})}.items():
-            Tags.of(self).add(key, value)
+        add_tags(self, {**({"Name": cluster_name} if cluster_name else {}), **(tags or {})})
         self.removal_policy = removal_policy
         self.cluster_identifier = self.resource.attr_identifier
         self.cluster_arn = self.resource.attr_resource_arn
@@ -106,6 +108,7 @@ class RegionalCluster(IRegionalCluster):
         return stack, f"{self.node.path.replace('/', '-')}-{id}"
 
     @staticmethod
+    @checked
     def from_cluster_attributes(
         scope: Construct,
         id: str,
@@ -139,6 +142,7 @@ class RegionalCluster(IRegionalCluster):
         return ExistingCluster(scope, id, cluster_identifier, arn, endpoint, region, vpc_endpoint_service_name)
 
     @staticmethod
+    @checked
     def from_registry(scope: Construct, id: str, *, deployment: str, region: str) -> IRegionalCluster:
         """One side of a pair, found when the stack is deployed, in a stack in any Region of the pair.
 
@@ -157,13 +161,20 @@ def _refuse_contradictions(
     removal_policy: RemovalPolicy,
     protected: bool,
 ) -> None:
+    if removal_policy == RemovalPolicy.SNAPSHOT:
+        raise ValueError(
+            f"Cluster {id!r} has removal_policy SNAPSHOT, which CloudFormation does not offer for Aurora DSQL: give "
+            "RemovalPolicy.RETAIN or RemovalPolicy.DESTROY."
+        )
     if removal_policy == RemovalPolicy.DESTROY and protected:
         raise ValueError(
             f"Cluster {id!r} has removal_policy DESTROY and deletion_protection on, and its stack could never go: "
             "leave deletion_protection out, or keep the cluster with RemovalPolicy.RETAIN."
         )
     if peer_cluster_arns and not witness_region:
-        raise ValueError(f"Cluster {id!r} has peers and no witness: give witness_region, a third Region of their set.")
+        raise ValueError(
+            f"Cluster {id!r} has peer_cluster_arns and no witness: give witness_region, a third Region of their set."
+        )
     if witness_region and not Token.is_unresolved(region) and witness_region == region:
         raise ValueError(
             f"Cluster {id!r} has its witness in its own Region {region!r}: give witness_region another one of the set."

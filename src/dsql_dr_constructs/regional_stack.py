@@ -19,8 +19,10 @@ def regional_stack(
     """A stack in *scope*, called *name* after the name of its Stage.
 
     Raises:
-        ValueError: CloudFormation would not take the name.
+        ValueError: CloudFormation would not take the name or a tag, or *account* is none.
     """
+    if account and not re.fullmatch(r"\d{12}", account) and not Token.is_unresolved(account):
+        raise ValueError(f"account is {account!r}: 12 digits are needed; aws sts get-caller-identity shows them.")
     stage = scope if isinstance(scope, Stage) else Stage.of(scope)
     stack_name = _validate("-".join(part for part in (stage.stage_name if stage else "", name) if part))
     stack = Stack(
@@ -30,9 +32,29 @@ def regional_stack(
         env=Environment(account=account, region=region),
         description=description,
     )
-    for key, value in (tags or {}).items():
-        Tags.of(stack).add(key, value)
+    add_tags(stack, tags or {})
     return stack
+
+
+def add_tags(construct: Construct, tags: Mapping[str, str]) -> None:
+    """Tag *construct* and what is in it.
+
+    Raises:
+        ValueError: CloudFormation would not take a tag.
+
+    Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_Tag.html
+    Source: https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html
+    """
+    for key, value in tags.items():
+        if key.lower().startswith("aws:"):
+            raise ValueError(f"tags has the key {key!r}: keys that begin with 'aws:' are AWS's own; give another one.")
+        for what, longest, text in (("the key", 128, key), ("the value", 256, value)):
+            if not re.fullmatch(rf"[\w\s.:/=+@-]{{1,{longest}}}", text) and not Token.is_unresolved(text):
+                raise ValueError(
+                    f"tags has {what} {text!r}: 1 to {longest} letters, digits, spaces and characters of '_.:/=+-@' "
+                    "are allowed."
+                )
+        Tags.of(construct).add(key, value)
 
 
 def _validate(name: str) -> str:

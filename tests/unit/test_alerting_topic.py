@@ -89,7 +89,7 @@ def test_emails_are_subscribed_once_each_in_their_order(stack: cdk.Stack) -> Non
     assert subscriptions(stack) == order
 
 
-@pytest.mark.parametrize("address", ["ops", "@example.com", "ops@", "ops team@example.com", ""])
+@pytest.mark.parametrize("address", ["ops", "@example.com", "ops@", "ops team@example.com"])
 def test_what_is_no_address_is_refused(stack: cdk.Stack, address: str) -> None:
     with pytest.raises(ValueError, match=re.escape(f"{address!r} is not an address: give something like")):
         AlertingTopic(stack, "Alerts", emails=[address])
