@@ -103,14 +103,14 @@ class AlertingTopic(Construct):
 
     @checked
     def add_https(self, url: str) -> None:
-        """Post every alarm to *url*, which has to confirm the subscription.
+        """Post every alarm to *url*, which has to confirm the subscription; it may have a secret's value in it.
 
         Raises:
             ValueError: *url* is not https.
         """
         if not url.startswith("https://"):
             raise ValueError(f"Alert endpoint url {url!r} is not https: alarms go over TLS only; give 'https://...'.")
-        self._subscribe(subscriptions.UrlSubscription(url))
+        self._subscribe(subscriptions.UrlSubscription(url, protocol=sns.SubscriptionProtocol.HTTPS))
 
     @checked
     def add_queue(self, queue: sqs.IQueue) -> None:

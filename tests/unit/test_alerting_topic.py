@@ -111,6 +111,14 @@ def test_queues_functions_and_https_endpoints_can_subscribe(stack: cdk.Stack) ->
     assert sorted(protocol for protocol, _ in subscriptions(stack)) == ["https", "lambda", "sqs"]
 
 
+def test_url_may_have_a_secret_in_it(stack: cdk.Stack) -> None:
+    key = cdk.SecretValue.secrets_manager("pager-key").unsafe_unwrap()
+    AlertingTopic(stack, "Alerts").add_https(f"https://events.pagerduty.com/integration/{key}/enqueue")
+    [(protocol, endpoint)] = subscriptions(stack)
+    assert protocol == "https"
+    assert "resolve:secretsmanager:pager-key" in str(endpoint)
+
+
 def test_plain_http_is_refused(stack: cdk.Stack) -> None:
     with pytest.raises(ValueError, match="'http://pager' is not https"):
         AlertingTopic(stack, "Alerts").add_https("http://pager")
