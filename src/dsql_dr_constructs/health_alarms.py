@@ -64,13 +64,8 @@ class HealthAlarms(Construct):
             settings: Thresholds, periods, M of N, missing data; None for an alarm leaves it out. Default: as
                 `AlarmSettings` says.
             warning_topic: Where warnings go. Default: nowhere, they show on the dashboard.
-
-        Raises:
-            ValueError: *paging* is something else.
         """
         super().__init__(scope, id)
-        if paging not in ("composite", "each"):
-            raise ValueError(f"paging is {paging!r}: 'composite' (one alarm pages for all) or 'each' is allowed.")
         self.region = Stack.of(self).region
         self._monitor = monitor
         self._settings = settings or AlarmSettings()

@@ -25,7 +25,7 @@ from .monitor_network import add_endpoints, outbound_only, permit_network_interf
 from .physical_names import monitor_name
 from .regional_cluster import IRegionalCluster
 from .runtime.health_monitor import metric_names as names
-from .runtime_function import architecture, function_log_group, function_role, runtime, runtime_code
+from .runtime_function import architecture, function_log_group, function_role, refuse_other_sizes, runtime, runtime_code
 
 _DEFAULT_SCHEDULE_MINUTES = 2
 _DEFAULT_BUDGET_SECONDS = 20
@@ -137,7 +137,7 @@ class HealthMonitor(Construct):
         self.schedule = schedule or Duration.minutes(_DEFAULT_SCHEDULE_MINUTES)
         probe_budget = probe_budget or Duration.seconds(_DEFAULT_BUDGET_SECONDS)
         self._refuse_wrong_use(probe_budget)
-        _refuse_what_lambda_does_not_have(memory_size, reserved_concurrent_executions)
+        refuse_other_sizes(memory_size, reserved_concurrent_executions)
         self._log_group = function_log_group(self, "Logs", retention=log_retention, encryption_key=encryption_key)
         self._role = function_role(self, "Role", self._log_group)
         self.dead_letter_queue = sqs.Queue(
@@ -299,11 +299,3 @@ class HealthMonitor(Construct):
         )
         probe.node.add_dependency(self._role, self.rule)
         return probe
-
-
-def _refuse_what_lambda_does_not_have(memory_size: float, reserved: float | None) -> None:
-    """Source: https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html; a token of a number is a float."""
-    if isinstance(memory_size, int) and not 128 <= memory_size <= 10240:
-        raise ValueError(f"memory_size is {memory_size}: 128 to 10240 MiB are allowed; 256 is the default.")
-    if isinstance(reserved, int) and reserved < 0:
-        raise ValueError(f"reserved_concurrent_executions is {reserved}: 0 or more are allowed; leave it out for none.")

@@ -111,7 +111,7 @@ def test_queues_functions_and_https_endpoints_can_subscribe(stack: cdk.Stack) ->
 
 
 def test_plain_http_is_refused(stack: cdk.Stack) -> None:
-    with pytest.raises(ValueError, match="'http://pager' is not https"):
+    with pytest.raises(ValueError, match="url 'http://pager' is not https"):
         AlertingTopic(stack, "Alerts").add_https("http://pager")
 
 
