@@ -15,7 +15,7 @@ from dataclasses import MISSING, fields, is_dataclass
 from enum import Enum
 from functools import cache
 from types import NoneType, UnionType
-from typing import Any, Literal, Union, get_args, get_origin, is_typeddict
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 from aws_cdk import Token
 
@@ -28,7 +28,7 @@ _PROXY = "InterfaceDynamicProxy"
 
 @cache
 def hints_of(of: Any) -> dict[str, Any]:
-    return get_typehints_of(of)
+    return get_type_hints(of)
 
 
 def _problem(name: str, value: Any, hint: Any) -> str | None:

@@ -1,4 +1,4 @@
-"""What a caller gives is compared with the annotations first, so that a wrong value ends in a sentence, not in a trace."""
+"""What callers give is compared with the annotations first: a wrong value ends in a sentence, not in a trace."""
 
 from __future__ import annotations
 
@@ -7,12 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache, wraps
 from types import GenericAlias
-from typing import (
-    Any,
-    NamedTuple,
-    ParamSpec,
-    TypeVar,
-)
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 from aws_cdk import Duration
 
