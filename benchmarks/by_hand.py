@@ -24,7 +24,7 @@ from aws_cdk import custom_resources as cr
 
 REGIONS = ("us-east-1", "us-west-2")
 NAME = "Orders-production"
-RUNTIME = Path(__file__).parents[1] / "src" / "dsql_dr_constructs" / "runtime"
+SOURCES = Path(__file__).parents[1] / "src" / "dsql_dr_constructs"
 MINUTES_2, MINUTES_5 = cdk.Duration.minutes(2), cdk.Duration.minutes(5)
 
 
@@ -65,7 +65,8 @@ def cluster(stack: cdk.Stack) -> dsql.CfnCluster:
 
 
 def code(package: str) -> lambda_.Code:
-    return lambda_.Code.from_asset(str(RUNTIME), exclude=["*", f"!{package}", f"!{package}/*.py"])
+    shipped = ["runtime", "runtime/*.py", f"runtime/{package}", f"runtime/{package}/*.py"]
+    return lambda_.Code.from_asset(str(SOURCES), exclude=["*", *(f"!{one}" for one in shipped)])
 
 
 def role(stack: cdk.Stack, id: str, log_group: logs.LogGroup) -> iam.Role:
@@ -110,7 +111,7 @@ def peering(stack: cdk.Stack, own: dsql.CfnCluster) -> None:
             memory_size=256,
             timeout=MINUTES_5,
             code=code("cluster_peering"),
-            handler=f"cluster_peering.handler.{entry}",
+            handler=f"runtime.cluster_peering.handler.{entry}",
             role=ours,
             log_group=group,
         )
@@ -171,7 +172,7 @@ def watch(stack: cdk.Stack) -> None:
         memory_size=256,
         timeout=cdk.Duration.seconds(40),
         code=code("health_monitor"),
-        handler="health_monitor.handler.handle",
+        handler="runtime.health_monitor.handler.handle",
         role=ours,
         log_group=group,
         environment={"DEPLOYMENT": NAME, "CLUSTERS": stack.to_json_string(watched), "BUDGET_SECONDS": "20"},

@@ -26,9 +26,9 @@ _ENVIRONMENT = {
 
 def main() -> list[tuple[str, str]]:
     """Rows of the report."""
-    programs = {_BARE: _TIMED.format("boto3"), _MONITOR: _TIMED.format("health_monitor.handler")}
-    runtime = ROOT / "src" / "dsql_dr_constructs" / "runtime"
-    found = in_turns(programs, rounds=20, cwd=runtime, environment=_ENVIRONMENT)
+    programs = {_BARE: _TIMED.format("boto3"), _MONITOR: _TIMED.format("runtime.health_monitor.handler")}
+    asset = ROOT / "src" / "dsql_dr_constructs"
+    found = in_turns(programs, rounds=20, cwd=asset, environment=_ENVIRONMENT)
     rows = [(name, spread(values, " ms")) for name, values in found.items()]
     return [*rows, ("ratio, goal 1.3", ratio(found[_MONITOR], found[_BARE]))]
 

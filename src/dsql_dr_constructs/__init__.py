@@ -6,17 +6,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .alarm_settings import AlarmSetting, AlarmSettings
     from .alerting_topic import AlertingTopic
+    from .cluster_interface import IRegionalCluster
     from .cluster_peering import ClusterPeering
     from .dr_dashboard import DrDashboard
     from .health_alarms import HealthAlarms
-    from .health_monitor import HealthMonitor, MonitorOptions
+    from .health_monitor import HealthMonitor
+    from .monitor_options import MonitorOptions
     from .multi_region_dsql_dr import MultiRegionDsqlDr
     from .multi_region_monitoring import MultiRegionMonitoring
-    from .regional_cluster import IRegionalCluster, RegionalCluster
-    from .regions import REGION_SETS, RegionSet, validate_topology
+    from .regional_cluster import RegionalCluster
+    from .regions import validate_topology
 
 __all__ = [
-    "REGION_SETS",
     "AlarmSetting",
     "AlarmSettings",
     "AlertingTopic",
@@ -28,7 +29,6 @@ __all__ = [
     "MonitorOptions",
     "MultiRegionDsqlDr",
     "MultiRegionMonitoring",
-    "RegionSet",
     "RegionalCluster",
     "validate_topology",
 ]
@@ -36,10 +36,12 @@ __all__ = [
 _MODULES = (
     "alarm_settings",
     "alerting_topic",
+    "cluster_interface",
     "cluster_peering",
     "dr_dashboard",
     "health_alarms",
     "health_monitor",
+    "monitor_options",
     "multi_region_dsql_dr",
     "multi_region_monitoring",
     "regional_cluster",

@@ -3,65 +3,86 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, fields, replace
+from math import inf
+from operator import ge, gt, le, lt
+from typing import Any, NamedTuple
 
 from aws_cdk import Duration
 from aws_cdk.aws_cloudwatch import ComparisonOperator, TreatMissingData
 
 from .arguments import check_fields
 
+_COMPARISONS: dict[ComparisonOperator, Callable[[float, float], bool]] = {
+    ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD: ge,
+    ComparisonOperator.GREATER_THAN_THRESHOLD: gt,
+    ComparisonOperator.LESS_THAN_OR_EQUAL_TO_THRESHOLD: le,
+    ComparisonOperator.LESS_THAN_THRESHOLD: lt,
+}
+_DAY, _HOUR = 86_400, 3_600
+
 
 @dataclass(frozen=True, kw_only=True)
 class AlarmSetting:
-    """One alarm's threshold and patience.
+    """How one alarm of `AlarmSettings` differs from its default. What is left out stays as that alarm has it.
 
     Args:
         threshold: In the metric's unit.
-        comparison: How a datapoint that breaches compares with it. Default: greater or equal.
-        period: Length of a datapoint. Default: the monitor's schedule.
-        evaluation_periods: N: datapoints that are looked at. Default: 2.
-        datapoints_to_alarm: M: how many of them have to breach. Default: 2, so that one alone pages nobody.
-        missing_data: What a missing datapoint counts as. Default: not breaching.
-
-    Raises:
-        ValueError: M is more than N, or less than 1, or a period that CloudWatch does not have.
+        comparison: How a datapoint that breaches compares with the threshold.
+        period: Length of a datapoint; whole minutes.
+        evaluation_periods: N: datapoints that are evaluated.
+        datapoints_to_alarm: M: how many of them have to breach.
+        missing_data: What a missing datapoint counts as.
 
     Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-evaluation.html
     """
 
-    threshold: float
-    comparison: ComparisonOperator = ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD
+    threshold: float | None = None
+    comparison: ComparisonOperator | None = None
     period: Duration | None = None
-    evaluation_periods: int = 2
-    datapoints_to_alarm: int = 2
-    missing_data: TreatMissingData = TreatMissingData.NOT_BREACHING
+    evaluation_periods: int | None = None
+    datapoints_to_alarm: int | None = None
+    missing_data: TreatMissingData | None = None
 
     def __post_init__(self) -> None:
         check_fields(self)
-        seconds = self.period.to_seconds(integral=False) if self.period else 60
-        if seconds not in (10, 20, 30) and (seconds % 60 or not 60 <= seconds <= 86400):
-            raise ValueError(
-                f"An alarm's period is {seconds:g} seconds: 10, 20, 30 or a multiple of 60 up to a day are allowed."
-            )
-        if not 1 <= self.datapoints_to_alarm <= self.evaluation_periods:
-            raise ValueError(
-                f"An alarm cannot ask for {self.datapoints_to_alarm} of {self.evaluation_periods} datapoints: give "
-                "datapoints_to_alarm from 1 to evaluation_periods."
-            )
 
 
-_LESS = ComparisonOperator.LESS_THAN_THRESHOLD
+class _Default(NamedTuple):
+    """What an alarm has by itself, and the values that its metric can have.
+
+    Args:
+        threshold: None if only the user can know it.
+        m_of_n: Datapoints to alarm, and evaluation periods.
+        worst: The value that the alarm is there for.
+        best: The value when all is as it should be.
+        minutes: Length of a datapoint. None: the monitor's schedule.
+        missing_data: What a missing datapoint counts as.
+    """
+
+    threshold: float | None
+    m_of_n: tuple[int, int]
+    worst: float = inf
+    best: float = 0
+    minutes: int | None = None
+    missing_data: TreatMissingData = TreatMissingData.NOT_BREACHING
 
 
-def _in_5_minutes(threshold: float, *, m_of_n: tuple[int, int]) -> Callable[[], AlarmSetting]:
-    """A default that is made when it is used: an import should not wait for Node to load aws-cdk-lib."""
-    datapoints, periods = m_of_n
-    return lambda: AlarmSetting(
-        threshold=threshold,
-        period=Duration.minutes(5),
-        evaluation_periods=periods,
-        datapoints_to_alarm=datapoints,
-    )
+_DEFAULTS = {
+    "cluster_down": _Default(1, (2, 2), worst=0, best=1, missing_data=TreatMissingData.IGNORE),
+    "cluster_health": _Default(1, (2, 2), worst=0, best=1, missing_data=TreatMissingData.BREACHING),
+    "peering": _Default(1, (2, 2), worst=0, best=1, missing_data=TreatMissingData.IGNORE),
+    "monitor_no_data": _Default(1, (3, 3), worst=0, best=inf, missing_data=TreatMissingData.BREACHING),
+    "monitor_errors": _Default(1, (2, 2)),
+    "monitor_throttles": _Default(1, (2, 2)),
+    "monitor_duration": _Default(80, (2, 2), worst=100),
+    "failed_invocations": _Default(1, (2, 2)),
+    "dead_letters": _Default(1, (1, 1), minutes=5),
+    "query_timeouts": _Default(10, (2, 2), minutes=5),
+    "occ_conflicts": _Default(20, (3, 3), worst=100, minutes=5),
+    "commit_latency": _Default(500, (3, 3), minutes=5),
+    "dpu_budget": _Default(None, (1, 1), minutes=60),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,43 +91,105 @@ class AlarmSettings:
 
         AlarmSettings(commit_latency=AlarmSetting(threshold=200), query_timeouts=None)
 
+    Each alarm keeps what its `AlarmSetting` leaves out. Periods are the monitor's schedule unless they say otherwise.
+
     Args:
-        cluster_health: For each cluster, 1 or 0. Default: 0 in 2 of 2 runs; no data counts as 0.
-        peering: 1 or 0. Default: 0 in 2 of 2 runs; no data, which the others tell, counts as 1.
-        monitor_silent: Runs that put metrics, in each period. Default: fewer than 1 in 3 of 3 periods, since one lost
-            run and a slow one can leave 2 periods empty.
-        monitor_errors: Runs that failed. Default: 1 in 2 of 2 periods.
+        cluster_down: A cluster is seen down; notifies. ``ClusterHealth``, 1 or 0. Default: 0 in 2 of 2 periods; without
+            data the alarm keeps its state, since a monitor that does not work says nothing about clusters.
+        cluster_health: The same for Route 53 health checks; notifies nobody. Default: as before, but no data counts
+            as 0.
+        peering: A cluster does not name its peer or has another witness; notifies. ``PeeringHealth``, 1 or 0. Default:
+            0 in 2 of 2 periods; without data the alarm keeps its state.
+        monitor_no_data: Runs that put metrics, in each period; notifies. Default: fewer than 1 in 3 of 3 periods, since
+            one lost run and a slow one can leave 2 periods empty.
+        monitor_errors: Runs that failed; notifies. Default: 1 in 2 of 2 periods.
         monitor_throttles: Runs that Lambda refused. Default: 1 in 2 of 2 periods.
-        monitor_duration: Longest run in per cent of the time-out. Default: 80 in 2 of 2 periods.
+        monitor_duration: Longest run in per cent of the time that a run has. Default: 80 in 2 of 2 periods.
         failed_invocations: Runs that EventBridge could not start. Default: 1 in 2 of 2 periods.
         dead_letters: Messages in the dead-letter queue. Default: 1 in 1 of 1 period of 5 minutes.
         query_timeouts: Queries in each period. Default: 10 in 2 of 2 periods of 5 minutes.
         occ_conflicts: Conflicts in per cent of the transactions. Default: 20 in 3 of 3 periods of 5 minutes.
         commit_latency: Median in milliseconds. Default: 500 in 3 of 3 periods of 5 minutes.
-        dpu_budget: DPUs in each period. Default: None, since a budget is yours to set, for example
-            ``AlarmSetting(threshold=100_000, period=Duration.hours(1), evaluation_periods=1, datapoints_to_alarm=1)``.
+        dpu_budget: DPUs in each period, 1 of 1 period of an hour, for example ``AlarmSetting(threshold=100_000)``.
+            Default: None, since a budget is yours to set.
+
+    Raises:
+        ValueError: a threshold is missing, M is not from 1 to N, a period is not whole minutes or evaluated for too
+            long, or a comparison would never go off, or go off while all is as it should be.
     """
 
-    cluster_health: AlarmSetting | None = AlarmSetting(
-        threshold=1, comparison=_LESS, missing_data=TreatMissingData.BREACHING
-    )
-    peering: AlarmSetting | None = AlarmSetting(threshold=1, comparison=_LESS)
-    monitor_silent: AlarmSetting | None = AlarmSetting(
-        threshold=1,
-        comparison=_LESS,
-        evaluation_periods=3,
-        datapoints_to_alarm=3,
-        missing_data=TreatMissingData.BREACHING,
-    )
-    monitor_errors: AlarmSetting | None = AlarmSetting(threshold=1)
-    monitor_throttles: AlarmSetting | None = AlarmSetting(threshold=1)
-    monitor_duration: AlarmSetting | None = AlarmSetting(threshold=80)
-    failed_invocations: AlarmSetting | None = AlarmSetting(threshold=1)
-    dead_letters: AlarmSetting | None = field(default_factory=_in_5_minutes(1, m_of_n=(1, 1)))
-    query_timeouts: AlarmSetting | None = field(default_factory=_in_5_minutes(10, m_of_n=(2, 2)))
-    occ_conflicts: AlarmSetting | None = field(default_factory=_in_5_minutes(20, m_of_n=(3, 3)))
-    commit_latency: AlarmSetting | None = field(default_factory=_in_5_minutes(500, m_of_n=(3, 3)))
+    cluster_down: AlarmSetting | None = AlarmSetting()
+    cluster_health: AlarmSetting | None = AlarmSetting()
+    peering: AlarmSetting | None = AlarmSetting()
+    monitor_no_data: AlarmSetting | None = AlarmSetting()
+    monitor_errors: AlarmSetting | None = AlarmSetting()
+    monitor_throttles: AlarmSetting | None = AlarmSetting()
+    monitor_duration: AlarmSetting | None = AlarmSetting()
+    failed_invocations: AlarmSetting | None = AlarmSetting()
+    dead_letters: AlarmSetting | None = AlarmSetting()
+    query_timeouts: AlarmSetting | None = AlarmSetting()
+    occ_conflicts: AlarmSetting | None = AlarmSetting()
+    commit_latency: AlarmSetting | None = AlarmSetting()
     dpu_budget: AlarmSetting | None = None
 
     def __post_init__(self) -> None:
         check_fields(self)
+        for one in fields(self):
+            given: AlarmSetting | None = getattr(self, one.name)
+            if given:
+                object.__setattr__(self, one.name, _complete(one.name, given))
+
+
+def _complete(name: str, given: AlarmSetting) -> AlarmSetting:
+    """*given* with the defaults of the alarm *name* in place of None; the period may still be the schedule's."""
+    default = _DEFAULTS[name]
+    own: dict[str, Any] = {
+        "threshold": default.threshold,
+        "comparison": ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD
+        if default.worst > default.best
+        else ComparisonOperator.LESS_THAN_THRESHOLD,
+        "period": Duration.minutes(default.minutes) if default.minutes and not given.period else None,
+        "evaluation_periods": default.m_of_n[1],
+        "datapoints_to_alarm": default.m_of_n[0],
+        "missing_data": default.missing_data,
+    }
+    whole = replace(given, **{key: value for key, value in own.items() if getattr(given, key) is None})
+    _refuse_what_would_not_alarm(name, whole, default)
+    return whole
+
+
+def _refuse_what_would_not_alarm(name: str, one: AlarmSetting, default: _Default) -> None:
+    n, m, threshold = one.evaluation_periods or 0, one.datapoints_to_alarm or 0, one.threshold
+    if threshold is None:
+        raise ValueError(f"{name} has no threshold, and none that suits everybody: give AlarmSetting(threshold=...).")
+    if not 1 <= m <= n:
+        raise ValueError(
+            f"{name} asks for {m} of {n} datapoints: give datapoints_to_alarm from 1 to evaluation_periods, which are "
+            f"{default.m_of_n[0]} and {default.m_of_n[1]} where they are left out."
+        )
+    if one.period:
+        refuse_period(name, one.period, n)
+    breaches = _COMPARISONS.get(one.comparison) if one.comparison else None
+    if breaches is None:
+        raise ValueError(f"{name} compares with {one.comparison}, which needs a band: choose one with THRESHOLD alone.")
+    asked = f"{name} would go off at values {one.comparison.name} {threshold:g}" if one.comparison else ""
+    if not breaches(default.worst, threshold):
+        raise ValueError(f"{asked}, and so never: the worst that its metric can be is {default.worst:g}.")
+    if breaches(default.best, threshold):
+        raise ValueError(f"{asked}, and so always: {default.best:g} is the value when all is as it should be.")
+
+
+def refuse_period(name: str, period: Duration, evaluation_periods: int) -> None:
+    """
+    Raises:
+        ValueError: CloudWatch would not take *period*, or not so many of them.
+
+    Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
+    """
+    seconds = period.to_seconds(integral=False)
+    longest = 7 * _DAY if seconds >= _HOUR else _DAY
+    if seconds % 60 or not seconds or seconds * evaluation_periods > longest:
+        raise ValueError(
+            f"{name} looks at {evaluation_periods} periods of {period.to_human_string()}: a period is whole minutes, "
+            "and CloudWatch looks back one day at most, or seven with periods of an hour or more."
+        )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aws_cdk import Annotations, ArnFormat, Duration, RemovalPolicy, Stack
+import jsii
+from aws_cdk import Aspects, Duration, IAspect, RemovalPolicy, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
@@ -12,12 +13,14 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from aws_cdk import aws_sqs as sqs
-from constructs import Construct
+from constructs import Construct, IConstruct
 
 from .accepted_findings import accept
 from .arguments import checked
+from .resource_policies import admit, alarms_of, is_imported, refuse_aws_managed_key, warn
 
 _AWS_MANAGED_KEY = "alias/aws/sns"
+_SILENT = "CloudWatch drops what its alarms would notify"
 
 
 class AlertingTopic(Construct):
@@ -51,23 +54,25 @@ class AlertingTopic(Construct):
         """
         Args:
             emails: Addresses to subscribe; each gets a mail to confirm first. Doubled ones count once. Default: none.
-            encryption_key: Key for messages at rest; its policy is extended for CloudWatch. Default: a new
-                one, rotated every year.
-            existing_topic: A topic of yours instead of a new one; its policy and its key's are extended for CloudWatch.
-                If it is imported, see to it yourself that both admit ``cloudwatch.amazonaws.com``. Default: none.
-            display_name: Sender of the mails. Default: none, which is "AWS Notifications".
+            encryption_key: Key for messages at rest; CloudWatch is added to its policy, and where it is imported a
+                warning has the statement. Default: a new one, rotated every year.
+            existing_topic: A topic of yours instead of a new one; CloudWatch is added to its policy and its key's, and
+                where they are imported a warning has the statements. Default: none.
+            display_name: Sender of the e-mails. Default: none, which is "AWS Notifications".
 
         Raises:
-            ValueError: an address is not one, *existing_topic* is under the AWS managed key, or a key is given for it.
+            ValueError: an address is not one, a key is one that AWS manages, or a key is given for *existing_topic*.
         """
         super().__init__(scope, id)
         self._emails: list[str] = []
+        self._subscribed = False
         if existing_topic:
             _refuse_what_would_be_silent(existing_topic, encryption_key)
             self.encryption_key = existing_topic.master_key
             self.topic = existing_topic
-            self._tell_what_an_import_needs()
         else:
+            refuse_aws_managed_key(encryption_key, "a topic that alarms publish to")
+            Aspects.of(self).add(_NobodySubscribed())
             self.encryption_key = encryption_key or kms.Key(
                 self,
                 "Key",
@@ -109,8 +114,16 @@ class AlertingTopic(Construct):
 
     @checked
     def add_queue(self, queue: sqs.IQueue) -> None:
-        """Put every alarm into *queue*."""
+        """Put every alarm into *queue*; where it is imported, a warning has the statement that its policy needs."""
         self._subscribe(subscriptions.SqsSubscription(queue))
+        if is_imported(queue):
+            publish = iam.PolicyStatement(
+                actions=["sqs:SendMessage"],
+                principals=[iam.ServicePrincipal("sns.amazonaws.com")],
+                resources=[queue.queue_arn],
+                conditions={"ArnEquals": {"aws:SourceArn": self.topic.topic_arn}},
+            )
+            admit(self, queue, [publish], "it gets no message")
 
     @checked
     def add_function(self, function: lambda_.IFunction) -> None:
@@ -132,6 +145,7 @@ class AlertingTopic(Construct):
         """
         from aws_cdk import aws_chatbot as chatbot
 
+        self._subscribed = True
         chatbot.SlackChannelConfiguration(
             self,
             f"Slack-{name}",
@@ -148,45 +162,39 @@ class AlertingTopic(Construct):
         return self.topic.metric_number_of_notifications_failed(period=period, statistic="Sum")
 
     def _subscribe(self, subscriber: sns.ITopicSubscription) -> None:
+        self._subscribed = True
         subscription = self.topic.add_subscription(subscriber)
-        accept(subscription, {"SNSRedrivePolicy": "SNS tells what failed in a metric; nobody would read the queue."})
+        accept(subscription, {"SNSRedrivePolicy": "SNS counts what failed in a metric; nobody would read the queue."})
+
+    def _has_subscriber(self) -> bool:
+        """By this construct, or by whatever else in the app names the topic."""
+        arn = self.topic.topic_arn
+        return self._subscribed or any(
+            isinstance(one, sns.CfnSubscription) and one.topic_arn == arn for one in self.node.root.node.find_all()
+        )
 
     def _admit_alarms(self) -> None:
         """Alarms of this account and Region, and nobody else.
 
-        Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Notify_Users_Alarm_Changes.html
         Source: https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html#compatibility-with-aws-services
         """
-        stack = Stack.of(self)
-        alarms = stack.format_arn(
-            service="cloudwatch", resource="alarm", resource_name="*", arn_format=ArnFormat.COLON_RESOURCE_NAME
+        conditions, cloudwatch_alarms = alarms_of(Stack.of(self)), iam.ServicePrincipal("cloudwatch.amazonaws.com")
+        publish = iam.PolicyStatement(
+            actions=["sns:Publish"],
+            principals=[cloudwatch_alarms],
+            resources=[self.topic.topic_arn],
+            conditions=conditions,
         )
-        cloudwatch_alarms = iam.ServicePrincipal("cloudwatch.amazonaws.com")
-        ours = {"StringEquals": {"aws:SourceAccount": stack.account}, "ArnLike": {"aws:SourceArn": alarms}}
-        self.topic.add_to_resource_policy(
-            iam.PolicyStatement(
-                actions=["sns:Publish"],
-                principals=[cloudwatch_alarms],
-                resources=[self.topic.topic_arn],
-                conditions=ours,
-            )
+        use_key = iam.PolicyStatement(
+            actions=["kms:Decrypt", "kms:GenerateDataKey"],
+            principals=[cloudwatch_alarms],
+            resources=["*"],  # in a key's policy that is the key
+            conditions=conditions,
         )
-        if self.encryption_key:
-            self.encryption_key.add_to_resource_policy(
-                iam.PolicyStatement(
-                    actions=["kms:Decrypt", "kms:GenerateDataKey"],
-                    principals=[cloudwatch_alarms],
-                    resources=["*"],  # in a key's policy that is the key
-                    conditions=ours,
-                )
-            )
-
-    def _tell_what_an_import_needs(self) -> None:
-        if not isinstance(self.topic.node.default_child, sns.CfnTopic):
-            Annotations.of(self).add_info(
-                "This topic is imported, and its policies cannot be seen from here: it and its key must admit "
-                "cloudwatch.amazonaws.com, or its alarms stay silent. Try it with aws cloudwatch set-alarm-state."
-            )
+        key = self.encryption_key
+        admit(self, self.topic, [publish], _SILENT, of_its_key=[] if key else [use_key])
+        if key:
+            admit(self, key, [use_key], _SILENT)
 
 
 def _refuse_what_would_be_silent(topic: sns.ITopic, encryption_key: kms.IKey | None) -> None:
@@ -199,3 +207,17 @@ def _refuse_what_would_be_silent(topic: sns.ITopic, encryption_key: kms.IKey | N
             f"Topic {topic.node.path!r} is encrypted with {_AWS_MANAGED_KEY}, through which no alarm can publish: give "
             "it a key of your own whose policy admits cloudwatch.amazonaws.com, or leave existing_topic out."
         )
+
+
+@jsii.implements(IAspect)
+class _NobodySubscribed:
+    """Warns when the app is synthesized, since subscriptions are added after the topic is made."""
+
+    def visit(self, node: IConstruct) -> None:
+        if isinstance(node, AlertingTopic) and not node._has_subscriber():
+            warn(
+                node,
+                "nobodyNotified",
+                f"Nobody subscribes to topic {node.node.path!r}, so nobody is notified: give emails (alert_emails), or "
+                "call add_email, add_https, add_queue, add_function or add_slack_channel of it.",
+            )

@@ -14,6 +14,10 @@ class ClusterMetrics:
     Every method takes *statistic* and *period* (5 minutes by default); the default statistic and the unit are those of
     the user guide, and each docstring names them.
 
+    The user guide gives the usage metrics (DPUs) the dimension ``ResourceId``, and AWS's billing pages and public code
+    say ``ClusterId``, as all other metrics have it. Nobody has looked in an account yet, so the DPUs are the greater of
+    both, which is the one that exists.
+
     Source: https://docs.aws.amazon.com/aurora-dsql/latest/userguide/monitoring-cloudwatch.html
     """
 
@@ -48,6 +52,24 @@ class ClusterMetrics:
             unit=unit,
             period=period,  # the CDK's own default is 5 minutes
             label=label,
+        )
+
+    def _usage(self, metric_name: str, statistic: str, period: Duration | None) -> cloudwatch.MathExpression:
+        by_cluster = self.metric(metric_name, statistic=statistic, period=period)
+        by_resource = cloudwatch.Metric(
+            namespace="AWS/AuroraDSQL",
+            metric_name=metric_name,
+            dimensions_map={"ResourceId": self.cluster_identifier},
+            region=self.cluster_region,
+            statistic=statistic,
+            period=period,
+        )
+        name = metric_name[0].lower() + metric_name[1:]
+        return cloudwatch.MathExpression(
+            expression=f"MAX([FILL({name}ByCluster, 0), FILL({name}ByResource, 0)])",
+            using_metrics={f"{name}ByCluster": by_cluster, f"{name}ByResource": by_resource},
+            period=period,
+            label=metric_name,
         )
 
     def metric_read_only_transactions(
@@ -90,28 +112,39 @@ class ClusterMetrics:
         """Time that the query processors worked (milliseconds; Sum by default)."""
         return self.metric("ComputeTime", statistic=statistic, period=period, unit=cloudwatch.Unit.MILLISECONDS)
 
-    def metric_write_dpu(self, *, statistic: str = "Sum", period: Duration | None = None) -> cloudwatch.Metric:
+    def metric_write_dpu(self, *, statistic: str = "Sum", period: Duration | None = None) -> cloudwatch.MathExpression:
         """Distributed processing units of writes (count; Sum by default)."""
-        return self.metric("WriteDPU", statistic=statistic, period=period)
+        return self._usage("WriteDPU", statistic, period)
 
-    def metric_read_dpu(self, *, statistic: str = "Sum", period: Duration | None = None) -> cloudwatch.Metric:
+    def metric_read_dpu(self, *, statistic: str = "Sum", period: Duration | None = None) -> cloudwatch.MathExpression:
         """Distributed processing units of reads (count; Sum by default)."""
-        return self.metric("ReadDPU", statistic=statistic, period=period)
+        return self._usage("ReadDPU", statistic, period)
 
-    def metric_compute_dpu(self, *, statistic: str = "Sum", period: Duration | None = None) -> cloudwatch.Metric:
+    def metric_compute_dpu(
+        self, *, statistic: str = "Sum", period: Duration | None = None
+    ) -> cloudwatch.MathExpression:
         """Distributed processing units of query processing (count; Sum by default)."""
-        return self.metric("ComputeDPU", statistic=statistic, period=period)
+        return self._usage("ComputeDPU", statistic, period)
 
     def metric_multi_region_write_dpu(
         self, *, statistic: str = "Sum", period: Duration | None = None
-    ) -> cloudwatch.Metric:
+    ) -> cloudwatch.MathExpression:
         """Distributed processing units of writes replicated to the peer (count; Sum by default)."""
-        return self.metric("MultiRegionWriteDPU", statistic=statistic, period=period)
+        return self._usage("MultiRegionWriteDPU", statistic, period)
 
-    def metric_stream_dpu(self, *, statistic: str = "Sum", period: Duration | None = None) -> cloudwatch.Metric:
-        """Distributed processing units of change streams (count; Sum by default)."""
-        return self.metric("StreamDPU", statistic=statistic, period=period)
+    def metric_stream_dpu(
+        self, stream_id: str, *, statistic: str = "Sum", period: Duration | None = None
+    ) -> cloudwatch.Metric:
+        """Distributed processing units of one change stream (count; Sum by default)."""
+        return cloudwatch.Metric(
+            namespace="AWS/AuroraDSQL",
+            metric_name="StreamDPU",
+            dimensions_map={"ClusterId": self.cluster_identifier, "StreamId": stream_id},
+            region=self.cluster_region,
+            statistic=statistic,
+            period=period,
+        )
 
-    def metric_total_dpu(self, *, statistic: str = "Sum", period: Duration | None = None) -> cloudwatch.Metric:
+    def metric_total_dpu(self, *, statistic: str = "Sum", period: Duration | None = None) -> cloudwatch.MathExpression:
         """All distributed processing units: what the bill counts (count; Sum by default)."""
-        return self.metric("TotalDPU", statistic=statistic, period=period)
+        return self._usage("TotalDPU", statistic, period)

@@ -51,6 +51,9 @@ class ClusterPeering(Construct):
     deployment_name: str
     """What the pair is called in the registry, in tags, metrics and names."""
 
+    registry_regions: Sequence[str]
+    """Regions that have the parameter registry."""
+
     resource: CustomResource
     """The custom resource; what depends on it is deployed when both clusters are peered and registered."""
 
@@ -93,7 +96,7 @@ class ClusterPeering(Construct):
         self.deployment_name = validate_deployment_name(deployment_name)
         self._cluster, self._peer, self._witness_region = cluster, peer, witness_region
         self._destroys = removal_policy == RemovalPolicy.DESTROY
-        self._registry_regions = list(dict.fromkeys([peer.cluster_region, cluster.cluster_region, *registry_regions]))
+        self.registry_regions = list(dict.fromkeys([peer.cluster_region, cluster.cluster_region, *registry_regions]))
         stack = Stack.of(self)
         self._partition, self._account = stack.partition, stack.account  # read once: each read is a call to Node
         timeout = timeout or Duration.minutes(30)
@@ -109,7 +112,7 @@ class ClusterPeering(Construct):
                 "ClusterArn": cluster.cluster_arn,
                 "PeerRegion": peer.cluster_region,
                 "WitnessRegion": witness_region,
-                "RegistryRegions": self._registry_regions,
+                "RegistryRegions": self.registry_regions,
                 "RemovalPolicy": "destroy" if self._destroys else "retain",
                 "TimeoutSeconds": timeout.to_seconds(),
                 "Clusters": Lazy.string(_Fingerprint(cluster, peer)),
@@ -161,7 +164,7 @@ class ClusterPeering(Construct):
                 memory_size=256,
                 timeout=Duration.minutes(5),
                 code=runtime_code("cluster_peering"),
-                handler=f"cluster_peering.handler.{entry_point}",
+                handler=f"runtime.cluster_peering.handler.{entry_point}",
                 role=self._role,
                 log_group=log_group,
             )
@@ -245,7 +248,7 @@ class ClusterPeering(Construct):
     def _registry_permissions(self) -> list[iam.PolicyStatement]:
         """Every entry is read and written; the one that the peer's stack holds is that stack's to delete."""
         names = registry_paths(self.deployment_name, self._peer.cluster_region, self._cluster.cluster_region)
-        entries = [(region, name) for region in self._registry_regions for name in names]
+        entries = [(region, name) for region in self.registry_regions for name in names]
         held = (self._peer.cluster_region, registry_path(self.deployment_name, self._peer.cluster_region, "arn"))
         return [
             iam.PolicyStatement(

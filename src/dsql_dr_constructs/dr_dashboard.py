@@ -11,11 +11,11 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
 from .arguments import checked
+from .cluster_interface import IRegionalCluster
 from .deployment_name import validate_deployment_name
 from .health_alarms import HealthAlarms
 from .health_metric import health_metric
 from .physical_names import dashboard_name, monitor_name
-from .regional_cluster import IRegionalCluster
 from .runbook import runbook
 from .runtime.health_monitor import metric_names as names
 
@@ -70,6 +70,7 @@ class DrDashboard(Construct):
         witness_region: str | None = None,
         alarms: Sequence[HealthAlarms] = (),
         schedule: Duration | None = None,
+        peering_region: str | None = None,
     ) -> None:
         """
         Args:
@@ -79,6 +80,8 @@ class DrDashboard(Construct):
             witness_region: Named in the runbook. Default: not named.
             alarms: Those of any Region, for the first row. Default: none, the row shows the metrics alone.
             schedule: The monitors'; the length of a datapoint. Default: 2 minutes.
+            peering_region: Region of the pair's `ClusterPeering`, whose function repairs a lost peering; the runbook
+                has the command. Default: none, it says what to do without.
 
         Raises:
             ValueError: a bad deployment name.
@@ -88,6 +91,8 @@ class DrDashboard(Construct):
         self._clusters = tuple(clusters)
         self._observers = tuple(observer_regions) or tuple(one.cluster_region for one in clusters)
         self._period = schedule or Duration.minutes(2)
+        stack = Stack.of(self)
+        self._partition, self._account = stack.partition, stack.account  # read once: each read is a call to Node
         self.dashboard = cloudwatch.Dashboard(
             self,
             "Resource",
@@ -96,11 +101,25 @@ class DrDashboard(Construct):
             widgets=[
                 self._are_we_up(alarms),
                 self._how_it_is_seen(),
-                [self._runbook(witness_region)],
+                [self._runbook(witness_region, peering_region)],
                 *self._what_dsql_says(),
                 self._who_watches(),
             ],
         )
+
+    @checked
+    def add_alarms(self, alarms: Sequence[cloudwatch.AlarmBase], *, title: str = "Alarms of yours, since when") -> None:
+        """Add a row with *alarms* of any Region and stack.
+
+        Args:
+            alarms: Metric or composite alarms, each with a name.
+            title: Title of the row. Default: "Alarms of yours, since when".
+
+        Raises:
+            ValueError: an alarm has no name.
+        """
+        arns = [self._arn(Stack.of(one).region, _name_of(one)) for one in alarms]
+        self.dashboard.add_widgets(_AlarmStatus(title, arns, _WIDTH, max(2, math.ceil(1.3 + 0.65 * len(arns) / 6))))
 
     def _are_we_up(self, alarms: Sequence[HealthAlarms]) -> list[cloudwatch.IWidget]:
         """One line a cluster and observer: 1 is up; a step down is when it began. Beside it the alarms, with times."""
@@ -114,13 +133,7 @@ class DrDashboard(Construct):
             width=_WIDTH // 2 if alarms else _WIDTH,
             height=height,
         )
-        stack = Stack.of(self)
-        partition, account = stack.partition, stack.account
-        arns = [
-            f"arn:{partition}:cloudwatch:{one.region}:{account}:alarm:{name}"
-            for one, found in names_in.items()
-            for name in found
-        ]
+        arns = [self._arn(one.region, name) for one, found in names_in.items() for name in found]
         if not arns:
             return [health]
         return [health, _AlarmStatus("Alarms, since when", arns, _WIDTH // 2, height)]
@@ -132,8 +145,11 @@ class DrDashboard(Construct):
             self._seen("Time to that, ms", names.PROBE_LATENCY, _MILLISECONDS, statistic="Maximum"),
         ]
 
-    def _runbook(self, witness_region: str | None) -> cloudwatch.TextWidget:
-        text = runbook(self._deployment, self._clusters, self._observers, witness_region)
+    def _arn(self, region: str, alarm: str) -> str:
+        return f"arn:{self._partition}:cloudwatch:{region}:{self._account}:alarm:{alarm}"
+
+    def _runbook(self, witness_region: str | None, peering_region: str | None) -> cloudwatch.TextWidget:
+        text = runbook(self._deployment, self._clusters, self._observers, witness_region, peering_region)
         return cloudwatch.TextWidget(markdown=text, width=_WIDTH, height=_RUNBOOK_HEIGHT)
 
     def _what_dsql_says(self) -> list[list[cloudwatch.IWidget]]:
@@ -239,3 +255,16 @@ class DrDashboard(Construct):
             height=height,
             region=region,
         )
+
+
+def _name_of(alarm: cloudwatch.AlarmBase) -> str:
+    """The physical name of *alarm*, which another stack can say without a reference."""
+    resource = alarm.node.default_child
+    found = resource.alarm_name if isinstance(resource, cloudwatch.CfnAlarm | cloudwatch.CfnCompositeAlarm) else None
+    name = Stack.of(alarm).resolve(found)
+    if isinstance(name, str):
+        return name
+    raise ValueError(
+        f"Alarm {alarm.node.path!r} has no name of its own, and so no other stack's dashboard can show it: give it "
+        "alarm_name='...'."
+    )

@@ -1,27 +1,33 @@
-"""The alarms of one observing Region, and the one among them that wakes people."""
+"""The alarms of one observing Region, and which of them notify people."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
-from typing import Literal
+from collections.abc import Iterable, Mapping, Sequence
 
-from aws_cdk import Duration, Stack
+from aws_cdk import Stack, Stage
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
 from constructs import Construct
 
 from .accepted_findings import accept
-from .alarm_settings import AlarmSetting, AlarmSettings
+from .alarm_definitions import MONITORING_NOT_WORKING, PEERING_LOST, AlarmDefinition, alarm_definitions
+from .alarm_settings import AlarmSetting, AlarmSettings, refuse_period
 from .alerting_topic import AlertingTopic
 from .arguments import checked
 from .health_monitor import HealthMonitor
 from .physical_names import alarm_name
-from .regional_cluster import IRegionalCluster
-from .runbook import ask_for_verdict, dashboard_url
-from .runtime.health_monitor import metric_names as names
+from .runbook import ask_for_verdict, dashboard_url, repair_step
 
-Paging = Literal["composite", "each"]
+_COMPOSITES = {
+    PEERING_LOST: (
+        "The clusters do not name each other as peers any more, or one has another witness.",
+        "",  # the step that its children have
+    ),
+    MONITORING_NOT_WORKING: (
+        "The monitor fails or puts no metrics: whether the clusters are healthy is not known from there.",
+        "Ask for the verdict in another Region, then read the function's log.",
+    ),
+}
 
 
 class HealthAlarms(Construct):
@@ -29,16 +35,16 @@ class HealthAlarms(Construct):
 
         HealthAlarms(stack, "Alarms", monitor=monitor, topic=AlertingTopic(stack, "Alerts", emails=[...]))
 
-    The alarms on the clusters, their peering, and a silent or failing monitor make up one composite alarm, which pages;
-    so one fault makes one page, and one message when all is well again. All others are warnings: they show on the
-    dashboard, and go to *warning_topic* if there is one. They are no part of the page, since a warning that lasts would
-    hide the next fault.
+    Each kind of fault has one alarm that notifies: a cluster is down (one alarm for each cluster), the peering is lost
+    or the witness was changed, monitoring does not work. So one fault makes one notification, and one when it is over;
+    another fault that comes while the first one lasts makes its own. All others are warnings: they show on the
+    dashboard, and go to *warning_topic* if there is one.
+
+    Names end with the Region (``aurora-dsql-<deployment>-cluster-down-us-east-1-from-us-west-2``), since incident tools
+    take an alarm's name as the key of the incident.
 
     Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Create_Composite_Alarm.html
     """
-
-    page: cloudwatch.CompositeAlarm | None
-    """``aurora-dsql-<deployment>-unhealthy``, which pages; None with paging "each", or if nothing is left to page."""
 
     region: str
     """Region that the alarms are in, and see from."""
@@ -51,46 +57,48 @@ class HealthAlarms(Construct):
         *,
         monitor: HealthMonitor,
         topic: AlertingTopic | None = None,
-        paging: Paging = "composite",
         settings: AlarmSettings | None = None,
         warning_topic: AlertingTopic | None = None,
+        peering_region: str | None = None,
     ) -> None:
         """
         Args:
             monitor: Whose metrics are watched, in the same stack.
-            topic: Where pages go. Default: nowhere, the alarms show on the dashboard.
-            paging: ``"composite"``: one alarm pages for all; ``"each"``: each alarm pages for itself. Default:
-                composite.
+            topic: What faults are published to. Default: none, the alarms show on the dashboard.
             settings: Thresholds, periods, M of N, missing data; None for an alarm leaves it out. Default: as
                 `AlarmSettings` says.
-            warning_topic: Where warnings go. Default: nowhere, they show on the dashboard.
+            warning_topic: What warnings are published to. Default: none, they show on the dashboard.
+            peering_region: Region of the pair's `ClusterPeering`, whose function repairs a lost peering; the text of
+                the notification has the command. Default: none, it says what to do without.
+
+        Raises:
+            ValueError: an alarm looks back for longer than CloudWatch does.
         """
         super().__init__(scope, id)
         self.region = Stack.of(self).region
         self._monitor = monitor
-        self._settings = settings or AlarmSettings()
-        self._alarms: dict[str, cloudwatch.Alarm] = {}
-        self._add_health()
-        self._add_monitor_faults()
-        paging_alarms = list(self._alarms.values())
-        self._add_monitor_warnings()
-        for cluster in monitor.clusters:
-            if cluster.cluster_region == self.region:
-                self._add_cluster_warnings(cluster)
-        warnings = [one for one in self._alarms.values() if one not in paging_alarms]
-        self.page = self._composite(paging_alarms) if paging == "composite" and paging_alarms else None
-        for one in [self.page] if self.page else paging_alarms:
-            _notify(one, topic)
-        for one in warnings:
-            _notify(one, warning_topic)
+        self._topic, self._warning_topic = topic, warning_topic
+        self._repair = repair_step(monitor.deployment_name, peering_region)
+        self._alarms: dict[str, cloudwatch.AlarmBase] = {}
+        settings = settings or AlarmSettings()
+        children: dict[str, list[cloudwatch.IAlarm]] = {name: [] for name in _COMPOSITES}
+        for one in alarm_definitions(monitor, self.region, self._repair):
+            setting: AlarmSetting | None = getattr(settings, one.setting)
+            if setting:
+                alarm = self._alarm(one, setting)
+                children.get(one.notifies, []).append(alarm)
+                _publish(alarm, {"itself": topic, "warning": warning_topic}.get(one.notifies))
+        for name, causes in children.items():
+            if causes:
+                _publish(self._composite(name, causes), topic)
         self.node.add_dependency(monitor.first_probe)
-        accept(self, {"CloudWatchAlarmAction": "One composite alarm acts for all; the others are warnings."})
+        accept(self, {"CloudWatchAlarmAction": "Composite alarms act for some; others are for Route 53, or warnings."})
 
     @property
-    def alarms(self) -> Mapping[str, cloudwatch.Alarm]:
-        """Every metric alarm by what it watches, for example ``alarms["health-us-east-1"]``.
+    def alarms(self) -> Mapping[str, cloudwatch.AlarmBase]:
+        """Every alarm by what it watches, for example ``alarms["cluster-down-us-east-1"]``.
 
-        Those for health are plain metric alarms, which Route 53 health checks can follow.
+        ``cluster-health-<region>`` is for Route 53 health checks: a plain metric alarm, to which no data is unhealthy.
 
         Source: https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/health-checks-types.html
         """
@@ -98,185 +106,66 @@ class HealthAlarms(Construct):
 
     @property
     def names(self) -> Sequence[str]:
-        """Physical names of all alarms, the one that pages first; they hold in any Region's stack."""
-        deployment = self._monitor.deployment_name
-        return [alarm_name(deployment, what) for what in (*(["unhealthy"] if self.page else []), *self._alarms)]
+        """Physical names of all alarms; they hold in any Region's stack."""
+        return [self._name(what) for what in self._alarms]
 
-    def _add_health(self) -> None:
-        for region in [cluster.cluster_region for cluster in self._monitor.clusters]:
-            self._add(
-                f"health-{region}",
-                self._settings.cluster_health,
-                partial(self._seen, names.CLUSTER_HEALTH, region),
-                f"The cluster in {region} does not serve, does not answer, or cannot be reached.",
-                "If the other one is well, it takes reads and writes: send the application there.",
+    @checked
+    def notify(self, alarm: cloudwatch.AlarmBase, *, warning: bool = False) -> None:
+        """Let *alarm*, one of yours in this Region, notify as these alarms do, when it goes off and when it is over.
+
+        Args:
+            alarm: A metric or composite alarm in any stack of this Region.
+            warning: Whether it goes to the topic for warnings. Default: False.
+
+        Raises:
+            ValueError: there is no such topic, or *alarm* is in another Region or Stage.
+        """
+        topic, path = self._warning_topic if warning else self._topic, alarm.node.path
+        if not topic:
+            raise ValueError(
+                f"Alarm {path!r} has no topic to notify: give {'warning_emails' if warning else 'a topic'} first."
             )
-        self._add(
-            "peering",
-            self._settings.peering,
-            lambda period: cloudwatch.MathExpression(
-                expression="MIN([first, second])",
-                using_metrics={
-                    name: self._seen(names.PEERING_HEALTH, cluster.cluster_region, period)
-                    for name, cluster in zip(("first", "second"), self._monitor.clusters, strict=True)
-                },
-                period=period,
-                label="Both name their peer and their witness",
-            ),
-            "A cluster no longer names the other one as its peer, or has another witness.",
-            "Find out who changed it (CloudTrail, UpdateCluster), then deploy the app again, which mends it.",
-        )
+        region = Stack.of(alarm).region
+        if region != self.region or Stage.of(alarm) is not Stage.of(self):
+            raise ValueError(
+                f"Alarm {path!r} is in {region!r}, and the topic in {self.region!r}: an alarm notifies topics "
+                "of its own Region and its own Stage only; create it there."
+            )
+        _publish(alarm, topic)
 
-    def _add_monitor_faults(self) -> None:
-        function = self._monitor.function
-        first = self._monitor.clusters[0].cluster_region
-        self._add(
-            "monitor-silent",
-            self._settings.monitor_silent,
-            lambda period: cloudwatch.MathExpression(
-                expression="FILL(runs, 0)",  # with missing data alone it would take periods longer (docs/adr/0008)
-                using_metrics={"runs": self._seen(names.PROBE_ATTEMPTS, first, period, statistic="SampleCount")},
-                period=period,
-                label="Runs that told what they saw",
-            ),
-            f"The monitor in {self.region} tells nothing: nobody looks at the pair from there.",
-            "Ask for the verdict in another Region, then read the function's log.",
-        )
-        self._add(
-            "monitor-errors",
-            self._settings.monitor_errors,
-            lambda period: function.metric_errors(period=period, statistic="Sum"),
-            f"The monitor in {self.region} fails: a permission, or CloudWatch itself.",
-            "Read the function's log, which has the reason in its last line.",
-        )
+    def _name(self, what: str) -> str:
+        return alarm_name(self._monitor.deployment_name, what, self.region)
 
-    def _add_monitor_warnings(self) -> None:
-        function, timeout = self._monitor.function, self._monitor.function.timeout
-        assert timeout  # noqa: S101 - the monitor sets it
-        self._add(
-            "monitor-throttles",
-            self._settings.monitor_throttles,
-            lambda period: function.metric_throttles(period=period, statistic="Sum"),
-            "Lambda has no room for the monitor: the account's concurrency is used up.",
-            "Raise the quota, or give the monitor reserved_concurrent_executions.",
-        )
-        self._add(
-            "monitor-duration",
-            self._settings.monitor_duration,
-            lambda period: cloudwatch.MathExpression(
-                expression=f"100 * duration / {timeout.to_milliseconds():g}",
-                using_metrics={"duration": function.metric_duration(period=period, statistic="Maximum")},
-                period=period,
-                label="Longest run, % of the time-out",
-            ),
-            "Runs come near the function's time-out.",
-            "See in the log what takes long (look_ms, report_ms).",
-        )
-        self._add(
-            "monitor-not-invoked",
-            self._settings.failed_invocations,
-            lambda period: cloudwatch.Metric(
-                namespace="AWS/Events",
-                metric_name="FailedInvocations",
-                dimensions_map={"RuleName": self._monitor.rule.rule_name},
-                period=period,
-                statistic="Sum",
-            ),
-            "EventBridge cannot call the monitor.",
-            "Read the dead letters, which have the reason (ERROR_MESSAGE), and deploy the app again.",
-        )
-        self._add(
-            "monitor-dead-letters",
-            self._settings.dead_letters,
-            lambda period: self._monitor.dead_letter_queue.metric_approximate_number_of_messages_visible(
-                period=period, statistic="Maximum"
-            ),
-            "Runs of the monitor failed or were never started; they lie in the dead-letter queue.",
-            "Read them, then purge the queue; until then this alarm stays.",
-        )
-
-    def _add_cluster_warnings(self, cluster: IRegionalCluster) -> None:
-        """What DSQL says of the cluster in this Region; alarms see metrics of their own Region only."""
-        self._add(
-            "query-timeouts",
-            self._settings.query_timeouts,
-            lambda period: cluster.metric_query_timeouts(period=period),
-            "Queries end because they take too long.",
-            "Look for a new query or a missing index.",
-        )
-        self._add(
-            "occ-conflicts",
-            self._settings.occ_conflicts,
-            lambda period: cloudwatch.MathExpression(
-                expression="IF(total > 0, 100 * conflicts / total, 0)",
-                using_metrics={
-                    "conflicts": cluster.metric_occ_conflicts(period=period),
-                    "total": cluster.metric_total_transactions(period=period),
-                },
-                period=period,
-                label="Conflicts, % of transactions",
-            ),
-            "Many transactions conflict (SQLSTATE 40001) and have to be tried again.",
-            "Look for a hot row, or one that both Regions write.",
-        )
-        self._add(
-            "commit-latency",
-            self._settings.commit_latency,
-            lambda period: cluster.metric_commit_latency(period=period),
-            "Commits are slow.",
-            "Compare with the other Region: if both are slow, look at the network between them and the witness.",
-        )
-        self._add(
-            "dpu-budget",
-            self._settings.dpu_budget,
-            lambda period: cluster.metric_total_dpu(period=period),
-            "The cluster uses more DPUs than its budget.",
-            "See on the dashboard which kind grows: write, read, compute or multi-Region write.",
-        )
-
-    def _seen(
-        self, metric_name: str, cluster_region: str, period: Duration, *, statistic: str = "Minimum"
-    ) -> cloudwatch.Metric:
-        return self._monitor.metric(metric_name, cluster_region, statistic=statistic, period=period)
-
-    def _add(
-        self,
-        what: str,
-        setting: AlarmSetting | None,
-        metric: Callable[[Duration], cloudwatch.IMetric],
-        happened: str,
-        first_step: str,
-    ) -> None:
-        """One alarm, if its setting is not None; *metric* gives what it watches for a period."""
-        if setting is None:
-            return
-        self._alarms[what] = cloudwatch.Alarm(
+    def _alarm(self, one: AlarmDefinition, setting: AlarmSetting) -> cloudwatch.Alarm:
+        period = setting.period or self._monitor.schedule
+        refuse_period(one.setting, period, setting.evaluation_periods or 0)
+        alarm = cloudwatch.Alarm(
             self,
-            what,
-            alarm_name=alarm_name(self._monitor.deployment_name, what),
-            alarm_description=self._description(happened, first_step),
-            metric=metric(setting.period or self._monitor.schedule),
-            threshold=setting.threshold,
+            one.what,
+            alarm_name=self._name(one.what),
+            alarm_description=self._description(one.happened, one.first_step),
+            metric=one.metric(period),
+            threshold=setting.threshold or 0,
             comparison_operator=setting.comparison,
-            evaluation_periods=setting.evaluation_periods,
+            evaluation_periods=setting.evaluation_periods or 0,
             datapoints_to_alarm=setting.datapoints_to_alarm,
             treat_missing_data=setting.missing_data,
         )
+        self._alarms[one.what] = alarm
+        return alarm
 
-    def _composite(self, children: list[cloudwatch.Alarm]) -> cloudwatch.CompositeAlarm:
-        return cloudwatch.CompositeAlarm(
+    def _composite(self, name: str, causes: Iterable[cloudwatch.IAlarm]) -> cloudwatch.CompositeAlarm:
+        happened, first_step = _COMPOSITES[name]
+        rules = [cloudwatch.AlarmRule.from_alarm(one, cloudwatch.AlarmState.ALARM) for one in causes]
+        alarm = cloudwatch.CompositeAlarm(
             self,
-            "unhealthy",
-            composite_alarm_name=alarm_name(self._monitor.deployment_name, "unhealthy"),
-            alarm_description=self._description(
-                "ALARM: a cluster of the pair is down, their peering is broken, or nobody looks; the alarm that "
-                "triggered this one says which. OK: all of that is over.",
-                "Ask for the verdict.",
-            ),
-            alarm_rule=cloudwatch.AlarmRule.any_of(
-                *(cloudwatch.AlarmRule.from_alarm(one, cloudwatch.AlarmState.ALARM) for one in children)
-            ),
+            name,
+            composite_alarm_name=self._name(name),
+            alarm_description=self._description(happened, first_step or self._repair),
+            alarm_rule=cloudwatch.AlarmRule.any_of(*rules),
         )
+        self._alarms[name] = alarm
+        return alarm
 
     def _description(self, happened: str, first_step: str) -> str:
         """What happened, what comes first, and where the rest of the runbook is."""
@@ -290,7 +179,7 @@ class HealthAlarms(Construct):
         return "\n".join(lines)
 
 
-def _notify(alarm: cloudwatch.AlarmBase, topic: AlertingTopic | None) -> None:
+def _publish(alarm: cloudwatch.AlarmBase, topic: AlertingTopic | None) -> None:
     if topic:
         action = actions.SnsAction(topic.topic)
         alarm.add_alarm_action(action)

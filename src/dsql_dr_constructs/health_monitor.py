@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypedDict
 
 from aws_cdk import CustomResource, Duration, Stack, Token, custom_resources
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -19,31 +18,17 @@ from constructs import Construct
 
 from .accepted_findings import LAMBDA_CHECKS, LOG_CHECKS, MONITOR_FINDINGS, accept, skip, versions_of
 from .arguments import checked
+from .cluster_interface import IRegionalCluster
 from .deployment_name import validate_deployment_name
 from .health_metric import health_metric
 from .monitor_network import add_endpoints, outbound_only, permit_network_interfaces, refuse_isolated_subnets
 from .physical_names import monitor_name
-from .regional_cluster import IRegionalCluster
+from .resource_policies import admit, is_imported, key_for_role
 from .runtime.health_monitor import metric_names as names
 from .runtime_function import architecture, function_log_group, function_role, refuse_other_sizes, runtime, runtime_code
 
-_DEFAULT_SCHEDULE_MINUTES = 2
-_DEFAULT_BUDGET_SECONDS = 20
 _ROOM_TO_REPORT_SECONDS = 20
-
-
-class MonitorOptions(TypedDict, total=False):
-    """Parameters of a `HealthMonitor` that the larger constructs pass on to the one in a Region."""
-
-    probe_budget: Duration
-    memory_size: int
-    log_retention: logs.RetentionDays
-    reserved_concurrent_executions: int
-    tracing: bool
-    vpc: ec2.IVpc
-    vpc_subnets: ec2.SubnetSelection
-    security_group: ec2.ISecurityGroup
-    vpc_endpoints: bool
+_FIRST_RUN_SECONDS = 150  # it waits up to 120 s for its permissions to hold (runtime/health_monitor/watch.py)
 
 
 class HealthMonitor(Construct):
@@ -56,6 +41,9 @@ class HealthMonitor(Construct):
     Of each cluster it asks the control plane (GetCluster), and knocks at the endpoint as a PostgreSQL client would, up
     to the request for authentication. One in each Region, and a Region that is down is told by the other one. By hand:
     ``aws lambda invoke --function-name aurora-dsql-monitor-Orders-production --payload '{}' response.json``.
+
+    ``ClusterHealth`` without dimensions is there for the recipe's command, and means something only where one pair is
+    in the account and Region: two pairs mix in it. Use the Deployment dimension then, as `metric` does.
     """
 
     deployment_name: str
@@ -69,6 +57,9 @@ class HealthMonitor(Construct):
 
     schedule: Duration
     """Time between two runs."""
+
+    longest_run: Duration
+    """Time that a run on schedule has, the probe budget and 20 s to report. The function's time-out may be longer."""
 
     function: lambda_.Function
     """``aurora-dsql-monitor-<deployment>``."""
@@ -113,8 +104,9 @@ class HealthMonitor(Construct):
                 Default: 20 seconds.
             memory_size: MiB. Default: 256.
             log_retention: How long logs are kept. Default: 1 month.
-            encryption_key: Key for the log group and the function's environment; its policy is extended for both.
-                Default: those of CloudWatch Logs and Lambda.
+            encryption_key: Key for the log group and the function's environment; CloudWatch Logs is added to its
+                policy, and where it is imported a warning has the statements. Default: those of CloudWatch Logs and
+                Lambda.
             reserved_concurrent_executions: Concurrency that is kept for it. Default: none, since new accounts have too
                 few to reserve any.
             tracing: Whether AWS X-Ray records each run. Default: False.
@@ -134,9 +126,10 @@ class HealthMonitor(Construct):
         stack = Stack.of(self)
         self.region = stack.region
         self.clusters = tuple(clusters)
-        self.schedule = schedule or Duration.minutes(_DEFAULT_SCHEDULE_MINUTES)
-        probe_budget = probe_budget or Duration.seconds(_DEFAULT_BUDGET_SECONDS)
+        self.schedule = schedule or Duration.minutes(2)
+        probe_budget = probe_budget or Duration.seconds(20)
         self._refuse_wrong_use(probe_budget)
+        self.longest_run = probe_budget.plus(Duration.seconds(_ROOM_TO_REPORT_SECONDS))
         refuse_other_sizes(memory_size, reserved_concurrent_executions)
         self._log_group = function_log_group(self, "Logs", retention=log_retention, encryption_key=encryption_key)
         self._role = function_role(self, "Role", self._log_group)
@@ -159,9 +152,9 @@ class HealthMonitor(Construct):
             runtime=runtime(),
             architecture=architecture(),
             memory_size=memory_size,
-            timeout=probe_budget.plus(Duration.seconds(_ROOM_TO_REPORT_SECONDS)),
+            timeout=Duration.seconds(max(self.longest_run.to_seconds(), _FIRST_RUN_SECONDS)),
             code=runtime_code("health_monitor"),
-            handler="health_monitor.handler.handle",
+            handler="runtime.health_monitor.handler.handle",
             role=self._role,
             log_group=self._log_group,
             environment=environment,
@@ -182,6 +175,8 @@ class HealthMonitor(Construct):
             add_endpoints(self, vpc)
         if encryption_key:
             encryption_key.grant_decrypt(self._role)
+            if is_imported(encryption_key):
+                admit(self, encryption_key, key_for_role(self._role), "Lambda may not be able to start the function")
         self.rule = self._rule()
         self.first_probe = self._probe_during_deployment(environment)
         self._accept_findings(encryption_key)
@@ -273,10 +268,7 @@ class HealthMonitor(Construct):
         )
         rule.add_target(
             targets.LambdaFunction(
-                self.function,
-                dead_letter_queue=self.dead_letter_queue,
-                retry_attempts=0,
-                max_event_age=self.schedule,
+                self.function, dead_letter_queue=self.dead_letter_queue, retry_attempts=0, max_event_age=self.schedule
             )
         )
         return rule

@@ -7,8 +7,7 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from .regional_cluster import POSTGRESQL_PORT
-
+POSTGRESQL_PORT = 5432
 _HTTPS_PORT = 443
 
 
@@ -69,6 +68,20 @@ def permit_network_interfaces(role: iam.Role) -> None:
     )
 
 
+def refuse_unknown_addresses(vpc: ec2.IVpc, way_out: str) -> None:
+    """
+    Raises:
+        ValueError: *vpc* was imported without its addresses, which endpoints are open to.
+    """
+    try:
+        _ = vpc.vpc_cidr_block
+    except RuntimeError as error:  # the CDK's, with a trace of Node
+        raise ValueError(
+            f"The addresses of network {vpc.node.path!r} are not known, and its endpoints are open to them: give "
+            f"vpc_cidr_block to Vpc.from_vpc_attributes, or {way_out}."
+        ) from error
+
+
 def add_endpoints(scope: Construct, vpc: ec2.IVpc) -> None:
     """CloudWatch's metrics and the DSQL API of this Region, without the NAT.
 
@@ -77,13 +90,7 @@ def add_endpoints(scope: Construct, vpc: ec2.IVpc) -> None:
 
     Source: https://docs.aws.amazon.com/aurora-dsql/latest/userguide/privatelink-managing-clusters.html
     """
-    try:
-        _ = vpc.vpc_cidr_block
-    except RuntimeError as error:  # the CDK's, with a trace of Node
-        raise ValueError(
-            f"The addresses of network {vpc.node.path!r} are not known, and its endpoints are open to them: give "
-            "vpc_cidr_block to Vpc.from_vpc_attributes, or leave the endpoints out with vpc_endpoints=False."
-        ) from error
+    refuse_unknown_addresses(vpc, "leave the endpoints out with vpc_endpoints=False")
     for service in ("monitoring", "dsql"):
         name = f"com.amazonaws.{Stack.of(scope).region}.{service}"
         ec2.InterfaceVpcEndpoint(

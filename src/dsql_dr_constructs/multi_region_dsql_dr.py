@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import cast
 
-from aws_cdk import CfnOutput, Duration, RemovalPolicy, Stack, Token
+from aws_cdk import CfnOutput, Duration, RemovalPolicy, Stack, Stage, Token
+from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
@@ -12,15 +14,19 @@ from constructs import Construct
 from .alarm_settings import AlarmSettings
 from .alerting_topic import AlertingTopic
 from .arguments import checked
+from .cluster_interface import IRegionalCluster
 from .cluster_peering import ClusterPeering, deploy_after
 from .deployment_name import default_deployment_name, refuse_doubled_name, validate_deployment_name
 from .dr_dashboard import DrDashboard
-from .health_alarms import HealthAlarms, Paging
-from .health_monitor import HealthMonitor, MonitorOptions
+from .health_alarms import HealthAlarms
+from .health_monitor import HealthMonitor
+from .monitor_options import MonitorOptions
 from .multi_region_monitoring import MultiRegionMonitoring
-from .regional_cluster import IRegionalCluster, RegionalCluster
+from .parameter_registry import ParameterRegistry
+from .regional_cluster import RegionalCluster
 from .regional_stack import default_account, refuse_keys_elsewhere, regional_stack
-from .regions import RegionSet, validate_topology
+from .regions import validate_topology
+from .resource_policies import refuse_other_account, warn
 
 
 class MultiRegionDsqlDr(Construct):
@@ -64,7 +70,6 @@ class MultiRegionDsqlDr(Construct):
         primary_region: str = "us-east-1",
         secondary_region: str = "us-west-2",
         witness_region: str = "us-east-2",
-        region_set: RegionSet | None = None,
         account: str | None = None,
         environment_name: str = "production",
         cluster_prefix: str = "dr-dsql",
@@ -77,8 +82,9 @@ class MultiRegionDsqlDr(Construct):
         witness_observer: bool = False,
         alert_emails: Sequence[str] = (),
         alert_topic_arns: Sequence[str] = (),
+        warning_emails: Sequence[str] = (),
+        warning_topic_arns: Sequence[str] = (),
         schedule: Duration | None = None,
-        paging: Paging = "composite",
         alarm_settings: AlarmSettings | None = None,
         monitor_options: Mapping[str, MonitorOptions] | None = None,
         encryption_keys: Mapping[str, kms.IKey] | None = None,
@@ -89,7 +95,6 @@ class MultiRegionDsqlDr(Construct):
             primary_region: Region of the first cluster. Default: us-east-1.
             secondary_region: Region of the second cluster. Default: us-west-2.
             witness_region: Region of the witness, which keeps the log and serves nobody. Default: us-east-2.
-            region_set: Regions that may peer, for one that AWS added after this release. Default: the documented sets.
             account: 12 digits. Default: the Stage's, else CDK_DEFAULT_ACCOUNT, else the account of whoever deploys.
             environment_name: Last part of stack names and of the deployment name. Default: production.
             cluster_prefix: First part of the clusters' ``Name`` tags. Default: dr-dsql.
@@ -101,10 +106,12 @@ class MultiRegionDsqlDr(Construct):
             verify_on_deploy: Whether every deployment mends the pair; see `ClusterPeering`. Default: True.
             monitoring: Whether the pair is watched, in stacks of their own. Default: True.
             witness_observer: Whether the witness Region looks at both clusters, too. Default: False.
-            alert_emails: Addresses that every Region mails to. Default: none.
-            alert_topic_arns: Topics of yours to page, one in each observing Region. Default: new ones.
+            alert_emails: Addresses that every Region notifies of faults. Default: none.
+            alert_topic_arns: Topics of yours for faults, one in each observing Region. Default: new ones.
+            warning_emails: Addresses that every Region notifies of warnings. Default: none.
+            warning_topic_arns: Topics of yours for warnings, one in each observing Region. Default: new ones if there
+                are *warning_emails*, else none.
             schedule: Time between two runs of a monitor; whole minutes, 1 to 60. Default: 2 minutes.
-            paging: ``"composite"``: one alarm pages for all; ``"each"``: each for itself. Default: composite.
             alarm_settings: Thresholds of the alarms. Default: as `AlarmSettings` says.
             monitor_options: What the monitor in a Region should have, by the Region's name: a network, memory, tracing
                 and the like; see `MonitorOptions`. Default: as `HealthMonitor` says.
@@ -118,7 +125,7 @@ class MultiRegionDsqlDr(Construct):
                 topics, keys or options of other Regions, or DESTROY with deletion protection on.
         """
         super().__init__(scope, id)
-        validate_topology(primary_region, secondary_region, witness_region, region_set)
+        warnings = validate_topology(primary_region, secondary_region, witness_region)
         self.deployment_name = validate_deployment_name(
             deployment_name or default_deployment_name(self, environment_name)
         )
@@ -153,6 +160,8 @@ class MultiRegionDsqlDr(Construct):
             _outputs(stack, cluster)
             clusters.append(cluster)
         self.primary, self.secondary = clusters
+        for warning in warnings:  # in a stack, since the CDK drops what is said beside it
+            warn(self.primary, "unknownRegion", warning)
         self.peering = ClusterPeering(
             self._stacks[1],
             "Peering",
@@ -181,8 +190,9 @@ class MultiRegionDsqlDr(Construct):
                 stack_prefix=id,
                 alert_emails=alert_emails,
                 alert_topic_arns=alert_topic_arns,
+                warning_emails=warning_emails,
+                warning_topic_arns=warning_topic_arns,
                 schedule=schedule,
-                paging=paging,
                 alarm_settings=alarm_settings,
                 monitor_options=monitor_options,
                 encryption_keys=encryption_keys,
@@ -191,6 +201,9 @@ class MultiRegionDsqlDr(Construct):
             for stack in self.monitoring.stacks:
                 deploy_after(stack, self._stacks[1])
             self._stacks.extend(self.monitoring.stacks)
+        self._warn_of_stages_region()
+        self._registry = ParameterRegistry(self, self.deployment_name, self.peering.registry_regions, self._stacks)
+        self.node.add_validation(self._registry)
 
     @property
     def stacks(self) -> Sequence[Stack]:
@@ -208,6 +221,11 @@ class MultiRegionDsqlDr(Construct):
         return self.monitoring.topics if self.monitoring else {}
 
     @property
+    def warning_topics(self) -> Mapping[str, AlertingTopic]:
+        """By observing Region; none with *monitoring* off, or without *warning_emails* and *warning_topic_arns*."""
+        return self.monitoring.warning_topics if self.monitoring else {}
+
+    @property
     def alarms(self) -> Mapping[str, HealthAlarms]:
         """By observing Region; none with *monitoring* off."""
         return self.monitoring.alarms if self.monitoring else {}
@@ -218,44 +236,77 @@ class MultiRegionDsqlDr(Construct):
         return self.monitoring.dashboard if self.monitoring else None
 
     @checked
+    def add_alarms(self, alarms: Sequence[cloudwatch.AlarmBase], *, warnings: bool = False) -> None:
+        """Let alarms of yours notify as the pair's do, and give them a row on the dashboard.
+
+        Args:
+            alarms: Metric or composite alarms with names, in stacks of observing Regions.
+            warnings: Whether they go to the topics for warnings. Default: False.
+
+        Raises:
+            ValueError: *monitoring* is off, or an alarm has no name, or is in a Region without a topic.
+        """
+        if not self.monitoring:
+            raise ValueError(f"{self.node.path!r} has monitoring off, and so no topic: turn it on to add alarms.")
+        self.monitoring.add_alarms(alarms, warnings=warnings)
+
+    @checked
+    def clusters(self, scope: Construct) -> Mapping[str, IRegionalCluster]:
+        """Both clusters by Region, as a stack of yours can name them: for endpoints, grants, metrics, VPC endpoints.
+
+            endpoint = pair.clusters(stack)["us-west-2"].cluster_endpoint
+
+        Attributes of `primary` and `secondary` belong to the pair's own stacks; these are read from the parameter
+        registry when your stack is deployed, which is after the pair.
+
+        Args:
+            scope: Your stack, or what is in it, in a Region that has the registry.
+
+        Raises:
+            ValueError: *scope* is in one of the pair's own stacks, in a Region that has no registry, or in another
+                Stage.
+        """
+        return self._registry.clusters(scope)
+
+    @checked
+    def endpoints(self, scope: Construct) -> Mapping[str, str]:
+        """Host name of both clusters by Region, for a stack of yours; see `clusters`."""
+        return {region: one.cluster_endpoint for region, one in self.clusters(scope).items()}
+
+    @checked
     def grant_connect(self, grantee: iam.IGrantable) -> Sequence[iam.Grant]:
         """Allow *grantee* to connect to both clusters as a database role mapped to it, so that it can fail over.
 
-        Its policy names both ARNs, which its stack reads from the registry; so that stack is deployed after the pair.
+        Its policy names both ARNs, which its stack reads from the parameter registry; so that stack is deployed after
+        the pair.
 
         Args:
-            grantee: A role, function or the like in a stack of yours, in the Region of either cluster.
+            grantee: A role, function or the like in a stack of yours, in a Region that has the registry; also an
+                imported one.
 
         Raises:
-            ValueError: *grantee* is in one of the pair's own stacks, which are deployed before the registry is written,
-                or in a Region that has no registry.
+            ValueError: *grantee* is in no stack, such as a service, or in another account, or where `clusters` cannot
+                be read.
         """
-        stack = self._stack_that_reads_registry(grantee)
-        return [self._registered(stack, one).grant_connect(grantee) for one in (self.primary, self.secondary)]
-
-    def _stack_that_reads_registry(self, grantee: iam.IGrantable) -> Stack:
-        if not isinstance(grantee, Construct):
-            raise TypeError(f"grant_connect got {grantee!r}: give a role, function or other construct in a stack.")
-        stack, regions = Stack.of(grantee), [self.primary.cluster_region, self.secondary.cluster_region]
-        if stack in self._stacks:
+        where = getattr(grantee, "node", None)  # imported ones are proxies of no class of the CDK's
+        if where is None:
             raise ValueError(
-                f"{grantee.node.path!r} is in {stack.stack_name!r}, which is deployed before the registry is written: "
-                "create it in a stack of its own."
+                f"grant_connect got {grantee!r}, which is in no stack and has no policy: give a role, a function or "
+                "the like; iam.Role.from_role_arn(stack, ...) imports one."
             )
-        if not Token.is_unresolved(stack.region) and stack.region not in regions:
-            raise ValueError(
-                f"{grantee.node.path!r} is in Region {stack.region!r}, where the pair has no registry: create it in "
-                f"{' or '.join(map(repr, regions))}, or grant on RegionalCluster.from_cluster_attributes."
-            )
-        deploy_after(stack, self._stacks[1])
-        return stack
+        refuse_other_account(self, grantee, self.account)
+        return [one.grant_connect(grantee) for one in self.clusters(cast("Construct", grantee)).values()]
 
-    def _registered(self, stack: Stack, cluster: RegionalCluster) -> IRegionalCluster:
-        id = f"{self.deployment_name}-{cluster.cluster_region}"
-        found = stack.node.try_find_child(id)
-        if isinstance(found, IRegionalCluster):
-            return found
-        return RegionalCluster.from_registry(stack, id, deployment=self.deployment_name, region=cluster.cluster_region)
+    def _warn_of_stages_region(self) -> None:
+        stage, own = Stage.of(self), [self.primary.cluster_region, self.secondary.cluster_region]
+        region = stage.region if stage else None
+        if stage and region and not Token.is_unresolved(region) and region not in own:
+            warn(
+                self.primary,  # in a stack: of constructs outside of one, the CDK tells nothing
+                "stageRegion",
+                f"Stage {stage.stage_name!r} has Region {region!r}, which the pair does not use: its stacks are in "
+                f"{' and '.join(own)}; give primary_region and secondary_region.",
+            )
 
 
 def _outputs(stack: Stack, cluster: RegionalCluster) -> None:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from aws_cdk import Duration, Stack
+from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sns as sns
 from constructs import Construct
@@ -13,11 +14,13 @@ from constructs import Construct
 from .alarm_settings import AlarmSettings
 from .alerting_topic import AlertingTopic
 from .arguments import checked
+from .cluster_interface import IRegionalCluster
 from .deployment_name import refuse_doubled_name, validate_deployment_name
 from .dr_dashboard import DrDashboard
-from .health_alarms import HealthAlarms, Paging
-from .health_monitor import HealthMonitor, MonitorOptions
-from .regional_cluster import IRegionalCluster, RegionalCluster
+from .health_alarms import HealthAlarms
+from .health_monitor import HealthMonitor
+from .monitor_options import MonitorOptions
+from .regional_cluster import RegionalCluster
 from .regional_stack import (
     default_account,
     refuse_keys_elsewhere,
@@ -64,8 +67,9 @@ class MultiRegionMonitoring(Construct):
         stack_prefix: str | None = None,
         alert_emails: Sequence[str] = (),
         alert_topic_arns: Sequence[str] = (),
+        warning_emails: Sequence[str] = (),
+        warning_topic_arns: Sequence[str] = (),
         schedule: Duration | None = None,
-        paging: Paging = "composite",
         alarm_settings: AlarmSettings | None = None,
         monitor_options: Mapping[str, MonitorOptions] | None = None,
         encryption_keys: Mapping[str, kms.IKey] | None = None,
@@ -86,11 +90,13 @@ class MultiRegionMonitoring(Construct):
                 whoever deploys.
             environment_name: Last part of the stacks' names. Default: production.
             stack_prefix: First part of the stacks' names. Default: *id*.
-            alert_emails: Addresses that every Region mails to. Default: none.
-            alert_topic_arns: Topics of yours to page, one in each observing Region; see *existing_topic* of
+            alert_emails: Addresses that every Region notifies of faults. Default: none.
+            alert_topic_arns: Topics of yours for faults, one in each observing Region; see *existing_topic* of
                 `AlertingTopic`. Default: new ones.
+            warning_emails: Addresses that every Region notifies of warnings. Default: none.
+            warning_topic_arns: Topics of yours for warnings, one in each observing Region. Default: new ones if there
+                are *warning_emails*, else none, and warnings show on the dashboard only.
             schedule: Time between two runs of a monitor; whole minutes, 1 to 60. Default: 2 minutes.
-            paging: ``"composite"`` or ``"each"``; see `HealthAlarms`. Default: composite.
             alarm_settings: Thresholds of the alarms. Default: as `AlarmSettings` says.
             monitor_options: What the monitor in a Region should have, by the Region's name: a network, memory, tracing
                 and the like; see `MonitorOptions`. Default: as `HealthMonitor` says.
@@ -133,17 +139,13 @@ class MultiRegionMonitoring(Construct):
             for role, region in observers.items()
         }
         schedule = schedule or Duration.minutes(2)
-        topic_arns = _by_region(alert_topic_arns, list(self._stacks))
-        self._topics = {
-            region: AlertingTopic(
-                stack,
-                "Alerts",
-                emails=alert_emails,
-                encryption_key=None if topic_arns else self._keys.get(region),
-                existing_topic=sns.Topic.from_topic_arn(stack, "Topic", topic_arns[region]) if topic_arns else None,
+        peering_region = None if identifiers else secondary_region  # that of the stack in which ClusterPeering is
+        self._topics = self._alerting_topics("Alerts", alert_emails, "alert_topic_arns", alert_topic_arns)
+        self._warning_topics: dict[str, AlertingTopic] = {}
+        if warning_emails or warning_topic_arns:
+            self._warning_topics = self._alerting_topics(
+                "Warnings", warning_emails, "warning_topic_arns", warning_topic_arns
             )
-            for region, stack in self._stacks.items()
-        }
         self._monitors = {region: self._monitor(stack, region, schedule) for region, stack in self._stacks.items()}
         self._alarms = {
             region: HealthAlarms(
@@ -151,8 +153,9 @@ class MultiRegionMonitoring(Construct):
                 "Alarms",
                 monitor=self._monitors[region],
                 topic=self._topics[region],
-                paging=paging,
+                warning_topic=self._warning_topics.get(region),
                 settings=alarm_settings,
+                peering_region=peering_region,
             )
             for region, stack in self._stacks.items()
         }
@@ -165,7 +168,50 @@ class MultiRegionMonitoring(Construct):
             witness_region=witness_region,
             alarms=list(self._alarms.values()),
             schedule=schedule,
+            peering_region=peering_region,
         )
+
+    @checked
+    def add_alarms(self, alarms: Sequence[cloudwatch.AlarmBase], *, warnings: bool = False) -> None:
+        """Let alarms of yours notify as the pair's do, and give them a row on the dashboard.
+
+        Args:
+            alarms: Metric or composite alarms with names, in stacks of observing Regions.
+            warnings: Whether they go to the topics for warnings. Default: False.
+
+        Raises:
+            ValueError: an alarm has no name, or is in a Region without a topic.
+        """
+        for one in alarms:
+            region = Stack.of(one).region
+            if region not in self._alarms:
+                raise ValueError(
+                    f"Alarm {one.node.path!r} is in {region!r}: topics are in {', '.join(self._alarms)}, and an alarm "
+                    "notifies topics of its own Region only."
+                )
+            self._alarms[region].notify(one, warning=warnings)
+        self.dashboard.add_alarms(alarms)
+
+    def _alerting_topics(
+        self, id: str, emails: Sequence[str], parameter: str, existing: Sequence[str]
+    ) -> dict[str, AlertingTopic]:
+        """By Region; new ones share one key in each Region."""
+        arns = _by_region(parameter, existing, list(self._stacks))
+        return {
+            region: AlertingTopic(
+                stack,
+                id,
+                emails=emails,
+                encryption_key=None if arns else self._topic_key(region),
+                existing_topic=sns.Topic.from_topic_arn(stack, f"{id}Topic", arns[region]) if arns else None,
+            )
+            for region, stack in self._stacks.items()
+        }
+
+    def _topic_key(self, region: str) -> kms.IKey | None:
+        """The user's, else that of the topic for alerts, if that is made already and has one of its own."""
+        alerts: AlertingTopic | None = getattr(self, "_topics", {}).get(region)
+        return self._keys.get(region) or (alerts.encryption_key if alerts else None)
 
     def _monitor(self, stack: Stack, observer: str, schedule: Duration) -> HealthMonitor:
         return HealthMonitor(
@@ -202,6 +248,11 @@ class MultiRegionMonitoring(Construct):
         return dict(self._topics)
 
     @property
+    def warning_topics(self) -> Mapping[str, AlertingTopic]:
+        """By observing Region; none without *warning_emails* and *warning_topic_arns*."""
+        return dict(self._warning_topics)
+
+    @property
     def alarms(self) -> Mapping[str, HealthAlarms]:
         """By observing Region."""
         return dict(self._alarms)
@@ -220,12 +271,12 @@ def _understand(cluster_arns: Sequence[str]) -> tuple[dict[str, str], str]:
     return found, accounts.pop()
 
 
-def _by_region(topic_arns: Sequence[str], regions: Sequence[str]) -> dict[str, str]:
+def _by_region(parameter: str, topic_arns: Sequence[str], regions: Sequence[str]) -> dict[str, str]:
     """Empty for no topics at all, which is not an error."""
     found = {arn.split(":")[3]: arn for arn in topic_arns if arn.count(":") == 5}
     if topic_arns and (sorted(found) != sorted(regions) or len(topic_arns) != len(regions)):
         raise ValueError(
-            f"alert_topic_arns is {list(topic_arns)}: one topic is needed in each of {', '.join(regions)}, since an "
-            "alarm can page a topic of its own Region only; give arn:aws:sns:<region>:<account>:<name> for each."
+            f"{parameter} is {list(topic_arns)}: one topic is needed in each of {', '.join(regions)}, since an alarm "
+            "notifies topics of its own Region only; give arn:aws:sns:<region>:<account>:<name> for each."
         )
     return found

@@ -10,11 +10,40 @@ def monitor_name(deployment: str) -> str:
     return f"{MONITOR}{deployment}"
 
 
+def peering_name(deployment: str) -> str:
+    """Physical name of the function that peers the clusters and repairs their peering; people type it."""
+    return f"aurora-dsql-peering-{deployment}"
+
+
 def dashboard_name(deployment: str) -> str:
     """Physical name of the dashboard; it is one for all Regions."""
     return f"Aurora-DSQL-DR-Dashboard-{deployment}"
 
 
-def alarm_name(deployment: str, what: str) -> str:
-    """Physical name of the alarm for *what*, the same in every Region."""
-    return f"aurora-dsql-{deployment}-{what}"
+ALARM_KINDS = (
+    "cluster-down-",
+    "cluster-health-",
+    "peering-",
+    "monitoring-not-working",
+    "monitor-",
+    "failed-invocations",
+    "dead-letters",
+    "query-timeouts",
+    "occ-conflicts",
+    "commit-latency",
+    "dpu-budget",
+)
+"""How what an alarm's name says after its deployment begins: one deployment's name may begin with another's."""
+
+
+def alarm_prefix(deployment: str) -> str:
+    """What the names of all alarms of a deployment begin with."""
+    return f"aurora-dsql-{deployment}-"
+
+
+def alarm_name(deployment: str, what: str, region: str) -> str:
+    """Physical name of the alarm for *what* in *region*; incident tools take it as their key, so it is there once.
+
+    What happened comes before the Region, since SNS takes a subject of 100 characters at most.
+    """
+    return f"{alarm_prefix(deployment)}{what}-from-{region}"

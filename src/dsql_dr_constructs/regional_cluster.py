@@ -3,108 +3,20 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 
-from aws_cdk import Arn, ArnComponents, ArnFormat, RemovalPolicy, Stack, Token
+from aws_cdk import Arn, ArnComponents, ArnFormat, RemovalPolicy, Stack, Stage, Token
 from aws_cdk import aws_dsql as dsql
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
-from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
-from .accepted_findings import ENDPOINT_FINDINGS, accept
 from .arguments import checked
-from .cluster_metrics import ClusterMetrics
+from .cluster_interface import IRegionalCluster
+from .existing_cluster import ExistingCluster, RegisteredCluster, endpoint_of
 from .regional_stack import add_tags
-from .runtime.cluster_peering.registry import registry_path
-
-POSTGRESQL_PORT = 5432
-
-
-class IRegionalCluster(Construct, ClusterMetrics):
-    """A cluster, whoever made it: what other constructs ask for and what grants, metrics and endpoints hang on."""
-
-    cluster_identifier: str
-    """26 generated characters; DSQL clusters have no name."""
-
-    cluster_arn: str
-    """For IAM policies."""
-
-    cluster_endpoint: str
-    """Host name to connect to, port 5432, TLS required."""
-
-    cluster_region: str
-    """Region of the cluster; for a cluster read from the registry it can differ from the stack's."""
-
-    vpc_endpoint_service_name: str | None
-    """Service name for AWS PrivateLink; None where it is not known."""
-
-    @checked
-    def grant(self, grantee: iam.IGrantable, *actions: str) -> iam.Grant:
-        """Allow *actions*, such as ``"dsql:ListTagsForResource"``, on this cluster to *grantee*."""
-        for action in actions:
-            if not re.fullmatch(r"dsql:[A-Za-z*]+", action):
-                raise ValueError(f"actions has {action!r}: give actions of Aurora DSQL, such as 'dsql:GetCluster'.")
-        return iam.Grant.add_to_principal(grantee=grantee, actions=list(actions), resource_arns=[self.cluster_arn])
-
-    def grant_connect(self, grantee: iam.IGrantable) -> iam.Grant:
-        """Allow connecting as a database role that an admin has mapped to *grantee* with ``AWS IAM GRANT``.
-
-        Source: https://docs.aws.amazon.com/aurora-dsql/latest/userguide/authentication-authorization.html
-        """
-        return self.grant(grantee, "dsql:DbConnect")
-
-    def grant_connect_admin(self, grantee: iam.IGrantable) -> iam.Grant:
-        """Allow connecting as the database role ``admin``."""
-        return self.grant(grantee, "dsql:DbConnectAdmin")
-
-    def grant_describe(self, grantee: iam.IGrantable) -> iam.Grant:
-        """Allow ``GetCluster``: status, endpoint, peers and witness. (IAM knows no ``dsql:DescribeCluster``.)"""
-        return self.grant(grantee, "dsql:GetCluster")
-
-    @checked
-    def add_vpc_endpoint(
-        self,
-        vpc: ec2.IVpc,
-        *,
-        subnets: ec2.SubnetSelection | None = None,
-        security_groups: Sequence[ec2.ISecurityGroup] | None = None,
-        private_dns_enabled: bool = True,
-        id: str = "VpcEndpoint",
-    ) -> ec2.InterfaceVpcEndpoint:
-        """Let *vpc* reach the cluster by AWS PrivateLink.
-
-        Args:
-            vpc: Network in the cluster's Region.
-            subnets: Where the endpoint's interfaces are. Default: the private subnets.
-            security_groups: Who may connect. Default: a new group, open on port 5432 to the network's addresses.
-            private_dns_enabled: Whether the cluster's own host name resolves to the endpoint. Default: True.
-            id: Name among this construct's children, for a second endpoint. Default: ``"VpcEndpoint"``.
-
-        Raises:
-            ValueError: the cluster was imported without its service name.
-
-        Source: https://docs.aws.amazon.com/aurora-dsql/latest/userguide/privatelink-managing-clusters.html
-        """
-        if not self.vpc_endpoint_service_name:
-            raise ValueError(
-                f"The VPC endpoint service of {self.node.path!r} is not known: give vpc_endpoint_service_name to "
-                "from_cluster_attributes (aws dsql get-vpc-endpoint-service-name shows it)."
-            )
-        endpoint = ec2.InterfaceVpcEndpoint(
-            self,
-            id,
-            vpc=vpc,
-            service=ec2.InterfaceVpcEndpointService(self.vpc_endpoint_service_name, POSTGRESQL_PORT),
-            subnets=subnets,
-            security_groups=list(security_groups) if security_groups else None,
-            private_dns_enabled=private_dns_enabled,
-        )
-        accept(endpoint, ENDPOINT_FINDINGS)
-        return endpoint
+from .resource_policies import admit, key_for_clusters, refuse_aws_managed_key
 
 
 class RegionalCluster(IRegionalCluster):
@@ -145,7 +57,9 @@ class RegionalCluster(IRegionalCluster):
             deletion_protection: Whether DSQL refuses to delete the cluster. Default: on, unless *removal_policy* is
                 DESTROY.
             removal_policy: What happens to the cluster when it leaves the stack. Default: RETAIN.
-            encryption_key: Key in the cluster's Region that encrypts it. Default: an AWS owned key.
+            encryption_key: Key in the cluster's Region that encrypts it; Aurora DSQL is added to its policy, and where
+                it is imported a warning has the statements. Whoever deploys needs the same actions on it
+                (``kms:ViaService`` dsql). Default: an AWS owned key.
             policy_document: Resource policy, for example to admit a VPC only. Default: none.
             tags: Tags of the cluster. Default: none.
 
@@ -153,28 +67,45 @@ class RegionalCluster(IRegionalCluster):
             ValueError: DESTROY with deletion protection on, peers without a witness, or a witness in the own Region.
         """
         super().__init__(scope, id)
-        region = Stack.of(self).region
+        stack = Stack.of(self)
+        region = stack.region
         protected = removal_policy != RemovalPolicy.DESTROY if deletion_protection is None else deletion_protection
         _refuse_contradictions(id, region, witness_region, peer_cluster_arns, removal_policy, protected)
         multi_region = dsql.CfnCluster.MultiRegionPropertiesProperty(
             witness_region=witness_region, clusters=list(peer_cluster_arns) or None
         )
+        if encryption_key:
+            refuse_aws_managed_key(encryption_key, "a cluster")
+            admit(self, encryption_key, key_for_clusters(stack), "Aurora DSQL cannot use it, and no cluster is created")
         self.resource = dsql.CfnCluster(
             self,
             "Resource",
             deletion_protection_enabled=protected,
             kms_encryption_key=encryption_key.key_arn if encryption_key else None,
             multi_region_properties=multi_region if witness_region else None,
-            policy_document=json.dumps(Stack.of(self).resolve(policy_document.to_json())) if policy_document else None,
+            policy_document=json.dumps(stack.resolve(policy_document.to_json())) if policy_document else None,
         )
         self.resource.apply_removal_policy(removal_policy)
         add_tags(self, {**({"Name": cluster_name} if cluster_name else {}), **(tags or {})})
         self.removal_policy = removal_policy
         self.cluster_identifier = self.resource.attr_identifier
         self.cluster_arn = self.resource.attr_resource_arn
-        self.cluster_endpoint = self.resource.attr_endpoint
+        # not by GetAtt: no document says that it has a value while the cluster is in PENDING_SETUP
+        self.cluster_endpoint = endpoint_of(self.cluster_identifier, region)
         self.cluster_region = region
         self.vpc_endpoint_service_name = self.resource.attr_vpc_endpoint_service_name
+
+    def _place_of_endpoint(self, vpc: ec2.IVpc, id: str) -> tuple[Construct, str]:
+        """In the network's own stack, which may then use the cluster in other ways, too, without a cycle."""
+        stack = Stack.of(vpc)
+        if stack is Stack.of(self):
+            return self, id
+        if Stage.of(vpc) is not Stage.of(self):
+            raise ValueError(
+                f"Network {vpc.node.path!r} is in another Stage than the cluster {self.node.path!r}: read the cluster "
+                "there with RegionalCluster.from_registry, and call its add_vpc_endpoint."
+            )
+        return stack, f"{self.node.path.replace('/', '-')}-{id}"
 
     @staticmethod
     @checked
@@ -207,8 +138,8 @@ class RegionalCluster(IRegionalCluster):
             ),
             stack,
         )
-        endpoint = cluster_endpoint or f"{cluster_identifier}.dsql.{region}.on.aws"
-        return _ExistingCluster(scope, id, cluster_identifier, arn, endpoint, region, vpc_endpoint_service_name)
+        endpoint = cluster_endpoint or endpoint_of(cluster_identifier, region)
+        return ExistingCluster(scope, id, cluster_identifier, arn, endpoint, region, vpc_endpoint_service_name)
 
     @staticmethod
     @checked
@@ -219,54 +150,7 @@ class RegionalCluster(IRegionalCluster):
             deployment: Deployment name of the pair, for example ``"AuroraDsqlDR-production"``.
             region: Region of the wanted cluster. Both clusters are registered in both Regions.
         """
-        return _RegisteredCluster(scope, id, deployment, region)
-
-
-class _ExistingCluster(IRegionalCluster):
-    def __init__(
-        self,
-        scope: Construct,
-        id: str,
-        identifier: str,
-        arn: str,
-        endpoint: str,
-        region: str,
-        vpc_endpoint_service_name: str | None,
-    ) -> None:
-        super().__init__(scope, id)
-        self.cluster_identifier = identifier
-        self.cluster_arn = arn
-        self.cluster_endpoint = endpoint
-        self.cluster_region = region
-        self.vpc_endpoint_service_name = vpc_endpoint_service_name
-
-
-class _RegisteredCluster(IRegionalCluster):
-    """Adds a template parameter for what is asked of it only, since CloudFormation warns of the unused."""
-
-    def __init__(self, scope: Construct, id: str, deployment: str, region: str) -> None:
-        super().__init__(scope, id)
-        self.cluster_region = region
-        self.vpc_endpoint_service_name = None
-        self._deployment = deployment
-
-    # cached properties can be set, which mypy does not see
-
-    @cached_property
-    def cluster_identifier(self) -> str:  # type: ignore[override]
-        return self._read("identifier")
-
-    @cached_property
-    def cluster_arn(self) -> str:  # type: ignore[override]
-        return self._read("arn")
-
-    @cached_property
-    def cluster_endpoint(self) -> str:  # type: ignore[override]
-        return self._read("endpoint")
-
-    def _read(self, field: str) -> str:
-        path = registry_path(self._deployment, self.cluster_region, field)
-        return ssm.StringParameter.value_for_string_parameter(self, path)
+        return RegisteredCluster(scope, id, deployment, region)
 
 
 def _refuse_contradictions(

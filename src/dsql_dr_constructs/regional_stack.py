@@ -10,6 +10,8 @@ from aws_cdk import Environment, Stack, Stage, Tags, Token
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
+from .resource_policies import is_imported
+
 
 def regional_stack(
     scope: Construct, name: str, *, account: str | None, region: str, description: str, tags: Mapping[str, str] | None
@@ -102,7 +104,7 @@ def refuse_keys_elsewhere(keys: Mapping[str, kms.IKey], account: str | None, reg
                 "give one that a stack there has, or replicate it."
             )
         owner = None if Token.is_unresolved(key.env.account) else key.env.account
-        if isinstance(key, kms.Key) and owner != account:  # an imported one may be of any
+        if not is_imported(key) and owner != account:  # an imported one may be of any
             raise ValueError(
                 f"The key {key.node.path!r} is in a stack of {owner or 'no account'}, and the pair in "
                 f"{account or 'no account'}: give both the same, for example CDK_DEFAULT_ACCOUNT, or import the key."

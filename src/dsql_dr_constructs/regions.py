@@ -1,124 +1,153 @@
-"""The Regions in which Aurora DSQL runs, and which of them can form a pair with a witness."""
+"""Where two clusters and their witness can be: on one continent, in Regions where AWS offers multi-Region clusters."""
 
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping, Sequence
 
 from aws_cdk import Token
 
-from .arguments import check_fields, checked
+from .arguments import checked
 
+AS_OF = "2026-11"
+"""When `MULTI_REGION` was compared with its sources."""
 
-@dataclass(frozen=True)
-class RegionSet:
-    """Regions that AWS lets peer with each other; a pair and its witness are three of one set.
+MULTI_REGION: Mapping[str, Sequence[str]] = {
+    # The Backup guide and the Config rule name the two Canadian Regions, the release notes of Aurora DSQL do not.
+    "the Americas": ("us-east-1", "us-east-2", "us-west-2", "ca-central-1", "ca-west-1"),
+    "Europe": ("eu-central-1", "eu-north-1", "eu-south-2", "eu-west-1", "eu-west-2", "eu-west-3"),
+    "Asia Pacific": ("ap-northeast-1", "ap-northeast-2", "ap-northeast-3", "ap-south-1", "ap-southeast-1"),
+}
+"""Regions in which AWS offers multi-Region clusters; a pair and its witness are three of one continent.
 
-    Give your own to `MultiRegionDsqlDr(region_set=...)` when AWS has added a Region since this release.
+AWS adds Regions between two releases, so this list refuses nothing: a Region that it lacks is a warning.
 
-    Args:
-        name: What the set is called in messages, for example ``"US"``.
-        regions: Region codes, for example ``("us-east-1", "us-east-2", "us-west-2")``. At least three.
-
-    Raises:
-        ValueError: fewer than three different Regions.
-    """
-
-    name: str
-    regions: tuple[str, ...]
-
-    def __post_init__(self) -> None:
-        check_fields(self)
-        if len(set(self.regions)) < 3:
-            raise ValueError(
-                f"Region set {self.name!r} has {sorted(set(self.regions))}: a pair and its witness need three "
-                f"different Regions; give RegionSet({self.name!r}, (...)) at least three Region codes."
-            )
-
-    def __str__(self) -> str:
-        return f"{self.name} ({', '.join(self.regions)})"
-
-
-REGION_SETS: tuple[RegionSet, ...] = (
-    RegionSet("US", ("us-east-1", "us-east-2", "us-west-2")),
-    RegionSet("Asia Pacific", ("ap-northeast-1", "ap-northeast-2", "ap-northeast-3")),
-    RegionSet("Europe", ("eu-central-1", "eu-west-1", "eu-west-2", "eu-west-3")),
-)
-"""The documented sets of Regions for multi-Region clusters.
-
-Source: https://docs.aws.amazon.com/aurora-dsql/latest/userguide/what-is-aurora-dsql.html (read 2026-11)
+Sources:
+    https://docs.aws.amazon.com/aws-backup/latest/devguide/backup-aurora.html (its "continent groups")
+    https://docs.aws.amazon.com/config/latest/developerguide/dsql-cluster-multi-region-replication-enabled.html
 """
+
+_CONTINENTS = {
+    **dict.fromkeys(("us", "ca", "mx", "sa"), "the Americas"),
+    "eu": "Europe",
+    "ap": "Asia Pacific",
+    "me": "the Middle East",
+    "il": "Israel",
+    "af": "Africa",
+    "cn": "China",
+    "us-gov": "AWS GovCloud (US)",
+    "eusc-de": "the AWS European Sovereign Cloud",
+    **{prefix: f"the isolated partition {prefix}" for prefix in ("us-iso", "us-isob", "us-isof", "eu-isoe")},
+}
+"""By the first part of a Region code. A partition other than ``aws`` counts as a continent: none peers with another.
+
+Source: https://github.com/boto/botocore/blob/develop/botocore/data/partitions.json (read 2026-11)
+"""
+
+_REGION_CODE = re.compile(
+    rf"({'|'.join(_CONTINENTS)})-(central|(north|south)(east|west)?|east|west)-[1-9][0-9]?", re.ASCII
+)
+_WITHOUT_DSQL = "us-west-1"
+_AWS_LIST = "https://docs.aws.amazon.com/aurora-dsql/latest/userguide/what-is-aurora-dsql.html"
 
 
 @checked
-def validate_topology(primary: str, secondary: str, witness: str, region_set: RegionSet | None = None) -> RegionSet:
-    """Return the Region set that *primary*, *secondary* and *witness* belong to.
+def validate_topology(primary: str, secondary: str, witness: str) -> Sequence[str]:
+    """Refuse three Regions that can never form a pair and its witness, and say which of them nobody knows to work.
+
+    `MultiRegionDsqlDr` calls it; call it yourself where you compose a pair of `RegionalCluster` and `ClusterPeering`.
 
     Args:
         primary: Region of the first cluster.
         secondary: Region of the second cluster.
         witness: Region that holds the encrypted transaction log only, and no endpoint.
-        region_set: Set to check against. Default: the three documented sets, ``REGION_SETS``.
+
+    Returns:
+        A sentence to warn of for each Region in which AWS offered no multi-Region clusters when this release was made.
 
     Raises:
-        ValueError: a Region is a token, is unknown, is used twice, or the three are not of one set.
+        ValueError: a Region is a token, no AWS Region, used twice, on another continent than *primary*, or us-west-1,
+            which has no Aurora DSQL.
 
     Source: https://docs.aws.amazon.com/aurora-dsql/latest/userguide/what-is-aurora-dsql.html
     """
     roles = {"primary_region": primary, "secondary_region": secondary, "witness_region": witness}
-    known = (region_set,) if region_set else REGION_SETS
-    for role, region in roles.items():
-        _require_concrete(role, region)
-        if not any(region in candidate.regions for candidate in known):
-            raise ValueError(f"{role} is {region!r}: {_why_unknown(region, known, set(roles.values()))}")
-    _require_different(roles, known)
-    for candidate in known:
-        if all(region in candidate.regions for region in roles.values()):
-            return candidate
-    given = ", ".join(f"{role} {region!r}" for role, region in roles.items())
-    home = next(candidate for candidate in known if primary in candidate.regions)
+    for role in roles:
+        _require_region(role, roles)
+    _require_different(roles)
+    _require_one_continent(roles)
+    choices = _choices(roles, _continent(primary))
+    return [
+        f"{role} is {region!r}, where AWS offered no multi-Region clusters of Aurora DSQL in {AS_OF}, when the list of "
+        f"this release was made: see at {_AWS_LIST} that it does now{f', or choose from {choices}' if choices else ''}."
+        for role, region in roles.items()
+        if not any(region in regions for regions in MULTI_REGION.values())
+    ]
+
+
+def _require_region(role: str, roles: Mapping[str, str]) -> None:
+    region = roles[role]
+    others = {other: code for other, code in roles.items() if other != role}
+    if region == _WITHOUT_DSQL:
+        raise ValueError(
+            f"{role} is {region!r}, where AWS offers no Aurora DSQL, for a cluster as for a witness: choose from "
+            f"{_choices(others)}."
+        )
+    if _continent(region):
+        return
+    if isinstance(region, str) and Token.is_unresolved(region):
+        raise ValueError(
+            f"{role} is a token, which only a deployment could resolve: the stacks need their Regions at synth, so "
+            'give a Region code such as "us-east-1".'
+        )
+    near = difflib.get_close_matches(str(region), _free(others), n=1, cutoff=0.4)
     raise ValueError(
-        f"{given} are not of one multi-Region set, and DSQL peers inside one set only: {_sets(known)}. "
-        f"Next to {primary!r}, choose from {_free(home, {primary})}, or give region_set=RegionSet(...) "
-        "if AWS has changed its sets since this release."
+        f"{role} is {region!r}, which is no AWS Region{f' (the nearest is {near[0]!r})' if near else ''}: choose from "
+        f"{_choices(others)}."
     )
 
 
-def _require_concrete(role: str, region: str) -> None:
-    if Token.is_unresolved(region) or not region:
+def _require_different(roles: Mapping[str, str]) -> None:
+    primary, secondary, witness = roles.values()
+    if primary == secondary:
         raise ValueError(
-            f"{role} is {'a token' if region else 'empty'}, which only a deployment could resolve: the stacks need "
-            f'their Regions at synth, so give a Region code such as "{REGION_SETS[0].regions[0]}".'
+            f"primary_region and secondary_region are both {primary!r}: a pair needs two different Regions, so choose "
+            f"one of them from {_choices(roles)}."
+        )
+    if witness in (primary, secondary):
+        role = "primary_region" if witness == primary else "secondary_region"
+        raise ValueError(
+            f"witness_region and {role} are both {witness!r}: the witness must outlive the loss of either cluster, so "
+            f"choose witness_region from {_choices(roles)}."
         )
 
 
-def _require_different(roles: dict[str, str], known: tuple[RegionSet, ...]) -> None:
-    primary, secondary, witness = roles.values()
-    if primary == secondary:
-        problem = f"primary_region and secondary_region are both {primary!r}: a pair needs two different Regions"
-    elif witness in (primary, secondary):
-        role = "primary_region" if witness == primary else "secondary_region"
-        problem = f"witness_region and {role} are both {witness!r}: the witness must outlive the loss of either cluster"
-    else:
-        return
-    home = next(candidate for candidate in known if primary in candidate.regions)
-    raise ValueError(f"{problem}. Choose from {_free(home, set(roles.values()))}.")
+def _require_one_continent(roles: Mapping[str, str]) -> None:
+    home = _continent(roles["primary_region"])
+    abroad = [role for role, region in roles.items() if _continent(region) != home]
+    if abroad:
+        where = ", ".join(f"{role} {region!r} is in {_continent(region)}" for role, region in roles.items())
+        choices = _choices(roles, home) or f"its Regions, of which AWS offered none in {AS_OF}"
+        raise ValueError(
+            f"{where}: Aurora DSQL peers on one continent only. With primary_region in {home}, choose "
+            f"{' and '.join(abroad)} from {choices}."
+        )
 
 
-def _why_unknown(region: str, known: tuple[RegionSet, ...], taken: set[str]) -> str:
-    homes = [candidate for candidate in known if taken.intersection(candidate.regions)] or known
-    free = [code for candidate in homes for code in candidate.regions if code not in taken]
-    near = difflib.get_close_matches(region, free, n=1, cutoff=0.5)
-    nearest = f" The nearest free Region by name is {near[0]!r}." if near else ""
-    return (
-        f"Aurora DSQL offers no multi-Region clusters there. Allowed are three Regions of one set: {_sets(known)}."
-        f"{nearest} If AWS has added the Region since this release, give region_set=RegionSet(...)."
-    )
+def _continent(region: str) -> str | None:
+    """None if *region* has not the form of a Region code."""
+    code = _REGION_CODE.fullmatch(str(region))
+    return _CONTINENTS[code[1]] if code else None
 
 
-def _sets(known: tuple[RegionSet, ...]) -> str:
-    return "; ".join(map(str, known))
+def _free(roles: Mapping[str, str], home: str | None = None) -> list[str]:
+    """Known Regions that *roles* leaves: on the continent *home*, or on those of *roles* where no *home* is given."""
+    homes = [home] if home else [_continent(region) for region in roles.values()]
+    near = [regions for continent, regions in MULTI_REGION.items() if continent in homes]
+    everywhere = near if near or home else MULTI_REGION.values()
+    return [region for regions in everywhere for region in regions if region not in roles.values()]
 
 
-def _free(home: RegionSet, taken: set[str]) -> str:
-    return ", ".join(repr(code) for code in home.regions if code not in taken) or "another set"
+def _choices(roles: Mapping[str, str], home: str | None = None) -> str:
+    return ", ".join(map(repr, _free(roles, home)))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .physical_names import dashboard_name, monitor_name
-from .regional_cluster import IRegionalCluster
+from .cluster_interface import IRegionalCluster
+from .physical_names import dashboard_name, monitor_name, peering_name
 from .runtime.health_monitor import metric_names as names
 
 
@@ -26,8 +26,31 @@ def ask_for_verdict(deployment: str, region: str) -> str:
     )
 
 
+def repair_command(deployment: str, region: str) -> str:
+    """The command that repairs a damaged peering, by the function of the `ClusterPeering` in *region*."""
+    return (
+        f"aws lambda invoke --region {region} --function-name {peering_name(deployment)} "
+        '--cli-binary-format raw-in-base64-out --payload \'{"action":"repair"}\' --cli-read-timeout 330 '
+        "response.json && cat response.json"
+    )
+
+
+def repair_step(deployment: str, region: str | None) -> str:
+    """What to do when the peering is lost; *region* is that of the pair's `ClusterPeering`, if it has one."""
+    how = (
+        f"repair it: {repair_command(deployment, region)}"
+        if region
+        else "tell each cluster of its peer and witness again, with aws dsql update-cluster --multi-region-properties."
+    )
+    return f"Send the application to one Region. Find out who changed it (CloudTrail, UpdateCluster), then {how}"
+
+
 def runbook(
-    deployment: str, clusters: Sequence[IRegionalCluster], observers: Sequence[str], witness_region: str | None
+    deployment: str,
+    clusters: Sequence[IRegionalCluster],
+    observers: Sequence[str],
+    witness_region: str | None,
+    peering_region: str | None,
 ) -> str:
     """Markdown with every command filled in.
 
@@ -36,6 +59,7 @@ def runbook(
         clusters: Both clusters.
         observers: Regions with a monitor.
         witness_region: The pair's, if it is known.
+        peering_region: Region of the pair's `ClusterPeering`, if it has one.
     """
     describe = [
         f"aws dsql get-cluster --region {one.cluster_region} --identifier {one.cluster_identifier}" for one in clusters
@@ -61,10 +85,12 @@ def runbook(
             "at fault. If all do, open a case with AWS; no write is possible until one of them is back.",
             "",
             f"**{names.UNPEERED}** / **{names.WITNESS_DRIFT}**: both serve, but somebody changed what binds them"
-            f"{f' (the witness should be {witness_region})' if witness_region else ''}. Find out who "
-            "(CloudTrail, `UpdateCluster`), then deploy the app again, which mends it: `cdk deploy --all`.",
-            "",
-            "**monitor-silent** / **monitor-errors**: nobody looks at the pair from that Region. Why, is in its log:",
+            f"{f' (the witness should be {witness_region})' if witness_region else ''}. Without their peering both go "
+            "on taking writes, and each keeps its own: send the application to one Region. Find out who changed it "
+            "(CloudTrail, `UpdateCluster`), then repair it"
+            f"{':' if peering_region else ' with aws dsql update-cluster --multi-region-properties in both Regions.'}",
+            *(_code([repair_command(deployment, peering_region)]) if peering_region else [""]),
+            "**monitoring-not-working**: the monitor of that Region fails or puts no metrics. Why, is in its log:",
             *_code(logs),
         ]
     )

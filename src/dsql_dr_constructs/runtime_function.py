@@ -4,32 +4,47 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from aws_cdk import ArnFormat, RemovalPolicy, Stack
+from aws_cdk import RemovalPolicy, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-_CODE = Path(__file__).parent / "runtime"
+from .resource_policies import admit, key_for_logs, refuse_aws_managed_key
+
+_CODE = Path(__file__).parent
 
 
 # Made when they are used: the first object of the CDK lets Node load aws-cdk-lib, which an import should not wait for.
 
 
 def runtime() -> lambda_.Runtime:
-    """The newest that Lambda has."""
+    """The newest that Lambda has; for its Regions see `architecture`.
+
+    Source: https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html (read 2026-11)
+    """
     return lambda_.Runtime.PYTHON_3_14
 
 
 def architecture() -> lambda_.Architecture:
-    """The cheaper one."""
+    """The cheaper one.
+
+    AWS publishes a layer for Python 3.14 on arm64 in every Region of `regions.MULTI_REGION`, also in ca-west-1 and
+    eu-south-2, which began without arm64, and where Lambda then refused such layers.
+
+    Source: https://aws-sdk-pandas.readthedocs.io/en/3.17.0/layers.html (read 2026-11)
+    """
     return lambda_.Architecture.ARM_64
 
 
 def runtime_code(package: str) -> lambda_.Code:
-    """The sources of ``runtime/<package>``, and nothing that differs from machine to machine."""
-    return lambda_.Code.from_asset(str(_CODE), exclude=["*", f"!{package}", f"!{package}/*.py"])
+    """The sources of ``runtime/<package>`` and of what all share, and nothing that differs from machine to machine.
+
+    A handler in it is called ``runtime.<package>.<module>.<function>``.
+    """
+    shipped = ["runtime", "runtime/*.py", f"runtime/{package}", f"runtime/{package}/*.py"]
+    return lambda_.Code.from_asset(str(_CODE), exclude=["*", *(f"!{one}" for one in shipped)])
 
 
 def function_log_group(
@@ -39,33 +54,17 @@ def function_log_group(
     retention: logs.RetentionDays = logs.RetentionDays.ONE_MONTH,
     encryption_key: kms.IKey | None = None,
 ) -> logs.LogGroup:
-    """Goes with its stack. The policy of *encryption_key* is extended for CloudWatch Logs."""
+    """Goes with its stack. CloudWatch Logs is added to the policy of *encryption_key*.
+
+    Raises:
+        ValueError: the key is one that AWS manages.
+    """
     if encryption_key:
-        _admit_logs(Stack.of(scope), encryption_key)
+        refuse_aws_managed_key(encryption_key, "a log group")
+        statements = key_for_logs(Stack.of(scope))
+        admit(scope, encryption_key, statements, "the log group cannot be created, and the deployment fails")
     return logs.LogGroup(
         scope, id, retention=retention, removal_policy=RemovalPolicy.DESTROY, encryption_key=encryption_key
-    )
-
-
-def _admit_logs(stack: Stack, key: kms.IKey) -> None:
-    groups = stack.format_arn(
-        service="logs", resource="log-group", resource_name="*", arn_format=ArnFormat.COLON_RESOURCE_NAME
-    )
-    key.add_to_resource_policy(
-        iam.PolicyStatement(
-            # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html
-            actions=[
-                "kms:Encrypt",
-                "kms:Decrypt",
-                "kms:ReEncryptFrom",
-                "kms:ReEncryptTo",
-                "kms:GenerateDataKey",
-                "kms:DescribeKey",
-            ],
-            principals=[iam.ServicePrincipal(f"logs.{stack.region}.amazonaws.com")],
-            resources=["*"],  # in a key's policy that is the key
-            conditions={"ArnLike": {"kms:EncryptionContext:aws:logs:arn": groups}},
-        )
     )
 
 

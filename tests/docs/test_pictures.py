@@ -6,17 +6,20 @@ from itertools import combinations
 
 from docs.pictures import IMAGES, architecture, one_line
 from dsql_dr_constructs.rehearsal.browser import in_browser
+from tests.drawn_text import NOT_DRAWN
 
 LOOK = """
 const page = await browser.newPage({ viewport: { width: 1200, height: 700 } });
 await page.setContent(`<body style="margin:0">${values.svg}</body>`);
-return await page.evaluate(() => {
+const blank = await notDrawn(page, 'svg > text');
+return await page.evaluate(blank => {
   const box = one => { const { x, y, width, height } = one.getBBox(); return { x, y, width, height }; };
   return {
     texts: [...document.querySelectorAll('text')].map(one => ({ text: one.textContent, ...box(one) })),
     boxes: [...document.querySelectorAll('rect')].map(box),
+    blank,
   };
-});
+}, blank);
 """
 
 
@@ -24,9 +27,10 @@ def test_picture_is_fresh() -> None:
     assert (IMAGES / "architecture.svg").read_text() == architecture(one_line()), "run make docs"
 
 
-def test_no_text_spills_out_of_its_box_or_over_another() -> None:
-    seen = in_browser(LOOK, svg=architecture(one_line()))
+def test_every_text_is_drawn_inside_its_box_and_over_no_other() -> None:
+    seen = in_browser(NOT_DRAWN + LOOK, svg=architecture(one_line()))
     assert len(seen["texts"]) > 20
+    assert seen["blank"] == []
     for one in seen["texts"]:
         around = [box for box in seen["boxes"] if _covers_start(box, one)]
         smallest = min(around, key=lambda box: box["width"] * box["height"])

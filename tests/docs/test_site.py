@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from dsql_dr_constructs.rehearsal.browser import in_browser
+from tests.drawn_text import NOT_DRAWN
 
 ROOT = Path(__file__).parents[2]
 USE = """
@@ -25,19 +26,20 @@ page.on('request', one => asked.push(one.url()));
 page.on('response', one => { if (one.status() >= 400) failed.push(one.url()); });
 await page.goto(values.url);
 const start = await page.locator('h1').first().textContent();
-const titles = [];
+const titles = [], blank = [];
 for (const name of values.pages) {
   await page.locator('.md-nav--primary').getByRole('link', { name, exact: true }).first().click();
   await page.waitForURL(url => url.href !== values.url);
   await page.waitForLoadState('networkidle');
   titles.push(await page.locator('h1').first().textContent());
+  blank.push(...await notDrawn(page, 'article h1, article h1 ~ p:nth-of-type(-n+3)'));
 }
 const pictures = await page.evaluate(() => [...document.images].map(one => [one.src, one.naturalWidth]));
 await page.locator('.md-search__input').first().click();
 await page.locator('.md-search__input').first().pressSequentially('deletion protection');
 await page.waitForSelector('.md-search-result__item');
 const results = await page.locator('.md-search-result__item').allTextContents();
-return { said, asked, failed, start, titles, pictures, results };
+return { said, asked, failed, start, titles, blank, pictures, results };
 """
 
 
@@ -63,9 +65,10 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
 
 def test_site_can_be_walked_and_searched_and_asks_no_other_host(site: str) -> None:
     pages = ["Operations", "Troubleshooting", "API reference", "Architecture"]
-    seen = in_browser(USE, url=site, pages=pages)
+    seen = in_browser(NOT_DRAWN + USE, url=site, pages=pages)
     assert seen["start"].startswith("dsql-dr-constructs")
     assert [one.split("¶")[0] for one in seen["titles"]] == pages
+    assert seen["blank"] == []
     assert [one for one in seen["pictures"] if not one[1]] == []
     assert {src.rpartition("/")[2] for src, _ in seen["pictures"]} == {"architecture.svg", "dashboard.png"}
     assert any("Troubleshooting" in one for one in seen["results"])

@@ -44,7 +44,7 @@ class Example:
 
 
 def _uv(*arguments: str) -> None:
-    done = subprocess.run([UV, *arguments, "--quiet", "--offline"], check=False, capture_output=True, text=True)
+    done = subprocess.run([*UV, *arguments, "--quiet", "--offline"], check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
 

@@ -91,9 +91,9 @@ def math(expression: str, **values: float | None) -> float | None:
 def test_metric_math() -> None:
     assert math("FILL(a, 0)", a=None) == 0
     assert math("FILL(a, 0)", a=3) == 3
-    assert math("MIN([a, b])", a=None, b=1) == 1
-    assert math("MIN([a, b])", a=0, b=1) == 0
-    assert math("MIN([a, b])", a=None, b=None) is None
+    assert math("MAX([a, b])", a=None, b=1) == 1
+    assert math("MAX([a, b])", a=0, b=1) == 1
+    assert math("MAX([a, b])", a=None, b=None) is None
     assert math("100 * a / 40000", a=20000) == 50
     assert math("100 * a / 40000", a=None) is None
     assert math("IF(a > 0, 100 * b / a, 0)", a=200, b=50) == 25

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import copy
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -18,10 +20,13 @@ ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-c", "from dsql_dr_constructs.rehearsal.command_line import main; main()", "cost"]
 
 
-def bill(**options: Any) -> dict[str, cost.Line]:
+def stacks(**options: Any) -> list[tuple[str, Any]]:
     pair = MultiRegionDsqlDr(cdk.App(), "Orders", **options)
-    templates = [assertions.Template.from_stack(stack).to_json() for stack in pair.stacks]
-    return {one.what: one for one in cost.monitoring(templates)}
+    return [(stack.region, assertions.Template.from_stack(stack).to_json()) for stack in pair.stacks]
+
+
+def bill(**options: Any) -> dict[str, cost.Line]:
+    return {one.what: one for one in cost.monitoring(template for _, template in stacks(**options))}
 
 
 def total(lines: dict[str, cost.Line]) -> float:
@@ -47,6 +52,44 @@ def test_what_is_left_out_costs_nothing_and_what_runs_more_often_costs_more() ->
     assert total(bill(monitoring=False)) == 0
     assert bill(schedule=cdk.Duration.minutes(1))["Lambda, runs"].count == 2 * bill()["Lambda, runs"].count
     assert total(bill(witness_observer=True)) > total(bill())
+
+
+def test_run_time_is_billed_by_the_architecture_of_the_function() -> None:
+    arm = [template for _, template in stacks()]
+    x86 = copy.deepcopy(arm)
+    for template in x86:
+        for one in template["Resources"].values():
+            one.get("Properties", {}).pop("Architectures", None)  # Lambda's default is x86_64
+    lines = {one.what: one for one in cost.monitoring(x86)}
+    assert lines["Lambda on x86_64, GB-seconds"].count == bill()["Lambda, GB-seconds"].count
+    assert lines["Lambda on x86_64, GB-seconds"].each == 0.0000166667
+    assert "Lambda, GB-seconds" not in lines
+    both = {one.what: one.each for one in cost.monitoring([*arm, *x86])}
+    assert both["Lambda on x86_64, GB-seconds"] > both["Lambda, GB-seconds"]
+
+
+def test_rotation_of_keys_is_told_with_what_it_adds_from_the_third_year_on() -> None:
+    keys = [
+        {"Type": "AWS::KMS::Key", "Properties": {"EnableKeyRotation": rotated}} for rotated in (True, True, True, False)
+    ]
+    [note, *_] = cost.notes([("us-east-1", {"Resources": dict(zip("abcd", keys, strict=True))})], "us-east-1")
+    assert note == (
+        "Rotation is on for 3 of the KMS keys. Each of a key's first two rotations adds 1.00 $ a month, later ones add "
+        "nothing: 6.00 $ a month more from the third year on, if the keys are rotated every year."
+    )
+    assert any("Rotation is on for 2 of the KMS keys." in one for one in cost.notes(stacks(), "us-east-1"))
+    assert not any("Rotation" in one for one in cost.notes(stacks(monitoring=False), "us-east-1"))
+
+
+def test_stacks_in_other_regions_than_the_prices_are_told() -> None:
+    europe = stacks(primary_region="eu-west-1", secondary_region="eu-west-2", witness_region="eu-central-1")
+    [note] = [one for one in cost.notes(europe, "us-east-1") if one.startswith("Stacks in")]
+    assert note == (
+        "Stacks in eu-west-1 and eu-west-2 are counted at the prices of us-east-1; known here are those of us-east-1 "
+        "and ap-northeast-1."
+    )
+    alone = [one for one in stacks() if one[0] == "us-east-1"]
+    assert not any(one.startswith("Stacks in") for one in cost.notes(alone, "us-east-1"))
 
 
 EVERY_SECOND = 3600 * 730
@@ -93,7 +136,11 @@ def test_prices_are_those_of_the_region() -> None:
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*COMMAND, *arguments, str(ROOT / "examples" / "quickstart")], check=False, capture_output=True, text=True
+        [*COMMAND, *arguments, str(ROOT / "examples" / "quickstart")],
+        env=os.environ | {"COLUMNS": "500"},
+        check=False,
+        capture_output=True,
+        text=True,
     )
 
 
@@ -102,12 +149,17 @@ def test_command_prints_the_table_and_says_what_it_does_not_know() -> None:
     assert done.returncode == 0, done.stderr
     assert cost.markdown(bill().values()) in done.stdout
     assert "What Aurora DSQL bills depends on your load" in done.stdout
+    assert "- Stacks in us-west-2 are counted at the prices of us-east-1" in done.stdout
+    assert "- Rotation is on for 2 of the KMS keys." in done.stdout
 
 
 def test_command_speaks_json_and_knows_whose_prices_it_has() -> None:
     found = json.loads(run("--json", "--tx-per-second=1", "--region=ap-northeast-1").stdout)
     assert found["region"] == "ap-northeast-1"
+    assert any("us-east-1 and us-west-2 are counted at the prices of ap-northeast-1" in one for one in found["notes"])
     assert {"Write DPUs", "Storage in both Regions, GB"} <= {one["what"] for one in found["lines"]}
     done = run("--region=eu-north-1")
     assert done.returncode == 2
     assert "choose from" in done.stderr
+    said = " ".join(run("--help").stdout.split())
+    assert "us-east-1 or ap-northeast-1, the only ones known here" in said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from aws_cdk import assertions
 from dsql_dr_constructs import MultiRegionDsqlDr
 from dsql_dr_constructs.rehearsal import dashboard_picture
 from dsql_dr_constructs.rehearsal.browser import in_browser
+from tests.drawn_text import NOT_DRAWN
 
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-c", "from dsql_dr_constructs.rehearsal.command_line import main; main()", "dashboard"]
@@ -32,7 +34,7 @@ const found = await page.evaluate(() => [...document.querySelectorAll('.widget')
     && (part.scrollHeight > part.clientHeight + 1 || part.scrollWidth > part.clientWidth + 1)
     && getComputedStyle(part).display !== 'inline').map(part => part.className || part.tagName),
 })));
-return { found, said, asked };
+return { found, said, asked, blank: await notDrawn(page, 'body', values.png) };
 """
 
 
@@ -46,10 +48,11 @@ def body(**options: Any) -> tuple[str, dict[str, Any]]:
 @pytest.mark.parametrize("options", [{}, {"witness_observer": True}, {"paging": "each"}])
 def test_every_widget_is_drawn_where_it_belongs_and_nothing_spills_or_overlaps(options: dict[str, Any]) -> None:
     name, found = body(**options)
-    seen = in_browser(LOOK, html=dashboard_picture.to_html(name, found))
+    seen = in_browser(NOT_DRAWN + LOOK, html=dashboard_picture.to_html(name, found), png=None)
     assert len(seen["found"]) == len(found["widgets"])
     assert [(one["title"], one["spills"]) for one in seen["found"] if one["spills"]] == []
     assert list(overlaps([one["box"] for one in seen["found"]])) == []
+    assert seen["blank"] == []
     assert seen["said"] == []
     assert [one for one in seen["asked"] if not one.startswith(("about:", "data:"))] == []
 
@@ -90,8 +93,10 @@ def test_command_draws_html_and_png(tmp_path: Path) -> None:
         )
         assert done.returncode == 0, done.stdout + done.stderr
         assert done.stdout == f"Aurora-DSQL-DR-Dashboard-AuroraDsqlDR-production: {tmp_path / name}\n"
-    assert (tmp_path / "dashboard.png").read_bytes().startswith(b"\x89PNG")
-    assert (tmp_path / "dashboard.html").read_text() == dashboard_picture.to_html(*body())
+    html = dashboard_picture.to_html(*body())
+    assert (tmp_path / "dashboard.html").read_text() == html
+    png = base64.b64encode((tmp_path / "dashboard.png").read_bytes()).decode()
+    assert in_browser(NOT_DRAWN + LOOK, html=html, png=png)["blank"] == []
 
 
 def test_other_kinds_of_files_are_refused_with_a_sentence() -> None:

@@ -1,18 +1,24 @@
-"""The command `dsql-dr status`, of a pair on the embedded AWS."""
+"""The command `dsql-dr status`, of a pair on the embedded AWS, and of what only AWS itself answers."""
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import aws_cdk as cdk
 import pytest
+from botocore.exceptions import ClientError
+from rich.console import Console
 
 from dsql_dr_constructs import MultiRegionDsqlDr
 from dsql_dr_constructs.rehearsal import EmbeddedAws, Fault, survey
+from dsql_dr_constructs.rehearsal import status as command
 from dsql_dr_constructs.rehearsal.cdk_cli import CdkCli
 from dsql_dr_constructs.rehearsal.drill import Drill
 
@@ -34,7 +40,7 @@ def status(aws: EmbeddedAws, *arguments: str) -> subprocess.CompletedProcess[str
 def aws() -> Iterator[EmbeddedAws]:
     with EmbeddedAws(regions=REGIONS, time_scale=1 / 30) as one:
         app = cdk.App(outdir=str(one.directory / "cdk.out"))
-        MultiRegionDsqlDr(app, "Orders")
+        MultiRegionDsqlDr(app, "Orders", alert_emails=["ops@example.com"])
         app.synth()
         cli = CdkCli(one, one.directory, app=app.outdir, output=Path(app.outdir))
         cli.bootstrap()
@@ -43,12 +49,13 @@ def aws() -> Iterator[EmbeddedAws]:
         yield one
 
 
-def test_pair_that_is_well_exits_with_0_and_fits_a_terminal(aws: EmbeddedAws) -> None:
+def test_healthy_pair_exits_with_0_and_fits_a_terminal(aws: EmbeddedAws) -> None:
     done = status(aws, "Orders-production")
     assert done.returncode == 0, done.stdout + done.stderr
     lines = done.stdout.splitlines()
-    assert lines[-1] == "All is well."
+    assert lines[-1] == "The pair is healthy."
     assert max(map(len, lines)) <= 80
+    assert "Nobody is notified" not in done.stdout
     assert "\x1b" not in done.stdout
     for one in survey.clusters(aws):
         [line] = [line for line in lines if one["identifier"] in line]
@@ -58,11 +65,12 @@ def test_pair_that_is_well_exits_with_0_and_fits_a_terminal(aws: EmbeddedAws) ->
 
 def test_it_is_found_from_either_region_and_speaks_json(aws: EmbeddedAws) -> None:
     found = json.loads(status(aws, "Orders-production", "--region=us-west-2", "--json").stdout)
-    assert found["well"] is True
+    assert found["healthy"] is True
     assert [one["region"] for one in found["clusters"]] == REGIONS
     assert found["verdicts"] == dict.fromkeys(REGIONS, "HEALTHY")
     assert {one.split()[0] for one in found["alarms"]} == set(REGIONS)
-    assert found["problems"] == []
+    assert [(one["region"], one["confirmed"]) for one in found["destinations"]] == [(one, 1) for one in REGIONS]
+    assert (found["nobody_notified"], found["problems"]) == ([], [])
 
 
 def test_fault_is_told_and_exits_with_1(aws: EmbeddedAws) -> None:
@@ -74,7 +82,7 @@ def test_fault_is_told_and_exits_with_1(aws: EmbeddedAws) -> None:
     assert done.returncode == 1
     assert "PEER_DOWN" in done.stdout
     assert "LOCAL_DOWN" in done.stdout
-    assert done.stdout.splitlines()[-1] == "Not all is well."
+    assert done.stdout.splitlines()[-1] == "The pair is not healthy."
 
 
 def test_region_that_does_not_answer_is_told_beside_the_one_that_does(aws: EmbeddedAws) -> None:
@@ -89,8 +97,174 @@ def test_region_that_does_not_answer_is_told_beside_the_one_that_does(aws: Embed
     assert "us-west-2: An error occurred (AccessDeniedException)" in found["problems"][0]
 
 
+def test_topic_that_is_gone_is_a_problem_and_a_region_without_subscription_notifies_nobody(aws: EmbeddedAws) -> None:
+    east, west = (aws.client("sns", region) for region in REGIONS)
+    [gone] = [one["TopicArn"] for one in west.list_topics()["Topics"]]
+    [lonely] = [one["TopicArn"] for one in east.list_topics()["Topics"]]
+    for one in east.list_subscriptions_by_topic(TopicArn=lonely)["Subscriptions"]:
+        east.unsubscribe(SubscriptionArn=one["SubscriptionArn"])
+    west.delete_topic(TopicArn=gone)
+    done = status(aws, "Orders-production", "--json")
+    assert done.returncode == 1
+    found = json.loads(done.stdout)
+    assert found["nobody_notified"] == [f"Topic {lonely} has no confirmed subscription."]
+    [problem] = found["problems"]
+    assert problem.startswith(f"us-west-2, topic {gone}: An error occurred (NotFound)")
+
+
 def test_unknown_deployment_is_a_sentence(aws: EmbeddedAws) -> None:
     done = status(aws, "Nothing")
     assert done.returncode == 1
     assert "us-east-1 has no registry of a deployment 'Nothing': give --region one of the pair's" in done.stdout
     assert "Traceback" not in done.stderr
+
+
+TOPIC = "arn:aws:sns:{}:111122223333:Alerts"
+CONFIRMED, PENDING = "arn:aws:sns:us-east-1:111122223333:Alerts:0a1b", "PendingConfirmation"
+
+
+@dataclass
+class FakeAws:
+    """AWS's answers about a healthy pair; each page of a list has one entry."""
+
+    alarms: dict[str, list[dict[str, Any]]] = field(
+        default_factory=lambda: {region: [alarm(region, "unhealthy")] for region in REGIONS}
+    )
+    subscriptions: list[tuple[str, str]] = field(default_factory=lambda: [(CONFIRMED, "ops@example.com")])
+    denied: str = ""
+    monitored: bool = True
+
+    def ask(self, deployment: str = "Orders") -> command.Status:
+        return command.ask(deployment, "us-east-1", lambda service, region: _FakeClient(self, region))
+
+
+@dataclass
+class _FakeClient:
+    aws: FakeAws
+    region: str
+
+    class exceptions:  # noqa: N801 - as botocore has it
+        class ResourceNotFoundException(Exception):  # noqa: N818 - AWS's name
+            pass
+
+    def get_paginator(self, operation: str) -> _FakeClient:
+        return type(self)(self.aws, f"{operation} {self.region}")
+
+    def paginate(self, **request: Any) -> Iterator[dict[str, Any]]:
+        operation, region = self.region.split()
+        if operation == self.aws.denied:
+            raise ClientError({"Error": {"Code": "AuthorizationError", "Message": "No."}}, operation)
+        if operation == "get_parameters_by_path":
+            for one in REGIONS:
+                arn = f"arn:aws:dsql:{one}:111122223333:cluster/{one}"
+                yield {"Parameters": [{"Name": f"{request['Path']}/{one}/arn", "Value": arn}]}
+        elif operation == "describe_alarms":
+            for entry in self.aws.alarms.get(region, []):
+                if entry["AlarmName"].startswith(request["AlarmNamePrefix"]):
+                    yield {"MetricAlarms": [entry], "CompositeAlarms": []}
+        else:
+            for arn, endpoint in self.aws.subscriptions:
+                yield {"Subscriptions": [{"SubscriptionArn": arn, "Endpoint": endpoint}]}
+
+    def get_cluster(self, identifier: str) -> dict[str, Any]:
+        arns = [f"arn:aws:dsql:{one}:111122223333:cluster/{one}" for one in REGIONS]
+        return {
+            "identifier": identifier,
+            "status": "ACTIVE",
+            "multiRegionProperties": {"clusters": arns, "witnessRegion": "us-east-2"},
+            "deletionProtectionEnabled": True,
+        }
+
+    def invoke(self, **request: Any) -> dict[str, Any]:
+        if not self.aws.monitored or self.region not in REGIONS:
+            raise self.exceptions.ResourceNotFoundException
+        return {"Payload": io.BytesIO(b'{"verdict": "HEALTHY"}')}
+
+
+def alarm(
+    region: str, what: str, *, deployment: str = "Orders", enabled: bool = True, actions: list[str] | None = None
+) -> dict[str, Any]:
+    return {
+        "AlarmName": f"aurora-dsql-{deployment}-{what}-from-{region}",
+        "StateValue": "OK",
+        "ActionsEnabled": enabled,
+        "AlarmActions": [TOPIC.format(region)] if actions is None else actions,
+    }
+
+
+def shown(found: command.Status) -> str:
+    """Its lines in one, words apart by one space."""
+    console = Console(file=io.StringIO(), width=80)
+    command.show(found, console)
+    assert isinstance(console.file, io.StringIO)
+    return " ".join(console.file.getvalue().split())
+
+
+def test_every_subscription_is_counted_and_an_address_that_has_not_confirmed_is_shown() -> None:
+    chat = "https://global.sns-api.chatbot.amazonaws.com"
+    found = FakeAws(subscriptions=[(PENDING, "new@example.com"), (CONFIRMED, chat), (CONFIRMED, "b@example.com")]).ask()
+    assert [(one.confirmed, one.pending) for one in found.destinations] == [(2, ["new@example.com"])] * 2
+    assert found.healthy, "somebody is notified"
+    assert "us-west-2 Alerts 2 new@example.com" in shown(found)
+
+
+def test_pending_endpoint_of_an_incident_tool_is_shown_without_its_key() -> None:
+    found = FakeAws(
+        subscriptions=[(PENDING, "https://user:word@events.pagerduty.com/integration/SECRET/enqueue")]
+    ).ask()
+    assert found.destinations[0].pending == ["https://events.pagerduty.com/…"]
+
+
+@pytest.mark.parametrize("subscriptions", [[], [(PENDING, "ops@example.com")], [("Deleted", "ops@example.com")]])
+def test_topic_without_a_confirmed_subscription_is_not_healthy(subscriptions: list[tuple[str, str]]) -> None:
+    found = FakeAws(subscriptions=subscriptions).ask()
+    assert not found.healthy
+    assert found.nobody_notified == [f"Topic {TOPIC.format(one)} has no confirmed subscription." for one in REGIONS]
+    assert f"Nobody is notified: topic {TOPIC.format('us-east-1')} has no confirmed subscription." in shown(found)
+
+
+@pytest.mark.parametrize("silent", [{"actions": []}, {"enabled": False}])
+def test_region_whose_alarms_have_no_enabled_action_is_not_healthy(silent: dict[str, Any]) -> None:
+    aws = FakeAws()
+    aws.alarms["us-west-2"] = [alarm("us-west-2", "unhealthy", **silent)]
+    found = aws.ask()
+    assert not found.healthy
+    assert found.nobody_notified == ["No alarm in us-west-2 has an enabled action."]
+    del aws.alarms["us-west-2"]
+    assert aws.ask().nobody_notified == found.nobody_notified, "a monitor is there, and no alarm at all"
+
+
+def test_pair_that_nothing_monitors_is_not_healthy() -> None:
+    found = FakeAws(alarms={}, monitored=False).ask()
+    assert not found.healthy
+    assert "No monitor observes it." in shown(found)
+    assert "Nobody is notified: no Region monitors this pair." in shown(found)
+
+
+def test_action_that_is_no_topic_needs_no_subscription() -> None:
+    plan = "arn:aws:ssm-incidents::111122223333:response-plan/on-call"
+    found = FakeAws(alarms={region: [alarm(region, "peering", actions=[plan])] for region in REGIONS}).ask()
+    assert [(one.arn, one.confirmed) for one in found.destinations] == [(plan, None)] * 2
+    assert found.healthy
+
+
+def test_what_could_not_be_asked_is_a_problem_and_not_said_to_notify_nobody() -> None:
+    found = FakeAws(denied="list_subscriptions_by_topic").ask()
+    assert not found.healthy
+    assert found.nobody_notified == []
+    assert [one.confirmed for one in found.destinations] == [None, None]
+    assert found.problems[0].startswith(f"us-east-1, topic {TOPIC.format('us-east-1')}: ")
+    assert f"Could not be asked: us-east-1, topic {TOPIC.format('us-east-1')}: An error" in shown(found)
+    found = FakeAws(denied="describe_alarms").ask()
+    assert found.nobody_notified == []
+    assert len(found.problems) == 3, "one for each Region that may observe"
+
+
+def test_alarms_are_called_by_what_they_are_for_and_other_deployments_stay_out() -> None:
+    aws = FakeAws()
+    aws.alarms["us-east-1"] += [
+        alarm("us-east-1", "cluster-down-us-west-2"),
+        alarm("us-east-1", "cluster-down-us-west-2", deployment="Orders-two"),
+    ]
+    assert list(aws.ask().alarms) == ["us-east-1 unhealthy", "us-east-1 cluster-down-us-west-2", "us-west-2 unhealthy"]
+    assert list(aws.ask("Orders-two").alarms) == ["us-east-1 cluster-down-us-west-2"]

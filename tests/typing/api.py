@@ -13,7 +13,6 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 
 from dsql_dr_constructs import (
-    REGION_SETS,
     AlarmSetting,
     AlarmSettings,
     AlertingTopic,
@@ -26,7 +25,6 @@ from dsql_dr_constructs import (
     MultiRegionDsqlDr,
     MultiRegionMonitoring,
     RegionalCluster,
-    RegionSet,
     validate_topology,
 )
 from dsql_dr_constructs.rehearsal import EmbeddedAws, Fault
@@ -39,7 +37,6 @@ def a_pair(app: cdk.App) -> MultiRegionDsqlDr:
         primary_region="eu-west-1",
         secondary_region="eu-west-2",
         witness_region="eu-central-1",
-        region_set=RegionSet("Europe", ("eu-west-1", "eu-west-2", "eu-central-1")),
         removal_policy=cdk.RemovalPolicy.RETAIN,
         deletion_protection=None,
         schedule=cdk.Duration.minutes(1),
@@ -97,9 +94,8 @@ def own_keys_and_network(app: cdk.App, vpc: ec2.IVpc, key: kms.IKey) -> MultiReg
     )
 
 
-def topology() -> bool:
-    found: RegionSet = validate_topology("us-east-1", "us-west-2", "us-east-2")
-    return found in REGION_SETS
+def topology() -> Sequence[str]:
+    return validate_topology("us-east-1", "us-west-2", "us-east-2")
 
 
 def a_rehearsal() -> list[dict[str, object]]:

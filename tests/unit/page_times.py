@@ -1,4 +1,4 @@
-"""How long a page takes by the alarms' definitions, and what it says: the README's table and example.
+"""How long a notification takes by the alarms' definitions, and what it says: the README's table and example.
 
 `python -m tests.unit.page_times` prints both.
 """
@@ -20,19 +20,19 @@ BUDGET = 20.0
 """Seconds that a run takes which tries in vain until its budget is used up."""
 
 FAULTS: dict[str, Callable[[], Run | None]] = {
-    "a cluster is down": lambda: see({EAST: ControlPlane("FAILED")}),
+    "a cluster is down": lambda: see({EAST: ControlPlane("FAILED", "ENABLED", GOOD.peers, "us-east-2")}),
     "a Region does not answer": lambda: see(
         {EAST: ControlPlane(None, problem="no answer")}, {EAST: Knock(problem="no answer")}, seconds=BUDGET
     ),
     "a cluster lost its peer": lambda: see({EAST: ControlPlane("ACTIVE", "ENABLED", frozenset(), "us-east-2")}),
     "the witness was changed": lambda: see({EAST: ControlPlane("ACTIVE", "ENABLED", GOOD.peers, "us-west-1")}),
     "the monitor fails": lambda: Run(failed=True),
-    "the monitor is dead": lambda: None,
+    "the monitor does not run": lambda: None,
 }
 
 
 def page_time(alarms: AlarmSet, fault: Callable[[], Run | None], *, extra: int = 2) -> float:
-    """Seconds from the fault to the page in the worst case, whenever in a run's and an evaluation's life it begins."""
+    """Seconds from fault to notification in the worst case, whenever in a run's and an evaluation's life it begins."""
     worst = 0.0
     for phase in range(0, 60, 7):
         for begin in range(1, int(alarms.schedule), 17):
@@ -42,7 +42,7 @@ def page_time(alarms: AlarmSet, fault: Callable[[], Run | None], *, extra: int =
                 return fault() if at >= began else see()
 
             notified = Replay(alarms, world, phase=phase + 0.5, extra=extra).until(began + 1800).notified
-            [(paged, state)] = notified
+            [(paged, _, state)] = notified
             assert state == "ALARM"
             worst = max(worst, paged - began)
     return worst
@@ -52,7 +52,10 @@ def table() -> str:
     """Markdown: the worst case of each fault, for two schedules."""
     default = alarm_sets()["us-west-2"]
     every_minute = alarm_sets(schedule=cdk.Duration.minutes(1))["us-west-2"]
-    lines = ["| From the fault to the page, at most | every 2 minutes (default) | every minute |", "|---|---|---|"]
+    lines = [
+        "| From the fault to the notification, at most | every 2 minutes (default) | every minute |",
+        "|---|---|---|",
+    ]
     for name, fault in FAULTS.items():
         times = [page_time(one, fault) for one in (default, every_minute)]
         lines.append(f"| {name} | {' | '.join(map(_rounded_up, times))} |")
@@ -60,12 +63,12 @@ def table() -> str:
 
 
 def page() -> str:
-    """Text of the page in the second Region of the README's one line."""
+    """Subject and text of a notification in the second Region of the README's one line."""
     pair = MultiRegionDsqlDr(cdk.App(), "AuroraDsqlDR")
     template = assertions.Template.from_stack(pair.stacks[3])
-    [alarm] = template.find_resources("AWS::CloudWatch::CompositeAlarm").values()
-    text: str = alarm["Properties"]["AlarmDescription"]
-    return text
+    alarms = [one["Properties"] for one in template.find_resources("AWS::CloudWatch::Alarm").values()]
+    [alarm] = [one for one in alarms if "-cluster-down-us-east-1-" in one["AlarmName"]]
+    return f'Subject: ALARM: "{alarm["AlarmName"]}" in US West (Oregon)\n\n{alarm["AlarmDescription"]}'
 
 
 def _rounded_up(seconds: float) -> str:

@@ -61,12 +61,15 @@ World = Callable[[float], "Run | None"]
 
 @dataclass
 class AlarmSet:
-    """The alarms of one Region, as its template has them."""
+    """The alarms of one Region that notify, as its template has them."""
 
     region: str
     schedule: float
     metric_alarms: list[AlarmDefinition]
-    page_rule: str
+    rules: dict[str, str]
+    """Of composite alarms, by name."""
+    notifying: set[str]
+    """Names of alarms with an action."""
 
     @classmethod
     def of(cls, stack: cdk.Stack) -> AlarmSet:
@@ -89,10 +92,19 @@ class AlarmSet:
             of_type[one["Type"]].append(text(one["Properties"]))
         [rule] = of_type["AWS::Events::Rule"]
         minutes = int(rule["ScheduleExpression"].removeprefix("rate(").split()[0])
-        [page] = of_type["AWS::CloudWatch::CompositeAlarm"]
-        definitions = [AlarmDefinition.of(one) for one in of_type["AWS::CloudWatch::Alarm"]]
-        mentioned = [one for one in definitions if json.dumps(one.name) in page["AlarmRule"]]
-        return cls(stack.region, 60.0 * minutes, mentioned, page["AlarmRule"])
+        alarms, composites = of_type["AWS::CloudWatch::Alarm"], of_type["AWS::CloudWatch::CompositeAlarm"]
+        rules = {one["AlarmName"]: one["AlarmRule"] for one in composites}
+        for one in (*alarms, *composites):
+            assert one.get("AlarmActions") == one.get("OKActions")
+        notifying = {one["AlarmName"] for one in (*alarms, *composites) if one.get("AlarmActions")}
+        definitions = [AlarmDefinition.of(one) for one in alarms]
+        named = [one.name for one in definitions if any(json.dumps(one.name) in rule for rule in rules.values())]
+        needed = [one for one in definitions if one.name in notifying or one.name in named]
+        return cls(stack.region, 60.0 * minutes, needed, rules, notifying)
+
+    def kind(self, name: str) -> str:
+        """What the alarm *name* is about."""
+        return name.removeprefix(f"aurora-dsql-{DEPLOYMENT}-").removesuffix(f"-from-{self.region}")
 
 
 def alarm_sets(**options: Any) -> dict[str, AlarmSet]:
@@ -119,8 +131,8 @@ class Replay:
     extra: int = EXTRA_PERIODS
     created_at: float | None = None
     states: dict[str, str] = field(default_factory=dict)
-    notified: list[tuple[float, str]] = field(default_factory=list)
-    """When the page changed its state, and to what."""
+    notified: list[tuple[float, str, str]] = field(default_factory=list)
+    """Notifications: when, of what kind, and the new state."""
     _times: dict[tuple[str, str | None], list[float]] = field(default_factory=lambda: defaultdict(list))
     _values: dict[tuple[str, str | None], list[float]] = field(default_factory=lambda: defaultdict(list))
 
@@ -128,8 +140,8 @@ class Replay:
         """From second 0 to *end*; with a long life of healthy runs before, unless the alarms are new."""
         fresh = self.created_at is not None
         start = "INSUFFICIENT_DATA" if fresh else "OK"
-        self.states = {one.name: start for one in self.alarms.metric_alarms}
-        page, pending = ("INSUFFICIENT_DATA" if fresh else "OK"), []
+        self.states = dict.fromkeys((*(one.name for one in self.alarms.metric_alarms), *self.alarms.rules), start)
+        pending: list[tuple[float, Run]] = []
         first = -10 * self.alarms.schedule
         runs = [] if fresh else [(first + n * self.alarms.schedule) for n in range(10)]
         at = (self.created_at or 0.0) - 10.0 if fresh else 0.0
@@ -149,18 +161,20 @@ class Replay:
             for when, run in [one for one in pending if one[0] < evaluate_at]:
                 self._put(when, run)
                 pending.remove((when, run))
-            page = self._evaluate(evaluate_at, page)
+            self._evaluate(evaluate_at)
             evaluate_at += 60.0
         return self
 
-    def _evaluate(self, now: float, page: str) -> str:
+    def _evaluate(self, now: float) -> None:
+        before = dict(self.states)
         for one in self.alarms.metric_alarms:
             datapoints = one.datapoints(self._fetch, now, extra=self.extra)
             self.states[one.name] = one.state(datapoints, self.states[one.name])
-        state = composite_state(self.alarms.page_rule, self.states)
-        if state != page:  # also from INSUFFICIENT_DATA, in which a new composite alarm begins
-            self.notified.append((now, state))
-        return state
+        for name, rule in self.alarms.rules.items():
+            self.states[name] = composite_state(rule, self.states)
+        for name, state in self.states.items():
+            if state != before[name] and name in self.alarms.notifying:
+                self.notified.append((now, self.alarms.kind(name), state))
 
     def _put(self, when: float, run: Run) -> None:
         self._add("Errors", None, when, float(run.failed))

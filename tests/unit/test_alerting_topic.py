@@ -9,6 +9,7 @@ from aws_cdk import assertions
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sns_subscriptions as sns_subscriptions
 from aws_cdk import aws_sqs as sqs
 
 from dsql_dr_constructs import AlertingTopic
@@ -148,9 +149,77 @@ def test_key_for_a_topic_that_has_one_is_refused(stack: cdk.Stack) -> None:
         AlertingTopic(stack, "Alerts", existing_topic=sns.Topic(stack, "Topic"), encryption_key=kms.Key(stack, "Key"))
 
 
-def test_imported_topic_comes_with_word_of_what_cannot_be_seen(stack: cdk.Stack) -> None:
+def warnings(stack: cdk.Stack) -> list[str]:
+    found = assertions.Annotations.from_stack(stack).find_warning("*", assertions.Match.any_value())
+    return [str(one.entry.data) for one in found]
+
+
+def test_imported_topic_comes_with_the_statements_that_it_and_its_key_need(stack: cdk.Stack) -> None:
     imported = sns.Topic.from_topic_arn(stack, "Topic", "arn:aws:sns:us-east-1:111111111111:pager")
     AlertingTopic(stack, "Alerts", existing_topic=imported, emails=["ops@example.com"])
-    [told] = assertions.Annotations.from_stack(stack).find_info("*", assertions.Match.any_value())
-    assert "must admit cloudwatch.amazonaws.com" in str(told.entry.data)
+    [told] = warnings(stack)
+    assert "'Watch/Topic' is imported" in told
+    assert '"Action": "sns:Publish", "Condition": {"StringEquals": {"aws:SourceAccount": "111111111111"}' in told
+    assert '"Principal": {"Service": "cloudwatch.amazonaws.com"}' in told
+    assert '"Action": ["kms:Decrypt", "kms:GenerateDataKey"]' in told.partition("that key's policy needs")[2]
     assert subscriptions(stack) == [("email", "ops@example.com")]
+
+
+@pytest.mark.parametrize("kind", ["key", "alias"])
+def test_imported_key_comes_with_the_statement_that_it_needs(stack: cdk.Stack, kind: str) -> None:
+    arn = "arn:aws:kms:us-east-1:111111111111:key/1234"
+    key = (
+        kms.Key.from_key_arn(stack, "Ours", arn)
+        if kind == "key"
+        else kms.Alias.from_alias_name(stack, "Ours", "alias/x")
+    )
+    AlertingTopic(stack, "Alerts", encryption_key=key, emails=["ops@example.com"])
+    [told] = warnings(stack)
+    assert f"'{key.node.path}' is imported" in told
+    assert "CloudWatch drops what its alarms would notify" in told
+    assert '"Action": ["kms:Decrypt", "kms:GenerateDataKey"]' in told
+
+
+def test_imported_queue_comes_with_the_statement_that_it_needs(stack: cdk.Stack) -> None:
+    topic = AlertingTopic(stack, "Alerts")
+    topic.add_queue(sqs.Queue.from_queue_arn(stack, "Queue", "arn:aws:sqs:us-east-1:111111111111:pager"))
+    [told] = warnings(stack)
+    assert "'Watch/Queue' is imported" in told
+    assert '"Action": "sqs:SendMessage", "Condition": {"ArnEquals": {"aws:SourceArn": "${AlertsTopic' in told
+
+
+def test_own_queue_and_own_key_need_no_word(stack: cdk.Stack) -> None:
+    topic = AlertingTopic(stack, "Alerts", encryption_key=kms.Key(stack, "Key"))
+    topic.add_queue(sqs.Queue(stack, "Queue"))
+    assert warnings(stack) == []
+
+
+def test_aws_managed_key_is_refused_for_a_new_topic_too(stack: cdk.Stack) -> None:
+    managed = kms.Alias.from_alias_name(stack, "Managed", "alias/aws/sns")
+    with pytest.raises(ValueError, match=r"'Watch/Managed' is alias/aws/sns, which AWS manages .* a topic that alarms"):
+        AlertingTopic(stack, "Alerts", encryption_key=managed)
+
+
+def test_topic_that_nobody_subscribes_to_is_a_warning(stack: cdk.Stack) -> None:
+    AlertingTopic(stack, "Alerts")
+    [told] = warnings(stack)
+    assert "Nobody subscribes to topic 'Watch/Alerts', so nobody is notified: give emails" in told
+
+
+@pytest.mark.parametrize("how", ["email", "https", "slack", "by hand", "from another stack"])
+def test_any_subscription_silences_it(stack: cdk.Stack, how: str) -> None:
+    topic = AlertingTopic(stack, "Alerts")
+    url = sns_subscriptions.UrlSubscription("https://pager.example.com")
+    if how == "email":
+        topic.add_email("ops@example.com")
+    elif how == "https":
+        topic.add_https("https://pager.example.com")
+    elif how == "slack":
+        topic.add_slack_channel("dsql", workspace_id="T0123ABCD", channel_id="C0123ABCD")
+    elif how == "by hand":
+        topic.topic.add_subscription(url)
+    else:
+        other = cdk.Stack(stack.node.root, "Other", env=cdk.Environment(account="111111111111", region="us-east-1"))
+        protocol = sns.SubscriptionProtocol.HTTPS
+        sns.Subscription(other, "Ours", topic=topic.topic, protocol=protocol, endpoint="https://pager.example.com")
+    assert warnings(stack) == []

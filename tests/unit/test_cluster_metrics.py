@@ -6,6 +6,7 @@ import aws_cdk as cdk
 import pytest
 
 from dsql_dr_constructs import IRegionalCluster, RegionalCluster
+from dsql_dr_constructs.rehearsal.alarm_evaluation import evaluate
 
 PUBLISHED = [
     ("read_only_transactions", "ReadOnlyTransactions", "Sum", None),
@@ -17,13 +18,14 @@ PUBLISHED = [
     ("bytes_read", "BytesRead", "Sum", "Bytes"),
     ("cluster_storage_size", "ClusterStorageSize", "Maximum", "Bytes"),
     ("compute_time", "ComputeTime", "Sum", "Milliseconds"),
-    ("write_dpu", "WriteDPU", "Sum", None),
-    ("read_dpu", "ReadDPU", "Sum", None),
-    ("compute_dpu", "ComputeDPU", "Sum", None),
-    ("multi_region_write_dpu", "MultiRegionWriteDPU", "Sum", None),
-    ("stream_dpu", "StreamDPU", "Sum", None),
-    ("total_dpu", "TotalDPU", "Sum", None),
 ]
+USAGE = {
+    "write_dpu": "WriteDPU",
+    "read_dpu": "ReadDPU",
+    "compute_dpu": "ComputeDPU",
+    "multi_region_write_dpu": "MultiRegionWriteDPU",
+    "total_dpu": "TotalDPU",
+}
 
 
 @pytest.fixture
@@ -45,7 +47,29 @@ def test_metric_is_the_published_one_with_the_guides_statistic(
 
 def test_every_metric_method_is_a_published_metric() -> None:
     methods = {name.removeprefix("metric_") for name in dir(IRegionalCluster) if name.startswith("metric_")}
-    assert methods == {method for method, *_ in PUBLISHED}
+    assert methods == {*(method for method, *_ in PUBLISHED), *USAGE, "stream_dpu"}
+
+
+@pytest.mark.parametrize(("method", "name"), USAGE.items())
+def test_usage_is_seen_under_either_dimension(cluster: IRegionalCluster, method: str, name: str) -> None:
+    """The user guide says ResourceId, public code says ClusterId; whichever exists is the value."""
+    metric = getattr(cluster, f"metric_{method}")(period=cdk.Duration.hours(1))
+    configs = {id: _config(one) for id, one in metric.using_metrics.items()}
+    assert [(one.metric_name, one.statistic, one.period.to_hours()) for one in configs.values()] == [
+        (name, "Sum", 1)
+    ] * 2
+    dimensions = {id: (one.dimensions[0].name, one.dimensions[0].value) for id, one in configs.items()}
+    assert sorted(dimensions.values()) == [("ClusterId", "a" * 26), ("ResourceId", "a" * 26)]
+    for id in dimensions:
+        seen = {**dict.fromkeys(dimensions, None), id: 7.0}
+        assert evaluate(metric.expression, seen) == 7
+    assert evaluate(metric.expression, dict.fromkeys(dimensions, 7.0)) == 7, "and is not counted twice"
+
+
+def test_usage_of_a_stream_has_the_streams_dimension(cluster: IRegionalCluster) -> None:
+    config = _config(cluster.metric_stream_dpu("s-1"))
+    dimensions = [(one.name, one.value) for one in config.dimensions]
+    assert (config.metric_name, dimensions) == ("StreamDPU", [("ClusterId", "a" * 26), ("StreamId", "s-1")])
 
 
 def test_statistic_and_period_can_be_chosen(cluster: IRegionalCluster) -> None:

@@ -198,11 +198,13 @@ def test_framework_gives_up_after_the_handler_has(pair: Pair) -> None:
 def test_functions_hold_the_runtime_and_no_byte_code(app: cdk.App, pair: Pair) -> None:
     pair.peering()
     assembly = Path(app.synth().directory)
-    shipped = [{file.name for file in asset.rglob("*.py*")} for asset in assembly.glob("asset.*") if asset.is_dir()]
-    ours = [files for files in shipped if "handler.py" in files]
-    assert ours == [
-        {"__init__.py", "handler.py", "handshake.py", "pair.py", "polled_change.py", "registry.py", "teardown.py"}
-    ]
+    [asset] = [one for one in assembly.glob("asset.*") if (one / "runtime").exists()]
+    modules = ("__init__", "handler", "handshake", "pair", "polled_change", "registry", "teardown")
+    assert {str(one.relative_to(asset / "runtime")) for one in asset.rglob("*") if one.is_file()} == {
+        "__init__.py",
+        "aws_errors.py",
+        *(f"cluster_peering/{one}.py" for one in modules),
+    }
 
 
 def test_logs_are_kept_a_month_and_go_with_the_stack(pair: Pair) -> None:

@@ -1,26 +1,28 @@
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import fields
 from typing import Any
 
 import aws_cdk as cdk
 import pytest
 from aws_cdk import assertions
+from aws_cdk import aws_cloudwatch as cloudwatch
 
 from dsql_dr_constructs import AlarmSetting, AlarmSettings, AlertingTopic, HealthAlarms, MultiRegionDsqlDr
+from dsql_dr_constructs.physical_names import ALARM_KINDS
 from tests.unit.watched_pair import WatchedPair
 
 PREFIX = "aurora-dsql-Orders-production-"
-PAGING = {"health-us-east-1", "health-us-west-2", "peering", "monitor-silent", "monitor-errors"}
-WARNINGS = {
-    "monitor-throttles",
-    "monitor-duration",
-    "monitor-not-invoked",
-    "monitor-dead-letters",
-    "query-timeouts",
-    "occ-conflicts",
-    "commit-latency",
+REGIONS = ("us-east-1", "us-west-2")
+CAUSES = {
+    "peering-lost": {f"peering-{region}" for region in REGIONS},
+    "monitoring-not-working": {"monitor-no-data", "monitor-errors"},
 }
+NOTIFYING = {*(f"cluster-down-{region}" for region in REGIONS), *CAUSES}
+FOR_ROUTE_53 = {f"cluster-health-{region}" for region in REGIONS}
+OF_THE_MONITOR = {"monitor-throttles", "monitor-duration", "failed-invocations", "dead-letters"}
+WARNINGS = OF_THE_MONITOR | {"query-timeouts", "occ-conflicts", "commit-latency"}
+ALL = NOTIFYING | FOR_ROUTE_53 | WARNINGS | {one for causes in CAUSES.values() for one in causes}
 
 
 class Watch(WatchedPair):
@@ -28,103 +30,102 @@ class Watch(WatchedPair):
 
     def __init__(self, app: cdk.App, region: str = "us-east-1", schedule: cdk.Duration | None = None, **options: Any):
         super().__init__(app, region)
-        self.topic = AlertingTopic(self.stack, "Alerts")
+        self.region = region
+        self.topic = AlertingTopic(self.stack, "Alerts", emails=["ops@example.com"])
         monitor = self.monitor(**({"schedule": schedule} if schedule else {}))
         self.health = HealthAlarms(self.stack, "Alarms", monitor=monitor, topic=self.topic, **options)
 
     def alarms(self) -> dict[str, dict[str, Any]]:
-        return {one["AlarmName"].removeprefix(PREFIX): one for one in self.properties("AWS::CloudWatch::Alarm")}
+        """Metric and composite alarms by what they are about."""
+        found = [*self.properties("AWS::CloudWatch::Alarm"), *self.properties("AWS::CloudWatch::CompositeAlarm")]
+        assert all(one["AlarmName"].endswith(f"-from-{self.region}") for one in found)
+        return {one["AlarmName"].removeprefix(PREFIX).removesuffix(f"-from-{self.region}"): one for one in found}
 
-    def page(self) -> dict[str, Any]:
-        [found] = self.properties("AWS::CloudWatch::CompositeAlarm")
-        return found
+    def notifying(self, topic: AlertingTopic) -> set[str]:
+        arn = [self.stack.resolve(topic.topic.topic_arn)]
+        alarms = self.alarms()
+        assert all(one.get("AlarmActions") == one.get("OKActions") for one in alarms.values())
+        return {what for what, one in alarms.items() if one.get("AlarmActions") == arn}
 
-    def topic_arn(self) -> Any:
-        return self.stack.resolve(self.topic.topic.topic_arn)
 
-
-def test_every_region_has_an_alarm_on_each_cluster_their_peering_and_the_monitor(app: cdk.App) -> None:
+def test_every_region_has_an_alarm_for_each_fault_and_each_warning(app: cdk.App) -> None:
     watch = Watch(app)
-    assert set(watch.alarms()) == PAGING | WARNINGS == set(watch.health.alarms)
-    assert watch.health.names == [PREFIX + "unhealthy", *(PREFIX + what for what in watch.health.alarms)]
+    assert set(watch.alarms()) == ALL == set(watch.health.alarms)
+    assert watch.health.names == [f"{PREFIX}{what}-from-us-east-1" for what in watch.health.alarms]
+    assert all(what.startswith(ALARM_KINDS) for what in ALL | {"dpu-budget"}), "or dsql-dr status would not see it"
 
 
 def test_region_without_a_cluster_has_no_alarms_on_dsqls_own_signals(app: cdk.App) -> None:
-    found = set(Watch(app, "us-east-2").alarms())
-    assert found == PAGING | {what for what in WARNINGS if what.startswith("monitor")}
+    assert set(Watch(app, "us-east-2").alarms()) == ALL - (WARNINGS - OF_THE_MONITOR)
 
 
-def test_health_is_a_plain_metric_alarm_that_takes_silence_for_the_worst(app: cdk.App) -> None:
-    alarm = Watch(app).alarms()["health-us-west-2"]
-    assert "Metrics" not in alarm, "Route 53 health checks follow no metric math"
-    assert {one["Name"]: one["Value"] for one in alarm["Dimensions"]} == {
-        "Deployment": "Orders-production",
-        "ClusterRegion": "us-west-2",
-        "ObserverRegion": "us-east-1",
-    }
-    assert (alarm["MetricName"], alarm["Statistic"], alarm["TreatMissingData"]) == (
-        "ClusterHealth",
-        "Minimum",
-        "breaching",
-    )
-    assert (alarm["Period"], alarm["DatapointsToAlarm"], alarm["EvaluationPeriods"]) == (120, 2, 2)
+def test_one_alarm_notifies_of_each_kind_of_fault_and_of_its_end(app: cdk.App) -> None:
+    watch = Watch(app)
+    assert watch.notifying(watch.topic) == NOTIFYING
+
+
+@pytest.mark.parametrize("composite", CAUSES)
+def test_composite_alarm_stands_for_all_its_causes(app: cdk.App, composite: str) -> None:
+    watch = Watch(app)
+    rule = watch.alarms()[composite]["AlarmRule"]["Fn::Join"][1]
+    named = {part["Fn::GetAtt"][0] for part in rule if isinstance(part, dict)}
+    ids = watch.template().find_resources("AWS::CloudWatch::Alarm").items()
+    names = {id: one["Properties"]["AlarmName"] for id, one in ids}
+    assert {names[id] for id in named} == {f"{PREFIX}{what}-from-us-east-1" for what in CAUSES[composite]}
+    assert {part for part in rule if isinstance(part, str)} == {'(ALARM("', '") OR ALARM("', '"))'}
+
+
+def test_without_data_a_cluster_is_unhealthy_to_route_53_and_not_seen_down_by_people(app: cdk.App) -> None:
+    alarms = Watch(app).alarms()
+    for what, missing in (("cluster-health-us-west-2", "breaching"), ("cluster-down-us-west-2", "ignore")):
+        alarm = alarms[what]
+        assert "Metrics" not in alarm, "Route 53 health checks follow no metric math"
+        assert {one["Name"]: one["Value"] for one in alarm["Dimensions"]} == {
+            "Deployment": "Orders-production",
+            "ClusterRegion": "us-west-2",
+            "ObserverRegion": "us-east-1",
+        }
+        assert (alarm["MetricName"], alarm["Statistic"], alarm["TreatMissingData"]) == (
+            "ClusterHealth",
+            "Minimum",
+            missing,
+        )
+        assert (alarm["ComparisonOperator"], alarm["Threshold"]) == ("LessThanThreshold", 1)
+        assert (alarm["Period"], alarm["DatapointsToAlarm"], alarm["EvaluationPeriods"]) == (120, 2, 2)
 
 
 def test_periods_follow_the_schedule(app: cdk.App) -> None:
     alarms = Watch(app, schedule=cdk.Duration.minutes(1)).alarms()
-    assert alarms["health-us-east-1"]["Period"] == 60
-    assert alarms["monitor-silent"]["Metrics"][1]["MetricStat"]["Period"] == 60
+    assert alarms["cluster-down-us-east-1"]["Period"] == 60
+    assert alarms["monitor-no-data"]["Metrics"][1]["MetricStat"]["Period"] == 60
     assert alarms["commit-latency"]["Period"] == 300
 
 
-def test_one_alarm_pages_for_all_and_tells_recovery(app: cdk.App) -> None:
-    watch = Watch(app)
-    page = watch.page()
-    assert page["AlarmName"] == PREFIX + "unhealthy"
-    assert page["AlarmActions"] == page["OKActions"] == [watch.topic_arn()]
-    rule = page["AlarmRule"]["Fn::Join"][1]
-    named = {part["Fn::GetAtt"][0] for part in rule if isinstance(part, dict)}
-    logical_ids = {
-        one["Properties"]["AlarmName"].removeprefix(PREFIX): id
-        for id, one in watch.template().find_resources("AWS::CloudWatch::Alarm").items()
-    }
-    assert named == {logical_ids[what] for what in PAGING}
-    assert {part for part in rule if isinstance(part, str)} == {'(ALARM("', '") OR ALARM("', '"))'}
-    assert all("AlarmActions" not in one for one in watch.alarms().values())
-
-
-def test_each_alarm_pages_for_itself_if_asked(app: cdk.App) -> None:
-    watch = Watch(app, paging="each")
-    assert watch.properties("AWS::CloudWatch::CompositeAlarm") == []
-    assert watch.health.page is None
-    for what, alarm in watch.alarms().items():
-        told = [watch.topic_arn()] if what in PAGING else None
-        assert (alarm.get("AlarmActions"), alarm.get("OKActions")) == (told, told)
-
-
 def test_warnings_go_to_a_topic_of_their_own_if_there_is_one(app: cdk.App) -> None:
-    pair = WatchedPair(app)
+    watch = Watch(app)
+    assert WARNINGS.isdisjoint(watch.notifying(watch.topic))
+    other = cdk.App()
+    pair = WatchedPair(other)
     quiet = AlertingTopic(pair.stack, "Quiet")
     HealthAlarms(pair.stack, "Alarms", monitor=pair.monitor(), warning_topic=quiet)
     told = {
-        one["AlarmName"].removeprefix(PREFIX)
+        one["AlarmName"].removeprefix(PREFIX).removesuffix("-from-us-east-1")
         for one in pair.properties("AWS::CloudWatch::Alarm")
         if one.get("AlarmActions") == [pair.stack.resolve(quiet.topic.topic_arn)]
     }
     assert told == WARNINGS
-    assert "AlarmActions" not in pair.properties("AWS::CloudWatch::CompositeAlarm")[0]
+    assert all("AlarmActions" not in one for one in pair.properties("AWS::CloudWatch::CompositeAlarm"))
 
 
 def test_alarms_come_after_the_first_probe(app: cdk.App) -> None:
     resources = Watch(app).template().to_json()["Resources"].values()
     alarms = [one for one in resources if one["Type"].startswith("AWS::CloudWatch::") and "Alarm" in one["Type"]]
-    assert len(alarms) == 13
+    assert len(alarms) == len(ALL)
     assert all("MonitorFirstProbeC2F77E52" in one["DependsOn"] for one in alarms)
 
 
 def test_every_description_says_what_happened_and_what_comes_first_and_links_the_runbook(app: cdk.App) -> None:
-    watch = Watch(app)
-    for alarm in [*watch.alarms().values(), watch.page()]:
+    for alarm in Watch(app).alarms().values():
         happened, first, verdict, runbook = alarm["AlarmDescription"].split("\n")
         assert happened.endswith("Seen from us-east-1, Aurora DSQL pair Orders-production.")
         assert first.startswith("First: ")
@@ -133,39 +134,110 @@ def test_every_description_says_what_happened_and_what_comes_first_and_links_the
         assert len(alarm["AlarmDescription"]) <= 1024
 
 
+def test_lost_peering_is_notified_with_the_command_that_repairs_it(app: cdk.App) -> None:
+    pair = MultiRegionDsqlDr(app, "Orders")
+    command = (
+        "then repair it: aws lambda invoke --region us-west-2 --function-name aurora-dsql-peering-Orders-production "
+        '--cli-binary-format raw-in-base64-out --payload \'{"action":"repair"}\' --cli-read-timeout 330 response.json'
+    )
+    for stack in pair.stacks[2:]:
+        found = assertions.Template.from_stack(stack).find_resources("AWS::CloudWatch::CompositeAlarm").values()
+        texts = {one["Properties"]["AlarmName"]: one["Properties"]["AlarmDescription"] for one in found}
+        assert command in texts[f"{PREFIX}peering-lost-from-{stack.region}"]
+    foreign = Watch(cdk.App()).alarms()["peering-lost"]["AlarmDescription"]
+    assert "aws dsql update-cluster --multi-region-properties" in foreign
+    assert "peering-Orders" not in foreign, "a pair of somebody else has no such function"
+
+
+LEFT_OUT = {
+    "cluster_down": {f"cluster-down-{region}" for region in REGIONS},
+    "cluster_health": FOR_ROUTE_53,
+    "peering": CAUSES["peering-lost"] | {"peering-lost"},
+}
+
+
 @pytest.mark.parametrize("name", [one.name for one in fields(AlarmSettings) if one.name != "dpu_budget"])
 def test_none_leaves_an_alarm_out(app: cdk.App, name: str) -> None:
-    watch = Watch(app, settings=replace(AlarmSettings(), **{name: None}))
-    gone = (PAGING | WARNINGS) - set(watch.alarms())
-    assert len(gone) == (2 if name == "cluster_health" else 1)
-    assert name.split("_")[0] in str(gone) or name in ("cluster_health", "failed_invocations", "dead_letters")
+    watch = Watch(app, settings=AlarmSettings(**{name: None}))
+    assert ALL - set(watch.alarms()) == LEFT_OUT.get(name, {name.replace("_", "-")})
 
 
-def test_nothing_to_page_makes_no_page(app: cdk.App) -> None:
-    nothing = AlarmSettings(cluster_health=None, peering=None, monitor_silent=None, monitor_errors=None)
-    watch = Watch(app, settings=nothing)
-    assert watch.health.page is None
+def test_composite_without_causes_is_not_made(app: cdk.App) -> None:
+    watch = Watch(app, settings=AlarmSettings(peering=None, monitor_no_data=None, monitor_errors=None))
     assert watch.properties("AWS::CloudWatch::CompositeAlarm") == []
 
 
 def test_thresholds_periods_and_m_of_n_can_be_chosen(app: cdk.App) -> None:
-    day = AlarmSetting(threshold=50_000, period=cdk.Duration.hours(1), evaluation_periods=3, datapoints_to_alarm=1)
-    alarm = Watch(app, settings=AlarmSettings(dpu_budget=day)).alarms()["dpu-budget"]
-    assert (alarm["MetricName"], alarm["Statistic"], alarm["Threshold"]) == ("TotalDPU", "Sum", 50_000)
-    assert (alarm["Period"], alarm["EvaluationPeriods"], alarm["DatapointsToAlarm"]) == (3600, 3, 1)
+    budget = AlarmSetting(threshold=50_000, evaluation_periods=3)
+    alarm = Watch(app, settings=AlarmSettings(dpu_budget=budget)).alarms()["dpu-budget"]
+    queries = [one["MetricStat"] for one in alarm["Metrics"] if "MetricStat" in one]
+    assert {one["Metric"]["Dimensions"][0]["Name"] for one in queries} == {"ClusterId", "ResourceId"}
+    assert {(one["Metric"]["MetricName"], one["Stat"], one["Period"]) for one in queries} == {("TotalDPU", "Sum", 3600)}
+    assert (alarm["Threshold"], alarm["EvaluationPeriods"], alarm["DatapointsToAlarm"]) == (50_000, 3, 1)
 
 
-def test_more_datapoints_than_periods_are_refused() -> None:
-    with pytest.raises(ValueError, match="cannot ask for 3 of 2 datapoints"):
-        AlarmSetting(threshold=1, datapoints_to_alarm=3)
+def test_periods_that_reach_back_too_far_are_refused(app: cdk.App) -> None:
+    settings = AlarmSettings(cluster_down=AlarmSetting(evaluation_periods=50, datapoints_to_alarm=50))
+    with pytest.raises(ValueError, match="cluster_down looks at 50 periods of 30 minutes"):
+        Watch(app, schedule=cdk.Duration.minutes(30), settings=settings)
 
 
-def test_other_paging_is_refused(app: cdk.App) -> None:
-    with pytest.raises(ValueError, match="paging is 'all': 'composite' or 'each' is needed"):
-        Watch(app, paging="all")
+# the user's own alarms
 
 
-def test_every_text_fits_cloudwatch_with_the_longest_names(app: cdk.App) -> None:
+def own_alarm(stack: cdk.Stack, **options: Any) -> cloudwatch.Alarm:
+    metric = cloudwatch.Metric(namespace="Orders", metric_name="Failed")
+    return cloudwatch.Alarm(stack, "Own", metric=metric, threshold=1, evaluation_periods=1, **options)
+
+
+def test_own_alarms_notify_as_the_pairs_do_and_have_a_row_on_the_dashboard(app: cdk.App) -> None:
+    pair = MultiRegionDsqlDr(app, "Orders", warning_emails=["dev@example.com"])
+    service = cdk.Stack(app, "Service", env=cdk.Environment(region="us-west-2"))
+    alarm = own_alarm(service, alarm_name="orders-failed")
+    pair.add_alarms([alarm])
+    pair.add_alarms([own_alarm(pair.stacks[2], alarm_name="orders-slow")], warnings=True)
+    [found] = assertions.Template.from_stack(service).find_resources("AWS::CloudWatch::Alarm").values()
+    assert found["Properties"]["AlarmActions"] == found["Properties"]["OKActions"]
+    assert "AlertsTopic" in str(found["Properties"]["AlarmActions"])
+    monitoring = assertions.Template.from_stack(pair.stacks[2])
+    [slow] = monitoring.find_resources("AWS::CloudWatch::Alarm", {"Properties": {"AlarmName": "orders-slow"}}).values()
+    assert "WarningsTopic" in str(slow["Properties"]["AlarmActions"])
+    [dashboard] = monitoring.find_resources("AWS::CloudWatch::Dashboard").values()
+    assert "cloudwatch:us-west-2:" in str(dashboard["Properties"]["DashboardBody"]).partition(":alarm:orders-failed")[0]
+    assert ":alarm:orders-slow" in str(dashboard["Properties"]["DashboardBody"])
+
+
+@pytest.mark.parametrize(
+    ("region", "name", "warnings", "sentence"),
+    [
+        ("us-west-2", None, False, "has no name of its own, and so no other stack's dashboard can show it"),
+        ("us-east-2", "x", False, "is in 'us-east-2': topics are in us-east-1, us-west-2"),
+        ("us-west-2", "x", True, "has no topic to notify: give warning_emails first"),
+    ],
+)
+def test_own_alarm_that_cannot_notify_is_refused(
+    app: cdk.App, region: str, name: str | None, warnings: bool, sentence: str
+) -> None:
+    pair = MultiRegionDsqlDr(app, "Orders")
+    service = cdk.Stack(app, "Service", env=cdk.Environment(region=region))
+    with pytest.raises(ValueError, match=sentence):
+        pair.add_alarms([own_alarm(service, alarm_name=name)], warnings=warnings)
+
+
+def test_own_alarm_in_another_stage_is_refused(app: cdk.App) -> None:
+    pair = MultiRegionDsqlDr(cdk.Stage(app, "Prod"), "Orders")
+    service = cdk.Stack(app, "Service", env=cdk.Environment(region="us-west-2"))
+    with pytest.raises(ValueError, match="of its own Region and its own Stage only"):
+        pair.add_alarms([own_alarm(service, alarm_name="x")])
+
+
+def test_own_alarms_of_a_pair_without_monitoring_are_refused(app: cdk.App) -> None:
+    pair = MultiRegionDsqlDr(app, "Orders", monitoring=False)
+    with pytest.raises(ValueError, match="'Orders' has monitoring off, and so no topic"):
+        pair.add_alarms([])
+
+
+def test_names_are_unique_in_all_regions_and_the_fault_fits_a_notifications_subject(app: cdk.App) -> None:
     """https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html"""
     pair = MultiRegionDsqlDr(
         app,
@@ -176,10 +248,16 @@ def test_every_text_fits_cloudwatch_with_the_longest_names(app: cdk.App) -> None
         witness_region="ap-northeast-3",
         witness_observer=True,
     )
+    names = []
     for stack in pair.stacks[2:]:
         template = assertions.Template.from_stack(stack).to_json()
         for one in template["Resources"].values():
             if one["Type"] in ("AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm"):
-                assert len(one["Properties"]["AlarmName"]) <= 255
+                name = one["Properties"]["AlarmName"]
+                names.append(name)
+                assert len(name) <= 255
                 assert len(one["Properties"]["AlarmDescription"]) <= 1024
-                assert len(f'ALARM: "{one["Properties"]["AlarmName"]}"') <= 100, "SNS cuts a subject there"
+                fault, _, region = name.partition("-from-")
+                assert region == stack.region
+                assert len(f'ALARM: "{fault}"') <= 100, "SNS takes no longer subject"
+    assert len(names) == len(set(names)) > 40

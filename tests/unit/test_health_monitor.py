@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -202,22 +205,22 @@ def test_subnets_without_a_way_out_are_refused(pair: WatchedPair) -> None:
         pair.monitor(vpc=vpc, vpc_subnets=ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_ISOLATED))
 
 
+def monitor_asset(app: cdk.App, pair: WatchedPair) -> Path:
+    pair.monitor()
+    [asset] = [one for one in Path(app.synth().directory).glob("asset.*") if (one / "runtime").exists()]
+    return asset
+
+
 def test_package_is_small_and_holds_the_runtime_and_nothing_else(
     app: cdk.App, pair: WatchedPair, tmp_path: Path
 ) -> None:
-    pair.monitor()
-    [asset] = [
-        one for one in Path(app.synth().directory).glob("asset.*") if one.is_dir() and (one / "health_monitor").exists()
-    ]
+    asset = monitor_asset(app, pair)
     files = [one for one in asset.rglob("*") if one.is_file()]
-    assert {one.name for one in files} == {
+    modules = ("__init__", "handler", "knock", "metric_names", "retries", "sighting", "watch")
+    assert {str(one.relative_to(asset / "runtime")) for one in files} == {
         "__init__.py",
-        "handler.py",
-        "knock.py",
-        "metric_names.py",
-        "retries.py",
-        "sighting.py",
-        "watch.py",
+        "aws_errors.py",
+        *(f"health_monitor/{one}.py" for one in modules),
     }
     with zipfile.ZipFile(tmp_path / "package.zip", "w") as package:
         for one in files:
@@ -227,3 +230,20 @@ def test_package_is_small_and_holds_the_runtime_and_nothing_else(
 
 def _arn(logical_id: str) -> dict[str, Any]:
     return {"Fn::GetAtt": [logical_id, "Arn"]}
+
+
+def test_handler_loads_as_lambda_loads_it(app: cdk.App, pair: WatchedPair) -> None:
+    asset = monitor_asset(app, pair)
+    module, _, name = function(pair)["Handler"].rpartition(".")
+    code = f"import importlib; print(importlib.import_module({module!r}).{name}({{'RequestType': 'Delete'}}, None))"
+    environment = {
+        **os.environ,
+        "AWS_REGION": "us-east-1",
+        "DEPLOYMENT": "Orders-production",
+        "CLUSTERS": "[]",
+        "BUDGET_SECONDS": "20",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=asset, env=environment, check=False, capture_output=True, text=True
+    )
+    assert (done.stdout.strip(), done.stderr) == ("{}", "")

@@ -4,20 +4,18 @@ import inspect
 import os
 import re
 import shutil
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import aws_cdk as cdk
 import pytest
-from aws_cdk import assertions
-from aws_cdk import aws_iam as iam
+from aws_cdk import assertions, cx_api
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dsql_dr_constructs import MultiRegionDsqlDr, RegionSet, runtime_function
+from dsql_dr_constructs import MultiRegionDsqlDr, runtime_function
 from tests.unit.replacements import CHANGES, table
 
 
@@ -139,10 +137,13 @@ def test_logical_ids_are_a_promise(app: cdk.App) -> None:
 def test_both_stacks_tell_what_a_person_looks_up(app: cdk.App) -> None:
     for stack in MultiRegionDsqlDr(app, "AuroraDsqlDR").stacks[:2]:
         outputs = assertions.Template.from_stack(stack).find_outputs("*")
+        endpoint = outputs.pop("ClusterEndpoint")["Value"]["Fn::Join"][1]
+        assert endpoint == [{"Fn::GetAtt": ["ClusterEB0386A7", "Identifier"]}, f".dsql.{stack.region}.on.aws"], (
+            "composed, since no document says that the attribute has a value before the peering"
+        )
         assert {name: output["Value"]["Fn::GetAtt"][1] for name, output in outputs.items()} == {
             "ClusterIdentifier": "Identifier",
             "ClusterArn": "ResourceArn",
-            "ClusterEndpoint": "Endpoint",
         }
 
 
@@ -197,16 +198,12 @@ def test_destroy_turns_the_protection_off(app: cdk.App) -> None:
     assert peering["Properties"]["RemovalPolicy"] == "destroy"
 
 
-def test_regions_of_a_later_set_can_be_given(app: cdk.App) -> None:
-    pair = MultiRegionDsqlDr(
-        app,
-        "AuroraDsqlDR",
-        primary_region="sa-east-1",
-        secondary_region="sa-west-1",
-        witness_region="us-east-1",
-        region_set=RegionSet("Americas", ("sa-east-1", "sa-west-1", "us-east-1")),
-    )
-    assert pair.primary.cluster_region == "sa-east-1"
+def test_region_that_aws_added_after_the_release_is_a_warning_that_the_cli_prints(tmp_path: Path) -> None:
+    app = cdk.App(outdir=str(tmp_path))
+    MultiRegionDsqlDr(app, "AuroraDsqlDR", witness_region="sa-east-1", monitoring=False)
+    messages = [one for stack in app.synth().stacks for one in stack.messages]
+    [warning] = [str(one.entry.data) for one in messages if one.level == cx_api.SynthesisMessageLevel.WARNING]
+    assert re.search(r"witness_region is 'sa-east-1'.*\[ack: dsql-dr-constructs:unknownRegion\]", warning)
 
 
 def test_account_is_the_deployers_unless_something_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -272,8 +269,9 @@ def test_one_name_in_two_accounts_is_fine(app: cdk.App) -> None:
     [
         ({"secondary_region": "us-east-1"}, "a pair needs two different Regions"),
         ({"witness_region": "us-west-2"}, "the witness must outlive the loss of either cluster"),
-        ({"secondary_region": "eu-west-1"}, "are not of one multi-Region set"),
-        ({"primary_region": "us-east-9"}, "offers no multi-Region clusters there"),
+        ({"secondary_region": "eu-west-1"}, "Aurora DSQL peers on one continent only"),
+        ({"witness_region": "us-west-1"}, "AWS offers no Aurora DSQL"),
+        ({"primary_region": "us-nowhere-9"}, "is no AWS Region"),
         ({"primary_region": cdk.Aws.REGION}, "the stacks need their Regions at synth"),
         ({"deployment_name": "Orders/EU"}, "give deployment_name='Orders-EU'"),
         ({"environment_name": "x" * 60}, "at most 44 fit a function name"),
@@ -287,71 +285,6 @@ def test_one_name_in_two_accounts_is_fine(app: cdk.App) -> None:
 def test_bad_input_is_refused_at_synth_with_what_to_do(app: cdk.App, options: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ValueError, match=re.escape(sentence)):
         MultiRegionDsqlDr(app, "Orders", **options)
-
-
-# who may connect
-
-
-def consumer(app: cdk.App, region: str = "us-west-2") -> tuple[cdk.Stack, iam.Role]:
-    stack = cdk.Stack(app, "Consumer", env=cdk.Environment(account="111111111111", region=region))
-    return stack, iam.Role(stack, "Reader", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
-
-
-def statements(stack: cdk.Stack) -> Sequence[dict[str, Any]]:
-    [policy] = [one for one in resources(stack).values() if one["Type"] == "AWS::IAM::Policy"]
-    found: Sequence[dict[str, Any]] = policy["Properties"]["PolicyDocument"]["Statement"]
-    return found
-
-
-def test_grant_connect_names_both_clusters_as_the_registry_has_them(app: cdk.App) -> None:
-    pair = MultiRegionDsqlDr(app, "Orders")
-    stack, role = consumer(app)
-    assert len(pair.grant_connect(role)) == 2
-    parameters = assertions.Template.from_stack(stack).to_json()["Parameters"]
-    granted = [statement for statement in statements(stack) if statement["Action"] == "dsql:DbConnect"]
-    named = [arn["Ref"] for statement in granted for arn in _as_list(statement["Resource"])]
-    assert [parameters[name]["Default"] for name in named] == [
-        "/dsql-dr/Orders-production/us-east-1/arn",
-        "/dsql-dr/Orders-production/us-west-2/arn",
-    ]
-    assert stack.dependencies == [pair.stacks[1]]
-
-
-def test_grants_to_two_roles_of_a_stack_share_its_parameters(app: cdk.App) -> None:
-    pair = MultiRegionDsqlDr(app, "Orders")
-    stack, role = consumer(app)
-    pair.grant_connect(role)
-    before = assertions.Template.from_stack(stack).to_json()["Parameters"]
-    assert len([name for name in before if "dsqldr" in name]) == 2
-    other_app = cdk.App()
-    pair = MultiRegionDsqlDr(other_app, "Orders")
-    stack, role = consumer(other_app)
-    pair.grant_connect(role)
-    pair.grant_connect(iam.Role(stack, "Writer", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com")))
-    assert assertions.Template.from_stack(stack).to_json()["Parameters"] == before
-
-
-def test_grant_in_the_pairs_own_stack_is_refused(app: cdk.App) -> None:
-    pair = MultiRegionDsqlDr(app, "Orders")
-    role = iam.Role(pair.stacks[0], "Reader", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
-    with pytest.raises(ValueError, match="is deployed before the registry is written: create it in a stack of its own"):
-        pair.grant_connect(role)
-
-
-def test_grant_where_no_registry_is_is_refused(app: cdk.App) -> None:
-    pair = MultiRegionDsqlDr(app, "Orders")
-    with pytest.raises(ValueError, match=r"'us-east-2', where the pair has no registry: create it in 'us-east-1' or"):
-        pair.grant_connect(consumer(app, "us-east-2")[1])
-
-
-def test_grant_to_something_without_a_stack_is_refused(app: cdk.App) -> None:
-    pair = MultiRegionDsqlDr(app, "Orders")
-    with pytest.raises(TypeError, match="give a role, function or other construct in a stack"):
-        pair.grant_connect(iam.ServicePrincipal("lambda.amazonaws.com"))
-
-
-def _as_list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
 
 
 NAMES = st.text("aZ9-_", min_size=1, max_size=14) | st.sampled_from(["Orders", "prod", "x" * 60, "a/b", "ä", "a b", ""])
@@ -388,7 +321,7 @@ def test_every_parameter_is_in_that_table() -> None:
     signature = inspect.signature(MultiRegionDsqlDr.__init__)
     of_the_pair = {name for name, one in signature.parameters.items() if one.kind is one.KEYWORD_ONLY}
     told = {name.strip("`") for name in CHANGES}
-    assert of_the_pair - told == {"region_set", "account"}, "the one allows Regions, the other names the account"
+    assert of_the_pair - told == {"account"}
 
 
 def test_same_app_synthesized_twice_is_the_same_to_the_letter(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_public_name_can_be_imported_and_no_other() -> None:
     for name in dsql_dr_constructs.__all__:
-        assert getattr(dsql_dr_constructs, name).__doc__ or name == "REGION_SETS"
+        assert getattr(dsql_dr_constructs, name).__doc__
     with pytest.raises(AttributeError, match="has no attribute 'RegionalClusters'"):
         _ = dsql_dr_constructs.RegionalClusters
 

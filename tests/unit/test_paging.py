@@ -1,9 +1,10 @@
-"""Who is woken when: synthesized alarms, replayed by CloudWatch's documented rules."""
+"""Who is notified of what and when: synthesized alarms, replayed by CloudWatch's documented rules."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -34,63 +35,185 @@ def alarms(minutes: int = 2) -> dict[str, AlarmSet]:
 @pytest.mark.parametrize("extra", [2, 3, 5])
 @pytest.mark.parametrize(("minutes", "limit"), [(2, 360), (1, 240)])
 @pytest.mark.parametrize("fault", FAULTS)
-def test_page_comes_in_time_however_long_cloudwatchs_evaluation_range_is(
+def test_notification_comes_in_time_however_long_cloudwatchs_evaluation_range_is(
     fault: str, minutes: int, limit: float, extra: int
 ) -> None:
-    allowed = limit + (60 * minutes if fault == "the monitor is dead" else 0)
+    allowed = limit + (60 * minutes if fault == "the monitor does not run" else 0)
     assert 0 < page_time(alarms(minutes)[WEST], FAULTS[fault], extra=extra) <= allowed
 
 
-def test_readme_tells_these_times_and_shows_the_page() -> None:
+def test_readme_has_these_times_and_the_notification() -> None:
     assert table() in README.read_text()
     assert page() in README.read_text()
 
 
-FAULTS_BY_VERDICT: dict[str, Callable[[], Run]] = {
-    "the local cluster failed": lambda: see({WEST: ControlPlane("FAILED")}),
-    "the peer failed": lambda: see({EAST: ControlPlane("FAILED")}),
-    "the peer is deleted": lambda: see({EAST: ControlPlane("NOT_FOUND")}),
-    "the peer's key is gone": lambda: see(
-        {EAST: ControlPlane("ACTIVE", "KMS_KEY_INACCESSIBLE", GOOD.peers, "us-east-2")}
+DOWN, LOST, NOT_WORKING = "cluster-down-us-east-1", "peering-lost", "monitoring-not-working"
+FAILED = ControlPlane("FAILED", "ENABLED", GOOD.peers, "us-east-2")
+FAULTS_BY_KIND: dict[str, tuple[Callable[[], Run], list[str]]] = {
+    "a cluster failed": (lambda: see({EAST: FAILED}), [DOWN]),
+    "a cluster is deleted": (lambda: see({EAST: ControlPlane("NOT_FOUND")}), [DOWN]),
+    "a cluster's key is gone": (
+        lambda: see({EAST: ControlPlane("ACTIVE", "KMS_KEY_INACCESSIBLE", GOOD.peers, "us-east-2")}),
+        [DOWN],
     ),
-    "the peer's status is new to us": lambda: see({EAST: ControlPlane("PARTYING", "ENABLED", GOOD.peers, "us-east-2")}),
-    "the peer's endpoint refuses": lambda: see(knocks={EAST: Knock(problem="connection refused")}, seconds=BUDGET),
-    "the peer's API is silent": lambda: see({EAST: ControlPlane(None, problem="no answer")}, seconds=BUDGET),
-    "both failed": lambda: see({EAST: ControlPlane("FAILED"), WEST: ControlPlane("FAILED")}),
-    "unpeered": lambda: see({EAST: ControlPlane("ACTIVE", "ENABLED", frozenset(), "us-east-2")}),
-    "both unpeered": lambda: see(dict.fromkeys(REGIONS, ControlPlane("ACTIVE", "ENABLED", frozenset(), "us-east-2"))),
-    "another witness": lambda: see({EAST: ControlPlane("ACTIVE", "ENABLED", GOOD.peers, "us-west-1")}),
+    "a cluster's status is new to us": (
+        lambda: see({EAST: ControlPlane("PARTYING", "ENABLED", GOOD.peers, "us-east-2")}),
+        [DOWN],
+    ),
+    "an endpoint refuses": (lambda: see(knocks={EAST: Knock(problem="connection refused")}, seconds=BUDGET), [DOWN]),
+    "an API does not answer": (lambda: see({EAST: ControlPlane(None, problem="no answer")}, seconds=BUDGET), [DOWN]),
+    "both failed": (
+        lambda: see({EAST: FAILED, WEST: FAILED}),
+        [DOWN, "cluster-down-us-west-2"],
+    ),
+    "a cluster forgot its peer": (
+        lambda: see({EAST: ControlPlane("ACTIVE", "ENABLED", frozenset(), "us-east-2")}),
+        [LOST],
+    ),
+    "both forgot": (
+        lambda: see(dict.fromkeys(REGIONS, ControlPlane("ACTIVE", "ENABLED", frozenset(), "us-east-2"))),
+        [LOST],
+    ),
+    "another witness": (lambda: see({EAST: ControlPlane("ACTIVE", "ENABLED", GOOD.peers, "us-west-1")}), [LOST]),
 }
 
 
 @pytest.mark.parametrize("phase", [0.5, 31.0])
-@pytest.mark.parametrize("fault", FAULTS_BY_VERDICT)
-def test_each_fault_makes_one_page_in_each_region_and_one_recovery(fault: str, phase: float) -> None:
+@pytest.mark.parametrize("fault", FAULTS_BY_KIND)
+def test_each_fault_notifies_once_from_each_region_and_once_when_it_is_over(fault: str, phase: float) -> None:
+    run, kinds = FAULTS_BY_KIND[fault]
+
     def world(at: float) -> Run:
-        return FAULTS_BY_VERDICT[fault]() if 600 < at < 3000 else see()
+        return run() if 600 < at < 3000 else see()
 
     for region in REGIONS:
         notified = Replay(alarms()[region], world, phase=phase).until(6000).notified
-        assert [state for _, state in notified] == ["ALARM", "OK"]
-        assert 600 < notified[0][0] < 3000 < notified[1][0] < 3000 + 360
+        assert [(kind, state) for _, kind, state in notified] == [
+            (kind, state) for state in ("ALARM", "OK") for kind in kinds
+        ]
+        assert all(
+            (600 if state == "ALARM" else 3000) < at < (960 if state == "ALARM" else 3360) for at, _, state in notified
+        )
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something that lasts, as the monitors see it; a dead Region is what the other one sees of it."""
+
+    planes: Mapping[str, ControlPlane] = field(default_factory=dict)
+    knocks: Mapping[str, Knock] = field(default_factory=dict)
+    stopped: frozenset[str] = frozenset()
+    """Regions whose monitor does not run."""
+    failing: frozenset[str] = frozenset()
+    """Regions whose monitor fails."""
+    dead: frozenset[str] = frozenset()
+    """Regions that are dead: nobody there can be asked or notified."""
+
+
+def _dead(region: str) -> Fault:
+    return Fault({region: ControlPlane(None, problem="x")}, {region: Knock(problem="x")}, dead=frozenset({region}))
+
+
+FORGOT = ControlPlane("ACTIVE", "ENABLED", frozenset(), "us-east-2")
+PAIRED: dict[str, Fault] = {
+    "east is down": Fault(knocks={EAST: Knock(problem="connection refused")}),
+    "west is down": Fault(knocks={WEST: Knock(problem="connection refused")}),
+    "region east is dead": _dead(EAST),
+    "region west is dead": _dead(WEST),
+    "both forgot their peer": Fault(dict.fromkeys(REGIONS, FORGOT)),
+    "east forgot its peer": Fault({EAST: FORGOT}),
+    "west has another witness": Fault({WEST: ControlPlane("ACTIVE", "ENABLED", GOOD.peers, "us-west-1")}),
+    "monitor east is stopped": Fault(stopped=frozenset({EAST})),
+    "monitor west is stopped": Fault(stopped=frozenset({WEST})),
+    "monitor east fails": Fault(failing=frozenset({EAST})),
+    "monitor west fails": Fault(failing=frozenset({WEST})),
+}
+
+
+def _run(faults: Sequence[Fault], observer: str) -> Run | None:
+    if any(observer in one.stopped for one in faults):
+        return None
+    if any(observer in one.failing for one in faults):
+        return Run(failed=True)
+    planes: dict[str, ControlPlane] = {}
+    for one in sorted(faults, key=lambda one: bool(one.dead)):  # of a Region that is dead nothing else is seen
+        planes |= one.planes
+    knocks = {region: knock for one in faults for region, knock in one.knocks.items()}
+    return see(planes, knocks, seconds=BUDGET if knocks else 1.0)
+
+
+def _expected(world: Callable[[float], Run | None], schedule: float, end: float) -> list[tuple[float, str, str]]:
+    """What should be notified: of each kind the begin and the end, as they can be seen; unseen, nothing changes."""
+    causes = {(kind, one): False for kind in ("cluster-down", "peering") for one in REGIONS}
+    told, before = [], {f"cluster-down-{EAST}": False, f"cluster-down-{WEST}": False, LOST: False, NOT_WORKING: False}
+    for at in range(0, int(end), int(schedule)):
+        run = world(at)
+        for one in run.seen if run else ():
+            causes["cluster-down", one.region] = not one.healthy
+            if one.peered is not None:
+                causes["peering", one.region] = not (one.peered and one.witnessed)
+        now = {
+            **{f"cluster-down-{one}": causes["cluster-down", one] for one in REGIONS},
+            LOST: any(causes["peering", one] for one in REGIONS),
+            NOT_WORKING: run is None or run.failed,
+        }
+        told += [(float(at), kind, "ALARM" if now[kind] else "OK") for kind in now if now[kind] != before[kind]]
+        before = now
+    return told
+
+
+@pytest.mark.parametrize("minutes", [2, 1])
+@pytest.mark.parametrize("first", PAIRED)
+def test_second_fault_is_notified_while_the_first_lasts_whichever_ends_first(first: str, minutes: int) -> None:
+    limit, seen = (360, 240)[2 - minutes], set()
+    for second in PAIRED.keys() - {first}:
+        for first_ends, second_ends in ((4200, 6000), (6000, 4200)):
+            for observer in set(REGIONS) - PAIRED[first].dead - PAIRED[second].dead:
+
+                @cache
+                def world(at: float) -> Run | None:
+                    active = [
+                        PAIRED[name]
+                        for name, begin, end in ((first, 600, first_ends), (second, 2400, second_ends))  # noqa: B023
+                        if begin <= at < end
+                    ]
+                    return _run(active, observer)  # noqa: B023
+
+                wanted = _expected(world, 60.0 * minutes, 7800)
+                notified = Replay(alarms(minutes)[observer], world, phase=31.0).until(7800).notified
+                case = f"{first}, then {second}, {'first' if first_ends < second_ends else 'second'} ends first"
+                seen |= {kind for _, kind, _ in wanted}
+                assert [one[1:] for one in sorted(notified, key=_by_kind)] == [
+                    one[1:] for one in sorted(wanted, key=_by_kind)
+                ], f"{case}, from {observer}"
+                for (at, kind, state), (began, *_) in zip(
+                    sorted(notified, key=_by_kind), sorted(wanted, key=_by_kind), strict=True
+                ):
+                    late = limit + (60 * minutes if kind == NOT_WORKING else 0)
+                    assert 0 <= at - began <= late, f"{case}: {kind} {state} from {observer}"
+    assert {"peering-lost", "monitoring-not-working"} < seen, "the first was seen, and so were others"
+
+
+def _by_kind(one: tuple[float, str, str]) -> tuple[str, float]:
+    return one[1], one[0]
 
 
 @pytest.mark.parametrize("phase", [0.5, 31.0])
-def test_lost_region_makes_one_page_in_the_surviving_one_and_one_recovery(phase: float) -> None:
+def test_dead_region_is_notified_once_by_the_surviving_one(phase: float) -> None:
     gone = see({EAST: ControlPlane(None, problem="x")}, {EAST: Knock(problem="x")}, seconds=BUDGET)
     survivor = Replay(alarms()[WEST], lambda at: gone if 600 < at < 6000 else see(), phase=phase).until(9000)
-    assert [state for _, state in survivor.notified] == ["ALARM", "OK"]
+    assert [one[1:] for one in survivor.notified] == [(DOWN, "ALARM"), (DOWN, "OK")]
 
 
 @pytest.mark.parametrize("phase", [0.5, 31.0])
 @pytest.mark.parametrize("dead", [None, Run(failed=True)], ids=["dead", "failing"])
-def test_monitor_that_is_dead_or_fails_makes_one_page_and_one_recovery(dead: Run | None, phase: float) -> None:
+def test_monitor_that_does_not_work_is_no_cluster_that_is_down(dead: Run | None, phase: float) -> None:
     notified = Replay(alarms()[WEST], lambda at: dead if 600 < at < 6000 else see(), phase=phase).until(9000).notified
-    assert [state for _, state in notified] == ["ALARM", "OK"]
+    assert [one[1:] for one in notified] == [(NOT_WORKING, "ALARM"), (NOT_WORKING, "OK")]
 
 
 ONE_BAD_RUN: dict[str, Run | None] = {
-    "sees the peer down": see({EAST: ControlPlane("FAILED")}),
+    "sees the peer down": see({EAST: FAILED}),
     "sees nothing in time": see(
         dict.fromkeys(REGIONS, ControlPlane(None, problem="x")),
         dict.fromkeys(REGIONS, Knock(problem="x")),
@@ -103,7 +226,7 @@ ONE_BAD_RUN: dict[str, Run | None] = {
 
 @pytest.mark.parametrize("minutes", [2, 1])
 @pytest.mark.parametrize("bad", ONE_BAD_RUN)
-def test_single_bad_run_pages_nobody(bad: str, minutes: int) -> None:
+def test_single_bad_run_notifies_nobody(bad: str, minutes: int) -> None:
     schedule = 60.0 * minutes
     for slow in (0.3, BUDGET):  # the runs beside it may be slow
 
@@ -116,21 +239,23 @@ def test_single_bad_run_pages_nobody(bad: str, minutes: int) -> None:
 
 
 @pytest.mark.parametrize("minutes", [2, 1])
-def test_first_deployment_pages_nobody(minutes: int) -> None:
+def test_first_deployment_notifies_of_no_fault(minutes: int) -> None:
     for phase in range(0, 60, 3):
         replay = Replay(alarms(minutes)[WEST], lambda at: see(), phase=phase + 0.5, created_at=100.0).until(MINUTES_30)
-        assert [state for _, state in replay.notified] == ["OK"], "CloudWatch tells a new alarm's first state, once"
+        first = [(kind, state) for _, kind, state in replay.notified]
+        kinds = {f"cluster-down-{one}" for one in REGIONS} | {LOST, NOT_WORKING}
+        assert sorted(first) == sorted((kind, "OK") for kind in kinds), "a new alarm's first state is notified, once"
         assert set(replay.states.values()) == {"OK"}
 
 
 def test_without_the_first_probe_it_would() -> None:
-    """Why the probe is there: a new alarm that takes silence for the worst goes off at its first evaluation."""
+    """Why the probe is there: a new alarm that takes no data for the worst goes off at its first evaluation."""
     silent = Replay(alarms()[WEST], lambda at: None if at < 100 else see(), phase=0.5, created_at=100.0).until(300)
-    assert silent.notified[0][1] == "ALARM"
+    assert (NOT_WORKING, "ALARM") in [one[1:] for one in silent.notified]
 
 
 @pytest.mark.parametrize("region", REGIONS)
-def test_a_month_of_single_failures_and_idle_nights_pages_nobody(region: str) -> None:
+def test_a_month_of_single_failures_and_idle_nights_notifies_nobody(region: str) -> None:
     """1 % of all single calls fail; every retry is another call. Clusters go idle at night."""
     draw = random.Random(region)  # noqa: S311 - no secret
     retried = [0]

@@ -77,6 +77,50 @@ def test_key_policy_and_tags_reach_the_cluster(stack: cdk.Stack) -> None:
     assert (written["Effect"], written["Condition"]) == ("Deny", {"StringNotEquals": {"aws:SourceVpc": "vpc-1"}})
 
 
+DSQL = {"Service": "dsql.amazonaws.com"}
+
+
+def test_key_of_the_users_admits_aurora_dsql(stack: cdk.Stack) -> None:
+    """https://docs.aws.amazon.com/aurora-dsql/latest/userguide/data-encryption.html"""
+    RegionalCluster(stack, "Cluster", encryption_key=kms.Key(stack, "Key"))
+    [key] = assertions.Template.from_stack(stack).find_resources("AWS::KMS::Key").values()
+    _, use, describe = key["Properties"]["KeyPolicy"]["Statement"]
+    assert (use["Principal"], describe["Principal"], describe["Action"]) == (DSQL, DSQL, "kms:DescribeKey")
+    assert sorted(use["Action"]) == [
+        "kms:Decrypt",
+        "kms:Encrypt",
+        "kms:GenerateDataKey",
+        "kms:ReEncryptFrom",
+        "kms:ReEncryptTo",
+    ]
+    assert use["Condition"] == describe["Condition"]
+    assert use["Condition"]["StringEquals"] == {"aws:SourceAccount": "111111111111"}
+    arn = use["Condition"]["ArnLike"]["aws:SourceArn"]["Fn::Join"][1]
+    assert arn[-1] == ":dsql:us-east-1:111111111111:cluster/*"
+
+
+@pytest.mark.parametrize("kind", ["key", "alias"])
+def test_imported_key_comes_with_the_statements_that_it_needs(stack: cdk.Stack, kind: str) -> None:
+    arn = "arn:aws:kms:us-east-1:111111111111:key/1234"
+    key = (
+        kms.Key.from_key_arn(stack, "Key", arn) if kind == "key" else kms.Alias.from_alias_name(stack, "Key", "alias/x")
+    )
+    RegionalCluster(stack, "Cluster", encryption_key=key)
+    [told] = assertions.Annotations.from_stack(stack).find_warning("*", assertions.Match.any_value())
+    text = str(told.entry.data)
+    assert f"'{key.node.path}' is imported" in text
+    assert text.count('"Principal": {"Service": "dsql.amazonaws.com"}') == 2
+    assert '"kms:DescribeKey"' in text
+
+
+def test_key_that_aws_manages_is_refused(stack: cdk.Stack) -> None:
+    managed = kms.Alias.from_alias_name(stack, "Key", "alias/aws/dsql")
+    with pytest.raises(
+        ValueError, match=r"'Here/Key' is alias/aws/dsql, which AWS manages .* cannot encrypt a cluster"
+    ):
+        RegionalCluster(stack, "Cluster", encryption_key=managed)
+
+
 def test_destroy_with_protection_on_is_refused(stack: cdk.Stack) -> None:
     with pytest.raises(ValueError, match=r"'Cluster' has removal_policy DESTROY.*leave deletion_protection out"):
         RegionalCluster(stack, "Cluster", removal_policy=cdk.RemovalPolicy.DESTROY, deletion_protection=True)
@@ -153,7 +197,13 @@ def test_registered_cluster_is_read_when_the_stack_is_deployed(stack: cdk.Stack)
     parameters = assertions.Template.from_stack(stack).find_parameters("*")
     read = {one["Default"] for one in parameters.values() if one["Default"].startswith("/dsql-dr")}
     assert read == {"/dsql-dr/Orders-production/us-west-2/arn"}, "what nobody uses is not read"
-    assert len({cluster.cluster_arn, cluster.cluster_identifier, cluster.cluster_endpoint}) == 3
+    fields = {
+        cluster.cluster_arn,
+        cluster.cluster_identifier,
+        cluster.cluster_endpoint,
+        cluster.vpc_endpoint_service_name,
+    }
+    assert len(fields) == 4
     assert cluster.cluster_region == "us-west-2"
 
 

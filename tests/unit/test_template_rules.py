@@ -39,6 +39,7 @@ from dsql_dr_constructs import (
     health_monitor,
     regional_cluster,
 )
+from dsql_dr_constructs.regions import MULTI_REGION
 from tests.tools import CHECKOV
 from tests.unit.pairwise import pairwise
 
@@ -393,6 +394,15 @@ def test_cfn_lint_has_nothing_to_say(synthesized: Synthesized) -> None:
     for stack, found in synthesized:
         template = json.dumps(found)
         options = cfn_lint.ManualArgs(regions=[stack.region], ignore_checks=list(CFN_LINT_EXCEPTIONS))
+        assert cfn_lint.lint(template, config=options) == []
+
+
+def test_each_known_region_has_every_service_that_a_pair_is_made_of(app: cdk.App) -> None:
+    one_line(app)
+    regions = [region for continent in MULTI_REGION.values() for region in continent]
+    options = cfn_lint.ManualArgs(regions=regions, ignore_checks=list(CFN_LINT_EXCEPTIONS))
+    for stack in _stacks(app):
+        template = json.dumps(assertions.Template.from_stack(stack).to_json())
         assert cfn_lint.lint(template, config=options) == []
 
 

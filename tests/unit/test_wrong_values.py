@@ -27,7 +27,6 @@ from dsql_dr_constructs import (
     HealthMonitor,
     MultiRegionDsqlDr,
     RegionalCluster,
-    RegionSet,
 )
 
 WRONG: tuple[Any, ...] = (
@@ -92,7 +91,6 @@ class Things:
             "primary": lambda: "us-east-1",
             "secondary": lambda: "us-west-2",
             "witness": lambda: "us-east-2",
-            "regions": lambda: ("us-east-1", "us-east-2", "us-west-2"),
             "actions": lambda: "dsql:GetCluster",
         }
         if name in named:
@@ -235,7 +233,6 @@ PAIR: list[tuple[dict[str, Any], str]] = [
         {"removal_policy": "destroy"},
         "removal_policy is 'destroy': a RemovalPolicy is needed, for example RemovalPolicy.DESTROY.",
     ),
-    ({"region_set": "x"}, "region_set is 'x': a RegionSet is needed, for example RegionSet(name='x', ...)."),
     (
         {"encryption_keys": {"us-east-1": "arn:aws:kms:us-east-1:111111111111:key/a"}},
         "encryption_keys['us-east-1'] is 'arn:aws:kms:us-east-1:111111111111:key/a': a kms.Key is needed; import it "
@@ -246,7 +243,6 @@ PAIR: list[tuple[dict[str, Any], str]] = [
         "monitor_options['us-east-1']['log_retention'] is '1 month': a logs.RetentionDays is needed, for example "
         "logs.RetentionDays.ONE_MONTH.",
     ),
-    ({"paging": "all"}, "paging is 'all': 'composite' or 'each' is needed."),
 ]
 
 
@@ -309,10 +305,10 @@ def test_bounds_belong_to_what_is_allowed(things: Things) -> None:
             "AlarmSetting(threshold=200).",
         ),
         (
-            lambda: AlarmSetting(threshold=1, period=cdk.Duration.seconds(7)),
-            "An alarm's period is 7 seconds: 10, 20, 30 or a multiple of 60 up to a day are allowed.",
+            lambda: AlarmSettings(commit_latency=AlarmSetting(period=cdk.Duration.seconds(7))),
+            "commit_latency looks at 3 periods of 7 seconds: a period is whole minutes, and CloudWatch looks back one "
+            "day at most, or seven with periods of an hour or more.",
         ),
-        (lambda: RegionSet("x", ["a"]), "In RegionSet, regions is ['a']: a tuple of strings is needed."),  # type: ignore[arg-type]
     ],
 )
 def test_wrong_field_is_answered_with_what_is_needed(make: Callable[[], Any], sentence: str) -> None:

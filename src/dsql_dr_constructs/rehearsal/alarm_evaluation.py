@@ -111,7 +111,7 @@ class AlarmDefinition:
         return ALARM if breaching >= needed else OK
 
     def _value(self, fetch: Fetch, start: float, end: float) -> float | None:
-        return _evaluate(_parse(self.expression), {id: fetch(query, start, end) for id, query in self.queries.items()})
+        return evaluate(self.expression, {id: fetch(query, start, end) for id, query in self.queries.items()})
 
 
 def composite_state(rule: str, states: Mapping[str, str]) -> str:
@@ -169,6 +169,11 @@ _OPERATORS: dict[type[ast.AST], Callable[[float, float], float]] = {
 }
 
 
+def evaluate(expression: str, values: Mapping[str, float | None]) -> float | None:
+    """The value of metric math, with the datapoints of one period by id; None is missing."""
+    return _evaluate(_parse(expression), values)
+
+
 @lru_cache
 def _parse(expression: str) -> ast.expr:
     return ast.parse(expression, mode="eval").body
@@ -197,9 +202,9 @@ def _call(name: str, arguments: Sequence[ast.expr], values: Mapping[str, float |
     if name == "FILL":
         found = _evaluate(arguments[0], values)
         return _evaluate(arguments[1], values) if found is None else found
-    if name == "MIN" and isinstance(arguments[0], ast.List):
+    if name == "MAX" and isinstance(arguments[0], ast.List):
         present = [value for value in (_evaluate(one, values) for one in arguments[0].elts) if value is not None]
-        return min(present, default=None)
+        return max(present, default=None)
     if name == "IF":
         condition = _evaluate(arguments[0], values)
         return None if condition is None else _evaluate(arguments[1 if condition else 2], values)

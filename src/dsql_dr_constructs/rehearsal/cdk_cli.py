@@ -29,6 +29,11 @@ class NpmPackage:
         return self._home / "node_modules" / self.name
 
     @property
+    def stamp(self) -> Path:
+        """What exists once it is installed."""
+        return self._home / f"installed-{self.version}"
+
+    @property
     def _home(self) -> Path:
         return Path(sys.prefix) / "lib" / "npm" / self.name.strip("@").replace("/", "-")
 
@@ -38,8 +43,7 @@ class NpmPackage:
         Raises:
             CdkError: npm could not, with what it said.
         """
-        stamp = self._home / f"installed-{self.version}"
-        if stamp.exists():
+        if self.stamp.exists():
             return
         npm = Path(node()).parent.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
         command = [node(), str(npm), "install", "--no-audit", "--no-fund", "--no-save", f"--prefix={self._home}"]
@@ -53,7 +57,7 @@ class NpmPackage:
         )
         if done.returncode:
             raise CdkError(f"npm could not install {self.name}@{self.version}:\n{done.stdout}{done.stderr}")
-        stamp.touch()
+        self.stamp.touch()
 
 
 CDK_CLI = NpmPackage("aws-cdk", "2.1148.1")

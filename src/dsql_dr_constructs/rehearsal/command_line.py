@@ -71,19 +71,21 @@ def estimate(options: argparse.Namespace, console: Console) -> bool:
         return False
     prices = BY_REGION[options.region]
     lines = cost.monitoring((template for _, template in synthesized), prices)
-    unknown = list(cost.UNKNOWN)
+    notes = cost.notes(synthesized, options.region)
     if options.tx_per_second is None:
-        unknown.append("What Aurora DSQL bills depends on your load: give --tx-per-second.")
+        notes.append("What Aurora DSQL bills depends on your load: give --tx-per-second.")
     else:
         load = {field.name: getattr(options, field.name) for field in fields(cost.Load)}
         lines += cost.dsql(cost.Load(**load), prices)
-        unknown.append("Aurora DSQL's own work (statistics, indexes) and change streams; see the metric TotalDPU.")
+        notes.append(
+            "Aurora DSQL's own work (statistics, indexes) and change streams are not counted; see the metric TotalDPU."
+        )
     if options.json:
-        console.print(cost.to_json(lines, options.region), soft_wrap=True)
+        console.print(cost.to_json(lines, notes, options.region), soft_wrap=True)
         return True
     console.print(cost.markdown(lines), soft_wrap=True)
-    console.print(f"\nList prices of {options.region}, {AS_OF}. Not in this table:")
-    for sentence in unknown:
+    console.print(f"\nList prices of {options.region}, {AS_OF}. Notes:")
+    for sentence in notes:
         console.print(f"- {sentence}", soft_wrap=True)
     return True
 
@@ -149,7 +151,7 @@ def tell_status(options: argparse.Namespace, console: Console) -> bool:
         console.print(status.to_json(found), soft_wrap=True)
     else:
         status.show(found, console)
-    return found.well
+    return found.healthy
 
 
 def _keep(aws: EmbeddedAws, console: Console) -> None:
@@ -198,7 +200,13 @@ def _parser() -> argparse.ArgumentParser:
         description="What an app's monitoring costs a month, by its templates, and what Aurora DSQL adds for a load.",
     )
     _add_app(two, estimate)
-    two.add_argument("--region", choices=BY_REGION, default="us-east-1", help="whose prices; default: us-east-1")
+    two.add_argument(
+        "--region",
+        choices=BY_REGION,
+        default="us-east-1",
+        help=f"whose prices: {' or '.join(BY_REGION)}, the only ones known here ({AS_OF}); for a pair in other Regions "
+        "take the nearer one, as an estimate; default: %(default)s",
+    )
     two.add_argument("--tx-per-second", type=float, help="transactions, averaged over the month")
     for name, default, what in (
         ("--written-bytes", cost.Load.written_bytes, "a transaction's, in tables and indexes"),
@@ -218,7 +226,8 @@ def _parser() -> argparse.ArgumentParser:
     three = commands.add_parser(
         "status",
         help="how a deployed pair is",
-        description="How a deployed pair is: clusters, peering, verdicts, alarms. It exits with 0 if all is well.",
+        description="How a deployed pair is: clusters, peering, verdicts, alarms, and who is notified. It exits with 0 "
+        "if the pair is healthy and somebody is notified.",
     )
     three.add_argument("deployment", help="its name, for example AuroraDsqlDR-production")
     three.add_argument("--region", help="one of the pair's; default: as the AWS CLI has it")

@@ -13,7 +13,7 @@ from .prices import AS_OF, BY_REGION, Prices
 _HOURS_A_MONTH = 730.0
 _SECONDS_A_RUN = 1.0
 _BYTES_A_RUN = 2_000
-"""Assumed: a run with both clusters well takes less than a second, and logs its line and Lambda's two."""
+"""Assumed: a run with both clusters healthy takes less than a second, and logs its line and Lambda's two."""
 _METRICS_A_CLUSTER = (
     names.CLUSTER_HEALTH,
     names.PEERING_HEALTH,
@@ -21,11 +21,11 @@ _METRICS_A_CLUSTER = (
     names.PROBE_LATENCY,
     names.PROBE_ATTEMPTS,
 )
-_HANDLER = "health_monitor.handler.handle"
+_HANDLER = "runtime.health_monitor.handler.handle"
 
 UNKNOWN = (
     "Data transfer between Regions, NAT gateways and VPC endpoints of yours are not counted.",
-    "The peering's functions run for seconds in each deployment, and mails of SNS and calls of KMS are few: cents.",
+    "The peering's functions run for seconds in each deployment, and notifications and calls of KMS are few: cents.",
     "Free tiers are not taken off, but for Aurora DSQL's.",
 )
 
@@ -44,7 +44,7 @@ class Line:
 
 
 def monitoring(templates: Iterable[Mapping[str, Any]], prices: Prices = BY_REGION["us-east-1"]) -> list[Line]:
-    """The bill of what stacks with *templates* watch with."""
+    """The bill of the monitoring in stacks with *templates*; keys as in their first year, before any rotation."""
     counts = {
         "Alarms, by metric": 0,
         "Composite alarms": 0,
@@ -52,7 +52,8 @@ def monitoring(templates: Iterable[Mapping[str, Any]], prices: Prices = BY_REGIO
         "KMS keys": 0,
         "Custom metrics": 0,
     }
-    runs = gb_seconds = 0.0
+    runs = 0.0
+    gb_seconds = {"arm64": 0.0, "x86_64": 0.0}
     for template in templates:
         resources = [(one["Type"], one.get("Properties", {})) for one in template.get("Resources", {}).values()]
         runs_here = sum(
@@ -70,7 +71,8 @@ def monitoring(templates: Iterable[Mapping[str, Any]], prices: Prices = BY_REGIO
                 counts["KMS keys"] += 1
             elif kind == "AWS::Lambda::Function" and properties.get("Handler") == _HANDLER:
                 counts["Custom metrics"] += 2 * len(_METRICS_A_CLUSTER) + 1
-                gb_seconds += runs_here * _SECONDS_A_RUN * float(properties["MemorySize"]) / 1024
+                [architecture] = properties.get("Architectures", ["x86_64"])
+                gb_seconds[architecture] += runs_here * _SECONDS_A_RUN * float(properties["MemorySize"]) / 1024
                 runs += runs_here
     each = (
         prices.alarm_metric_month,
@@ -84,9 +86,46 @@ def monitoring(templates: Iterable[Mapping[str, Any]], prices: Prices = BY_REGIO
         *lines,
         Line("PutMetricData, calls", runs, prices.metric_request),
         Line("Lambda, runs", runs, prices.function_request),
-        Line("Lambda, GB-seconds", gb_seconds, prices.function_gb_second_arm),
+        *_durations(gb_seconds, prices),
         Line("Logs, GB", runs * _BYTES_A_RUN / 1e9, prices.log_gb),
     ]
+
+
+def _durations(gb_seconds: Mapping[str, float], prices: Prices) -> list[Line]:
+    """A line for each architecture in use."""
+    lines = (
+        Line("Lambda, GB-seconds", gb_seconds["arm64"], prices.function_gb_second_arm),
+        Line("Lambda on x86_64, GB-seconds", gb_seconds["x86_64"], prices.function_gb_second_x86),
+    )
+    return [one for one in lines if one.count]
+
+
+def notes(stacks: Iterable[tuple[str, Mapping[str, Any]]], region: str) -> list[str]:
+    """What has to be known to read the table.
+
+    Args:
+        stacks: Region and template of each.
+        region: Whose prices the table has.
+    """
+    found = list(stacks)
+    others = sorted({one for one, _ in found if one != region})
+    resources = [one for _, template in found for one in template.get("Resources", {}).values()]
+    keys = [one.get("Properties", {}) for one in resources if one["Type"] == "AWS::KMS::Key"]
+    rotated = sum(one.get("EnableKeyRotation") is True for one in keys)
+    each = BY_REGION[region].key_rotation_month
+    said = []
+    if others:
+        said.append(
+            f"Stacks in {' and '.join(others)} are counted at the prices of {region}; known here are those of "
+            f"{' and '.join(BY_REGION)}."
+        )
+    if rotated:
+        said.append(
+            f"Rotation is on for {rotated} of the KMS keys. Each of a key's first two rotations adds {each:.2f} $ a "
+            f"month, later ones add nothing: {2 * rotated * each:.2f} $ a month more from the third year on, if the "
+            "keys are rotated every year."
+        )
+    return [*said, *UNKNOWN]
 
 
 @dataclass(frozen=True)
@@ -140,9 +179,9 @@ def markdown(lines: Iterable[Line]) -> str:
     return "\n".join(["| A month | Count | US $ |", "|---|---|---|", *body, f"| **Total** | | **{total:.2f}** |"])
 
 
-def to_json(lines: Iterable[Line], region: str) -> str:
+def to_json(lines: Iterable[Line], notes: Iterable[str], region: str) -> str:
     rows = [{"what": one.what, "count": one.count, "each": one.each, "total": one.total} for one in lines]
-    return json.dumps({"as_of": AS_OF, "region": region, "lines": rows}, indent=2)
+    return json.dumps({"as_of": AS_OF, "region": region, "lines": rows, "notes": list(notes)}, indent=2)
 
 
 def _runs_a_month(schedule: str) -> float:

@@ -17,7 +17,7 @@ class Prices:
 
     # https://aws.amazon.com/cloudwatch/pricing/
     alarm_metric_month: float = 0.10
-    """Each metric that an alarm looks at."""
+    """Each metric that an alarm evaluates."""
     composite_alarm_month: float = 0.50
     custom_metric_month: float = 0.30
     dashboard_month: float = 3.00
@@ -28,9 +28,12 @@ class Prices:
     # https://aws.amazon.com/lambda/pricing/
     function_request: float = 0.20 / 1e6
     function_gb_second_arm: float = 0.0000133334
+    function_gb_second_x86: float = 0.0000166667
 
     # https://aws.amazon.com/kms/pricing/
     key_month: float = 1.00
+    key_rotation_month: float = 1.00
+    """Each of a key's first two rotations; later ones add nothing."""
 
     # https://aws.amazon.com/rds/aurora/dsql/pricing/
     dpu: float = 8.00 / 1e6
@@ -43,4 +46,7 @@ BY_REGION = {
     "us-east-1": Prices(),
     "ap-northeast-1": Prices(log_gb=0.76, dpu=10.00 / 1e6, storage_gb_month=0.40),
 }
-"""Those that were looked up; of the others, most differ in logs and Aurora DSQL only."""
+"""Those that could be confirmed; of other Regions, most prices but those of logs and Aurora DSQL are us-east-1's.
+
+Source, ap-northeast-1: https://dev.classmethod.jp/articles/amazon-aurora-dsql-ga-pricing-analysis
+"""

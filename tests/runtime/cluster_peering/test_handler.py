@@ -10,7 +10,7 @@ import pytest
 from dsql_dr_constructs.runtime.cluster_peering import handler
 from tests.runtime.cluster_peering.hand_made_aws import HandMadeAws
 
-RUNTIME = Path(handler.__file__).parents[1]
+ASSET = Path(handler.__file__).parents[2]
 
 
 @pytest.mark.parametrize("request_type", ["Create", "Update", "Delete"])
@@ -23,8 +23,8 @@ def test_on_event_asks_aws_nothing_and_answers_what_the_framework_keeps(request_
 
 def test_handler_loads_as_lambda_loads_it() -> None:
     """From the asset's folder alone, in an environment that names no Region."""
-    code = "import cluster_peering.handler as h; print(h.on_event.__name__, h.is_complete.__name__)"
-    done = subprocess.run([sys.executable, "-c", code], cwd=RUNTIME, check=True, capture_output=True, text=True)
+    code = "import runtime.cluster_peering.handler as h; print(h.on_event.__name__, h.is_complete.__name__)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ASSET, check=True, capture_output=True, text=True)
     assert done.stdout.split() == ["on_event", "is_complete"]
 
 

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import re
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 
 import pytest
-import trustme
 
 from dsql_dr_constructs.runtime.health_monitor.knock import knock
 from dsql_dr_constructs.runtime.health_monitor.retries import TransientlyUnreachable, Unreachable
@@ -145,11 +146,82 @@ def test_bad_certificate_is_named(
     assert server.startups == []
 
 
-def test_closed_port_is_refused() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
-    with pytest.raises(TransientlyUnreachable, match=r"^connection refused$"):
-        knock_at(Server(port, trustme.CA()))
+@contextmanager
+def silent_address(host: str) -> Iterator[tuple[str, int]]:
+    """Its queue of connections is full, so that the kernel drops what comes."""
+    with socket.create_server((host, 0), backlog=0) as listener, ExitStack() as visitors:
+        for _ in range(2):
+            visitor = visitors.enter_context(socket.socket())
+            visitor.setblocking(False)
+            visitor.connect_ex(listener.getsockname())
+        yield listener.getsockname()
+
+
+def closed_address(host: str) -> tuple[str, int]:
+    with socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET) as closed:
+        address: tuple[str, int] = closed.getsockname()[:2]
+        return address
+
+
+def knock_at_all(*addresses: tuple[str, int], seconds: float = 0.2, tls: ssl.SSLContext | None = None) -> None:
+    """A connection probe of a name with *addresses*, while time stands still."""
+    infos = [(socket.AF_UNSPEC, socket.SOCK_STREAM, 6, "", one) for one in addresses]
+    knock(HOST, 5432, tls or ssl.create_default_context(), lambda: seconds, resolve=lambda *_, **__: infos)
+
+
+def test_every_address_that_refuses_is_named() -> None:
+    refusing = [closed_address(host) for host in ("127.0.0.1", "127.0.0.2", "::1")]
+    reason = "no connection within 0.2 s: 127.0.0.1 refused it, 127.0.0.2 refused it, ::1 refused it"
+    with pytest.raises(TransientlyUnreachable, match=f"^{re.escape(reason)}$"):
+        knock_at_all(*refusing)
+
+
+def test_addresses_share_the_time_of_the_step_and_each_is_named() -> None:
+    with silent_address("127.0.0.2") as silent, silent_address("127.0.0.3") as silent_too:
+        with pytest.raises(TransientlyUnreachable) as caught:
+            knock_at_all(closed_address("127.0.0.1"), silent, silent_too)
+    assert str(caught.value) == (
+        "no connection within 0.2 s: 127.0.0.1 refused it, 127.0.0.2 did not answer within 0.1 s, "
+        "127.0.0.3 did not answer within 0.2 s"
+    )
+
+
+def test_time_that_the_name_took_is_taken_from_the_addresses() -> None:
+    now = [0.0]
+
+    def resolve(*_: object, **__: object) -> list[tuple[object, ...]]:
+        now[0] += 2.9
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", silent)]
+
+    with silent_address("127.0.0.2") as silent, pytest.raises(TransientlyUnreachable) as caught:
+        knock(HOST, 5432, ssl.create_default_context(), lambda: 10.0 - now[0], resolve=resolve)
+    assert str(caught.value) == "no connection within 3.0 s: 127.0.0.2 did not answer within 0.1 s"
+
+
+def test_address_that_answers_is_found_behind_those_that_do_not() -> None:
+    with serving() as server, silent_address("127.0.0.2") as silent:
+        addresses = (closed_address("127.0.0.1"), silent, ("127.0.0.1", server.port))
+        knock_at_all(*addresses, seconds=1.0, tls=server.trusting())
+        assert server.names == [HOST]
+
+
+def test_address_that_the_network_does_not_know_is_named_in_the_systems_words() -> None:
+    with pytest.raises(
+        TransientlyUnreachable, match=r"^no connection within 0\.2 s: 255\.255\.255\.255 failed \(.+\)$"
+    ):
+        knock_at_all(("255.255.255.255", 5432))
+
+
+def test_name_is_resolved_for_its_port() -> None:
+    asked: list[object] = []
+
+    def resolve(*arguments: object, **options: object) -> list[tuple[object, ...]]:
+        asked.append((arguments, options))
+        return []
+
+    with pytest.raises(TransientlyUnreachable):
+        knock(HOST, 5432, ssl.create_default_context(), lambda: 5.0, resolve=resolve)
+    assert asked == [((HOST, 5432), {"type": socket.SOCK_STREAM})]
 
 
 def test_name_that_does_not_exist_is_not_found() -> None:

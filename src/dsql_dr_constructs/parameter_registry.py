@@ -1,0 +1,82 @@
+"""How stacks of other teams name the clusters of a pair: by its parameter registry, not by references to its stacks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import jsii
+from aws_cdk import Stack, Stage, Token
+from constructs import Construct, IValidation
+
+from .cluster_interface import IRegionalCluster
+from .cluster_peering import deploy_after
+from .regional_cluster import RegionalCluster
+
+
+@jsii.implements(IValidation)
+class ParameterRegistry:
+    """What one pair's peering writes, as stacks of its app read it.
+
+    When the app is synthesized it refuses a reference from another Region, which the CDK answers with a custom resource
+    in the pair's own stack (docs/adr/0002).
+
+    Args:
+        pair: The construct that the stacks belong to.
+        deployment_name: The pair's.
+        regions: Those that have the registry.
+        stacks: The pair's own, primary and secondary first.
+    """
+
+    def __init__(self, pair: Construct, deployment_name: str, regions: Sequence[str], stacks: Sequence[Stack]) -> None:
+        self._pair = pair
+        self._deployment_name = deployment_name
+        self._regions = regions
+        self._stacks = stacks
+
+    def clusters(self, scope: Construct) -> Mapping[str, IRegionalCluster]:
+        """Both clusters by Region, as the stack of *scope* can name them, which is deployed after the pair.
+
+        Raises:
+            ValueError: the stack is one of the pair's own, in a Region that has no registry, or in another Stage.
+        """
+        stack = Stack.of(scope)
+        self._refuse_without_registry(scope, stack)
+        deploy_after(stack, self._stacks[1])
+        return {one.region: self._cluster(stack, one.region) for one in self._stacks[:2]}
+
+    def validate(self) -> list[str]:
+        """Sentences on references that the pair's stacks would have to export to another Region."""
+        ids = [(stack, child.node.id) for stack in self._stacks for child in stack.node.children]
+        return [
+            f"A stack of another Region refers to {stack.stack_name!r}, for example by pair.primary.cluster_endpoint, "
+            "and the CDK would add a custom resource to the pair's stack for it: use pair.endpoints(stack) or "
+            "pair.clusters(stack) there instead."
+            for stack, id in ids
+            if id.startswith("ExportsWriter")
+        ]
+
+    def _refuse_without_registry(self, scope: Construct, stack: Stack) -> None:
+        path = scope.node.path
+        if stack in self._stacks:
+            raise ValueError(
+                f"{path!r} is in {stack.stack_name!r}, which is deployed before the registry is written: create it in "
+                "a stack of its own."
+            )
+        if Stage.of(scope) is not Stage.of(self._pair):
+            raise ValueError(
+                f"{path!r} is in another Stage than the pair, and the CDK orders the stacks of one Stage only: read "
+                f"the cluster with RegionalCluster.from_registry(stack, 'Pair', deployment={self._deployment_name!r}, "
+                "region=...), and deploy the pair's Stage first."
+            )
+        if not Token.is_unresolved(stack.region) and stack.region not in self._regions:
+            raise ValueError(
+                f"{path!r} is in Region {stack.region!r}, where the pair has no registry: create it in "
+                f"{' or '.join(map(repr, self._regions))}, or use RegionalCluster.from_cluster_attributes."
+            )
+
+    def _cluster(self, stack: Stack, region: str) -> IRegionalCluster:
+        id = f"{self._deployment_name}-{region}"
+        found = stack.node.try_find_child(id)
+        if isinstance(found, IRegionalCluster):
+            return found
+        return RegionalCluster.from_registry(stack, id, deployment=self._deployment_name, region=region)

@@ -1,0 +1,193 @@
+"""Policies of keys, topics and queues: what AWS's services need in them, and a warning where we cannot write it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from aws_cdk import Annotations, ArnFormat, Stack, Token
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from constructs import IConstruct
+
+_KEY_USE = ["kms:Decrypt", "kms:GenerateDataKey", "kms:Encrypt", "kms:ReEncryptFrom", "kms:ReEncryptTo"]
+
+
+class _HasPolicy(Protocol):
+    @property
+    def node(self) -> Any: ...
+
+    def add_to_resource_policy(self, statement: iam.PolicyStatement) -> iam.AddToResourcePolicyResult: ...
+
+
+def is_imported(resource: IConstruct) -> bool:
+    """Whether the app refers to *resource* and does not make it. (jsii gives some imports as proxies, of no class.)"""
+    return resource.node.default_child is None
+
+
+def admit(
+    scope: IConstruct,
+    resource: _HasPolicy,
+    statements: Sequence[iam.PolicyStatement],
+    otherwise: str,
+    *,
+    of_its_key: Sequence[iam.PolicyStatement] = (),
+) -> None:
+    """Add *statements* to the policy of *resource*; where it is imported, warn beside *scope* with what to add.
+
+    Args:
+        scope: The construct that needs it.
+        resource: A key, topic or queue.
+        statements: What its policy needs.
+        otherwise: What happens without, as the end of a sentence.
+        of_its_key: What the policy of the key needs that it may be encrypted with. Default: nothing.
+    """
+    added = [resource.add_to_resource_policy(one).statement_added for one in statements]
+    if not all(added):
+        also = f" If a key of yours encrypts it, that key's policy needs: {_readable(scope, of_its_key)}."
+        warn(
+            scope,
+            "importedPolicy",
+            f"{resource.node.path!r} is imported, and its policy cannot be changed from here. Without these statements "
+            f"{otherwise}: {_readable(scope, statements)}.{also if of_its_key else ''}",
+        )
+
+
+def warn(scope: IConstruct, id: str, text: str) -> None:
+    """A warning that ``Annotations.of(scope).acknowledge_warning`` can silence."""
+    Annotations.of(scope).add_warning_v2(f"dsql-dr-constructs:{id}", text)
+
+
+def refuse_lost_grant(cluster: IConstruct, grantee: iam.IGrantable, grant: iam.Grant) -> None:
+    """Say what the CDK would not: a permission that reaches nobody.
+
+    Raises:
+        ValueError: *grantee* has no policy that could be written to.
+    """
+    if not grant.success:
+        raise ValueError(
+            f"{cluster.node.path!r} cannot grant to {grantee!r}, which has no policy of its own: give a role, a user, "
+            "or what has a role, such as a function."
+        )
+    resource = getattr(grantee, "node", None)  # imported ones are proxies of no class of the CDK's
+    untouched = resource and resource.default_child is None and not resource.children
+    warned = isinstance(grantee.grant_principal, iam.UnknownPrincipal)  # by the CDK
+    if resource and untouched and grant.principal_statement and not warned:
+        warn(
+            cluster,
+            "importedRole",
+            f"{resource.path!r} is imported, and its policy cannot be changed from here. Until it has this statement "
+            f"it is refused: {_readable(cluster, [grant.principal_statement])}.",
+        )
+
+
+def refuse_other_account(cluster: IConstruct, grantee: iam.IGrantable, account: str | None) -> None:
+    """
+    Raises:
+        ValueError: *grantee* is in another account than *cluster*; a policy there cannot be written from here, and
+            Aurora DSQL maps database roles to IAM roles of its own account.
+    """
+    theirs = getattr(grantee.grant_principal, "principal_account", None)  # an unknown principal has none
+    if (
+        account
+        and theirs
+        and not Token.is_unresolved(account)
+        and not Token.is_unresolved(theirs)
+        and account != theirs
+    ):
+        raise ValueError(
+            f"{grantee!r} is in account {theirs}, and {cluster.node.path!r} in {account}: grant to a role of the "
+            "cluster's account, which the other account's may assume."
+        )
+
+
+def refuse_aws_managed_key(key: kms.IKey | None, use: str) -> None:
+    """
+    Raises:
+        ValueError: *key* is one that AWS manages, whose policy nobody can change.
+
+    Source: https://docs.aws.amazon.com/kms/latest/developerguide/concepts.html#aws-managed-key
+    """
+    alias = str(Stack.of(key).resolve(key.key_arn)) if key else ""
+    if key and "alias/aws/" in alias:
+        name = "alias/aws/" + alias.partition("alias/aws/")[2].rstrip("']}")
+        raise ValueError(
+            f"The key {key.node.path!r} is {name}, which AWS manages and whose policy admits nobody else: it cannot "
+            f"encrypt {use}; give a key of your own, or none."
+        )
+
+
+def key_for_clusters(stack: Stack) -> list[iam.PolicyStatement]:
+    """What Aurora DSQL needs of the key of a cluster in *stack*, whose identifier is not known before it exists.
+
+    Source: https://docs.aws.amazon.com/aurora-dsql/latest/userguide/data-encryption.html
+    """
+    arn = stack.format_arn(
+        service="dsql", resource="cluster", resource_name="*", arn_format=ArnFormat.SLASH_RESOURCE_NAME
+    )
+    return [
+        iam.PolicyStatement(
+            actions=actions,
+            principals=[iam.ServicePrincipal("dsql.amazonaws.com")],
+            resources=["*"],  # in a key's policy that is the key
+            conditions={"StringEquals": {"aws:SourceAccount": stack.account}, "ArnLike": {"aws:SourceArn": arn}},
+        )
+        for actions in (_KEY_USE, ["kms:DescribeKey"])
+    ]
+
+
+def key_for_logs(stack: Stack) -> list[iam.PolicyStatement]:
+    """What CloudWatch Logs needs of the key of a log group in *stack*.
+
+    Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html
+    """
+    groups = stack.format_arn(
+        service="logs", resource="log-group", resource_name="*", arn_format=ArnFormat.COLON_RESOURCE_NAME
+    )
+    return [
+        iam.PolicyStatement(
+            actions=[*_KEY_USE, "kms:DescribeKey"],
+            principals=[iam.ServicePrincipal(f"logs.{stack.region}.amazonaws.com")],
+            resources=["*"],
+            conditions={"ArnLike": {"kms:EncryptionContext:aws:logs:arn": groups}},
+        )
+    ]
+
+
+def key_for_role(role: iam.IRole) -> list[iam.PolicyStatement]:
+    """What Lambda needs of the key of a function's environment, in the name of its *role*.
+
+    Source: https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars-encryption.html
+    """
+    return [iam.PolicyStatement(actions=["kms:Decrypt"], principals=[iam.ArnPrincipal(role.role_arn)], resources=["*"])]
+
+
+def alarms_of(stack: Stack) -> dict[str, Any]:
+    """The condition that CloudWatch acts for an alarm in *stack*.
+
+    Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Notify_Users_Alarm_Changes.html
+    """
+    arn = stack.format_arn(
+        service="cloudwatch", resource="alarm", resource_name="*", arn_format=ArnFormat.COLON_RESOURCE_NAME
+    )
+    return {"StringEquals": {"aws:SourceAccount": stack.account}, "ArnLike": {"aws:SourceArn": arn}}
+
+
+def _readable(scope: IConstruct, statements: Sequence[iam.PolicyStatement]) -> str:
+    """JSON with what only a deployment knows as ``${AWS::...}``."""
+    return json.dumps(_plain(Stack.of(scope).resolve([one.to_statement_json() for one in statements])))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_plain(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    if "Fn::Join" in value:
+        return "".join(str(_plain(one)) for one in value["Fn::Join"][1])
+    if "Ref" in value:
+        return f"${{{value['Ref']}}}"
+    if "Fn::GetAtt" in value:
+        return f"${{{'.'.join(value['Fn::GetAtt'])}}}"
+    return {key: _plain(one) for key, one in value.items()}

@@ -1,0 +1,217 @@
+"""How stacks of other teams name the clusters of a pair."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import aws_cdk as cdk
+import pytest
+from aws_cdk import assertions
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+
+from dsql_dr_constructs import MultiRegionDsqlDr, RegionalCluster
+
+ACCOUNT, OTHER_ACCOUNT = "111111111111", "222222222222"
+
+
+def consumer(app: cdk.App, region: str = "us-west-2") -> tuple[cdk.Stack, iam.Role]:
+    stack = cdk.Stack(app, "Consumer", env=cdk.Environment(account=ACCOUNT, region=region))
+    return stack, iam.Role(stack, "Reader", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+
+
+def template(stack: cdk.Stack) -> dict[str, Any]:
+    found: dict[str, Any] = assertions.Template.from_stack(stack).to_json()
+    return found
+
+
+def granted(stack: cdk.Stack) -> list[str]:
+    """Registry entries of the clusters that the stack's policies allow to connect to."""
+    found = template(stack)
+    policies = [one["Properties"] for one in found["Resources"].values() if one["Type"] == "AWS::IAM::Policy"]
+    statements = [one for policy in policies for one in policy["PolicyDocument"]["Statement"]]
+    arns = [arn for one in statements if one["Action"] == "dsql:DbConnect" for arn in _as_list(one["Resource"])]
+    return [found["Parameters"][arn["Ref"]]["Default"] for arn in arns]
+
+
+BOTH = ["/dsql-dr/Orders-production/us-east-1/arn", "/dsql-dr/Orders-production/us-west-2/arn"]
+
+
+def test_grant_connect_names_both_clusters_as_the_registry_has_them(app: cdk.App) -> None:
+    pair = MultiRegionDsqlDr(app, "Orders")
+    stack, role = consumer(app)
+    assert len(pair.grant_connect(role)) == 2
+    assert granted(stack) == BOTH
+    assert stack.dependencies == [pair.stacks[1]]
+
+
+def test_grants_to_two_roles_of_a_stack_share_its_parameters(app: cdk.App) -> None:
+    pair = MultiRegionDsqlDr(app, "Orders")
+    stack, role = consumer(app)
+    pair.grant_connect(role)
+    pair.grant_connect(iam.Role(stack, "Writer", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com")))
+    assert granted(stack) == BOTH * 2
+    assert len([name for name in template(stack)["Parameters"] if "dsqldr" in name]) == 2
+
+
+IMPORTED: dict[str, Callable[[cdk.Stack], Any]] = {
+    "role by its ARN": lambda stack: iam.Role.from_role_arn(stack, "Own", f"arn:aws:iam::{ACCOUNT}:role/orders"),
+    "role by its name": lambda stack: iam.Role.from_role_name(stack, "Own", "orders"),
+    "user": lambda stack: iam.User.from_user_name(stack, "Own", "orders"),
+}
+
+
+@pytest.mark.parametrize("kind", IMPORTED)
+def test_imported_grantee_gets_a_policy_of_its_own(app: cdk.App, kind: str) -> None:
+    pair = MultiRegionDsqlDr(app, "Orders", account=ACCOUNT)
+    stack, _ = consumer(app)
+    pair.grant_connect(IMPORTED[kind](stack))
+    assert granted(stack) == BOTH
+
+
+def test_imported_role_that_cannot_be_changed_gets_a_warning_with_the_statement(app: cdk.App) -> None:
+    pair = MultiRegionDsqlDr(app, "Orders", account=ACCOUNT)
+    stack, _ = consumer(app)
+    pair.grant_connect(iam.Role.from_role_arn(stack, "Own", f"arn:aws:iam::{ACCOUNT}:role/x", mutable=False))
+    told = assertions.Annotations.from_stack(stack).find_warning("*", assertions.Match.any_value())
+    assert len(told) == 2, "a statement for each cluster"
+    for one in told:
+        assert "'Consumer/Own' is imported, and its policy cannot be changed from here" in str(one.entry.data)
+        assert '{"Action": "dsql:DbConnect", "Effect": "Allow", "Resource": "${SsmParameterValue' in str(one.entry.data)
+
+
+def test_imported_function_without_its_role_gets_the_cdks_own_warning(app: cdk.App) -> None:
+    pair = MultiRegionDsqlDr(app, "Orders", account=ACCOUNT)
+    stack, _ = consumer(app)
+    arn = f"arn:aws:lambda:us-west-2:{ACCOUNT}:function:orders"
+    pair.grant_connect(lambda_.Function.from_function_arn(stack, "Own", arn))
+    told = assertions.Annotations.from_stack(stack).find_warning("*", assertions.Match.any_value())
+    assert "dsql:DbConnect" in str([one.entry.data for one in told])
+
+
+@pytest.mark.parametrize("account", [ACCOUNT, None])
+def test_grantee_of_another_account_is_refused_with_the_reason(app: cdk.App, account: str | None) -> None:
+    pair = MultiRegionDsqlDr(app, "Orders", account=account)
+    stack, _ = consumer(app)
+    role = iam.Role.from_role_arn(stack, "Own", f"arn:aws:iam::{OTHER_ACCOUNT}:role/orders")
+    with pytest.raises(ValueError, match=f"is in account {OTHER_ACCOUNT}, and .* in {ACCOUNT}: grant to a role of the"):
+        pair.grant_connect(role)
+
+
+def test_grant_in_the_pairs_own_stack_is_refused(app: cdk.App) -> None:
+    pair = MultiRegionDsqlDr(app, "Orders")
+    role = iam.Role(pair.stacks[0], "Reader", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+    with pytest.raises(ValueError, match="is deployed before the registry is written: create it in a stack of its own"):
+        pair.grant_connect(role)
+
+
+def test_grant_where_no_registry_is_is_refused(app: cdk.App) -> None:
+    pair = MultiRegionDsqlDr(app, "Orders")
+    with pytest.raises(ValueError, match=r"'us-east-2', where the pair has no registry: create it in 'us-east-1' or"):
+        pair.grant_connect(consumer(app, "us-east-2")[1])
+
+
+def test_registry_of_the_witness_region_can_be_read_if_it_observes(app: cdk.App) -> None:
+    pair = MultiRegionDsqlDr(app, "Orders", witness_observer=True)
+    stack, role = consumer(app, "us-east-2")
+    pair.grant_connect(role)
+    assert granted(stack) == BOTH
+
+
+@pytest.mark.parametrize("grantee", [iam.ServicePrincipal("lambda.amazonaws.com"), iam.AccountRootPrincipal()])
+def test_grantee_without_a_stack_is_refused(app: cdk.App, grantee: Any) -> None:
+    pair = MultiRegionDsqlDr(app, "Orders")
+    with pytest.raises(ValueError, match="which is in no stack and has no policy: give a role, a function or the like"):
+        pair.grant_connect(grantee)
+
+
+def test_grant_on_a_cluster_to_what_has_no_policy_is_refused(stack: cdk.Stack) -> None:
+    with pytest.raises(ValueError, match=r"'Here/Cluster' cannot grant to .*, which has no policy of its own"):
+        RegionalCluster(stack, "Cluster").grant_connect(iam.ServicePrincipal("lambda.amazonaws.com"))
+
+
+def test_endpoints_of_both_clusters_are_read_from_the_registry(app: cdk.App) -> None:
+    pair = MultiRegionDsqlDr(app, "Orders")
+    stack, _ = consumer(app)
+    endpoints = pair.endpoints(stack)
+    assert list(endpoints) == ["us-east-1", "us-west-2"]
+    for region, endpoint in endpoints.items():
+        cdk.CfnOutput(stack, f"Endpoint{region}", value=endpoint)
+    found = template(stack)
+    read = [found["Parameters"][one["Value"]["Ref"]]["Default"] for one in found["Outputs"].values()]
+    assert read == [f"/dsql-dr/Orders-production/{region}/endpoint" for region in endpoints]
+    assert stack.dependencies == [pair.stacks[1]]
+    assert all("Export" not in json.dumps(template(one)) for one in pair.stacks)
+
+
+def test_reference_from_another_region_is_refused_with_what_to_use(app: cdk.App) -> None:
+    """The CDK would put a custom resource into the pair's own stack for it."""
+    pair = MultiRegionDsqlDr(app, "Orders", account=ACCOUNT, monitoring=False)
+    env = cdk.Environment(account=ACCOUNT, region="us-east-1")
+    stack = cdk.Stack(app, "Consumer", env=env, cross_region_references=True)
+    cdk.CfnOutput(stack, "Endpoint", value=pair.secondary.cluster_endpoint)
+    with pytest.raises(RuntimeError, match=r"refers to 'Orders-Secondary-production'.* use pair.endpoints\(stack\) or"):
+        app.synth()
+
+
+@pytest.mark.parametrize("call", ["endpoints", "clusters", "grant_connect"])
+def test_consumer_in_another_stage_is_told_of_from_registry(app: cdk.App, call: str) -> None:
+    pair = MultiRegionDsqlDr(cdk.Stage(app, "Data"), "Orders")
+    stack, role = consumer(app)
+    with pytest.raises(
+        ValueError, match=r"in another Stage .* RegionalCluster.from_registry\(stack, 'Pair', deployment='Data-Orders-p"
+    ):
+        getattr(pair, call)(role if call == "grant_connect" else stack)
+
+
+# private access
+
+
+def test_network_with_an_endpoint_and_a_service_beside_it_makes_no_cycle(app: cdk.App) -> None:
+    pair = MultiRegionDsqlDr(app, "Orders", account=ACCOUNT, monitoring=False)
+    stack, role = consumer(app, "us-east-1")
+    vpc = ec2.Vpc(stack, "Vpc", max_azs=2)
+    pair.primary.add_vpc_endpoint(vpc)
+    pair.grant_connect(role)
+    app.synth()
+    [endpoint] = [
+        one["Properties"] for one in template(stack)["Resources"].values() if one["Type"] == "AWS::EC2::VPCEndpoint"
+    ]
+    assert "VpcEndpointServiceName" in json.dumps(endpoint["ServiceName"])
+    assert not [one for one in template(pair.stacks[0])["Resources"].values() if one["Type"].startswith("AWS::EC2::")]
+
+
+def test_endpoint_of_a_registered_cluster_reads_its_service_name(stack: cdk.Stack) -> None:
+    cluster = RegionalCluster.from_registry(stack, "Pair", deployment="Orders-production", region="us-east-1")
+    cluster.add_vpc_endpoint(ec2.Vpc(stack, "Vpc", max_azs=2))
+    found = template(stack)
+    [endpoint] = [one for one in found["Resources"].values() if one["Type"] == "AWS::EC2::VPCEndpoint"]
+    name = found["Parameters"][endpoint["Properties"]["ServiceName"]["Ref"]]["Default"]
+    assert name == "/dsql-dr/Orders-production/us-east-1/vpc-endpoint-service-name"
+
+
+def test_network_in_another_stage_is_told_of_from_registry(app: cdk.App) -> None:
+    pair = MultiRegionDsqlDr(cdk.Stage(app, "Data"), "Orders")
+    with pytest.raises(ValueError, match=r"is in another Stage than the cluster .* RegionalCluster.from_registry"):
+        pair.primary.add_vpc_endpoint(ec2.Vpc(consumer(app, "us-east-1")[0], "Vpc"))
+
+
+def test_imported_network_comes_with_word_of_private_dns(stack: cdk.Stack) -> None:
+    vpc = ec2.Vpc.from_vpc_attributes(
+        stack,
+        "Vpc",
+        vpc_id="vpc-0123456789abcdef0",
+        availability_zones=["us-east-1a"],
+        private_subnet_ids=["subnet-0123456789abcdef0"],
+        vpc_cidr_block="10.0.0.0/16",
+    )
+    RegionalCluster(stack, "Cluster").add_vpc_endpoint(vpc)
+    told, *_ = assertions.Annotations.from_stack(stack).find_warning("*", assertions.Match.any_value())
+    assert "private DNS works only if its enableDnsSupport and enableDnsHostnames are on" in str(told.entry.data)
+
+
+def _as_list(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, list) else [value]
