@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from math import inf, isnan
+from math import inf
 from operator import ge, gt, le, lt
 from typing import Any, NamedTuple
 
@@ -44,6 +44,9 @@ class AlarmSetting:
     datapoints_to_alarm: int | None = None
     missing_data: TreatMissingData | None = None
 
+    def __post_init__(self) -> None:
+        check_fields(self)
+
 
 class _Default(NamedTuple):
     """What an alarm has by itself, and the values that its metric can have.
@@ -63,9 +66,6 @@ class _Default(NamedTuple):
     best: float = 0
     minutes: int | None = None
     missing_data: TreatMissingData = TreatMissingData.NOT_BREACHING
-
-    def __post_init__(self) -> None:
-        check_fields(self)
 
 
 _DEFAULTS = {
@@ -160,7 +160,7 @@ def _complete(name: str, given: AlarmSetting) -> AlarmSetting:
 
 def _refuse_what_would_not_alarm(name: str, one: AlarmSetting, default: _Default) -> None:
     n, m, threshold = one.evaluation_periods or 0, one.datapoints_to_alarm or 0, one.threshold
-    if threshold is None or isnan(threshold):
+    if threshold is None:
         raise ValueError(f"{name} has no threshold, and none that suits everybody: give AlarmSetting(threshold=...).")
     if not 1 <= m <= n:
         raise ValueError(
@@ -186,7 +186,7 @@ def refuse_period(name: str, period: Duration, evaluation_periods: int) -> None:
 
     Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
     """
-    seconds = period.to_seconds()
+    seconds = period.to_seconds(integral=False)
     longest = 7 * _DAY if seconds >= _HOUR else _DAY
     if seconds % 60 or not seconds or seconds * evaluation_periods > longest:
         raise ValueError(

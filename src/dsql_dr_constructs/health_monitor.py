@@ -25,7 +25,7 @@ from .monitor_network import add_endpoints, outbound_only, permit_network_interf
 from .physical_names import monitor_name
 from .resource_policies import admit, is_imported, key_for_role
 from .runtime.health_monitor import metric_names as names
-from .runtime_function import architecture, function_log_group, function_role, runtime, runtime_code
+from .runtime_function import architecture, function_log_group, function_role, refuse_other_sizes, runtime, runtime_code
 
 _ROOM_TO_REPORT_SECONDS = 20
 _FIRST_RUN_SECONDS = 150  # it waits up to 120 s for its permissions to hold (runtime/health_monitor/watch.py)
@@ -130,7 +130,7 @@ class HealthMonitor(Construct):
         probe_budget = probe_budget or Duration.seconds(20)
         self._refuse_wrong_use(probe_budget)
         self.longest_run = probe_budget.plus(Duration.seconds(_ROOM_TO_REPORT_SECONDS))
-        _refuse_what_lambda_does_not_have(memory_size, reserved_concurrent_executions)
+        refuse_other_sizes(memory_size, reserved_concurrent_executions)
         self._log_group = function_log_group(self, "Logs", retention=log_retention, encryption_key=encryption_key)
         self._role = function_role(self, "Role", self._log_group)
         self.dead_letter_queue = sqs.Queue(
@@ -291,11 +291,3 @@ class HealthMonitor(Construct):
         )
         probe.node.add_dependency(self._role, self.rule)
         return probe
-
-
-def _refuse_what_lambda_does_not_have(memory_size: float, reserved: float | None) -> None:
-    """Source: https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html; a token of a number is a float."""
-    if isinstance(memory_size, int) and not 128 <= memory_size <= 10240:
-        raise ValueError(f"memory_size is {memory_size}: 128 to 10240 MiB are allowed; 256 is the default.")
-    if isinstance(reserved, int) and reserved < 0:
-        raise ValueError(f"reserved_concurrent_executions is {reserved}: 0 or more are allowed; leave it out for none.")

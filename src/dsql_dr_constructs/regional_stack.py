@@ -40,19 +40,19 @@ def add_tags(construct: Construct, tags: Mapping[str, str]) -> None:
     """Tag *construct* and what is in it.
 
     Raises:
-        ValueError: CloudFormation would not take a tag.
+        ValueError: Aurora DSQL, which knows no other letters, or CloudFormation, which wants a value, would refuse it.
 
+    Source: https://docs.aws.amazon.com/aurora-dsql/latest/APIReference/API_TagResource.html
     Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_Tag.html
-    Source: https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html
     """
     for key, value in tags.items():
         if key.lower().startswith("aws:"):
             raise ValueError(f"tags has the key {key!r}: keys that begin with 'aws:' are AWS's own; give another one.")
         for what, longest, text in (("the key", 128, key), ("the value", 256, value)):
-            if not re.fullmatch(rf"[\w\s.:/=+@-]{{1,{longest}}}", text) and not Token.is_unresolved(text):
+            if not re.fullmatch(rf"[A-Za-z0-9_.:/=+@ -]{{1,{longest}}}", text) and not Token.is_unresolved(text):
                 raise ValueError(
-                    f"tags has {what} {text!r}: 1 to {longest} letters, digits, spaces and characters of '_.:/=+-@' "
-                    "are allowed."
+                    f"tags has {what} {text!r}: 1 to {longest} letters from A to z, digits, spaces and characters of "
+                    "'_.:/=+-@' are allowed."
                 )
         Tags.of(construct).add(key, value)
 

@@ -73,3 +73,16 @@ def function_role(scope: Construct, id: str, log_group: logs.ILogGroup) -> iam.R
     role = iam.Role(scope, id, assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
     log_group.grant_write(role)
     return role
+
+
+def refuse_other_sizes(memory_size: float, reserved: float | None) -> None:
+    """
+    Raises:
+        ValueError: Lambda has no such memory or concurrency; what only a deployment knows is a float, and passes.
+
+    Source: https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html
+    """
+    if isinstance(memory_size, int) and not 128 <= memory_size <= 10240:
+        raise ValueError(f"memory_size is {memory_size}: 128 to 10240 MiB are allowed; 256 is the default.")
+    if isinstance(reserved, int) and reserved < 0:
+        raise ValueError(f"reserved_concurrent_executions is {reserved}: 0 or more are allowed; leave it out for none.")

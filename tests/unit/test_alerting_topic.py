@@ -120,7 +120,7 @@ def test_url_may_have_a_secret_in_it(stack: cdk.Stack) -> None:
 
 
 def test_plain_http_is_refused(stack: cdk.Stack) -> None:
-    with pytest.raises(ValueError, match="'http://pager' is not https"):
+    with pytest.raises(ValueError, match="url 'http://pager' is not https"):
         AlertingTopic(stack, "Alerts").add_https("http://pager")
 
 

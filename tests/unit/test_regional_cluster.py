@@ -127,7 +127,7 @@ def test_destroy_with_protection_on_is_refused(stack: cdk.Stack) -> None:
 
 
 def test_peers_without_a_witness_are_refused(stack: cdk.Stack) -> None:
-    with pytest.raises(ValueError, match="has peers and no witness: give witness_region"):
+    with pytest.raises(ValueError, match="has peer_cluster_arns and no witness: give witness_region"):
         RegionalCluster(stack, "Cluster", peer_cluster_arns=["arn"])
 
 

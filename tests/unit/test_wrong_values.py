@@ -14,11 +14,15 @@ import aws_cdk as cdk
 import pytest
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
+from constructs import Construct
 
 import dsql_dr_constructs as library
 from dsql_dr_constructs import (
+    AlarmSetting,
+    AlarmSettings,
     AlertingTopic,
     HealthMonitor,
     MultiRegionDsqlDr,
@@ -74,7 +78,7 @@ class Things:
         if name == "scope":
             if self.apart.node.children:  # each pair in an app of its own
                 self.apart = cdk.App()
-            return self.apart if owner.startswith("MultiRegion") else self.stack
+            return self.apart if owner.startswith("MultiRegion") else Construct(self.stack, f"T{next(self._numbers)}")
         named: dict[str, Callable[[], Any]] = {
             "id": lambda: f"T{next(self._numbers)}",
             "deployment_name": lambda: f"t{next(self._numbers)}",
@@ -87,7 +91,6 @@ class Things:
             "primary": lambda: "us-east-1",
             "secondary": lambda: "us-west-2",
             "witness": lambda: "us-east-2",
-            "regions": lambda: ("us-east-1", "us-east-2", "us-west-2"),
             "actions": lambda: "dsql:GetCluster",
         }
         if name in named:
@@ -209,3 +212,162 @@ def test_whatever_is_given_is_taken_or_a_sentence_names_the_parameter(
             if not fits(value, annotation, parameter):
                 wrong.append(f"{parameter}={value!r} was taken")
     assert not wrong, "\n".join(wrong)
+
+
+PAIR: list[tuple[dict[str, Any], str]] = [
+    ({"schedule": 2}, "schedule is 2: a Duration is needed, for example Duration.minutes(2)."),
+    ({"peering_timeout": 30}, "peering_timeout is 30: a Duration is needed, for example Duration.minutes(30)."),
+    ({"monitoring": 1}, "monitoring is 1: True or False is needed."),
+    ({"primary_region": None}, "primary_region is None: a string is needed."),
+    ({"primary_region": ""}, "primary_region is '': a string that is not empty is needed."),
+    ({"tags": ["a"]}, "tags is ['a']: a mapping of strings to strings is needed."),
+    ({"tags": {"a": 1}}, "tags['a'] is 1: a string is needed."),
+    ({"tags": {1: "a"}}, "a key of tags is 1: a string is needed."),
+    (
+        {"alert_emails": "ops@example.com"},
+        "alert_emails is 'ops@example.com': a list of strings is needed; give ['ops@example.com'].",
+    ),
+    ({"alert_emails": ["ops@example.com", 2]}, "alert_emails[1] is 2: a string is needed."),
+    ({"alert_topic_arns": "arn:1"}, "alert_topic_arns is 'arn:1': a list of strings is needed; give ['arn:1']."),
+    (
+        {"removal_policy": "destroy"},
+        "removal_policy is 'destroy': a RemovalPolicy is needed, for example RemovalPolicy.DESTROY.",
+    ),
+    (
+        {"encryption_keys": {"us-east-1": "arn:aws:kms:us-east-1:111111111111:key/a"}},
+        "encryption_keys['us-east-1'] is 'arn:aws:kms:us-east-1:111111111111:key/a': a kms.Key is needed; import it "
+        "with kms.Key.from_key_arn.",
+    ),
+    (
+        {"monitor_options": {"us-east-1": {"log_retention": "1 month"}}},
+        "monitor_options['us-east-1']['log_retention'] is '1 month': a logs.RetentionDays is needed, for example "
+        "logs.RetentionDays.ONE_MONTH.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("given", "sentence"), PAIR)
+def test_wrong_type_is_answered_with_what_is_needed(given: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ValueError, match=rf"^In MultiRegionDsqlDr 'Orders', {re.escape(sentence)}$"):
+        MultiRegionDsqlDr(cdk.App(), "Orders", **given)
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"account": "1234"}, r"account is '1234': 12 digits are needed"),
+        ({"tags": {"AWS:team": "a"}}, r"tags has the key 'AWS:team': keys that begin with 'aws:' are AWS's own"),
+        ({"tags": {"k" * 129: "a"}}, r"tags has the key 'k+': 1 to 128 letters"),
+        ({"tags": {"team": "a" * 257}}, r"tags has the value 'a+': 1 to 256 letters"),
+        ({"tags": {"team": "Zürich"}}, r"tags has the value 'Zürich': 1 to 256 letters from A to z"),
+        ({"tags": {"team": ""}}, r"tags has the value '': 1 to 256 letters"),
+        ({"removal_policy": cdk.RemovalPolicy.SNAPSHOT}, r"removal_policy SNAPSHOT, which CloudFormation does not"),
+        ({"monitor_options": {"us-east-1": {"memory_size": 1}}}, r"memory_size is 1: 128 to 10240 MiB"),
+        ({"monitor_options": {"us-west-2": {"memory_size": 10241}}}, r"memory_size is 10241: 128 to 10240 MiB"),
+        (
+            {"monitor_options": {"us-east-1": {"reserved_concurrent_executions": -1}}},
+            r"reserved_concurrent_executions is -1: 0 or more are allowed",
+        ),
+        (
+            {"monitor_options": {"us-east-1": {"memory": 512}}},
+            r"monitor_options\['us-east-1'\] has 'memory': the keys of MonitorOptions are .*; the nearest is 'memory_",
+        ),
+        ({"monitor_options": {"us-east-1": 512}}, r"monitor_options\['us-east-1'\] is 512: a mapping with keys of"),
+    ],
+)
+def test_wrong_value_is_answered_with_what_is_allowed(given: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        MultiRegionDsqlDr(cdk.App(), "Orders", **given)
+
+
+def test_bounds_belong_to_what_is_allowed(things: Things) -> None:
+    clusters = things.value("clusters", "", "")
+    for size in (128, 10240):
+        scope = Construct(things.stack, f"Bounds{size}")
+        HealthMonitor(
+            scope,
+            "Monitor",
+            deployment_name="bounds",
+            clusters=clusters,
+            memory_size=size,
+            reserved_concurrent_executions=0,
+        )
+    RegionalCluster(things.stack, "Tagged", tags={"k" * 128: "Team a_b.c:d/e=f+g-h@i", "team": "a" * 256})
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (lambda: AlarmSetting(threshold="1"), "In AlarmSetting, threshold is '1': a number is needed."),  # type: ignore[arg-type]
+        (
+            lambda: AlarmSettings(commit_latency=200),  # type: ignore[arg-type]
+            "In AlarmSettings, commit_latency is 200: an AlarmSetting is needed, for example "
+            "AlarmSetting(threshold=200).",
+        ),
+        (
+            lambda: AlarmSettings(commit_latency=AlarmSetting(period=cdk.Duration.seconds(7))),
+            "commit_latency looks at 3 periods of 7 seconds: a period is whole minutes, and CloudWatch looks back one "
+            "day at most, or seven with periods of an hour or more.",
+        ),
+    ],
+)
+def test_wrong_field_is_answered_with_what_is_needed(make: Callable[[], Any], sentence: str) -> None:
+    with pytest.raises(ValueError, match=rf"^{re.escape(sentence)}$"):
+        make()
+
+
+def test_what_is_imported_is_taken_for_what_it_is_only(things: Things) -> None:
+    """jsii hands over a proxy for each; its class says nothing, and asking it would be a call to Node."""
+    stack, cluster = cdk.Stack(cdk.App(), "S"), things.one("cluster")
+    key = kms.Key.from_key_arn(stack, "Key", "arn:aws:kms:us-east-1:111111111111:key/a")
+    assert AlertingTopic(stack, "Good", encryption_key=key).encryption_key is key
+    cluster.grant_connect(iam.Role.from_role_arn(stack, "Role", "arn:aws:iam::111111111111:role/orders"))
+    with pytest.raises(ValueError, match=r"existing_topic is <imported construct>: an sns.Topic is needed\.$"):
+        AlertingTopic(stack, "Bad", existing_topic=key)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"grantee is <imported construct>: an iam.IGrantable is needed, for example"):
+        cluster.grant_connect(key)
+
+
+def test_token_is_taken_for_what_it_stands_for(things: Things) -> None:
+    clusters = things.value("clusters", "", "")
+    number: Any = cdk.Token.as_number({"Ref": "Memory"})
+    scope = Construct(things.stack, "Tokens")
+    monitor = HealthMonitor(scope, "M", deployment_name="tokens", clusters=clusters, memory_size=number)
+    function: Any = monitor.function.node.default_child
+    assert things.stack.resolve(function.memory_size) == {"Ref": "Memory"}
+    MultiRegionDsqlDr(cdk.App(), "Orders", account=cdk.Aws.ACCOUNT_ID, monitoring=False, tags={"id": cdk.Aws.STACK_ID})
+    half: Any = 256.5
+    with pytest.raises(ValueError, match=r"memory_size is 256\.5: a whole number is needed\.$"):
+        HealthMonitor(scope, "N", deployment_name="tokens", clusters=clusters, memory_size=half)
+    with pytest.raises(ValueError, match=r"metric_name is <Intrinsic>: a string is needed; give Token.as_string"):
+        things.one("cluster").metric(cdk.Token.as_any({"Ref": "Name"}))
+
+
+def test_construct_outside_of_a_stack_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"^In AlertingTopic 'Alerts', scope is <App>: a Stack, or a construct in one"):
+        AlertingTopic(cdk.App(), "Alerts")
+
+
+def test_period_that_no_metric_has_is_refused(things: Things) -> None:
+    with pytest.raises(ValueError, match=r"^In ClusterMetrics.metric, period is 7 seconds: 1, 5, 10, 20, 30 or a mul"):
+        things.one("cluster").metric_total_dpu(period=cdk.Duration.seconds(7))
+
+
+def test_other_errors_of_the_cdk_stay_what_they_are() -> None:
+    stack = cdk.Stack(cdk.App(), "S")
+    AlertingTopic(stack, "Alerts")
+    with pytest.raises(RuntimeError, match=r"already a [Cc]onstruct with name 'Alerts'"):
+        AlertingTopic(stack, "Alerts")
+
+
+def test_long_value_is_shortened() -> None:
+    schedule: Any = "x" * 200
+    with pytest.raises(ValueError, match=r"schedule is 'x{76}\.\.\.: a Duration is needed, for example Duration.minu"):
+        MultiRegionDsqlDr(cdk.App(), "Orders", schedule=schedule)
+
+
+def test_signature_stays_what_it_was() -> None:
+    parameters = inspect.signature(AlertingTopic.add_slack_channel).parameters
+    assert list(parameters) == ["self", "name", "workspace_id", "channel_id"]
+    with pytest.raises(TypeError, match="unexpected keyword argument 'schedul'"):
+        MultiRegionDsqlDr(cdk.App(), "Orders", schedul=2)  # type: ignore[call-arg]
