@@ -313,6 +313,8 @@ def test_topics_own_policy_decides_too(aws: EmbeddedAws) -> None:
     assert "does not allow cloudwatch.amazonaws.com to perform sns:Publish" in topic.failures()[0]
     restrict("cloudwatch.amazonaws.com", OUR_ALARMS)
     assert topic.alarm()
+    restrict("cloudwatch.amazonaws.com", {"Bool": {"aws:SecureTransport": "true"}})
+    assert topic.alarm()
     restrict("cloudwatch.amazonaws.com", {"StringEquals": {"aws:SourceAccount": "111111111111"}})
     assert not topic.alarm()
 
