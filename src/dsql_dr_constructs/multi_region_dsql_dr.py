@@ -70,7 +70,7 @@ class MultiRegionDsqlDr(Construct):
         removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
         deletion_protection: bool | None = None,
         peering_timeout: Duration | None = None,
-        verify_on_deploy: bool = True,
+        repair_on_deploy: bool = False,
         monitoring: bool = True,
         witness_observer: bool = False,
         alert_emails: Sequence[str] = (),
@@ -95,8 +95,9 @@ class MultiRegionDsqlDr(Construct):
                 joined with ``-``.
             removal_policy: What ``cdk destroy`` does to the clusters. Default: RETAIN, they live on, peered.
             deletion_protection: Whether DSQL refuses to delete them. Default: on, unless *removal_policy* is DESTROY.
-            peering_timeout: How long peering may take; 1 to 115 minutes. Default: 30 minutes.
-            verify_on_deploy: Whether every deployment mends the pair; see `ClusterPeering`. Default: True.
+            peering_timeout: How long peering may take; 1 to 50 minutes. Default: 30 minutes.
+            repair_on_deploy: Whether every deployment repairs the pair, and not only the command on demand; see
+                `ClusterPeering`. Default: False.
             monitoring: Whether the pair is watched, in stacks of their own. Default: True.
             witness_observer: Whether the witness Region looks at both clusters, too. Default: False.
             alert_emails: Addresses that every Region mails to. Default: none.
@@ -161,7 +162,7 @@ class MultiRegionDsqlDr(Construct):
             removal_policy=removal_policy,
             registry_regions=[witness_region] if observed else [],
             timeout=peering_timeout,
-            verify_on_deploy=verify_on_deploy,
+            repair_on_deploy=repair_on_deploy,
             encryption_key=keys.get(secondary_region),
         )
         self.monitoring = None

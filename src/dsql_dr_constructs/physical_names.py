@@ -10,6 +10,14 @@ def monitor_name(deployment: str) -> str:
     return f"{MONITOR}{deployment}"
 
 
+def peering_name(deployment: str) -> str:
+    """Physical name of the peering's function, in the Region of the second cluster; people type it to repair a pair.
+
+    Its first part is as long as the monitor's, so that every deployment name that fits one fits the other.
+    """
+    return f"aurora-dsql-peering-{deployment}"
+
+
 def dashboard_name(deployment: str) -> str:
     """Physical name of the dashboard; it is one for all Regions."""
     return f"Aurora-DSQL-DR-Dashboard-{deployment}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .physical_names import dashboard_name, monitor_name
+from .physical_names import dashboard_name, monitor_name, peering_name
 from .regional_cluster import IRegionalCluster
 from .runtime.health_monitor import metric_names as names
 
@@ -26,6 +26,15 @@ def ask_for_verdict(deployment: str, region: str) -> str:
     )
 
 
+def repair_command(deployment: str, region: str) -> str:
+    """The command that peers and registers both clusters again; *region* is the second cluster's."""
+    return (
+        f"aws lambda invoke --region {region} --function-name {peering_name(deployment)} "
+        """--cli-binary-format raw-in-base64-out --payload '{"action":"repair"}' --cli-read-timeout 330 """
+        "response.json && cat response.json"
+    )
+
+
 def runbook(
     deployment: str, clusters: Sequence[IRegionalCluster], observers: Sequence[str], witness_region: str | None
 ) -> str:
@@ -33,7 +42,7 @@ def runbook(
 
     Args:
         deployment: The pair's name.
-        clusters: Both clusters.
+        clusters: Both clusters; the peering's function is in the Region of the second.
         observers: Regions with a monitor.
         witness_region: The pair's, if it is known.
     """
@@ -61,8 +70,12 @@ def runbook(
             "at fault. If all do, open a case with AWS; no write is possible until one of them is back.",
             "",
             f"**{names.UNPEERED}** / **{names.WITNESS_DRIFT}**: both serve, but somebody changed what binds them"
-            f"{f' (the witness should be {witness_region})' if witness_region else ''}. Find out who "
-            "(CloudTrail, `UpdateCluster`), then deploy the app again, which mends it: `cdk deploy --all`.",
+            f"{f' (the witness should be {witness_region})' if witness_region else ''}. What is written on one side of "
+            f"an {names.UNPEERED} pair does not reach the other: send the application to one Region first. Find out "
+            "who changed it (CloudTrail, `UpdateCluster`), then repair it; the answer says what was changed:",
+            *_code([repair_command(deployment, clusters[1].cluster_region)]),
+            "A pair that was made elsewhere, and is only monitored here, has no such function: whoever made it repairs "
+            "it, or `aws dsql update-cluster` in both Regions, with witness and peer.",
             "",
             "**monitor-silent** / **monitor-errors**: nobody looks at the pair from that Region. Why, is in its log:",
             *_code(logs),
