@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from dsql_dr_constructs.rehearsal.dsql import Cluster, Dsql, DsqlError
+from dsql_dr_constructs.rehearsal.dsql import Dsql
+from dsql_dr_constructs.rehearsal.dsql_cluster import Cluster, DsqlError
 from dsql_dr_constructs.rehearsal.faults import Fault, Faults
+from dsql_dr_constructs.rehearsal.undocumented import Undocumented
 
 US_EAST_1, US_WEST_2 = ("111111111111", "us-east-1"), ("111111111111", "us-west-2")
 Place = tuple[str, str]
@@ -12,13 +16,13 @@ Place = tuple[str, str]
 class Rehearsed(Dsql):
     """With a clock that stands still until it is moved."""
 
-    def __init__(self, update_without_clusters: str = "keep") -> None:
+    def __init__(self, undocumented: Undocumented | None = None) -> None:
         self.faults = Faults()
         self.now = 0.0
         super().__init__(
             self.faults,
             transition_seconds=10,
-            update_without_clusters=update_without_clusters,
+            undocumented=undocumented,
             clock=lambda: self.now,
         )
 
@@ -34,9 +38,15 @@ class Rehearsed(Dsql):
             request["multiRegionProperties"] = {"witnessRegion": witness}
         return self.create_cluster(*place, request)
 
-    def tell(self, cluster: Cluster, *peers: Cluster) -> None:
-        asked = {"witnessRegion": cluster.witness_region, "clusters": [peer.arn for peer in peers]}
-        self.update_cluster(cluster.account, cluster.region, cluster.identifier, {"multiRegionProperties": asked})
+    def tell(self, cluster: Cluster, *peers: Cluster, witness: str | None = None) -> None:
+        asked = {"witnessRegion": witness or cluster.witness_region, "clusters": [peer.arn for peer in peers]}
+        self.change(cluster, multiRegionProperties=asked)
+
+    def change(self, cluster: Cluster, **request: Any) -> None:
+        self.update_cluster(cluster.account, cluster.region, cluster.identifier, request)
+
+    def delete(self, cluster: Cluster) -> None:
+        self.delete_cluster(cluster.account, cluster.region, cluster.identifier)
 
     def pair(self) -> tuple[Cluster, Cluster]:
         one, other = self.new(US_EAST_1), self.new(US_WEST_2)
@@ -106,7 +116,7 @@ def test_what_aws_decides_on_can_be_set(dsql: Rehearsed, status: str) -> None:
 
 @pytest.mark.parametrize(("mode", "kept"), [("keep", True), ("drop", False)])
 def test_update_without_clusters_keeps_or_drops_the_peers(mode: str, kept: bool) -> None:
-    dsql = Rehearsed(mode)
+    dsql = Rehearsed(Undocumented(update_without_clusters=mode))
     one, other = dsql.pair()
     dsql.update_cluster(*US_EAST_1, one.identifier, {"deletionProtectionEnabled": True})
     assert one.peers == ([other.arn] if kept else [])
@@ -117,6 +127,96 @@ def test_create_with_a_known_client_token_answers_with_the_same_cluster(dsql: Re
     one, again = (dsql.create_cluster(*US_EAST_1, {"clientToken": "t"}) for _ in range(2))
     assert one is again
     assert dsql.create_cluster(*US_WEST_2, {"clientToken": "t"}) is not one
+
+
+def test_protection_is_switched_off_and_the_cluster_deleted_at_once(dsql: Rehearsed) -> None:
+    """As AWS's own sample programs do it: aws-samples/aurora-dsql-samples, cluster_management."""
+    cluster = dsql.new(US_EAST_1, witness=None, protected=True)
+    dsql.pass_time()
+    dsql.change(cluster, deletionProtectionEnabled=False)
+    assert (dsql.status(cluster), cluster.deletion_protection) == ("UPDATING", False)
+    dsql.delete(cluster)
+    assert dsql.status(cluster) == "DELETING"
+    dsql.pass_time()
+    assert dsql.list_clusters(*US_EAST_1) == []
+
+
+def test_pair_is_deleted_one_after_the_other_while_both_are_updated(dsql: Rehearsed) -> None:
+    one, other = dsql.pair()
+    for cluster in (one, other):
+        dsql.change(cluster, deletionProtectionEnabled=False)
+    dsql.delete(one)
+    dsql.pass_time()
+    assert (dsql.status(one), dsql.status(other)) == ("PENDING_DELETE", "ACTIVE")
+    dsql.change(other, deletionProtectionEnabled=False)
+    dsql.delete(other)
+    dsql.pass_time()
+    assert dsql.list_clusters(*US_EAST_1) == dsql.list_clusters(*US_WEST_2) == []
+
+
+# what AWS does not document
+
+
+def test_each_side_has_the_witness_that_it_was_told_and_the_pair_serves_on(dsql: Rehearsed) -> None:
+    one, other = dsql.pair()
+    dsql.change(one, multiRegionProperties={"witnessRegion": "ca-central-1"})
+    assert (one.witness_region, other.witness_region) == ("ca-central-1", "us-east-2")
+    assert one.peers == [other.arn]
+    dsql.tell(other, one, witness="ca-central-1")
+    dsql.pass_time()
+    assert (dsql.status(one), dsql.status(other)) == ("ACTIVE", "ACTIVE")
+    assert (one.witness_region, other.witness_region) == ("ca-central-1", "ca-central-1")
+
+
+def test_new_pair_waits_until_both_sides_have_one_witness(dsql: Rehearsed) -> None:
+    one, other = dsql.new(US_EAST_1), dsql.new(US_WEST_2)
+    dsql.pass_time()
+    dsql.tell(one, other)
+    dsql.pass_time()
+    dsql.tell(other, one)
+    dsql.change(one, multiRegionProperties={"witnessRegion": "ca-central-1"})
+    dsql.pass_time()
+    assert (dsql.status(one), dsql.status(other)) == ("PENDING_SETUP", "PENDING_SETUP")
+    dsql.change(other, multiRegionProperties={"witnessRegion": "ca-central-1"})
+    dsql.pass_time()
+    assert (dsql.status(one), dsql.status(other)) == ("ACTIVE", "ACTIVE")
+
+
+@pytest.mark.parametrize("paired", [True, False])
+def test_change_of_the_witness_can_be_refused(paired: bool) -> None:
+    dsql = Rehearsed(Undocumented(witness_change="refuse"))
+    one = dsql.pair()[0] if paired else dsql.new(US_EAST_1)
+    dsql.pass_time()
+    with pytest.raises(DsqlError, match="witness Region us-east-2 of cluster .* cannot be changed") as refusal:
+        dsql.change(one, multiRegionProperties={"witnessRegion": "ca-central-1"})
+    assert refusal.value.code == "ValidationException"
+    assert (one.witness_region, one.status) == ("us-east-2", "ACTIVE" if paired else "PENDING_SETUP")
+    dsql.change(one, multiRegionProperties={"witnessRegion": "us-east-2"})
+
+
+@pytest.mark.parametrize(("mode", "kept"), [("take", False), ("ignore", True)])
+def test_empty_clusters_take_the_peer_away_or_are_ignored(mode: str, kept: bool) -> None:
+    dsql = Rehearsed(Undocumented(empty_clusters=mode))
+    one, other = dsql.pair()
+    dsql.change(one, multiRegionProperties={"witnessRegion": "us-east-2", "clusters": []})
+    assert (one.peers, one.status) == ([other.arn] if kept else [], "UPDATING")
+
+
+def test_empty_clusters_can_be_refused_where_there_is_a_peer() -> None:
+    dsql = Rehearsed(Undocumented(empty_clusters="refuse"))
+    one, other = dsql.pair()
+    alone = dsql.new(US_EAST_1)
+    dsql.pass_time()
+    with pytest.raises(DsqlError, match="clusters is empty, and cluster .* has a peer") as refusal:
+        dsql.tell(one)
+    assert (refusal.value.code, one.peers, one.status) == ("ValidationException", [other.arn], "ACTIVE")
+    dsql.tell(alone)
+    assert alone.status == "UPDATING"
+
+
+def test_choice_that_is_none_is_refused() -> None:
+    with pytest.raises(ValueError, match="empty_clusters is 'never': one of take, refuse, ignore is allowed"):
+        Undocumented(empty_clusters="never")
 
 
 # refusals
@@ -145,6 +245,13 @@ def test_cluster_in_transition_is_a_conflict(dsql: Rehearsed) -> None:
     assert refusal.value.code == "ConflictException"
     with pytest.raises(DsqlError, match="CREATING: try again later"):
         dsql.update_cluster(*US_EAST_1, one.identifier, {})
+    dsql.pass_time()
+    dsql.change(one)
+    with pytest.raises(DsqlError, match="UPDATING: try again later"):
+        dsql.change(one)
+    dsql.delete(one)
+    with pytest.raises(DsqlError, match="DELETING: try again later"):
+        dsql.delete(one)
 
 
 def test_protected_cluster_is_not_deleted(dsql: Rehearsed) -> None:

@@ -6,6 +6,7 @@ Source: https://docs.aws.amazon.com/aurora-dsql/latest/userguide/cluster-lifecyc
 from __future__ import annotations
 
 import json
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,6 +33,7 @@ BY_ITSELF = {
 """Where time alone leads; everything else is somebody's call, whose rule says what follows. What waits in
 PENDING_DELETE goes on only when its peer is deleted."""
 IN_TRANSITION = {"CREATING", "UPDATING"}
+"""Where an update is refused; a deletion is so only while the cluster is created."""
 LEAVING = {"PENDING_DELETE", "DELETING"}
 WAIT = st.sampled_from([1.5, 6.0, 0.4, 0.0])
 """Seconds before a call; a transition takes one, a slow one five."""
@@ -135,7 +137,7 @@ class LifeOfClusters(RuleBasedStateMachine):
         self.pass_time(wait)
         cluster = self.known[one]
         status, _ = self.call("DeleteCluster", cluster.region, cluster.identifier)
-        if self.refused(cluster, status):
+        if self.refused(cluster, status, {"CREATING"}):
             return
         if cluster.protected:
             assert status == 400, "protection holds"
@@ -213,11 +215,11 @@ class LifeOfClusters(RuleBasedStateMachine):
         found = [self.known[arn] for arn in cluster.peers]
         return [peer for peer in found if peer.status != GONE and cluster.arn in peer.peers]
 
-    def refused(self, cluster: Known, status: int) -> bool:
+    def refused(self, cluster: Known, status: int, in_transition: AbstractSet[str] = IN_TRANSITION) -> bool:
         """Whether the call had to be refused for the state that *cluster* is in."""
         if cluster.status == GONE:
             assert status == 404
-        elif cluster.status in IN_TRANSITION | LEAVING:
+        elif cluster.status in in_transition | LEAVING:
             assert status == 409
         else:
             return False

@@ -94,10 +94,15 @@ def test_it_ends_with_the_program_that_started_it(end: signal.Signals) -> None:
 def test_one_that_cannot_start_says_why_and_leaves_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)
-    broken = EmbeddedAws(regions=["us-east-1"], delete_mode="never")  # type: ignore[arg-type]
-    with pytest.raises(RuntimeError, match=r"did not start. It wrote:\n(?s:.*)invalid choice: 'never'"):
+    broken = EmbeddedAws(regions=["us-east-1"], time_scale="soon")  # type: ignore[arg-type]
+    with pytest.raises(RuntimeError, match=r"did not start. It wrote:\n(?s:.*)invalid float value: 'soon'"):
         broken.__enter__()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_option_that_is_none_is_refused_before_anything_starts() -> None:
+    with pytest.raises(ValueError, match="delete_mode is 'never': one of wait, return is allowed"):
+        EmbeddedAws(regions=["us-east-1"], delete_mode="never")  # type: ignore[arg-type]
 
 
 def test_several_do_not_disturb_each_other(aws: EmbeddedAws) -> None:
@@ -149,10 +154,9 @@ def test_errors_are_those_of_the_api(aws: EmbeddedAws) -> None:
 
 def test_cluster_is_described_tagged_and_protected_by_its_policy(aws: EmbeddedAws) -> None:
     dsql = aws.client("dsql", "us-east-1")
-    identifier = active_cluster(dsql, tags={"Name": "orders"}, policy="{}", kmsEncryptionKey="arn:aws:kms:key")
+    identifier = active_cluster(dsql, tags={"Name": "orders"}, policy="{}")
     found = dsql.get_cluster(identifier=identifier)
     assert found["endpoint"] == f"{identifier}.dsql.us-east-1.on.aws"
-    assert found["encryptionDetails"]["kmsKeyArn"] == "arn:aws:kms:key"
     dsql.tag_resource(resourceArn=found["arn"], tags={"team": "orders"})
     dsql.untag_resource(resourceArn=found["arn"], tagKeys=["Name"])
     assert dsql.list_tags_for_resource(resourceArn=found["arn"])["tags"] == {"team": "orders"}

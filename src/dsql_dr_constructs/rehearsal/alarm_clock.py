@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 
-from . import ministack_seams
+from . import ministack_alarms
 from .alarm_evaluation import AlarmDefinition, MetricQuery, statistic
 
 _MINUTE = 60.0
@@ -18,22 +18,22 @@ def start(time_scale: float) -> None:
     Args:
         time_scale: Length of a minute of alarms and schedules, in minutes.
     """
-    ministack_seams.silence_alarm_evaluation()
-    ministack_seams.scale_schedules(time_scale)
+    ministack_alarms.silence_alarm_evaluation()
+    ministack_alarms.scale_schedules(time_scale)
     threading.Thread(target=_run, args=(time_scale,), daemon=True, name="alarm-clock").start()
 
 
 def _run(time_scale: float) -> None:
     while True:
         time.sleep(_MINUTE * time_scale)
-        for alarm in ministack_seams.metric_alarms():
+        for alarm in ministack_alarms.metric_alarms():
             try:
                 _evaluate(alarm, time_scale)
             except Exception:  # one alarm that cannot be understood must not stop the clock
                 logging.getLogger(__name__).exception("Alarm %s cannot be evaluated", alarm["AlarmName"])
 
 
-def _evaluate(alarm: ministack_seams.Alarm, time_scale: float) -> None:
+def _evaluate(alarm: ministack_alarms.Alarm, time_scale: float) -> None:
     definition = AlarmDefinition.of(alarm)
     datapoints = definition.datapoints(_fetch, time.time(), scale=time_scale)
     state = definition.state(datapoints, alarm["StateValue"])
@@ -41,9 +41,9 @@ def _evaluate(alarm: ministack_seams.Alarm, time_scale: float) -> None:
         reason = (
             f"Datapoints, oldest first: {datapoints}; threshold {definition.threshold:g} ({definition.comparison})."
         )
-        ministack_seams.change_alarm(alarm, state, reason)
+        ministack_alarms.change_alarm(alarm, state, reason)
 
 
 def _fetch(query: MetricQuery, start: float, end: float) -> float | None:
-    points = ministack_seams.metric_values(query.namespace, query.metric_name, dict(query.dimensions))
+    points = ministack_alarms.metric_values(query.namespace, query.metric_name, dict(query.dimensions))
     return statistic(query.statistic, (value for at, value in points if start <= at < end))

@@ -7,11 +7,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
-from .dsql import ON_THE_WAY_OUT, Cluster, Dsql, DsqlError
+from .dsql import AWS_OWNED_KEY, ON_THE_WAY_OUT, Dsql
+from .dsql_cluster import Cluster, DsqlError
 
+NO_ENDPOINT = (
+    "A cluster has no Endpoint attribute before it is ACTIVE for the first time, since AWS does not document that it "
+    "has a value then. Compose it: <identifier>.dsql.<Region>.on.aws."
+)
 _HANDLER_TIMEOUT = 120.0
+_Answer = TypeVar("_Answer")
 
 
 class ClusterHandler:
@@ -20,32 +26,36 @@ class ClusterHandler:
     Args:
         dsql: The control plane.
         where: Gives account and Region of the stack at work.
-        delete_waits: Whether a delete lasts until the cluster is gone, or ends at PENDING_DELETE. AWS does not document
-            it, so a rehearsal should hold in both.
     """
 
-    def __init__(self, dsql: Dsql, where: Callable[[], tuple[str, str]], *, delete_waits: bool) -> None:
+    def __init__(self, dsql: Dsql, where: Callable[[], tuple[str, str]]) -> None:
         self._dsql = dsql
         self._where = where
-        self._delete_waits = delete_waits
+        self._delete_waits = dsql.undocumented.delete_mode == "wait"
 
     def create(self, logical_id: str, properties: dict[str, Any], stack_name: str) -> tuple[str, dict[str, Any]]:
         request = _request(properties)
-        request["tags"] = _tags(properties)
+        request |= {"tags": _tags(properties), "policy": properties.get("PolicyDocument")}
         cluster = self._ask(lambda: self._dsql.create_cluster(*self._where(), request))
         settled = self._wait(cluster.identifier, lambda one: one.status in ("ACTIVE", "PENDING_SETUP"))
-        return cluster.identifier, _attributes(settled or cluster)
+        return cluster.identifier, self._attributes(settled or cluster)
 
     def update(
         self, identifier: str, old: dict[str, Any], new: dict[str, Any], stack_name: str
     ) -> tuple[str, dict[str, Any]]:
-        if _request(old) != _request(new):
-            self._ask(lambda: self._dsql.update_cluster(*self._where(), identifier, _request(new)))
+        request = _request(new)
+        if old.get("KmsEncryptionKey"):
+            request.setdefault("kmsEncryptionKey", AWS_OWNED_KEY)
+        if _request(old) != request:
+            self._ask(lambda: self._dsql.update_cluster(*self._where(), identifier, request))
         cluster = self._wait(identifier, lambda one: one.status != "UPDATING")
         if cluster is None:
             raise RuntimeError(f"Resource of type 'AWS::DSQL::Cluster' with identifier '{identifier}' was not found.")
         cluster.tags = _tags(new)
-        return identifier, _attributes(cluster)
+        policy = new.get("PolicyDocument")
+        if policy != old.get("PolicyDocument"):
+            self._ask(lambda: cluster.change_policy(policy))
+        return identifier, self._attributes(cluster)
 
     def delete(self, identifier: str, properties: dict[str, Any]) -> None:
         cluster = self._find(identifier)
@@ -54,6 +64,22 @@ class ClusterHandler:
         if cluster.status not in ON_THE_WAY_OUT:
             self._ask(lambda: self._dsql.delete_cluster(*self._where(), identifier))
         self._wait(identifier, lambda one: one.status == "PENDING_DELETE" and not self._delete_waits)
+
+    def _attributes(self, cluster: Cluster) -> dict[str, Any]:
+        attributes = {
+            "Identifier": cluster.identifier,
+            "ResourceArn": cluster.arn,
+            "Status": cluster.status,
+            "Endpoint": cluster.endpoint,
+            "CreationTime": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(cluster.created)),
+            "VpcEndpointServiceName": cluster.vpc_endpoint_service_name,
+            "VpcEndpoint": cluster.vpc_endpoint,
+            "EncryptionDetails.EncryptionStatus": self._dsql.encryption_status(cluster),
+            "PolicyVersion": str(cluster.policy_version) if cluster.policy else "",
+        }
+        if not self._dsql.shows_endpoint(cluster):
+            del attributes["Endpoint"]
+        return attributes
 
     def _find(self, identifier: str) -> Cluster | None:
         try:
@@ -76,7 +102,7 @@ class ClusterHandler:
             f'Resource handler returned message: "Cluster {identifier} is {status}" (HandlerErrorCode: NotStabilized)'
         )
 
-    def _ask(self, call: Callable[[], Cluster]) -> Cluster:
+    def _ask(self, call: Callable[[], _Answer]) -> _Answer:
         try:
             return call()
         except DsqlError as error:
@@ -90,29 +116,14 @@ def _request(properties: dict[str, Any]) -> dict[str, Any]:
     request: dict[str, Any] = {
         "deletionProtectionEnabled": str(properties.get("DeletionProtectionEnabled", "true")).lower() == "true"
     }
-    for name, key in (("KmsEncryptionKey", "kmsEncryptionKey"), ("PolicyDocument", "policy")):
-        if properties.get(name):
-            request[key] = properties[name]
+    if properties.get("KmsEncryptionKey"):
+        request["kmsEncryptionKey"] = properties["KmsEncryptionKey"]
     multi_region = properties.get("MultiRegionProperties")
     if multi_region:
         keys = (("WitnessRegion", "witnessRegion"), ("Clusters", "clusters"))
-        request["multiRegionProperties"] = {key: multi_region[name] for name, key in keys if multi_region.get(name)}
+        request["multiRegionProperties"] = {key: multi_region[name] for name, key in keys if name in multi_region}
     return request
 
 
 def _tags(properties: dict[str, Any]) -> dict[str, str]:
     return {tag["Key"]: tag["Value"] for tag in properties.get("Tags") or []}
-
-
-def _attributes(cluster: Cluster) -> dict[str, Any]:
-    return {
-        "Identifier": cluster.identifier,
-        "ResourceArn": cluster.arn,
-        "Status": cluster.status,
-        "Endpoint": cluster.endpoint,
-        "CreationTime": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(cluster.created)),
-        "VpcEndpointServiceName": cluster.vpc_endpoint_service_name,
-        "VpcEndpoint": f"{cluster.identifier}.dsql-{cluster.identifier[:6]}.{cluster.region}.on.aws",
-        "EncryptionDetails.EncryptionStatus": "ENABLED",
-        "PolicyVersion": "1" if cluster.policy else "",
-    }

@@ -5,12 +5,15 @@ Source: https://docs.aws.amazon.com/aurora-dsql/latest/userguide/using-database-
 
 from __future__ import annotations
 
+import asyncio
+import importlib
 import re
 import socket
+import threading
+from collections.abc import Callable
+from typing import Any
 
 import psycopg
-
-from . import ministack_seams
 
 _BORN_WITH = """
 CREATE ROLE admin LOGIN CREATEROLE;
@@ -62,7 +65,7 @@ class ClusterDatabase:
         with psycopg.connect(self._where) as database:
             if not database.execute("SELECT FROM pg_namespace WHERE nspname = 'sys'").fetchone():
                 database.execute(_BORN_WITH)
-        self._address = ministack_seams.speak_dsql(host, int(port), translated)
+        self._address = _speak_dsql(host, int(port), translated)
 
     def connect(self) -> socket.socket:
         """To where only DSQL's subset of SQL can be had, under the role that the client asks for."""
@@ -82,3 +85,37 @@ def translated(message: bytes) -> bytes:
 def _in_sql(found: re.Match[bytes]) -> bytes:
     statement, role = (_GRANT, found["granted"]) if found["granted"] else (_REVOKE, found["revoked"])
     return found["before"] + statement % (found["arn"], role.replace(b"'", b"''"))
+
+
+def _speak_dsql(host: str, port: int, translate: Callable[[bytes], bytes]) -> tuple[str, int]:
+    """Where DSQL's subset of SQL can be had of a PostgreSQL; *translate* sees each message that asks for some.
+
+    ministack's own proxies listen at every address of the machine; this one is of loopback. They also let everybody be
+    ``postgres``; here a client is who it says, since PostgreSQL takes the last of two users in a startup message.
+    """
+    proxy: Any = importlib.import_module("ministack.core.pgproxy")
+    parse, read = proxy._parse_startup_params, proxy._read_frame
+
+    def as_itself(payload: bytes) -> dict[str, str]:
+        parameters: dict[str, str] = parse(payload)
+        database, user = parameters.get("database") or "postgres", parameters.get("user", "")
+        return parameters | {"database": f"{database}\0user\0{user}"}
+
+    async def read_translated(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
+        kind, payload = await read(reader)
+        return kind, translate(payload) if kind in (b"Q", b"P") else payload  # Query and Parse, which no server sends
+
+    proxy._parse_startup_params, proxy._read_frame = as_itself, read_translated
+    listener = socket.create_server(("127.0.0.1", 0))
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # asyncio does not for a socket that it is given
+
+    async def visit(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await proxy._handle_client("pair", host, port, reader, writer)
+
+    async def serve() -> None:
+        async with await asyncio.start_server(visit, sock=listener) as server:
+            await server.serve_forever()
+
+    threading.Thread(target=lambda: asyncio.run(serve()), daemon=True, name="speaks-dsql").start()
+    address: tuple[str, int] = listener.getsockname()
+    return address

@@ -8,61 +8,21 @@ Source: https://docs.aws.amazon.com/aurora-dsql/latest/userguide/cluster-lifecyc
 from __future__ import annotations
 
 import secrets
-import string
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
+from .dsql_cluster import Cluster, DsqlError, invalid, new_identifier, not_found
 from .faults import Faults
+from .undocumented import Undocumented
 
-_ALPHABET = string.ascii_lowercase + string.digits
 SINGLE_REGION_QUOTA, MULTI_REGION_QUOTA = 20, 5
 """Clusters an account and Region. Source: https://docs.aws.amazon.com/aurora-dsql/latest/userguide/CHAP_quotas.html"""
 
 IN_TRANSITION = frozenset({"CREATING", "UPDATING"})
 ON_THE_WAY_OUT = frozenset({"PENDING_DELETE", "DELETING"})
-
-
-class DsqlError(Exception):
-    """An error of the DSQL API."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code, self.message = code, message
-
-
-@dataclass
-class Cluster:
-    """One cluster and what it is on its way to."""
-
-    account: str
-    region: str
-    identifier: str
-    created: float
-    status: str = "CREATING"
-    deletion_protection: bool = True
-    kms_key: str | None = None
-    multi_region: bool = False
-    witness_region: str | None = None
-    peers: list[str] = field(default_factory=list)
-    tags: dict[str, str] = field(default_factory=dict)
-    policy: str | None = None
-    due: float | None = None
-    has_served: bool = False
-
-    @property
-    def arn(self) -> str:
-        return f"arn:aws:dsql:{self.region}:{self.account}:cluster/{self.identifier}"
-
-    @property
-    def endpoint(self) -> str:
-        return f"{self.identifier}.dsql.{self.region}.on.aws"
-
-    @property
-    def vpc_endpoint_service_name(self) -> str:
-        return f"com.amazonaws.{self.region}.dsql-{self.identifier[:6]}"
+AWS_OWNED_KEY = "AWS_OWNED_KMS_KEY"
 
 
 class Dsql:
@@ -71,8 +31,9 @@ class Dsql:
     Args:
         faults: Asked for slow and stuck transitions.
         transition_seconds: How long CREATING, UPDATING and DELETING last.
-        update_without_clusters: ``keep`` or ``drop``: what UpdateCluster does to the peers when the request has no
-            ``clusters``. AWS does not document it, so a rehearsal should hold in both.
+        undocumented: What it does where AWS does not say.
+        use_key: Gives the ARN of a customer's key for the cluster with an ARN.
+            Raises DsqlError if DSQL may not use it. Default: every key is as it is given.
         clock: Seconds.
     """
 
@@ -81,13 +42,15 @@ class Dsql:
         faults: Faults,
         *,
         transition_seconds: float = 0.2,
-        update_without_clusters: str = "keep",
+        undocumented: Undocumented | None = None,
+        use_key: Callable[[str, str], str] = lambda cluster_arn, key: key,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._faults = faults
-        self._transition_seconds = transition_seconds
-        self._drops = update_without_clusters == "drop"
-        self._clock = clock
+        self.transition_seconds = transition_seconds
+        self.undocumented = undocumented or Undocumented()
+        self._use_key = use_key
+        self.clock = clock
         self._lock = threading.RLock()
         self._clusters: dict[str, Cluster] = {}
         self._by_client_token: dict[tuple[str, str, str], str] = {}
@@ -105,16 +68,17 @@ class Dsql:
             cluster = Cluster(
                 account=account,
                 region=region,
-                identifier="".join(secrets.choice(_ALPHABET) for _ in range(26)),
+                identifier=new_identifier(),
                 created=time.time(),
                 deletion_protection=request.get("deletionProtectionEnabled", True),
-                kms_key=request.get("kmsEncryptionKey"),
                 multi_region=bool(asked),
                 tags=dict(request.get("tags") or {}),
-                policy=request.get("policy"),
             )
+            cluster.kms_key = self._key(cluster, request)
             if asked:
                 self._set_multi_region(cluster, asked)
+            if request.get("policy"):
+                cluster.change_policy(request["policy"])
             self._clusters[cluster.arn] = cluster
             self._by_client_token[token] = cluster.arn
             self._start(cluster, "CREATING", "CreateCluster")
@@ -125,7 +89,7 @@ class Dsql:
             self._settle()
             arn = f"arn:aws:dsql:{region}:{account}:cluster/{identifier}"
             if arn not in self._clusters:
-                raise DsqlError("ResourceNotFoundException", f"The cluster {identifier} does not exist.")
+                raise not_found("cluster", identifier)
             return self._clusters[arn]
 
     def list_clusters(self, account: str, region: str) -> list[Cluster]:
@@ -134,28 +98,33 @@ class Dsql:
             return [one for one in self._clusters.values() if (one.account, one.region) == (account, region)]
 
     def update_cluster(self, account: str, region: str, identifier: str, request: dict[str, Any]) -> Cluster:
+        """What is asked for is seen at once, while the cluster is still UPDATING; AWS's sample programs assert both.
+
+        Source: https://github.com/aws-samples/aurora-dsql-samples (cluster_management)
+        """
         with self._lock:
             cluster = self.get_cluster(account, region, identifier)
-            self._refuse_in_transition(cluster)
+            cluster.refuse_while(IN_TRANSITION | ON_THE_WAY_OUT)
             asked = request.get("multiRegionProperties")
             if asked is not None and not cluster.multi_region:
-                raise DsqlError("ValidationException", "A single-Region cluster cannot become a multi-Region cluster.")
-            if asked and asked.get("clusters") is not None:
-                self._set_multi_region(cluster, asked)
-            elif self._drops:
-                cluster.peers = []
+                raise invalid("A single-Region cluster cannot become a multi-Region cluster.")
+            key = self._key(cluster, request)
+            if cluster.multi_region:
+                self._set_multi_region(cluster, asked or {})
             if "deletionProtectionEnabled" in request:
                 cluster.deletion_protection = request["deletionProtectionEnabled"]
-            cluster.kms_key = request.get("kmsEncryptionKey", cluster.kms_key)
+            cluster.changes_key, cluster.kms_key = key != cluster.kms_key, key
             self._start(cluster, "UPDATING", "UpdateCluster")
             return cluster
 
     def delete_cluster(self, account: str, region: str, identifier: str) -> Cluster:
+        """It does not wait for an update, nor for the peers to forget the cluster, as those programs show."""
         with self._lock:
             cluster = self.get_cluster(account, region, identifier)
-            self._refuse_in_transition(cluster)
+            cluster.refuse_while({"CREATING"} | ON_THE_WAY_OUT)
             if cluster.deletion_protection:
-                raise DsqlError("ValidationException", f"Cluster {identifier} has deletion protection enabled.")
+                sentence = f"Cluster {identifier} has deletion protection enabled."
+                raise invalid(sentence, "deletionProtectionEnabled")
             partners = self._partners(cluster)
             if partners and not all(partner.status in ON_THE_WAY_OUT for partner in partners):
                 cluster.status, cluster.due = "PENDING_DELETE", None
@@ -164,11 +133,36 @@ class Dsql:
                 self._start(one, "DELETING", "DeleteCluster")
             return cluster
 
+    def find(self, arn: str) -> Cluster | None:
+        """The cluster with *arn*, of any account and Region."""
+        with self._lock:
+            return self._clusters.get(arn)
+
+    def shows_endpoint(self, cluster: Cluster) -> bool:
+        return cluster.has_served or self.undocumented.endpoint_before_active
+
+    def encryption_status(self, cluster: Cluster) -> str:
+        """Assumed: AWS notices at once that it may use a key no more, or again; the guide says within 15 minutes.
+
+        Source: https://docs.aws.amazon.com/aurora-dsql/latest/userguide/data-encryption.html
+        """
+        if not cluster.kms_key:
+            return "ENABLED"
+        try:
+            self._use_key(cluster.arn, cluster.kms_key)
+        except DsqlError:
+            return "KMS_KEY_INACCESSIBLE"
+        return "UPDATING" if cluster.changes_key and cluster.status == "UPDATING" else "ENABLED"
+
     def status_at(self, endpoint: str) -> str:
-        """Status of the cluster with *endpoint*, of any account; ``not found`` if there is none."""
+        """Status of the cluster with *endpoint*, of any account, or what its key keeps it from."""
         with self._lock:
             self._settle()
-            return next((one.status for one in self._clusters.values() if one.endpoint == endpoint), "not found")
+            cluster = self._clusters.get(self.arn_at(endpoint) or "")
+            if not cluster:
+                return "not found"
+            encryption = self.encryption_status(cluster)
+            return encryption if encryption == "KMS_KEY_INACCESSIBLE" else cluster.status
 
     def arn_at(self, endpoint: str) -> str | None:
         """ARN of the cluster with *endpoint*, of any account."""
@@ -186,7 +180,7 @@ class Dsql:
     # the life cycle
 
     def _settle(self) -> None:
-        now = self._clock()
+        now = self.clock()
         for cluster in sorted(self._clusters.values(), key=lambda one: one.due or now):
             if cluster.due is None or cluster.due > now:
                 continue
@@ -200,7 +194,8 @@ class Dsql:
         """Assumed: a cluster that has served before serves on without its peer; a new one waits for it."""
         partners = self._partners(cluster)
         stuck = partners and self._faults.strike(("stuck",), cluster.region, "dsql", "Peering")
-        waiting = cluster.multi_region and not cluster.has_served and (not partners or stuck is not None)
+        agreed = partners and all(one.witness_region == cluster.witness_region for one in partners)
+        waiting = cluster.multi_region and not cluster.has_served and (not agreed or stuck is not None)
         for one in (cluster, *partners):
             if one.status in ("CREATING", "UPDATING", "PENDING_SETUP") and one.due is None:
                 one.status = "PENDING_SETUP" if waiting else "ACTIVE"
@@ -208,10 +203,10 @@ class Dsql:
 
     def _start(self, cluster: Cluster, status: str, call: str) -> None:
         cluster.status = status
-        cluster.due = self._clock() + self._transition_seconds
+        cluster.due = self.clock() + self.transition_seconds
         fault = self._faults.strike(("slow", "stuck"), cluster.region, "dsql", call)
         if fault:
-            cluster.due = None if fault.effect == "stuck" else self._clock() + fault.seconds
+            cluster.due = None if fault.effect == "stuck" else self.clock() + fault.seconds
 
     def _partners(self, cluster: Cluster) -> list[Cluster]:
         """Peers that exist and name *cluster* in their turn."""
@@ -220,32 +215,49 @@ class Dsql:
 
     # refusals
 
-    def _refuse_in_transition(self, cluster: Cluster) -> None:
-        if cluster.status in IN_TRANSITION or cluster.status in ON_THE_WAY_OUT:
-            raise DsqlError("ConflictException", f"Cluster {cluster.identifier} is {cluster.status}: try again later.")
-
     def _check_quota(self, account: str, region: str, *, multi_region: bool) -> None:
         there = [one for one in self.list_clusters(account, region) if one.multi_region == multi_region]
         if len(there) >= (MULTI_REGION_QUOTA if multi_region else SINGLE_REGION_QUOTA):
-            raise DsqlError("ServiceQuotaExceededException", "You have reached the cluster limit.")
+            of = {"resourceId": "*", "resourceType": "cluster", "serviceCode": "dsql", "quotaCode": "clusters"}
+            raise DsqlError("ServiceQuotaExceededException", "You have reached the cluster limit.", **of)
+
+    def _key(self, cluster: Cluster, request: dict[str, Any]) -> str | None:
+        """The key that *cluster* has once *request* is done."""
+        asked = request.get("kmsEncryptionKey")
+        if asked is None:
+            return cluster.kms_key
+        return None if asked == AWS_OWNED_KEY else self._use_key(cluster.arn, asked)
 
     def _set_multi_region(self, cluster: Cluster, asked: dict[str, Any]) -> None:
+        """Assumed: a pair that serves goes on while only one side has been told of another witness."""
         witness = asked.get("witnessRegion", cluster.witness_region)
-        peers = [arn for arn in asked.get("clusters") or [] if arn != cluster.arn]
+        peers = self._peers(cluster, asked.get("clusters"))
         if not witness:
-            raise DsqlError("ValidationException", "witnessRegion is required for a multi-Region cluster.")
+            raise invalid("witnessRegion is required for a multi-Region cluster.")
         if witness == cluster.region:
-            raise DsqlError("ValidationException", f"The witness Region {witness} is the cluster's own Region.")
+            raise invalid(f"The witness Region {witness} is the cluster's own Region.")
+        changes = cluster.witness_region not in (None, witness)
+        if changes and self.undocumented.witness_change == "refuse":
+            raise invalid(f"The witness Region {cluster.witness_region} of cluster {cluster.arn} cannot be changed.")
         if len(peers) > 1:
-            raise DsqlError("ValidationException", f"A multi-Region cluster has one peer, and {len(peers)} were given.")
+            raise invalid(f"A multi-Region cluster has one peer, and {len(peers)} were given.")
         for arn in peers:
             peer = self._clusters.get(arn)
             if peer is None:
-                raise DsqlError("ValidationException", f"Peer cluster {arn} does not exist.")
-            if peer.region in (cluster.region, witness):
-                raise DsqlError(
-                    "ValidationException", f"Peer cluster {arn} is in Region {peer.region} of {cluster.arn}."
-                )
-            if peer.witness_region != witness:
-                raise DsqlError("ValidationException", f"Peer cluster {arn} has another witness Region.")
+                if arn in (asked.get("clusters") or []):
+                    raise invalid(f"Peer cluster {arn} does not exist.")
+            elif peer.region in (cluster.region, witness):
+                raise invalid(f"Peer cluster {arn} is in Region {peer.region} of {cluster.arn}.")
+            elif peer.witness_region != witness and arn not in cluster.peers:
+                raise invalid(f"Peer cluster {arn} has another witness Region.")
         cluster.witness_region, cluster.peers = witness, peers
+
+    def _peers(self, cluster: Cluster, asked: list[str] | None) -> list[str]:
+        """The peers that *cluster* has once it is told *asked*, which may list the cluster itself."""
+        if asked is None:
+            return [] if self.undocumented.update_without_clusters == "drop" else cluster.peers
+        if not asked and cluster.peers and self.undocumented.empty_clusters != "take":
+            if self.undocumented.empty_clusters == "refuse":
+                raise invalid(f"clusters is empty, and cluster {cluster.arn} has a peer.")
+            return cluster.peers
+        return [arn for arn in asked if arn != cluster.arn]

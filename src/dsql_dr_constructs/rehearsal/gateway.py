@@ -12,7 +12,8 @@ from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
 
 from . import dsql_api, function_permissions
-from .dsql import Dsql, DsqlError
+from .dsql import Dsql
+from .dsql_cluster import DsqlError
 from .faults import Fault, Faults
 
 Scope = dict[str, Any]
@@ -88,7 +89,7 @@ class Gateway:
         elif request:
             await _respond(send, dsql_api.answer(request, self._dsql))
         elif service == "dsql":
-            await _respond(send, dsql_api.error_response("ValidationException", f"Unknown operation {call.path}", 400))
+            await _respond(send, dsql_api.unknown_operation(call.path))
         else:
             await self._inner(scope, _replay(body, receive), send)
 
@@ -119,12 +120,8 @@ class Gateway:
         query: dict[str, list[str]],
     ) -> Iterable[tuple[str, str, dict[str, str]]]:
         if request:
-            tags: dict[str, str] = {}
-            for one in self._dsql.list_clusters(call.account, call.region):
-                if one.identifier == request.identifier:
-                    tags = {f"aws:ResourceTag/{key}": value for key, value in one.tags.items()}
             for action, resource, context in dsql_api.permissions(request, self._dsql):
-                yield action, resource, {**tags, **context}
+                yield action, resource, {**self._tags(resource, call.region), **context}
             return
         if call.name in ("GetParameters", "DeleteParameters"):  # IAM checks every name, ministack the first
             for parameter in json.loads(body)["Names"]:
@@ -138,6 +135,13 @@ class Gateway:
         )
         if found:
             yield found, resource, _context(call.name, body)
+
+    def _tags(self, arn: str, region: str) -> dict[str, str]:
+        """What IAM in *region* sees of the tags of the cluster with *arn*."""
+        cluster = self._dsql.find(arn)
+        if not cluster or (cluster.region != region and not self._dsql.undocumented.tags_across_regions):
+            return {}
+        return {f"aws:ResourceTag/{key}": value for key, value in cluster.tags.items()}
 
     async def _fail(self, fault: Fault, headers: dict[str, str], receive: Receive, send: Send) -> None:
         if fault.effect == "error":

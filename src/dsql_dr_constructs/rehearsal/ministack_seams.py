@@ -1,20 +1,16 @@
 """Every place where the rehearsal reaches into ministack, in one list that a test compares with the pinned version.
 
 ministack (https://github.com/ministackorg/ministack) has no promised interface for new resource types or for Lambda's
-credentials, so its version is pinned and each name used is written here; nothing of it is edited.
+credentials, so its version is pinned and each name used is written here; nothing of it is edited. What is done with
+CloudWatch is in `ministack_alarms`.
 """
 
 from __future__ import annotations
 
-import asyncio
 import importlib
 import inspect
-import socket
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import urlencode
 
 PINNED_VERSION = "1.5.33"
 
@@ -23,13 +19,19 @@ SEAMS: dict[str, dict[str, list[str] | None]] = {
     "ministack.core.responses": {
         "get_account_id": [],
         "get_region": [],
+        "error_response_json": None,
         "set_request_account_id": None,
         "set_request_region": None,
+        "request_scope": ["account_id", "region"],
     },
+    "ministack.services.kms": {"_resolve_key": ["key_id_or_arn"]},
+    "ministack.services.sns": {"_topic_by_arn_any_scope": ["topic_arn"]},
     "ministack.core.lambda_runtime": {"execution_credentials": ["config"]},
     "ministack.services.lambda_svc": {
         "execution_credentials": ["config"],
         "invalidate_worker": ["func_name", "qualifier", "account", "region"],
+        "_functions": None,
+        "_execute_function": ["func", "event"],
         "_emit_lambda_logs": ["func", "request_id", "log_text", "error", "duration_ms", "log_source"],
     },
     "ministack.core.pgproxy": {
@@ -37,7 +39,7 @@ SEAMS: dict[str, dict[str, list[str] | None]] = {
         "_parse_startup_params": ["payload"],
         "_read_frame": ["reader"],
     },
-    "ministack.services.cloudwatch_logs": {"_log_groups": None},
+    "ministack.services.cloudwatch_logs": {"_log_groups": None, "_create_log_group": ["data"]},
     "ministack.services.cloudwatch": {
         "handle_request": ["method", "path", "headers", "body", "query_params"],
         "_alarms": None,
@@ -47,10 +49,14 @@ SEAMS: dict[str, dict[str, list[str] | None]] = {
         "_record_history": ["alarm_name", "old_state", "new_state", "reason", "alarm_type", "reason_data"],
         "_dispatch_alarm_actions": ["alarm", "old_state", "new_state", "reason"],
         "_evaluate_parent_alarms": ["child", "seen"],
+        "_is_sns_action_arn": ["action"],
+        "_history_entries": [],
+        "_ts_iso": ["epoch"],
     },
     "ministack.services.eventbridge": {"_SCHEDULER_TICK_INTERVAL": None, "_parse_rate_seconds": ["expr"]},
     "ministack.services.cloudformation.provisioners": {"_RESOURCE_HANDLERS": None},
     "ministack.services.cloudformation": {"_stacks": None},
+    "ministack.services.cloudformation.engine": {"_unknown_attribute_message": ["res", "logical_id", "attr"]},
     "ministack.services.cloudformation.stacks": {
         "_runs_on_worker_thread": ["resource_type"],
         "_roll_back_operation": ["stack_name", "stack_id", "stack", "operation", "reason_override"],
@@ -86,6 +92,8 @@ SEAMS: dict[str, dict[str, list[str] | None]] = {
     "ministack.core.iam_evaluator": {
         "EvalContext": None,
         "evaluate": ["ctx", "policies", "limits"],
+        "evaluate_resource_policy": ["doc", "ctx", "service", "named_only", "direct_only"],
+        "combine_resource_policy": ["identity", "ctx", "policy", "owner_account", "required", "limits"],
         "_gather_role_policies": ["role_name", "account_id"],
     },
 }
@@ -134,18 +142,38 @@ def wrap_resource_type(name: str, wrap: Callable[[dict[str, Any]], Any]) -> None
     provisioners._RESOURCE_HANDLERS[name] = {**plain, **methods}
 
 
-def call_cloudwatch(action: str, parameters: dict[str, Any]) -> None:
-    """One action of CloudWatch's Query API, from a worker thread, in the account and Region at work.
+def follow_resource_type(name: str, then: Callable[[str, dict[str, Any]], None]) -> None:
+    """Call *then* with the physical id and the properties of each *name* that is created or updated.
 
-    Raises:
-        RuntimeError: CloudWatch refused it.
+    What it refuses, by raising, does not stay.
     """
-    cloudwatch = importlib.import_module("ministack.services.cloudwatch")
-    body = urlencode({"Action": action, "Version": "2010-08-01", **parameters}).encode()
-    headers = {"content-type": "application/x-www-form-urlencoded"}
-    status, _, answer = asyncio.run(cloudwatch.handle_request("POST", "/", headers, body, {}))
-    if status != 200:
-        raise RuntimeError(f"{action} was refused: {answer.decode() if isinstance(answer, bytes) else answer}")
+    provisioners: Any = importlib.import_module("ministack.services.cloudformation.provisioners")
+    plain = provisioners._RESOURCE_HANDLERS[name]
+
+    def create(logical_id: str, properties: dict[str, Any], stack_name: str) -> Any:
+        done = plain["create"](logical_id, properties, stack_name)
+        try:
+            then(done[0], properties)
+        except Exception:
+            plain["delete"](done[0], properties)
+            raise
+        return done
+
+    def update(physical_id: str, old: dict[str, Any], new: dict[str, Any], stack_name: str, *more: str) -> Any:
+        done = plain["update"](physical_id, old, new, stack_name, *more)
+        then(done[0], new)
+        return done
+
+    provisioners._RESOURCE_HANDLERS[name] = {**plain, "create": create, "update": update}
+
+
+def say_of_unknown_attributes(sentences: Mapping[tuple[str, str], str]) -> None:
+    """What ``Fn::GetAtt`` fails with, by resource type and attribute, where a resource has no such attribute."""
+    engine: Any = importlib.import_module("ministack.services.cloudformation.engine")
+    plain = engine._unknown_attribute_message
+    engine._unknown_attribute_message = lambda res, logical_id, attr: (
+        sentences.get((res.get("ResourceType"), attr)) or plain(res, logical_id, attr)
+    )
 
 
 def mark_function_credentials(token: Callable[[dict[str, Any]], str]) -> None:
@@ -189,91 +217,53 @@ def drop_logs_without_group(may_create: Callable[[dict[str, Any]], bool]) -> Non
     service._emit_lambda_logs = checked
 
 
-Alarm = dict[str, Any]
+def kms_key(account: str, region: str, name: str) -> dict[str, Any] | None:
+    """The key with this id, ARN or alias: its ``Arn``, ``Policy``, ``KeyState`` and ``KeySpec``."""
+    kms: Any = importlib.import_module("ministack.services.kms")
+    with importlib.import_module("ministack.core.responses").request_scope(account, region):
+        found: dict[str, Any] | None = kms._resolve_key(name)
+        return found
 
 
-def silence_alarm_evaluation() -> None:
-    """Let nobody but the alarm clock decide on the state of metric alarms."""
-    _cloudwatch()._evaluate_alarm = lambda alarm: None
+def topic_attributes(arn: str) -> dict[str, str] | None:
+    """Attributes of a topic, to read and to change, in the account and Region at work."""
+    topic = importlib.import_module("ministack.services.sns")._topic_by_arn_any_scope(arn)
+    return topic["attributes"] if topic else None
 
 
-def scale_schedules(factor: float) -> None:
-    """Let ``rate(...)`` pass in *factor* of its time."""
-    eventbridge: Any = importlib.import_module("ministack.services.eventbridge")
-    plain = eventbridge._parse_rate_seconds
-
-    def scaled(expression: str) -> float | None:
-        seconds = plain(expression)
-        return None if seconds is None else float(seconds) * factor
-
-    eventbridge._parse_rate_seconds = scaled
-    eventbridge._SCHEDULER_TICK_INTERVAL = max(0.1, eventbridge._SCHEDULER_TICK_INTERVAL * factor)
+def function_config(name: str) -> dict[str, Any]:
+    """Configuration of a function, to read and to change, in the account and Region at work."""
+    config: dict[str, Any] = importlib.import_module("ministack.services.lambda_svc")._functions[name]["config"]
+    return config
 
 
-def metric_alarms() -> Iterator[Alarm]:
-    """Every metric alarm, each with its account and Region at work."""
-    responses = importlib.import_module("ministack.core.responses")
-    for (account, region, _), alarm in list(_cloudwatch()._alarms._data.items()):
-        responses.set_request_account_id(account)
-        responses.set_request_region(region)
-        yield alarm
+def check_functions(refusal: Callable[[dict[str, Any]], str | None]) -> None:
+    """Let an invocation fail with what *refusal* says of the function's configuration."""
+    service: Any = importlib.import_module("ministack.services.lambda_svc")
+    plain = service._execute_function
+
+    def checked(func: dict[str, Any], event: dict[str, Any]) -> Any:
+        refused = refusal(func.get("config") or func)
+        if not refused:
+            return plain(func, event)
+        body = {"errorType": "KMSAccessDeniedException", "errorMessage": refused}
+        return {"error": True, "body": body, "log": ""}
+
+    service._execute_function = checked
 
 
-def metric_values(namespace: str, name: str, dimensions: dict[str, str]) -> list[tuple[float, float]]:
-    """Time and value of everything put to one metric, in the account and Region at work."""
-    cloudwatch = _cloudwatch()
-    points = cloudwatch._metrics.get((namespace, name, cloudwatch._dims_key(dimensions))) or []
-    return [(point["Timestamp"], point["Value"]) for point in list(points)]
+def check_log_groups(refusal: Callable[[str, str], str | None]) -> None:
+    """Let CreateLogGroup fail with what *refusal* says of the group's ARN and key."""
+    logs: Any = importlib.import_module("ministack.services.cloudwatch_logs")
+    responses: Any = importlib.import_module("ministack.core.responses")
+    plain = logs._create_log_group
 
+    def checked(data: dict[str, Any]) -> Any:
+        account, region = where()
+        arn, key = f"arn:aws:logs:{region}:{account}:log-group:{data.get('logGroupName')}", data.get("kmsKeyId")
+        refused = refusal(arn, key) if key else None
+        if refused:
+            return responses.error_response_json("InvalidParameterException", refused, 400)
+        return plain(data)
 
-def set_alarm_metrics(name: str, metrics: list[Any]) -> None:
-    """Give the alarm *name*, in the account and Region at work, its metric math."""
-    _cloudwatch()._alarms[name]["Metrics"] = metrics
-
-
-def change_alarm(alarm: Alarm, state: str, reason: str) -> None:
-    """What happens when an alarm changes its state: history, actions, and the composites above it."""
-    cloudwatch = _cloudwatch()
-    before, alarm["StateValue"] = alarm["StateValue"], state
-    alarm["StateReason"], alarm["StateUpdatedTimestamp"] = reason, int(time.time())
-    cloudwatch._record_history(alarm["AlarmName"], before, state, reason)
-    cloudwatch._dispatch_alarm_actions(alarm, before, state, reason)
-    cloudwatch._evaluate_parent_alarms(alarm)
-
-
-def _cloudwatch() -> Any:
-    return importlib.import_module("ministack.services.cloudwatch")
-
-
-def speak_dsql(host: str, port: int, translate: Callable[[bytes], bytes]) -> tuple[str, int]:
-    """Where DSQL's subset of SQL can be had of a PostgreSQL; *translate* sees each message that asks for some.
-
-    ministack's own proxies listen at every address of the machine; this one is of loopback. They also let everybody be
-    ``postgres``; here a client is who it says, since PostgreSQL takes the last of two users in a startup message.
-    """
-    proxy: Any = importlib.import_module("ministack.core.pgproxy")
-    parse, read = proxy._parse_startup_params, proxy._read_frame
-
-    def as_itself(payload: bytes) -> dict[str, str]:
-        parameters: dict[str, str] = parse(payload)
-        database, user = parameters.get("database") or "postgres", parameters.get("user", "")
-        return parameters | {"database": f"{database}\0user\0{user}"}
-
-    async def read_translated(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
-        kind, payload = await read(reader)
-        return kind, translate(payload) if kind in (b"Q", b"P") else payload  # Query and Parse, which no server sends
-
-    proxy._parse_startup_params, proxy._read_frame = as_itself, read_translated
-    listener = socket.create_server(("127.0.0.1", 0))
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # asyncio does not for a socket that it is given
-
-    async def visit(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await proxy._handle_client("pair", host, port, reader, writer)
-
-    async def serve() -> None:
-        async with await asyncio.start_server(visit, sock=listener) as server:
-            await server.serve_forever()
-
-    threading.Thread(target=lambda: asyncio.run(serve()), daemon=True, name="speaks-dsql").start()
-    address: tuple[str, int] = listener.getsockname()
-    return address
+    logs._create_log_group = checked

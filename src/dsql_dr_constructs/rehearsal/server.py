@@ -13,15 +13,23 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from . import alarm_clock, cloudformation_failures, function_permissions, ministack_seams
+from . import (
+    alarm_clock,
+    cloudformation_failures,
+    function_permissions,
+    key_policies,
+    ministack_alarms,
+    ministack_seams,
+)
 from .cloudformation_composite_alarm import CompositeAlarmHandler
-from .cloudformation_dsql_cluster import ClusterHandler
+from .cloudformation_dsql_cluster import NO_ENDPOINT, ClusterHandler
 from .cloudformation_metric_alarm import MetricAlarmHandler
 from .cloudformation_remembered import REMEMBERED, RememberedHandler
 from .cluster_endpoints import ClusterEndpoints
 from .dsql import Dsql
 from .faults import Faults
 from .gateway import Gateway
+from .undocumented import Undocumented
 
 
 def build(options: argparse.Namespace) -> Gateway:
@@ -30,17 +38,19 @@ def build(options: argparse.Namespace) -> Gateway:
     dsql = Dsql(
         faults,
         transition_seconds=options.transition_seconds,
-        update_without_clusters=options.update_without_clusters,
+        undocumented=Undocumented(**json.loads(options.undocumented)),
+        use_key=key_policies.cluster_key,
     )
-    clusters = ClusterHandler(dsql, ministack_seams.where, delete_waits=options.delete_mode == "wait")
-    ministack_seams.add_resource_type("AWS::DSQL::Cluster", clusters)
+    ministack_seams.add_resource_type("AWS::DSQL::Cluster", ClusterHandler(dsql, ministack_seams.where))
+    ministack_seams.say_of_unknown_attributes({("AWS::DSQL::Cluster", "Endpoint"): NO_ENDPOINT})
     ministack_seams.wrap_resource_type("AWS::CloudWatch::Alarm", _with_metric_math)
-    alarms = CompositeAlarmHandler(ministack_seams.call_cloudwatch, _alarm_arn)
+    alarms = CompositeAlarmHandler(ministack_alarms.call_cloudwatch, _alarm_arn)
     ministack_seams.add_resource_type("AWS::CloudWatch::CompositeAlarm", alarms)
     for one in REMEMBERED:
         ministack_seams.add_resource_type(one.name, RememberedHandler(one, ministack_seams.where))
     cloudformation_failures.install()
     function_permissions.install()
+    key_policies.install(enforce_roles=options.enforce_permissions)
     ministack_seams.keep_workers_of_other_regions()
     alarm_clock.start(options.time_scale)
     # functions inherit the process' environment
@@ -60,8 +70,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--socket", type=int, required=True)
     parser.add_argument("--transition-seconds", type=float, default=0.2)
-    parser.add_argument("--update-without-clusters", choices=("keep", "drop"), default="keep")
-    parser.add_argument("--delete-mode", choices=("wait", "return"), default="wait")
+    parser.add_argument("--undocumented", default="{}")
     parser.add_argument("--enforce-permissions", action="store_true")
     parser.add_argument("--time-scale", type=float, default=1.0)
     parser.add_argument("--postgresql")
@@ -88,7 +97,7 @@ def _end_with_parent() -> None:
 
 
 def _with_metric_math(plain: dict[str, Any]) -> MetricAlarmHandler:
-    return MetricAlarmHandler(plain["create"], plain["update"], plain["delete"], ministack_seams.set_alarm_metrics)
+    return MetricAlarmHandler(plain["create"], plain["update"], plain["delete"], ministack_alarms.set_alarm_metrics)
 
 
 def _alarm_arn(name: str) -> str:
