@@ -52,7 +52,7 @@ NAG_PACKS = (
     cdk_nag.PCIDSS321Checks,
     cdk_nag.ServerlessChecks,
 )
-A_FUNCTION = r"Monitor/Function/Resource|Peering/(OnEvent|IsComplete)/Resource|Provider/framework-\w+/Resource"
+A_FUNCTION = r"(Monitor|Peering)/Function/Resource|Provider/framework-\w+/Resource"
 ENDPOINTS = r"(VpcEndpoint|Endpoint-(dsql|monitoring))/SecurityGroup/Resource"
 NAG_FINDINGS = {
     # rule without its pack's name: resources of which the library may accept it; the reasons stand beside them
@@ -174,8 +174,8 @@ OPTIONS: dict[str, list[Any]] = {
         {"removal_policy": cdk.RemovalPolicy.DESTROY},
         {"removal_policy": cdk.RemovalPolicy.RETAIN, "deletion_protection": False},
     ],
-    "peering_timeout": [None, cdk.Duration.minutes(60)],
-    "verify_on_deploy": [True, False],
+    "peering_timeout": [None, cdk.Duration.minutes(50)],
+    "repair_on_deploy": [False, True],
     "monitoring": [True, True, False],
     "witness_observer": [False, True],
     "alert_emails": [[], ["ops@example.com"]],
