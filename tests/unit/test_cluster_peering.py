@@ -106,9 +106,7 @@ def test_longest_deployment_name_fits_the_functions_name(app: cdk.App) -> None:
 
 def test_peering_is_deleted_before_its_functions_permissions_are(pair: Pair) -> None:
     pair.peering()
-    [resource] = (
-        assertions.Template.from_stack(pair.stacks[1]).find_resources("Custom::DsqlClusterPeering").values()
-    )
+    [resource] = assertions.Template.from_stack(pair.stacks[1]).find_resources("Custom::DsqlClusterPeering").values()
     assert "PeeringRoleDefaultPolicyC7F8EA87" in resource["DependsOn"]
 
 
