@@ -104,7 +104,7 @@ def test_observer_that_is_switched_off_leaves_no_parameters_behind(project: Proj
     assert left == {"Orders-WitnessMonitoring-production (us-east-2)"}, "which docs/operations.md says how to delete"
 
 
-EUROPE = {"primary_region": "eu-west-1", "secondary_region": "eu-west-2"}
+EUROPE: dict[str, Any] = {"primary_region": "eu-west-1", "secondary_region": "eu-west-2"}
 
 
 @pytest.mark.parametrize(
