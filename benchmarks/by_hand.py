@@ -88,40 +88,40 @@ def allow(role: iam.Role, actions: list[str], resources: list[str], condition: d
 def peering(stack: cdk.Stack, own: dsql.CfnCluster) -> None:
     group = log_group(stack)
     ours = role(stack, "Role", group)
-    calls = ["dsql:GetCluster", "dsql:UpdateCluster", "dsql:PutMultiRegionProperties", "dsql:AddPeerCluster"]
+    calls = ["dsql:GetCluster", "dsql:UpdateCluster", "dsql:PutMultiRegionProperties"]
     anywhere = [f"arn:aws:dsql:{region}:{stack.account}:cluster/*" for region in (REGIONS[0], "us-east-2")]
     entries = [
         f"arn:aws:ssm:{region}:{stack.account}:parameter{path(of, field)}"
         for region in REGIONS
         for of in REGIONS
-        for field in ("arn", "identifier", "endpoint")
+        for field in ("arn", "identifier", "endpoint", "vpc-endpoint-service-name")
     ]
     allow(ours, calls, [own.attr_resource_arn])
     allow(ours, calls, anywhere[:1], {"aws:ResourceTag/dsql-dr:deployment": NAME})
+    allow(ours, ["dsql:AddPeerCluster"], [own.attr_resource_arn, anywhere[0]])
     allow(ours, ["dsql:PutWitnessRegion"], [own.attr_resource_arn, *anywhere], {"dsql:WitnessRegion": "us-east-2"})
     allow(ours, ["cloudformation:DescribeStacks"], [stack.stack_id])
     allow(ours, ["ssm:GetParameters", "ssm:PutParameter"], entries)
     allow(ours, ["ssm:DeleteParameters"], entries[1:])
-    handlers = [
-        lambda_.Function(
-            stack,
-            id,
-            runtime=lambda_.Runtime.PYTHON_3_14,
-            architecture=lambda_.Architecture.ARM_64,
-            memory_size=256,
-            timeout=MINUTES_5,
-            code=code("cluster_peering"),
-            handler=f"runtime.cluster_peering.handler.{entry}",
-            role=ours,
-            log_group=group,
-        )
-        for id, entry in (("OnEvent", "on_event"), ("IsComplete", "is_complete"))
-    ]
+    function = lambda_.Function(
+        stack,
+        "Function",
+        function_name=f"aurora-dsql-peering-{NAME}",
+        runtime=lambda_.Runtime.PYTHON_3_14,
+        architecture=lambda_.Architecture.ARM_64,
+        memory_size=256,
+        timeout=MINUTES_5,
+        code=code("cluster_peering"),
+        handler="runtime.cluster_peering.handler.handle",
+        environment={"DEPLOYMENT": NAME, "CLUSTER_ARN": own.attr_resource_arn, "PEER_REGION": REGIONS[0]},
+        role=ours,
+        log_group=group,
+    )
     provider = cr.Provider(
         stack,
         "Provider",
-        on_event_handler=handlers[0],
-        is_complete_handler=handlers[1],
+        on_event_handler=function,
+        is_complete_handler=function,
         query_interval=cdk.Duration.seconds(10),
         total_timeout=cdk.Duration.minutes(35),
         log_group=group,

@@ -31,7 +31,7 @@ ONE_LINER = """
 import aws_cdk as cdk
 from dsql_dr_constructs import MultiRegionDsqlDr
 app = cdk.App(outdir="cdk.out")
-MultiRegionDsqlDr(app, "AuroraDsqlDR", verify_on_deploy=False)
+MultiRegionDsqlDr(app, "AuroraDsqlDR")
 app.synth()
 """
 

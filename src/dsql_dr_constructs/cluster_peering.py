@@ -18,10 +18,8 @@ from aws_cdk import (
     RemovalPolicy,
     Stack,
     Tags,
-    Token,
     custom_resources,
 )
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_ssm as ssm
@@ -30,8 +28,10 @@ from constructs import Construct
 from .accepted_findings import LAMBDA_CHECKS, LAMBDA_FINDINGS, LOG_CHECKS, accept, skip, versions_of
 from .arguments import checked
 from .deployment_name import validate_deployment_name
+from .peering_permissions import PeeringPermissions
+from .physical_names import peering_name
 from .regional_cluster import RegionalCluster
-from .runtime.cluster_peering.registry import DEPLOYMENT_TAG, registry_path, registry_paths
+from .runtime.cluster_peering.registry import DEPLOYMENT_TAG, registry_path
 from .runtime_function import architecture, function_log_group, function_role, runtime, runtime_code
 
 _POLL_SECONDS = 10
@@ -42,8 +42,13 @@ class ClusterPeering(Construct):
 
     CloudFormation cannot do it: the first cluster would have to name a second one that does not exist yet. So a custom
     resource tells each side of the other, waits until both are ACTIVE, and writes the registry: SSM parameters
-    ``/dsql-dr/<deployment>/<region>/{arn,identifier,endpoint}``, for both clusters, in every Region of the registry.
-    It belongs into the stack of *cluster* and makes that stack wait for the stack of *peer*.
+    ``/dsql-dr/<deployment>/<region>/{arn,identifier,endpoint,vpc-endpoint-service-name}``, for both clusters, in every
+    Region of the registry. It belongs into the stack of *cluster* and makes that stack wait for the stack of *peer*.
+
+    A pair that was damaged later is repaired on demand, by its function ``aurora-dsql-peering-<deployment>``::
+
+        aws lambda invoke --region us-west-2 --function-name aurora-dsql-peering-AuroraDsqlDR-production \\
+            --cli-binary-format raw-in-base64-out --payload '{"action":"repair"}' --cli-read-timeout 330 response.json
 
     Source: https://docs.aws.amazon.com/aurora-dsql/latest/userguide/multi-region-aws-cli.html
     """
@@ -56,6 +61,9 @@ class ClusterPeering(Construct):
 
     resource: CustomResource
     """The custom resource; what depends on it is deployed when both clusters are peered and registered."""
+
+    function: lambda_.Function
+    """What peers and registers them, for CloudFormation and on demand."""
 
     @checked
     def __init__(
@@ -70,7 +78,7 @@ class ClusterPeering(Construct):
         removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
         registry_regions: Sequence[str] = (),
         timeout: Duration | None = None,
-        verify_on_deploy: bool = True,
+        repair_on_deploy: bool = False,
         encryption_key: kms.IKey | None = None,
     ) -> None:
         """
@@ -82,10 +90,10 @@ class ClusterPeering(Construct):
             removal_policy: With DESTROY, deleting this stack deletes *peer* too, since DSQL keeps a deleted cluster
                 until its peer is deleted. Default: RETAIN, only the registry is removed.
             registry_regions: Further Regions that get registry entries. Default: only those of the two clusters.
-            timeout: How long both clusters may take to become ACTIVE; 1 to 115 minutes. Default: 30 minutes.
-            verify_on_deploy: Whether every deployment looks at the pair and mends what differs (a peer that was
-                removed, a registry entry that is missing). It shows as one changed property in ``cdk diff``, which a
-                set SOURCE_DATE_EPOCH keeps still. False: only when a cluster changes. Default: True.
+            timeout: How long both clusters may take to become ACTIVE; 1 to 50 minutes. Default: 30 minutes.
+            repair_on_deploy: Whether every deployment looks at the pair and repairs what differs (a peer that was
+                removed, a registry entry that is missing). For that the template has the time of its synthesis, or
+                SOURCE_DATE_EPOCH, so that ``cdk diff`` is never empty. Default: False, only when a cluster changes.
             encryption_key: Key for the log group; its policy is extended for CloudWatch Logs. Default: that of
                 CloudWatch Logs.
 
@@ -95,13 +103,20 @@ class ClusterPeering(Construct):
         super().__init__(scope, id)
         self.deployment_name = validate_deployment_name(deployment_name)
         self._cluster, self._peer, self._witness_region = cluster, peer, witness_region
-        self._destroys = removal_policy == RemovalPolicy.DESTROY
         self.registry_regions = list(dict.fromkeys([peer.cluster_region, cluster.cluster_region, *registry_regions]))
         stack = Stack.of(self)
-        self._partition, self._account = stack.partition, stack.account  # read once: each read is a call to Node
         timeout = timeout or Duration.minutes(30)
         self._refuse_wrong_use(stack, timeout)
         self._mark_clusters(stack)
+        self._permissions = PeeringPermissions(
+            deployment_name=self.deployment_name,
+            cluster=cluster,
+            peer_region=peer.cluster_region,
+            witness_region=witness_region,
+            registry_regions=self.registry_regions,
+            destroys=removal_policy == RemovalPolicy.DESTROY,
+            stack=stack,
+        )
         self.resource = CustomResource(
             self,
             "Resource",
@@ -113,19 +128,20 @@ class ClusterPeering(Construct):
                 "PeerRegion": peer.cluster_region,
                 "WitnessRegion": witness_region,
                 "RegistryRegions": self.registry_regions,
-                "RemovalPolicy": "destroy" if self._destroys else "retain",
+                "RemovalPolicy": "destroy" if self._permissions.destroys else "retain",
                 "TimeoutSeconds": timeout.to_seconds(),
                 "Clusters": Lazy.string(_Fingerprint(cluster, peer)),
-                **({"VerifiedAt": _synthesis_time()} if verify_on_deploy else {}),
+                **({"RepairedAt": _synthesis_time()} if repair_on_deploy else {}),
             },
         )
         self.resource.node.add_dependency(self._role)
 
     def _refuse_wrong_use(self, stack: Stack, timeout: Duration) -> None:
-        if not 1 <= timeout.to_minutes(integral=False) <= 115:
+        # https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-cloudformation-customresource.html
+        if not 1 <= timeout.to_minutes(integral=False) <= 50:
             raise ValueError(
-                f"The peering's timeout is {timeout.to_human_string()}: 1 to 115 minutes are allowed, since "
-                "CloudFormation gives a custom resource two hours at most; 30 minutes is the default."
+                f"The peering's timeout is {timeout.to_human_string()}: 1 to 50 minutes are allowed, since "
+                "CloudFormation gives a custom resource one hour at most; 30 minutes is the default."
             )
         if Stack.of(self._cluster) is not stack:
             raise ValueError(
@@ -152,29 +168,34 @@ class ClusterPeering(Construct):
     def _provider(self, timeout: Duration, encryption_key: kms.IKey | None) -> custom_resources.Provider:
         log_group = function_log_group(self, "Logs", encryption_key=encryption_key)
         self._role = function_role(self, "Role", log_group)
-        for statement in self._permissions():
+        for statement in self._permissions.statements():
             self._role.add_to_policy(statement)
-        functions = [
-            lambda_.Function(
-                self,
-                id,
-                description=f"Aurora DSQL pair {self.deployment_name}: peering",
-                runtime=runtime(),
-                architecture=architecture(),
-                memory_size=256,
-                timeout=Duration.minutes(5),
-                code=runtime_code("cluster_peering"),
-                handler=f"runtime.cluster_peering.handler.{entry_point}",
-                role=self._role,
-                log_group=log_group,
-            )
-            for id, entry_point in (("OnEvent", "on_event"), ("IsComplete", "is_complete"))
-        ]
+        self.function = lambda_.Function(
+            self,
+            "Function",
+            function_name=peering_name(self.deployment_name),
+            description=f"Aurora DSQL pair {self.deployment_name}: peering, and its repair on demand",
+            runtime=runtime(),
+            architecture=architecture(),
+            memory_size=256,
+            timeout=Duration.minutes(5),
+            code=runtime_code("cluster_peering"),
+            handler="runtime.cluster_peering.handler.handle",
+            environment={
+                "DEPLOYMENT": self.deployment_name,
+                "CLUSTER_ARN": self._cluster.cluster_arn,
+                "PEER_REGION": self._peer.cluster_region,
+                "WITNESS_REGION": self._witness_region,
+                "REGISTRY_REGIONS": ",".join(self.registry_regions),
+            },
+            role=self._role,
+            log_group=log_group,
+        )
         provider = custom_resources.Provider(
             self,
             "Provider",
-            on_event_handler=functions[0],
-            is_complete_handler=functions[1],
+            on_event_handler=self.function,
+            is_complete_handler=self.function,
             query_interval=Duration.seconds(_POLL_SECONDS),
             # The handler gives up first, with the state of both sides in its message; the framework knows neither.
             total_timeout=timeout.plus(Duration.minutes(5)),
@@ -188,83 +209,24 @@ class ClusterPeering(Construct):
             cast("lambda_.Function", children.find_child(f"framework-{one}"))
             for one in ("onEvent", "isComplete", "onTimeout")
         )
-        self._accept_findings(versions_of([*functions, *polling]))
-        for function in (*functions, on_event, *polling):
+        self._accept_findings(versions_of([self.function, *polling]))
+        for function in (self.function, on_event, *polling):
             skip(function, LAMBDA_CHECKS)
         if not encryption_key:
             skip(log_group, LOG_CHECKS)
         return provider
 
     def _accept_findings(self, versions: Mapping[str, str]) -> None:
-        account = "<AWS::AccountId>" if Token.is_unresolved(self._account) else self._account
-        fenced = "A peer's identifier is generated and a witness has none; a condition on its tag or witness fences it."
         polls = "It polls for minutes once a deployment, and its functions' logs tell what happened."
         accept(
             self,
             {
                 **LAMBDA_FINDINGS,
                 **versions,
-                **{
-                    f"IAM5[Resource::arn:<AWS::Partition>:dsql:{region}:{account}:cluster/*]": fenced
-                    for region in (self._peer.cluster_region, self._witness_region)
-                },
+                **self._permissions.findings(),
                 **dict.fromkeys(("SF1", "SF2", "StepFunctionStateMachineXray"), polls),
             },
         )
-
-    def _permissions(self) -> list[iam.PolicyStatement]:
-        """Exactly the calls of runtime/cluster_peering.
-
-        Source: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonauroradsql.html
-        """
-        of_this_pair = {"StringEquals": {f"aws:ResourceTag/{DEPLOYMENT_TAG}": self.deployment_name}}
-        witness = {"StringEquals": {"dsql:WitnessRegion": self._witness_region}}
-        calls = [
-            "dsql:GetCluster",
-            "dsql:UpdateCluster",
-            "dsql:PutMultiRegionProperties",
-            "dsql:AddPeerCluster",
-            "dsql:RemovePeerCluster",
-        ]
-        any_peer = self._any_cluster(self._peer.cluster_region)
-        statements = [
-            iam.PolicyStatement(actions=calls, resources=[self._cluster.cluster_arn]),
-            # The peer's identifier is known only once the registry is read, so its tag says which one it is.
-            iam.PolicyStatement(
-                actions=[*calls, *(["dsql:DeleteCluster"] if self._destroys else [])],
-                resources=[any_peer],
-                conditions=of_this_pair,
-            ),
-            # Checked in the cluster's and in the witness Region, where no cluster exists whose ARN could be named.
-            iam.PolicyStatement(
-                actions=["dsql:PutWitnessRegion"],
-                resources=[self._cluster.cluster_arn, any_peer, self._any_cluster(self._witness_region)],
-                conditions=witness,
-            ),
-            iam.PolicyStatement(actions=["cloudformation:DescribeStacks"], resources=[Stack.of(self).stack_id]),
-        ]
-        return [*statements, *self._registry_permissions()]
-
-    def _registry_permissions(self) -> list[iam.PolicyStatement]:
-        """Every entry is read and written; the one that the peer's stack holds is that stack's to delete."""
-        names = registry_paths(self.deployment_name, self._peer.cluster_region, self._cluster.cluster_region)
-        entries = [(region, name) for region in self.registry_regions for name in names]
-        held = (self._peer.cluster_region, registry_path(self.deployment_name, self._peer.cluster_region, "arn"))
-        return [
-            iam.PolicyStatement(
-                actions=actions, resources=[self._arn("ssm", region, f"parameter{name}") for region, name in resources]
-            )
-            for actions, resources in (
-                (["ssm:GetParameters", "ssm:PutParameter"], entries),
-                (["ssm:DeleteParameters"], [one for one in entries if one != held]),
-            )
-        ]
-
-    def _any_cluster(self, region: str) -> str:
-        return self._arn("dsql", region, "cluster/*")
-
-    def _arn(self, service: str, region: str, resource: str) -> str:
-        return f"arn:{self._partition}:{service}:{region}:{self._account}:{resource}"
 
 
 def deploy_after(stack: Stack, earlier: Stack) -> None:

@@ -24,7 +24,7 @@ from .monitor_options import MonitorOptions
 from .multi_region_monitoring import MultiRegionMonitoring
 from .parameter_registry import ParameterRegistry
 from .regional_cluster import RegionalCluster
-from .regional_stack import default_account, refuse_keys_elsewhere, regional_stack
+from .regional_stack import default_account, refuse_keys_elsewhere, regional_stack, warn_of_stages_region
 from .regions import validate_topology
 from .resource_policies import refuse_other_account, warn
 
@@ -77,7 +77,7 @@ class MultiRegionDsqlDr(Construct):
         removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
         deletion_protection: bool | None = None,
         peering_timeout: Duration | None = None,
-        verify_on_deploy: bool = True,
+        repair_on_deploy: bool = False,
         monitoring: bool = True,
         witness_observer: bool = False,
         alert_emails: Sequence[str] = (),
@@ -102,8 +102,9 @@ class MultiRegionDsqlDr(Construct):
                 joined with ``-``.
             removal_policy: What ``cdk destroy`` does to the clusters. Default: RETAIN, they live on, peered.
             deletion_protection: Whether DSQL refuses to delete them. Default: on, unless *removal_policy* is DESTROY.
-            peering_timeout: How long peering may take; 1 to 115 minutes. Default: 30 minutes.
-            verify_on_deploy: Whether every deployment mends the pair; see `ClusterPeering`. Default: True.
+            peering_timeout: How long peering may take; 1 to 50 minutes. Default: 30 minutes.
+            repair_on_deploy: Whether every deployment repairs the pair, and not only the command on demand; see
+                `ClusterPeering`. Default: False.
             monitoring: Whether the pair is watched, in stacks of their own. Default: True.
             witness_observer: Whether the witness Region looks at both clusters, too. Default: False.
             alert_emails: Addresses that every Region notifies of faults. Default: none.
@@ -172,7 +173,7 @@ class MultiRegionDsqlDr(Construct):
             removal_policy=removal_policy,
             registry_regions=[witness_region] if observed else [],
             timeout=peering_timeout,
-            verify_on_deploy=verify_on_deploy,
+            repair_on_deploy=repair_on_deploy,
             encryption_key=keys.get(secondary_region),
         )
         self.monitoring = None
@@ -201,7 +202,7 @@ class MultiRegionDsqlDr(Construct):
             for stack in self.monitoring.stacks:
                 deploy_after(stack, self._stacks[1])
             self._stacks.extend(self.monitoring.stacks)
-        self._warn_of_stages_region()
+        warn_of_stages_region(self.primary, [primary_region, secondary_region])
         self._registry = ParameterRegistry(self, self.deployment_name, self.peering.registry_regions, self._stacks)
         self.node.add_validation(self._registry)
 
@@ -296,17 +297,6 @@ class MultiRegionDsqlDr(Construct):
             )
         refuse_other_account(self, grantee, self.account)
         return [one.grant_connect(grantee) for one in self.clusters(cast("Construct", grantee)).values()]
-
-    def _warn_of_stages_region(self) -> None:
-        stage, own = Stage.of(self), [self.primary.cluster_region, self.secondary.cluster_region]
-        region = stage.region if stage else None
-        if stage and region and not Token.is_unresolved(region) and region not in own:
-            warn(
-                self.primary,  # in a stack: of constructs outside of one, the CDK tells nothing
-                "stageRegion",
-                f"Stage {stage.stage_name!r} has Region {region!r}, which the pair does not use: its stacks are in "
-                f"{' and '.join(own)}; give primary_region and secondary_region.",
-            )
 
 
 def _outputs(stack: Stack, cluster: RegionalCluster) -> None:

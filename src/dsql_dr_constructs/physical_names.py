@@ -11,7 +11,10 @@ def monitor_name(deployment: str) -> str:
 
 
 def peering_name(deployment: str) -> str:
-    """Physical name of the function that peers the clusters and repairs their peering; people type it."""
+    """Physical name of the peering's function, in the Region of the second cluster; people type it to repair a pair.
+
+    Its first part is as long as the monitor's, so that every deployment name that fits one fits the other.
+    """
     return f"aurora-dsql-peering-{deployment}"
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from aws_cdk import Environment, Stack, Stage, Tags, Token
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
-from .resource_policies import is_imported
+from .resource_policies import is_imported, warn
 
 
 def regional_stack(
@@ -72,6 +72,23 @@ def default_account(construct: Construct) -> str | None:
     stage = Stage.of(construct)
     account = (stage.account if stage else None) or os.environ.get("CDK_DEFAULT_ACCOUNT")
     return None if account and Token.is_unresolved(account) else account
+
+
+def warn_of_stages_region(construct: Construct, regions: Sequence[str]) -> None:
+    """Say that the Region of the Stage around *construct* is not used, where that is none of *regions*.
+
+    Args:
+        construct: In a stack, since the CDK shows no warnings of others.
+        regions: Those of the stacks.
+    """
+    stage = Stage.of(construct)
+    if stage and stage.region and not Token.is_unresolved(stage.region) and stage.region not in regions:
+        warn(
+            construct,
+            "stageRegion",
+            f"Stage {stage.stage_name!r} has Region {stage.region!r}, which the pair does not use: its stacks are in "
+            f"{' and '.join(regions)}; give primary_region and secondary_region.",
+        )
 
 
 def refuse_options_elsewhere(options: Iterable[str], regions: Iterable[str]) -> None:

@@ -8,6 +8,9 @@ from .cluster_interface import IRegionalCluster
 from .physical_names import dashboard_name, monitor_name, peering_name
 from .runtime.health_monitor import metric_names as names
 
+_BY_HAND = "by aws dsql update-cluster --multi-region-properties in both Regions, with witness and peer."
+"""For a pair that was made elsewhere, and has no function of ours."""
+
 
 def dashboard_url(deployment: str, region: str) -> str:
     """Where the runbook is: dashboards are seen in every Region, so the link leads to the one that still stands.
@@ -27,22 +30,20 @@ def ask_for_verdict(deployment: str, region: str) -> str:
 
 
 def repair_command(deployment: str, region: str) -> str:
-    """The command that repairs a damaged peering, by the function of the `ClusterPeering` in *region*."""
+    """The command that peers and registers both clusters again, by the `ClusterPeering` in *region*."""
     return (
         f"aws lambda invoke --region {region} --function-name {peering_name(deployment)} "
-        '--cli-binary-format raw-in-base64-out --payload \'{"action":"repair"}\' --cli-read-timeout 330 '
+        """--cli-binary-format raw-in-base64-out --payload '{"action":"repair"}' --cli-read-timeout 330 """
         "response.json && cat response.json"
     )
 
 
 def repair_step(deployment: str, region: str | None) -> str:
     """What to do when the peering is lost; *region* is that of the pair's `ClusterPeering`, if it has one."""
-    how = (
-        f"repair it: {repair_command(deployment, region)}"
-        if region
-        else "tell each cluster of its peer and witness again, with aws dsql update-cluster --multi-region-properties."
+    how = f": {repair_command(deployment, region)}" if region else f", {_BY_HAND}"
+    return (
+        f"Send the application to one Region. Find out who changed it (CloudTrail, UpdateCluster), then repair it{how}"
     )
-    return f"Send the application to one Region. Find out who changed it (CloudTrail, UpdateCluster), then {how}"
 
 
 def runbook(
@@ -85,10 +86,10 @@ def runbook(
             "at fault. If all do, open a case with AWS; no write is possible until one of them is back.",
             "",
             f"**{names.UNPEERED}** / **{names.WITNESS_DRIFT}**: both serve, but somebody changed what binds them"
-            f"{f' (the witness should be {witness_region})' if witness_region else ''}. Without their peering both go "
-            "on taking writes, and each keeps its own: send the application to one Region. Find out who changed it "
-            "(CloudTrail, `UpdateCluster`), then repair it"
-            f"{':' if peering_region else ' with aws dsql update-cluster --multi-region-properties in both Regions.'}",
+            f"{f' (the witness should be {witness_region})' if witness_region else ''}. What is written on one side of "
+            f"an {names.UNPEERED} pair does not reach the other: send the application to one Region first. Find out "
+            "who changed it (CloudTrail, `UpdateCluster`), then repair it"
+            f"{'; the answer says what was changed:' if peering_region else f', {_BY_HAND}'}",
             *(_code([repair_command(deployment, peering_region)]) if peering_region else [""]),
             "**monitoring-not-working**: the monitor of that Region fails or puts no metrics. Why, is in its log:",
             *_code(logs),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +12,7 @@ import aws_cdk as cdk
 from dsql_dr_constructs import MultiRegionDsqlDr
 from dsql_dr_constructs.rehearsal import EmbeddedAws, survey
 from dsql_dr_constructs.rehearsal.cdk_cli import CdkCli
+from dsql_dr_constructs.runbook import repair_command
 
 DESTROY = cdk.RemovalPolicy.DESTROY
 
@@ -36,6 +39,22 @@ class Project:
     def deploy(self, build: Callable[[cdk.App], object] | None = None, **options: Any) -> str:
         return self.synthesize(build, **options).deploy()
 
+    def repair(self) -> dict[str, Any]:
+        """What ``aws lambda invoke`` writes into response.json, by the command of the runbook."""
+        words = shlex.split(repair_command("Orders-production", self.aws.regions[1]).partition(" && ")[0])
+        given = {name: words[index + 1] for index, name in enumerate(words[:-1])}
+        client = self.aws.client("lambda", given["--region"])
+        answer = client.invoke(FunctionName=given["--function-name"], Payload=given["--payload"].encode())
+        found: dict[str, Any] = json.load(answer["Payload"])
+        return found
+
+    def forget_each_other(self) -> None:
+        """As somebody does by hand, on both sides."""
+        for region, one in self.clusters().items():
+            self.aws.client("dsql", region).update_cluster(
+                identifier=one["identifier"], multiRegionProperties={"witnessRegion": "us-east-2", "clusters": []}
+            )
+
     def clusters(self) -> dict[str, dict[str, Any]]:
         """The one cluster of each Region."""
         found = survey.clusters(self.aws)
@@ -61,5 +80,9 @@ class Project:
             for region in self.aws.regions
             for field in ("arn", "identifier", "endpoint")
         }
+        for region in self.aws.regions:
+            dsql = self.aws.client("dsql", region)
+            service = dsql.get_vpc_endpoint_service_name(identifier=clusters[region]["identifier"])
+            told[region, "vpc-endpoint-service-name"] = service["serviceName"]
         for entries in self.registry():
             assert {(name.split("/")[3], name.split("/")[4]): value for name, value in entries.items()} == told

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import aws_cdk as cdk
 import pytest
 
@@ -40,5 +42,31 @@ def test_cluster_that_the_template_protects_is_kept_until_the_user_has_asked_twi
     project.deploy(removal_policy=cdk.RemovalPolicy.RETAIN)
     project.deploy()  # DESTROY, which takes the protection off
     project.assert_peered()
+    project.cdk.destroy()
+    assert survey.leftovers(project.aws) == {}
+
+
+def test_destroy_that_was_killed_and_run_again_is_harmless_and_so_is_a_third(project: Project) -> None:
+    project.deploy()
+    cli = project.cdk.start("destroy", "--all", "--force")
+    try:
+        while "DeleteCluster" not in project.calls_of_functions():
+            assert cli.poll() is None, cli.communicate()[0]
+            time.sleep(0.05)
+    finally:
+        cli.kill()
+        cli.communicate()
+    project.cdk.destroy()
+    assert survey.leftovers(project.aws) == {}
+    project.cdk.destroy()
+    assert survey.leftovers(project.aws) == {}
+
+
+@pytest.mark.parametrize("deleted", [["us-east-1"], ["us-west-2"], ["us-east-1", "us-west-2"]], ids="-".join)
+def test_clusters_that_somebody_is_deleting_already_are_no_obstacle(project: Project, deleted: list[str]) -> None:
+    project.deploy()
+    for region in deleted:
+        identifier = project.clusters()[region]["identifier"]
+        project.aws.client("dsql", region).delete_cluster(identifier=identifier)
     project.cdk.destroy()
     assert survey.leftovers(project.aws) == {}

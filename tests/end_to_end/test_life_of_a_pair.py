@@ -1,15 +1,23 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import pytest
 
-from dsql_dr_constructs.rehearsal import survey
+from dsql_dr_constructs import AlarmSetting, AlarmSettings
+from dsql_dr_constructs.rehearsal import Fault, survey
+from dsql_dr_constructs.rehearsal.cdk_cli import CdkError
 from tests.end_to_end.project import Project
 
 undocumented = pytest.mark.parametrize(
     "project",
     [
         pytest.param({"update_without_clusters": "keep", "delete_mode": "wait"}, id="keep-wait"),
-        pytest.param({"update_without_clusters": "drop", "delete_mode": "return"}, id="drop-return"),
+        pytest.param(
+            {"update_without_clusters": "drop", "delete_mode": "return", "tags_across_regions": False},
+            id="drop-return-tags_unseen",
+        ),
     ],
     indirect=True,
 )
@@ -17,18 +25,20 @@ undocumented = pytest.mark.parametrize(
 
 
 @undocumented
-def test_pair_is_deployed_verified_changed_and_destroyed(project: Project) -> None:
+def test_pair_is_deployed_changed_and_destroyed(project: Project) -> None:
     project.deploy()
     project.assert_peered()
     before = project.clusters(), project.registry()
 
     project.aws.forget_calls()
     project.deploy()
-    assert project.calls_of_functions() == {"GetCluster", "GetParameters"}, "nothing to mend, so nothing is written"
+    assert "Number of stacks with differences: 0" in project.cdk.run("diff")
+    assert project.calls_of_functions() == set(), "nothing has changed, so nothing runs"
     assert (project.clusters(), project.registry()) == before
 
-    project.deploy(verify_on_deploy=False)
-    assert "Number of stacks with differences: 0" in project.cdk.run("diff")
+    project.deploy(repair_on_deploy=True)
+    asked = {"GetCluster", "GetParameters", "GetVpcEndpointServiceName"}
+    assert project.calls_of_functions() == asked, "nothing to repair, so nothing is written"
 
     project.deploy(tags={"team": "orders"})
     project.assert_peered()
@@ -39,16 +49,105 @@ def test_pair_is_deployed_verified_changed_and_destroyed(project: Project) -> No
 
 
 @undocumented
-def test_what_was_removed_by_hand_comes_back_with_the_next_deployment(project: Project) -> None:
+def test_what_was_removed_by_hand_is_repaired_by_the_command(project: Project) -> None:
     project.deploy()
-    for region, one in project.clusters().items():
-        project.aws.client("dsql", region).update_cluster(
-            identifier=one["identifier"], multiRegionProperties={"witnessRegion": "us-east-2", "clusters": []}
-        )
+    peered = project.clusters()
+    project.forget_each_other()
     lost = "/dsql-dr/Orders-production/us-east-1/endpoint"
     project.aws.client("ssm", "us-west-2").delete_parameter(Name=lost)
     assert [one["peers"] for one in project.clusters().values()] == [[], []]
     assert [lost in entries for entries in project.registry()] == [True, False]
 
-    project.deploy()
+    answer = project.repair()
     project.assert_peered()
+    assert answer["done"]
+    east, west = (peered[region] for region in project.aws.regions)
+    assert answer["changed"] == [
+        f"us-east-1: peer of {east['identifier']} set to {west['arn']}",
+        f"us-west-2: peer of {west['identifier']} set to {east['arn']}",
+        f"us-west-2: wrote {lost}",
+    ]
+    assert [(one["status"], one["peers"]) for one in answer["clusters"]] == [
+        ("ACTIVE", [west["arn"]]),
+        ("ACTIVE", [east["arn"]]),
+    ]
+    assert project.repair() == {**answer, "changed": []}, "and it can be repeated"
+
+
+def test_wrong_witness_and_the_parameter_that_the_peers_stack_holds_are_repaired(project: Project) -> None:
+    project.deploy()
+    identifier = project.clusters()["us-west-2"]["identifier"]
+    changed = {"witnessRegion": "ca-central-1"}
+    project.aws.client("dsql", "us-west-2").update_cluster(identifier=identifier, multiRegionProperties=changed)
+    held = "/dsql-dr/Orders-production/us-east-1/arn"
+    project.aws.client("ssm", "us-east-1").delete_parameter(Name=held)
+
+    answer = project.repair()
+    project.assert_peered()
+    assert answer["changed"] == [
+        f"us-west-2: witness of {identifier} set to us-east-2",
+        f"us-east-1: wrote {held}",
+    ]
+    assert {one["witness"] for one in answer["clusters"]} == {"us-east-2"}
+    project.cdk.destroy()
+    assert survey.leftovers(project.aws) == {}, "the peer's stack still deletes what it holds"
+
+
+@pytest.mark.parametrize("project", [{"regions": ["us-east-1", "us-west-2", "us-east-2"]}], indirect=True)
+def test_observer_that_is_switched_off_leaves_no_parameters_behind(project: Project) -> None:
+    project.deploy(monitoring=True, witness_observer=True)
+    assert len(survey.registry(project.aws, "us-east-2")) == 8
+    project.deploy(monitoring=True)
+    assert survey.registry(project.aws, "us-east-2") == {}
+    assert len(survey.registry(project.aws, "us-east-1")) == 8
+    left = {name for name in survey.leftovers(project.aws)["AWS::CloudFormation::Stack"] if "us-east-2" in name}
+    assert left == {"Orders-WitnessMonitoring-production (us-east-2)"}, "which docs/operations.md says how to delete"
+
+
+EUROPE: dict[str, Any] = {"primary_region": "eu-west-1", "secondary_region": "eu-west-2"}
+
+
+@pytest.mark.parametrize(
+    "project",
+    [
+        {"regions": ["eu-west-1", "eu-west-2"], "witness_change": "work", "update_without_clusters": clusters}
+        for clusters in ("keep", "drop")
+    ],
+    ids=["keep", "drop"],
+    indirect=True,
+)
+def test_another_witness_is_taken_by_both_clusters(project: Project) -> None:
+    project.deploy(**EUROPE, witness_region="eu-west-3")
+    before = project.clusters()
+    project.deploy(**EUROPE, witness_region="eu-central-1")
+    project.assert_peered()
+    assert {one["arn"] for one in project.clusters().values()} == {one["arn"] for one in before.values()}
+    assert witnesses(project.clusters()) == ["eu-central-1", "eu-central-1"]
+
+
+@pytest.mark.parametrize(
+    "project", [{"regions": ["eu-west-1", "eu-west-2"], "witness_change": "refuse"}], indirect=True
+)
+def test_witness_that_cannot_be_changed_is_said_and_the_pair_stays(project: Project) -> None:
+    project.deploy(**EUROPE, witness_region="eu-west-3")
+    before = project.clusters(), project.registry()
+    with pytest.raises(CdkError, match=r"The witness Region eu-west-3 of cluster \S+ cannot be changed"):
+        project.deploy(**EUROPE, witness_region="eu-central-1")
+    project.assert_peered()
+    assert (project.clusters(), project.registry()) == before
+
+
+def witnesses(clusters: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    return [one["multiRegionProperties"]["witnessRegion"] for one in clusters.values()]
+
+
+def test_surviving_region_can_be_changed_while_the_other_is_down(project: Project) -> None:
+    project.deploy(monitoring=True)
+    project.synthesize(monitoring=True, alarm_settings=AlarmSettings(query_timeouts=AlarmSetting(threshold=4711)))
+    project.aws.inject(Fault("down", region="us-east-1"))
+    project.aws.regions.reverse()  # AWS_REGION, which the CLI asks who it is, is the surviving one
+    with pytest.raises(CdkError, match="A fault of the rehearsal"):
+        project.cdk.deploy()
+    project.cdk.run("deploy", "Orders-SecondaryMonitoring-production", "--exclusively", "--require-approval=never")
+    alarms = project.aws.client("cloudwatch", "us-west-2").describe_alarms()["MetricAlarms"]
+    assert 4711 in {one["Threshold"] for one in alarms}

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from typing import Any
 
 import aws_cdk as cdk
 import pytest
@@ -11,6 +13,8 @@ from dsql_dr_constructs.rehearsal import Fault, survey
 from dsql_dr_constructs.rehearsal.cdk_cli import CdkError
 from tests.end_to_end.project import DESTROY, Project
 
+ONE_MINUTE = cdk.Duration.minutes(1)
+"""Of which denials, and what has no effect, are tried again for half."""
 DENIED = Fault(
     "denied",
     service="dsql",
@@ -33,7 +37,7 @@ def assert_only_a_lone_peer_is_left(project: Project) -> None:
 def test_denied_peering_rolls_back_with_its_sentence_and_can_be_tried_again(project: Project) -> None:
     project.aws.inject(DENIED)
     with pytest.raises(CdkError, match="with an explicit deny in a service control policy"):
-        project.deploy()
+        project.deploy(peering_timeout=ONE_MINUTE)
     [sentence] = survey.failures(project.aws)
     assert "Orders-Secondary-production / Peering3EBF733F: " in sentence
     assert "Peering of Orders-production failed: UpdateCluster on " in sentence
@@ -49,7 +53,7 @@ def test_denied_peering_rolls_back_with_its_sentence_and_can_be_tried_again(proj
 def test_stuck_peering_rolls_back_with_both_states_and_leaves_nothing_behind(project: Project) -> None:
     project.aws.inject(Fault("stuck", "stuck", service="dsql", call="Peering"))
     with pytest.raises(CdkError):
-        project.deploy(peering_timeout=cdk.Duration.minutes(1))
+        project.deploy(peering_timeout=ONE_MINUTE)
     [sentence] = survey.failures(project.aws)
     identifier = survey.clusters(project.aws)[0]["identifier"]
     assert "still not done after 1 minutes: waiting for both clusters to be ACTIVE" in sentence
@@ -62,7 +66,7 @@ def test_stuck_peering_rolls_back_with_both_states_and_leaves_nothing_behind(pro
 
 
 def test_peer_that_existed_before_survives_the_rollback_of_a_first_deployment(project: Project) -> None:
-    project.synthesize().deploy("Orders-Primary-production")
+    project.synthesize(peering_timeout=ONE_MINUTE).deploy("Orders-Primary-production")
     [before] = survey.clusters(project.aws)
     project.aws.inject(DENIED)
     with pytest.raises(CdkError):
@@ -74,17 +78,83 @@ def test_peer_that_existed_before_survives_the_rollback_of_a_first_deployment(pr
 
 def test_permission_that_the_policy_lacks_is_missing_here_already(project: Project) -> None:
     def without_add_peer_cluster(app: cdk.App) -> None:
-        pair = MultiRegionDsqlDr(app, "Orders", removal_policy=DESTROY, monitoring=False)
+        pair = MultiRegionDsqlDr(app, "Orders", removal_policy=DESTROY, monitoring=False, peering_timeout=ONE_MINUTE)
         for one in pair.peering.node.find_all():
             if isinstance(one, iam.CfnPolicy) and one.node.path.endswith("Peering/Role/DefaultPolicy/Resource"):
-                for statement in (1, 2):
-                    one.add_property_override(
-                        f"PolicyDocument.Statement.{statement}.Action",
-                        ["dsql:GetCluster", "dsql:UpdateCluster", "dsql:PutMultiRegionProperties"],
-                    )
+                one.add_property_override("PolicyDocument.Statement.3.Action", ["dsql:RemovePeerCluster"])
 
     with pytest.raises(CdkError, match="is not authorized to perform: dsql:AddPeerCluster on resource"):
         project.deploy(without_add_peer_cluster)
+
+
+NO_ENTRY = Fault("no-entry", service="ssm", region="us-west-2", call="PutParameter", error="ValidationException")
+"""Fails a first deployment when both clusters are peered already."""
+
+
+@pytest.fixture
+def peered_and_failed(project: Project) -> Callable[[cdk.RemovalPolicy], list[dict[str, Any]]]:
+    """Deploys a pair whose peering is done, fails and is rolled back; gives both clusters."""
+
+    def deploy(removal_policy: cdk.RemovalPolicy) -> list[dict[str, Any]]:
+        project.aws.inject(NO_ENTRY)
+        with pytest.raises(CdkError, match="PutParameter of"):
+            project.deploy(removal_policy=removal_policy, peering_timeout=ONE_MINUTE)
+        project.aws.clear_faults()
+        return survey.clusters(project.aws)
+
+    return deploy
+
+
+def stack_status(project: Project) -> str:
+    cloudformation = project.aws.client("cloudformation", "us-west-2")
+    return str(cloudformation.describe_stacks(StackName="Orders-Secondary-production")["Stacks"][0]["StackStatus"])
+
+
+Failed = Callable[[cdk.RemovalPolicy], list[dict[str, Any]]]
+undocumented = pytest.mark.parametrize(
+    "project", [{"empty_clusters": "refuse"}, {"empty_clusters": "ignore"}], ids=["refuse", "ignore"], indirect=True
+)
+
+
+@undocumented
+def test_retain_is_rolled_back_with_both_peered_and_the_next_deployment_gets_through(
+    project: Project, peered_and_failed: Failed
+) -> None:
+    earlier = {one["region"]: one for one in peered_and_failed(cdk.RemovalPolicy.RETAIN)}
+    assert stack_status(project) == "ROLLBACK_COMPLETE"
+    assert earlier["us-west-2"]["peers"] == [earlier["us-east-1"]["arn"]], "what AWS kept, RETAIN keeps"
+
+    project.deploy(removal_policy=cdk.RemovalPolicy.RETAIN)
+    found = {one["arn"]: one for one in survey.clusters(project.aws)}
+    [new] = found.keys() - {one["arn"] for one in earlier.values()}
+    assert found[new]["peers"] == [earlier["us-east-1"]["arn"]]
+    assert found[earlier["us-east-1"]["arn"]]["peers"] == [new]
+    assert "DeleteCluster" not in {one["name"] for one in project.aws.calls()}
+
+
+@undocumented
+def test_destroy_ends_with_what_to_run_deletes_nothing_and_then_all_can_begin_anew(
+    project: Project, peered_and_failed: Failed
+) -> None:
+    clusters = peered_and_failed(DESTROY)
+    assert stack_status(project) == "ROLLBACK_FAILED"
+    sentence = survey.failures(project.aws)[-1]
+    east, west = clusters
+    assert f"{east['identifier']} in us-east-1 still names {west['arn']}" in sentence
+    assert "A cluster whose peer lives cannot be deleted, so neither was." in sentence
+
+    with pytest.raises(CdkError, match="still names"):  # the CLI deletes the failed stack first
+        project.deploy(peering_timeout=ONE_MINUTE)
+    assert [one["arn"] for one in survey.clusters(project.aws)] == [one["arn"] for one in clusters]
+    assert "DeleteCluster" not in {one["name"] for one in project.aws.calls()}
+
+    for one in clusters:  # as the sentence says
+        assert f"aws dsql delete-cluster --region {one['region']} --identifier {one['identifier']}" in sentence
+        project.aws.client("dsql", one["region"]).delete_cluster(identifier=one["identifier"])
+    project.cdk.destroy()
+    assert survey.leftovers(project.aws) == {}
+    project.deploy()
+    project.assert_peered()
 
 
 def test_deployment_killed_half_way_and_run_again_succeeds(project: Project) -> None:

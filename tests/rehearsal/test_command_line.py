@@ -36,7 +36,7 @@ def test_quickstart_is_deployed_shown_drilled_healed_and_destroyed() -> None:
     assert sum("/dsql-dr/AuroraDsqlDR-production/us-west-2/endpoint" in line for line in lines) == 2
     assert [line for line in lines if "LOCAL_DOWN" in line or "PEER_DOWN" in line]
     assert "One page a Region, one recovery." in lines
-    assert "Healed: peers and registry are as before." in lines
+    assert "Repaired: peers and registry are as before." in lines
     assert lines[-1] == "Nothing is left in us-east-1 and us-west-2."
     assert "\x1b" not in done.stdout, "plain lines where there is no terminal"
 

@@ -45,7 +45,7 @@ def body(**options: Any) -> tuple[str, dict[str, Any]]:
     return name, found
 
 
-@pytest.mark.parametrize("options", [{}, {"witness_observer": True}, {"paging": "each"}])
+@pytest.mark.parametrize("options", [{}, {"witness_observer": True}, {"warning_emails": ["dev@example.com"]}])
 def test_every_widget_is_drawn_where_it_belongs_and_nothing_spills_or_overlaps(options: dict[str, Any]) -> None:
     name, found = body(**options)
     seen = in_browser(NOT_DRAWN + LOOK, html=dashboard_picture.to_html(name, found), png=None)

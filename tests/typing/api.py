@@ -40,7 +40,7 @@ def a_pair(app: cdk.App) -> MultiRegionDsqlDr:
         removal_policy=cdk.RemovalPolicy.RETAIN,
         deletion_protection=None,
         schedule=cdk.Duration.minutes(1),
-        paging="each",
+        warning_emails=["dev@example.com"],
         alert_emails=["ops@example.com"],
         alarm_settings=AlarmSettings(commit_latency=AlarmSetting(threshold=200), query_timeouts=None),
         tags={"team": "orders"},
@@ -61,10 +61,17 @@ def of_a_cluster(
 
 
 def a_service(pair: MultiRegionDsqlDr, function: lambda_.Function) -> Sequence[iam.Grant]:
+    function.add_environment("ENDPOINT", pair.endpoints(function)["us-west-2"])
+    pair.clusters(function)["us-west-2"].grant_describe(function)
     return pair.grant_connect(function)
 
 
-def parts(stack: cdk.Stack, vpc: ec2.IVpc, key: kms.IKey, queue: sqs.IQueue) -> Mapping[str, cloudwatch.Alarm]:
+def own_alarms(pair: MultiRegionDsqlDr, alarm: cloudwatch.Alarm) -> Mapping[str, AlertingTopic]:
+    pair.add_alarms([alarm], warnings=True)
+    return pair.warning_topics
+
+
+def parts(stack: cdk.Stack, vpc: ec2.IVpc, key: kms.IKey, queue: sqs.IQueue) -> Mapping[str, cloudwatch.AlarmBase]:
     clusters: list[IRegionalCluster] = [
         RegionalCluster(stack, "Cluster", witness_region="us-east-2", encryption_key=key),
         RegionalCluster.from_registry(stack, "Peer", deployment="orders", region="us-west-2"),

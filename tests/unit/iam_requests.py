@@ -69,4 +69,5 @@ def _of_dsql(call: Call, tags: Mapping[str, str]) -> Iterator[IamRequest]:
     before, after = set(call.effect["peers"]), set(asked["clusters"]) - {arn}
     for action, peers in (("dsql:AddPeerCluster", after - before), ("dsql:RemovePeerCluster", before - after)):
         for one in (arn, *sorted(peers)) if peers else ():
-            yield IamRequest(action, one, tags)
+            # whether IAM sees the tags of a cluster in another Region is not documented
+            yield IamRequest(action, one, tags if one == arn else {})

@@ -215,7 +215,7 @@ def test_topic_that_nobody_subscribes_to_is_a_warning(stack: cdk.Stack) -> None:
 
 
 @pytest.mark.parametrize("how", ["email", "https", "slack", "by hand", "from another stack"])
-def test_any_subscription_silences_it(stack: cdk.Stack, how: str) -> None:
+def test_any_subscription_silences_it(app: cdk.App, stack: cdk.Stack, how: str) -> None:
     topic = AlertingTopic(stack, "Alerts")
     url = sns_subscriptions.UrlSubscription("https://pager.example.com")
     if how == "email":
@@ -227,7 +227,7 @@ def test_any_subscription_silences_it(stack: cdk.Stack, how: str) -> None:
     elif how == "by hand":
         topic.topic.add_subscription(url)
     else:
-        other = cdk.Stack(stack.node.root, "Other", env=cdk.Environment(account="111111111111", region="us-east-1"))
+        other = cdk.Stack(app, "Other", env=cdk.Environment(account="111111111111", region="us-east-1"))
         protocol = sns.SubscriptionProtocol.HTTPS
         sns.Subscription(other, "Ours", topic=topic.topic, protocol=protocol, endpoint="https://pager.example.com")
     assert warnings(stack) == []

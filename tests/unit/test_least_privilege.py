@@ -107,9 +107,10 @@ def peering_calls(removal_policy: str) -> list[Call]:
     for stack_status in ("ROLLBACK_IN_PROGRESS", "DELETE_IN_PROGRESS"):
         aws = HandMadeAws()
         drive(aws, Handshake, aws.event())
-        aws.clusters[PEER]["witness"] = "us-east-9"  # somebody's changes, which the next deployment mends
+        aws.clusters[PEER]["witness"] = "us-east-9"  # somebody's changes, which the next deployment repairs
         del aws.registry["us-east-1", PEER_ENTRY]
-        drive(aws, Handshake, aws.event("Update"))
+        observed = {"OldResourceProperties": {"RegistryRegions": ["us-east-1", "us-west-2", "us-east-2"]}}
+        drive(aws, Handshake, {**aws.event("Update"), **observed})
         aws.stack_status = stack_status
         drive(aws, Teardown, aws.event("Delete", RemovalPolicy=removal_policy))
         calls += aws.record
@@ -202,8 +203,9 @@ def test_actions_and_resources_are_those_of_awss_authorization_data() -> None:
 
 
 def test_peer_of_another_deployment_is_out_of_reach() -> None:
+    """The two actions that only name a peer apart, which do nothing without one of these."""
     statements = policies("destroy")["Orders-Secondary-production/PeeringRole"]
-    for action in ("dsql:DeleteCluster", "dsql:UpdateCluster", "dsql:GetCluster"):
+    for action in ("dsql:DeleteCluster", "dsql:UpdateCluster", "dsql:GetCluster", "dsql:PutMultiRegionProperties"):
         theirs = IamRequest(action, PEER, {"aws:ResourceTag/dsql-dr:deployment": "Billing-production"})
         assert not allows(statements, theirs)
         assert allows(statements, IamRequest(action, PEER, {f"aws:ResourceTag/{key}": TAGS[key] for key in TAGS}))

@@ -75,14 +75,15 @@ def test_options_reach_every_region(app: cdk.App) -> None:
         "Orders",
         alert_emails=["ops@example.com"],
         schedule=cdk.Duration.minutes(1),
-        paging="each",
+        warning_emails=["dev@example.com"],
         tags={"team": "orders"},
     )
     for stack in pair.stacks[2:]:
         template = assertions.Template.from_stack(stack)
         template.has_resource_properties("AWS::SNS::Subscription", {"Endpoint": "ops@example.com"})
         template.has_resource_properties("AWS::Events::Rule", {"ScheduleExpression": "rate(1 minute)"})
-        template.resource_count_is("AWS::CloudWatch::CompositeAlarm", 0)
+        template.has_resource_properties("AWS::SNS::Subscription", {"Endpoint": "dev@example.com"})
+        template.resource_count_is("AWS::KMS::Key", 1)  # both topics share it
         template.has_resource_properties(
             "AWS::SNS::Topic", {"Tags": assertions.Match.array_with([{"Key": "team", "Value": "orders"}])}
         )

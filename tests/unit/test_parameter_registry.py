@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import aws_cdk as cdk
@@ -23,9 +23,8 @@ def consumer(app: cdk.App, region: str = "us-west-2") -> tuple[cdk.Stack, iam.Ro
     return stack, iam.Role(stack, "Reader", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
 
 
-def template(stack: cdk.Stack) -> dict[str, Any]:
-    found: dict[str, Any] = assertions.Template.from_stack(stack).to_json()
-    return found
+def template(stack: cdk.Stack) -> Mapping[str, Any]:
+    return assertions.Template.from_stack(stack).to_json()
 
 
 def granted(stack: cdk.Stack) -> list[str]:

@@ -53,7 +53,7 @@ NAG_PACKS = (
     cdk_nag.PCIDSS321Checks,
     cdk_nag.ServerlessChecks,
 )
-A_FUNCTION = r"Monitor/Function/Resource|Peering/(OnEvent|IsComplete)/Resource|Provider/framework-\w+/Resource"
+A_FUNCTION = r"(Monitor|Peering)/Function/Resource|Provider/framework-\w+/Resource"
 ENDPOINTS = r"(VpcEndpoint|Endpoint-(dsql|monitoring))/SecurityGroup/Resource"
 NAG_FINDINGS = {
     # rule without its pack's name: resources of which the library may accept it; the reasons stand beside them
@@ -126,7 +126,7 @@ def fully_watched(app: cdk.App) -> None:
         witness_observer=True,
         alert_emails=["ops@example.com"],
         schedule=cdk.Duration.minutes(1),
-        paging="each",
+        warning_emails=["dev@example.com"],
         alarm_settings=AlarmSettings(dpu_budget=AlarmSetting(threshold=1e6, period=cdk.Duration.hours(1))),
     )
 
@@ -175,14 +175,15 @@ OPTIONS: dict[str, list[Any]] = {
         {"removal_policy": cdk.RemovalPolicy.DESTROY},
         {"removal_policy": cdk.RemovalPolicy.RETAIN, "deletion_protection": False},
     ],
-    "peering_timeout": [None, cdk.Duration.minutes(60)],
-    "verify_on_deploy": [True, False],
+    "peering_timeout": [None, cdk.Duration.minutes(50)],
+    "repair_on_deploy": [False, True],
     "monitoring": [True, True, False],
     "witness_observer": [False, True],
     "alert_emails": [[], ["ops@example.com"]],
     "topics": [False, True],
     "schedule": [None, cdk.Duration.minutes(1), cdk.Duration.minutes(60)],
-    "paging": ["composite", "each"],
+    "warning_emails": [[], ["dev@example.com"]],
+    "warning_topics": [False, True],
     "alarm_settings": [None, AlarmSettings(dpu_budget=AlarmSetting(threshold=1e6), commit_latency=None)],
     "monitor_options": [{}, {"tracing": True, "memory_size": 512, "probe_budget": cdk.Duration.seconds(10)}],
     "own_keys": [False, True],
@@ -195,19 +196,21 @@ def combined(values: dict[str, Any]) -> Build:
     """An app of the one line with these options."""
     options = dict(values)
     regions, removal = options.pop("regions"), options.pop("removal")
-    stage, topics, own_keys = options.pop("stage"), options.pop("topics"), options.pop("own_keys")
+    stage, own_keys = options.pop("stage"), options.pop("own_keys")
     monitor_options = options.pop("monitor_options")
     observers = [regions.get("primary_region", "us-east-1"), regions.get("secondary_region", "us-west-2")]
     if options["witness_observer"] and options["monitoring"]:
         observers.append(regions.get("witness_region", "us-east-2"))
-    arns = [f"arn:aws:sns:{region}:111111111111:ops" for region in observers] if topics else []
+    for parameter, wanted in (("alert_topic_arns", "topics"), ("warning_topic_arns", "warning_topics")):
+        arns = [f"arn:aws:sns:{region}:111111111111:{wanted}" for region in observers]
+        options[parameter] = arns if options.pop(wanted) else []
 
     def build(app: cdk.App) -> None:
         scope = cdk.Stage(app, stage) if stage else app
         scope.node.set_context("@aws-cdk/core:defaultCrossStackReferences", "strong")  # as the CDK asks users to choose
         keys = {region: key_in(scope, region, options["account"]) for region in observers} if own_keys else None
         options["monitor_options"] = {observers[0]: monitor_options} if monitor_options else None
-        MultiRegionDsqlDr(scope, "Pair", **regions, **removal, **options, alert_topic_arns=arns, encryption_keys=keys)
+        MultiRegionDsqlDr(scope, "Pair", **regions, **removal, **options, encryption_keys=keys)
 
     return build
 
@@ -242,7 +245,6 @@ PARTS: dict[str, list[Any]] = {
     # HealthAlarms and DrDashboard
     "topic": [True, False],
     "warnings": [False, True],
-    "paging": ["composite", "each"],
     "settings": [None, AlarmSettings(query_timeouts=None)],
     "dashboard": ["all", "bare"],
     "imported_clusters": ["registry", "attributes"],
@@ -289,7 +291,6 @@ def composed(values: dict[str, Any]) -> Build:
             monitor=monitor,
             topic=topics.get("Alerts"),
             warning_topic=topics.get("Warnings"),
-            paging=one["paging"],
             settings=one["settings"],
         )
         whole = one["dashboard"] == "all"

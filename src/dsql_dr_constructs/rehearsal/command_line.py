@@ -187,9 +187,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Deploy, show and destroy an app on an embedded AWS, with the real CDK CLI; all on this machine.",
     )
     _add_app(one, rehearse)
-    one.add_argument(
-        "--heal", action="store_true", help="also take peers and registry away and let a deployment heal it"
-    )
+    one.add_argument("--heal", action="store_true", help="also take peers and registry away and repair the pair")
     one.add_argument(
         "--drill", action="store_true", help="also make one cluster unreachable, and show the verdicts and the page"
     )

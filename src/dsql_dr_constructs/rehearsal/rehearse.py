@@ -12,6 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Column, Table
 
+from ..physical_names import peering_name
 from . import survey
 from .cdk_cli import CdkCli
 from .drill import Drill, Page
@@ -93,17 +94,34 @@ class Rehearsal:
         return well
 
     def heal(self) -> bool:
-        """Take the peers and a registry entry away, deploy again, and tell whether all is as before."""
+        """Take the peers and registry entries away, repair the pair by its command, and tell if all is as before."""
         before = (self._peers(), [survey.registry(self._aws, region) for region in self._aws.regions])
+        functions = [(region, name) for region in self._aws.regions for name in self._peering_functions(region)]
+        if not functions:
+            self._console.print("No peering of this app, so there is nothing to repair.")
+            return True
         with self._step("Breaking it by hand: both clusters forget their peer, one Region its registry"):
             self._break()
         broken = self._peers() != before[0]
-        with self._step("Deploying again"):
-            self._source.deploy()
+        with self._step("Repairing it"):
+            answers = [self._repair(region, name) for region, name in functions]
+        for answer in answers:
+            self._console.print("\n".join(answer.get("changed", [])) or str(answer), soft_wrap=True)
         after = (self._peers(), [survey.registry(self._aws, region) for region in self._aws.regions])
-        healed = broken and before == after
-        self._console.print("Healed: peers and registry are as before." if healed else "Not healed.")
-        return healed
+        repaired = broken and before == after
+        self._console.print("Repaired: peers and registry are as before." if repaired else "Not repaired.")
+        return repaired
+
+    def _peering_functions(self, region: str) -> list[str]:
+        pages = self._aws.client("lambda", region).get_paginator("list_functions").paginate()
+        names = [one["FunctionName"] for page in pages for one in page["Functions"]]
+        return [name for name in names if name.startswith(peering_name(""))]
+
+    def _repair(self, region: str, function: str) -> dict[str, Any]:
+        payload = json.dumps({"action": "repair"}).encode()
+        answer = self._aws.client("lambda", region).invoke(FunctionName=function, Payload=payload)
+        found: dict[str, Any] = json.load(answer["Payload"])
+        return found
 
     def destroy(self) -> bool:
         """Destroy all stacks, and tell whether nothing is left but what their removal policies keep."""

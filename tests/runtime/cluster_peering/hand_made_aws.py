@@ -32,16 +32,22 @@ class HandMadeAws:
         }
         self.registry = {("us-east-1", PEER_ENTRY): PEER}
         self.stack_status = "CREATE_IN_PROGRESS"
+        self.empty_clusters = "take"  # what UpdateCluster does with an empty list: take, refuse or ignore
         self.calls: list[tuple[str, str]] = []
         self.writes: list[tuple[str, str]] = []
         self.record: list[Call] = []
         self.killed_after: int | None = None
         self._failures: list[tuple[str, str, Exception]] = []
+        self._events: dict[tuple[str, str], Callable[[], object]] = {}
 
     def fail(self, call: str, region: str, error: str | Exception, *, times: int = 1, message: str = "no") -> None:
         """Let the next *times* of *call* in *region* raise *error*."""
         raised = ClientError({"Error": {"Code": error, "Message": message}}, call) if isinstance(error, str) else error
         self._failures += [(call, region, raised)] * times
+
+    def before(self, call: str, region: str, event: Callable[[], object]) -> None:
+        """Let *event* happen just before the next *call* in *region* is answered."""
+        self._events[call, region] = event
 
     def peered(self) -> HandMadeAws:
         """As a finished handshake leaves it, the registry apart."""
@@ -55,6 +61,7 @@ class HandMadeAws:
                 "get_cluster": self._get_cluster,
                 "update_cluster": self._update_cluster,
                 "delete_cluster": self._delete_cluster,
+                "get_vpc_endpoint_service_name": self._get_vpc_endpoint_service_name,
             },
             "ssm": {
                 "get_parameters": self._get_parameters,
@@ -84,11 +91,17 @@ class HandMadeAws:
             },
         }
 
+    def properties(self) -> dict[str, Any]:
+        """What the function's environment says, by the names of the custom resource."""
+        named: dict[str, Any] = self.event()["ResourceProperties"]
+        return {name: value for name, value in named.items() if name not in ("RemovalPolicy", "TimeoutSeconds")}
+
     def _answering(self, service: str, name: str, region: str, call: Callable[..., Any]) -> Callable[..., Any]:
         def answer(**arguments: Any) -> Any:
             self.calls.append((name, region))
             before = self._peers(region, arguments)
             self.record.append(Call(service, operation_name(service, name), region, arguments, {"peers": before}))
+            self._events.pop((name, region), lambda: None)()
             for failure in self._failures:
                 if failure[:2] == (name, region):
                     self._failures.remove(failure)
@@ -133,6 +146,11 @@ class HandMadeAws:
     def _update_cluster(self, region: str, identifier: str, multiRegionProperties: dict[str, Any]) -> dict[str, Any]:  # noqa: N803
         cluster, arn = self._find(region, identifier), f"arn:aws:dsql:{region}:111111111111:cluster/{identifier}"
         named = multiRegionProperties["clusters"]
+        if not named and self.empty_clusters == "refuse":
+            message = "A multi-Region cluster has a peer."
+            raise ClientError({"Error": {"Code": "ValidationException", "Message": message}}, "UpdateCluster")
+        if not named and self.empty_clusters == "ignore":
+            named = [one for one in cluster["peers"] if one != arn]
         cluster["peers"] = [arn, *named] if named else []  # AWS lists the cluster itself, too
         cluster["witness"] = multiRegionProperties["witnessRegion"]
         cluster["status"] = "UPDATING"
@@ -142,6 +160,10 @@ class HandMadeAws:
         self._find(region, identifier)["status"] = "PENDING_DELETE"
         arn = f"arn:aws:dsql:{region}:111111111111:cluster/{identifier}"
         return {"identifier": identifier, "arn": arn, "status": "PENDING_DELETE", "creationTime": _CREATED}
+
+    def _get_vpc_endpoint_service_name(self, region: str, identifier: str) -> dict[str, Any]:
+        self._find(region, identifier)
+        return {"serviceName": f"com.amazonaws.{region}.dsql-{identifier}"}
 
     def _get_parameters(self, region: str, Names: list[str]) -> dict[str, Any]:  # noqa: N803
         assert len(Names) <= 10, "SSM takes ten names at once"

@@ -14,8 +14,8 @@ from dsql_dr_constructs.runtime.cluster_peering.pair import PeeringError
 from tests.runtime.cluster_peering.hand_made_aws import LOCAL, PEER, PEER_ENTRY, HandMadeAws, Killed
 
 POLL = 10.0
-EVERY_WRITE = 2 + 11
-"""Two UpdateClusters; six entries in each of two Regions, one of which the peer's stack has written."""
+EVERY_WRITE = 2 + 15
+"""Two UpdateClusters; eight entries in each of two Regions, one of which the peer's stack has written."""
 
 
 def handshake(aws: HandMadeAws, event: dict[str, Any]) -> Handshake:
@@ -46,6 +46,7 @@ def registered() -> dict[tuple[str, str], str]:
             ("arn", arn),
             ("identifier", arn.rpartition("/")[2]),
             ("endpoint", f"{arn.rpartition('/')[2]}.dsql.{region}.on.aws"),
+            ("vpc-endpoint-service-name", f"com.amazonaws.{region}.dsql-{arn.rpartition('/')[2]}"),
         )
     }
 
@@ -65,9 +66,11 @@ def test_nothing_is_registered_before_both_serve(aws: HandMadeAws) -> None:
 
 def test_physical_id_is_the_deployments_and_stays(aws: HandMadeAws) -> None:
     begun = handshake(aws, aws.event()).begin()
-    assert begun == {"PhysicalResourceId": "dsql-dr/Orders-production", "StartedAt": 1000.0}
-    again = handshake(aws, {**aws.event("Update"), "PhysicalResourceId": "given"}).begin()
-    assert again["PhysicalResourceId"] == "given"
+    assert begun == {"PhysicalResourceId": "dsql-dr/Orders-production/unfinished", "StartedAt": 1000.0}
+    assert poll(aws, {**aws.event(), **begun})["PhysicalResourceId"] == "dsql-dr/Orders-production"
+    again = {**aws.event("Update"), "PhysicalResourceId": "given"}
+    assert handshake(aws, again).begin()["PhysicalResourceId"] == "given"
+    assert "PhysicalResourceId" not in poll(aws, again)
 
 
 def test_update_of_a_healthy_pair_writes_nothing(aws: HandMadeAws) -> None:
@@ -101,6 +104,45 @@ def test_peer_that_was_taken_away_is_named_again(aws: HandMadeAws) -> None:
     poll(aws, aws.event("Update"))
     assert aws.writes == [("update_cluster", "us-east-1")]
     assert aws.clusters[PEER]["peers"] == [PEER, LOCAL]
+
+
+def test_cluster_that_was_just_changed_is_waited_for_although_it_served_before(aws: HandMadeAws) -> None:
+    poll(aws, aws.event())
+    aws.clusters[PEER].update(peers=[], status="ACTIVE")
+    aws.registry.clear()
+    aws.registry["us-east-1", PEER_ENTRY] = PEER
+    assert handshake(aws, aws.event("Update")).step() == {"IsComplete": False}
+    assert list(aws.registry) == [("us-east-1", PEER_ENTRY)], "nothing is registered while it is UPDATING"
+
+
+def test_entries_in_a_region_that_left_the_registry_are_deleted(aws: HandMadeAws) -> None:
+    poll(aws, aws.event(RegistryRegions=["us-east-1", "us-west-2", "us-east-2"]))
+    assert "us-east-2" in {region for region, _ in aws.registry}
+    former = {"OldResourceProperties": {"RegistryRegions": ["us-east-1", "us-west-2", "us-east-2"]}}
+    poll(aws, {**aws.event("Update"), **former})
+    assert aws.registry == registered()
+
+
+def test_entries_that_may_not_be_deleted_are_told_in_the_log(
+    aws: HandMadeAws, capsys: pytest.CaptureFixture[str]
+) -> None:
+    aws.fail("delete_parameters", "us-east-2", "AccessDeniedException")
+    former = {"OldResourceProperties": {"RegistryRegions": ["us-east-1", "us-west-2", "us-east-2"]}}
+    assert poll(aws, {**aws.event("Update"), **former})["IsComplete"]
+    assert "Registry entries are left in us-east-2: DeleteParameters in us-east-2 was denied" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("error", ["AccessDeniedException", "ResourceNotFoundException", "ValidationException"])
+def test_service_name_that_is_refused_is_left_out_and_told_in_the_log(
+    aws: HandMadeAws, error: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    aws.fail("get_vpc_endpoint_service_name", "us-east-1", error)
+    assert poll(aws, aws.event())["IsComplete"]
+    missing = "/dsql-dr/Orders-production/us-east-1/vpc-endpoint-service-name"
+    assert registered().keys() - aws.registry.keys() == {("us-east-1", missing), ("us-west-2", missing)}
+    assert "goes without the VPC endpoint service of peer: GetVpcEndpointServiceName" in capsys.readouterr().out
+    assert poll(aws, aws.event("Update"))["IsComplete"]
+    assert aws.registry == registered(), "the next look has it"
 
 
 def test_another_witness_is_set_right(aws: HandMadeAws) -> None:
@@ -145,6 +187,8 @@ def test_cluster_in_transition_is_waited_for(aws: HandMadeAws, status: str) -> N
         ("get_cluster", "us-west-2", "InternalServerException"),
         ("get_parameters", "us-east-1", "ThrottlingException"),
         ("put_parameter", "us-west-2", "TooManyUpdates"),
+        ("get_parameters", "us-west-2", "TooManyRequestsException"),
+        ("get_vpc_endpoint_service_name", "us-east-1", "ThrottledException"),
         ("get_cluster", "us-east-1", ConnectTimeoutError(endpoint_url="https://dsql")),
     ],
 )
@@ -198,12 +242,36 @@ def test_timeout_tells_the_state_of_both_sides(aws: HandMadeAws) -> None:
     assert aws.now == 1000 + 60
 
 
-def test_denied_call_is_named_with_what_to_look_for(aws: HandMadeAws) -> None:
-    aws.fail("update_cluster", "us-west-2", "AccessDeniedException", message="not authorized to perform: dsql:X")
+@pytest.mark.parametrize("seconds", [0, 60, 119])
+def test_denied_call_is_tried_again_for_two_minutes(aws: HandMadeAws, seconds: int) -> None:
+    """A policy that was just attached holds after seconds."""
+    event = aws.event()
+    aws.now += seconds
+    aws.fail("get_cluster", "us-east-1", "AccessDeniedException")
+    assert handshake(aws, event).step() == {"IsComplete": False}
+    assert poll(aws, event)["IsComplete"]
+
+
+@pytest.mark.parametrize(("timeout", "seconds"), [("1800", 120), ("60", 30)])
+def test_denied_call_is_named_with_what_to_look_for(aws: HandMadeAws, timeout: str, seconds: int) -> None:
+    denied = "not authorized to perform: dsql:X"
+    aws.fail("update_cluster", "us-west-2", "AccessDeniedException", message=denied, times=1000)
     with pytest.raises(
         PeeringError, match=r"UpdateCluster on local in us-west-2 was denied .*dsql:X.*service control policy"
     ):
+        poll(aws, aws.event(TimeoutSeconds=timeout))
+    assert aws.now == 1000 + seconds
+
+
+def test_cluster_of_an_earlier_try_that_stands_in_the_way_is_named(aws: HandMadeAws) -> None:
+    earlier = "arn:aws:dsql:us-west-2:111111111111:cluster/earlier"
+    aws.clusters[PEER]["peers"] = [PEER, earlier]
+    aws.fail("update_cluster", "us-east-1", "ValidationException", message="It has a peer.")
+    sentence = rf"It has a peer.*peer in us-east-1 still names {earlier}, which is not of this pair.*delete it"
+    with pytest.raises(PeeringError, match=sentence):
         handshake(aws, aws.event()).step()
+    assert poll(aws, aws.event())["IsComplete"], "and once AWS takes another peer, the earlier one is replaced"
+    assert aws.clusters[PEER]["peers"] == [PEER, LOCAL]
 
 
 def test_refused_call_is_told_as_aws_says_it(aws: HandMadeAws) -> None:
@@ -213,9 +281,9 @@ def test_refused_call_is_told_as_aws_says_it(aws: HandMadeAws) -> None:
 
 
 def test_state_that_cannot_be_read_is_told_as_well(aws: HandMadeAws) -> None:
-    aws.fail("get_cluster", "us-east-1", "AccessDeniedException", times=2, message="no dsql:GetCluster")
+    aws.fail("get_cluster", "us-east-1", "AccessDeniedException", times=1000, message="no dsql:GetCluster")
     with pytest.raises(PeeringError, match=r"State: GetCluster on peer in us-east-1 was denied.*; local in us-west-2"):
-        handshake(aws, aws.event()).step()
+        poll(aws, aws.event())
 
 
 def test_sentence_and_data_fit_cloudformations_response(aws: HandMadeAws) -> None:

@@ -23,9 +23,13 @@ def aws() -> HandMadeAws:
     return aws
 
 
-def poll(aws: HandMadeAws, stack_status: str, removal_policy: str) -> None:
+FINISHED = "dsql-dr/Orders-production"
+UNFINISHED = f"{FINISHED}/unfinished"
+
+
+def poll(aws: HandMadeAws, stack_status: str, removal_policy: str, physical_id: str = FINISHED) -> None:
     aws.stack_status = stack_status
-    event = aws.event("Delete", RemovalPolicy=removal_policy)
+    event = {**aws.event("Delete", RemovalPolicy=removal_policy), "PhysicalResourceId": physical_id}
     for _ in range(400):
         if Teardown(event, client=aws.client, clock=lambda: aws.now).step()["IsComplete"]:
             return
@@ -34,7 +38,8 @@ def poll(aws: HandMadeAws, stack_status: str, removal_policy: str) -> None:
 
 
 def state(aws: HandMadeAws) -> list[tuple[str, list[str]]]:
-    return [(aws.clusters[arn]["status"], aws.clusters[arn]["peers"]) for arn in (PEER, LOCAL)]
+    found = [aws.clusters[arn] for arn in (PEER, LOCAL) if arn in aws.clusters]
+    return [(one["status"], one["peers"]) for one in found]
 
 
 def test_destroy_deletes_the_peer_and_leaves_the_own_cluster_to_cloudformation(aws: HandMadeAws) -> None:
@@ -72,6 +77,55 @@ def test_rollback_of_the_first_deployment_lets_both_forget_each_other(aws: HandM
 
 
 @pytest.mark.parametrize("removal_policy", ["retain", "destroy"])
+def test_stack_whose_creation_failed_is_deleted_without_its_peer(aws: HandMadeAws, removal_policy: str) -> None:
+    """As `cdk deploy` does after ROLLBACK_FAILED; the peer's stack stays, and nobody asked for its data."""
+    poll(aws, "DELETE_IN_PROGRESS", removal_policy, UNFINISHED)
+    assert [peers for _, peers in state(aws)] == [[], []]
+    assert "delete_cluster" not in {name for name, _ in aws.calls}
+
+
+# what AWS may refuse
+
+
+@pytest.mark.parametrize(("empty_clusters", "seconds"), [("refuse", 0), ("ignore", 130)])
+def test_retain_ends_a_rollback_within_minutes_with_both_peered_and_told_in_the_log(
+    aws: HandMadeAws, empty_clusters: str, seconds: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    aws.empty_clusters = empty_clusters
+    poll(aws, "ROLLBACK_IN_PROGRESS", "retain")
+    assert aws.now == 1000 + seconds
+    assert [peers for _, peers in state(aws)] == [[PEER, LOCAL], [LOCAL, PEER]]
+    assert list(aws.registry) == [("us-east-1", PEER_ENTRY)]
+    said = capsys.readouterr().out
+    assert f"peer in us-east-1 still names {LOCAL} and local in us-west-2 still names {PEER}: " in said
+    assert "Both clusters stay, as RETAIN says." in said
+
+
+@pytest.mark.parametrize(("empty_clusters", "seconds"), [("refuse", 0), ("ignore", 130)])
+@pytest.mark.parametrize("stack_status", ["ROLLBACK_IN_PROGRESS", "DELETE_IN_PROGRESS"])
+def test_destroy_ends_a_rollback_within_minutes_with_what_to_run_and_deletes_nothing(
+    aws: HandMadeAws, stack_status: str, empty_clusters: str, seconds: int
+) -> None:
+    aws.empty_clusters = empty_clusters
+    reason = {"refuse": "was refused", "ignore": "to no effect"}[empty_clusters]
+    with pytest.raises(PeeringError) as failure:
+        poll(aws, stack_status, "destroy", UNFINISHED)
+    assert aws.now == 1000 + seconds
+    sentence = str(failure.value)
+    assert f"peer in us-east-1 still names {LOCAL} and local in us-west-2 still names {PEER}: " in sentence
+    assert reason in sentence
+    assert "aws dsql delete-cluster --region us-east-1 --identifier peer and aws dsql delete-cluster" in sentence
+    assert "delete_cluster" not in {name for name, _ in aws.calls}
+    assert ("us-west-2", "/dsql-dr/Orders-production/us-west-2/arn") in aws.registry, "and the registry is left"
+
+
+def test_rollback_that_is_denied_is_tried_again_for_two_minutes(aws: HandMadeAws) -> None:
+    aws.fail("update_cluster", "us-east-1", "AccessDeniedException", times=5)
+    poll(aws, "ROLLBACK_IN_PROGRESS", "destroy")
+    assert [peers for _, peers in state(aws)] == [[], []]
+
+
+@pytest.mark.parametrize("removal_policy", ["retain", "destroy"])
 def test_rollback_never_touches_a_peer_that_knows_another_cluster(aws: HandMadeAws, removal_policy: str) -> None:
     other = "arn:aws:dsql:us-west-2:111111111111:cluster/other"
     aws.clusters[PEER]["peers"] = [PEER, other]
@@ -92,6 +146,31 @@ def test_deletion_protection_of_either_refuses_before_anything_is_touched(aws: H
     with pytest.raises(PeeringError, match=sentence):
         poll(aws, "DELETE_IN_PROGRESS", "destroy")
     assert (state(aws), aws.writes) == (before, [])
+
+
+@pytest.mark.parametrize("call", ["get_cluster", "delete_cluster"])
+def test_peer_that_goes_between_two_calls_is_no_obstacle(aws: HandMadeAws, call: str) -> None:
+    def gone() -> None:
+        aws.clusters[PEER]["status"] = "DELETED"
+        del aws.clusters[PEER]
+
+    aws.before(call, "us-east-1", gone)
+    poll(aws, "DELETE_IN_PROGRESS", "destroy")
+    assert list(aws.registry) == [("us-east-1", PEER_ENTRY)]
+
+
+@pytest.mark.parametrize("arn", [PEER, LOCAL])
+def test_cluster_that_goes_in_a_rollback_between_two_calls_is_no_obstacle(aws: HandMadeAws, arn: str) -> None:
+    aws.before("update_cluster", arn.split(":")[3], lambda: aws.clusters.pop(arn))
+    poll(aws, "ROLLBACK_IN_PROGRESS", "destroy")
+    assert all(not {PEER, LOCAL} & set(peers) for _, peers in state(aws))
+
+
+def test_second_destroy_does_nothing(aws: HandMadeAws) -> None:
+    poll(aws, "DELETE_IN_PROGRESS", "destroy")
+    aws.writes.clear()
+    poll(aws, "DELETE_IN_PROGRESS", "destroy")
+    assert {name for name, _ in aws.writes} == {"delete_parameters"}
 
 
 @pytest.mark.parametrize("gone", ["DELETING", "PENDING_DELETE"])
@@ -146,9 +225,9 @@ def test_timeout_names_the_removal_and_both_states(aws: HandMadeAws) -> None:
 
 
 def test_begin_tells_when_it_began_and_keeps_the_id(aws: HandMadeAws) -> None:
-    event: dict[str, Any] = {**aws.event("Delete"), "PhysicalResourceId": "dsql-dr/Orders-production"}
+    event: dict[str, Any] = {**aws.event("Delete"), "PhysicalResourceId": FINISHED}
     begun = Teardown(event, client=aws.client, clock=lambda: 7.0).begin()
-    assert begun == {"PhysicalResourceId": "dsql-dr/Orders-production", "StartedAt": 7.0}
+    assert begun == {"PhysicalResourceId": FINISHED, "StartedAt": 7.0}
     assert aws.calls == []
 
 

@@ -177,9 +177,12 @@ def test_every_address_that_refuses_is_named() -> None:
 
 
 def test_addresses_share_the_time_of_the_step_and_each_is_named() -> None:
-    with silent_address("127.0.0.2") as silent, silent_address("127.0.0.3") as silent_too:
-        with pytest.raises(TransientlyUnreachable) as caught:
-            knock_at_all(closed_address("127.0.0.1"), silent, silent_too)
+    with (
+        silent_address("127.0.0.2") as silent,
+        silent_address("127.0.0.3") as silent_too,
+        pytest.raises(TransientlyUnreachable) as caught,
+    ):
+        knock_at_all(closed_address("127.0.0.1"), silent, silent_too)
     assert str(caught.value) == (
         "no connection within 0.2 s: 127.0.0.1 refused it, 127.0.0.2 did not answer within 0.1 s, "
         "127.0.0.3 did not answer within 0.2 s"

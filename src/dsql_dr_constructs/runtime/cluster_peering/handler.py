@@ -1,7 +1,9 @@
-"""Entry points of the peering's two Lambda functions, called by the CDK's Provider framework."""
+"""Entry point of the peering's Lambda function: the CDK's Provider framework calls it, or a person."""
 
 from __future__ import annotations
 
+import json
+import os
 import time
 from functools import cache
 from typing import Any
@@ -10,10 +12,15 @@ import boto3
 from botocore.config import Config
 
 from .handshake import Handshake
+from .pair import PeeringError
+from .repair import Repair
 from .teardown import Teardown
 
 # A Region that answers nothing must not use up the function's time: two tries of 5 s connect and 10 s read each.
 _CONFIG = Config(connect_timeout=5, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 2})
+
+_REPAIR_SECONDS = 210.0
+"""Of the function's 300: the last step, and the look at both sides after it, ask a silent Region once each."""
 
 
 @cache
@@ -21,15 +28,37 @@ def _client(service: str, region: str) -> Any:
     return boto3.client(service, region_name=region, config=_CONFIG)
 
 
-def on_event(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """Name the resource, and for Delete decide what is to be undone; `is_complete` does the work."""
-    if event["RequestType"] == "Delete":
-        return Teardown(event, client=_client, clock=time.time).begin()
-    return Handshake(event, client=_client, clock=time.time).begin()
+def handle(event: dict[str, Any] | None, context: object) -> dict[str, Any]:
+    """Begin a change of CloudFormation's, take its next step, or repair the pair now.
+
+    Args:
+        event: The framework's: the request as it comes from CloudFormation to begin, and with what that returned to
+            step, every 10 s. A person's: ``{"action": "repair"}``.
+
+    Returns:
+        To the framework, what it keeps and whether the end is reached; to a person, what `Repair.run` says.
+
+    Raises:
+        PeeringError: the change cannot succeed, or nobody knows the action.
+    """
+    event = event or {}
+    if "RequestType" in event:
+        kind = Teardown if event["RequestType"] == "Delete" else Handshake
+        change = kind(event, client=_client, clock=time.time)
+        return change.step() if "StartedAt" in event else change.begin()
+    action = event.get("action")
+    if action != "repair":
+        raise PeeringError(f'The action is {action!r}, and this function knows one: give {{"action":"repair"}}.')
+    answer = Repair(_pair(), client=_client, clock=time.time, sleep=time.sleep, seconds=_REPAIR_SECONDS).run()
+    print(json.dumps(answer))  # noqa: T201 - the log says it, too
+    return answer
 
 
-def is_complete(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """Take one step towards the wanted state; called every 10 s until it says that it is reached."""
-    if event["RequestType"] == "Delete":
-        return Teardown(event, client=_client, clock=time.time).step()
-    return Handshake(event, client=_client, clock=time.time).step()
+def _pair() -> dict[str, Any]:
+    return {
+        "Deployment": os.environ["DEPLOYMENT"],
+        "ClusterArn": os.environ["CLUSTER_ARN"],
+        "PeerRegion": os.environ["PEER_REGION"],
+        "WitnessRegion": os.environ["WITNESS_REGION"],
+        "RegistryRegions": os.environ["REGISTRY_REGIONS"].split(","),
+    }

@@ -8,22 +8,21 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from ..aws_errors import is_transient
 from .registry import FIELDS, registry_path
 
 ClientFactory = Callable[[str, str], Any]
 """Gives the boto3 client for a service and a Region."""
 
-TRANSIENT = frozenset(
+_BUSY = frozenset(
     {
-        "ConflictException",
-        "ThrottlingException",
+        "ConflictException",  # DSQL: a cluster that is UPDATING
+        "TooManyUpdates",  # SSM: two writes of one parameter at once
         "InternalServerException",  # DSQL
         "InternalServerError",  # SSM
-        "TooManyUpdates",  # SSM: two writes of one parameter at once
-        "Throttling",  # CloudFormation
     }
 )
-"""Answers that another try may change: a cluster that is UPDATING, too many calls, a fault inside AWS.
+"""Answers that another try may change, beside those that botocore itself tries again.
 
 Source: https://docs.aws.amazon.com/aurora-dsql/latest/APIReference/API_UpdateCluster.html#API_UpdateCluster_Errors
 """
@@ -45,6 +44,10 @@ class PeeringError(Exception):
         super().__init__(message if len(message) <= _LONGEST_REASON else message[: _LONGEST_REASON - 3] + "...")
 
 
+class Denied(PeeringError):  # noqa: N818 - what IAM said
+    """IAM said no, which just after a change of the policy is no verdict yet."""
+
+
 class TryAgain(Exception):  # noqa: N818 - a wait, not an error
     """The answer may be another one at the next poll; the text says what stands in the way."""
 
@@ -58,6 +61,7 @@ class Cluster:
     arn: str
     status: str
     endpoint: str = ""
+    vpc_endpoint_service_name: str = ""
     witness_region: str | None = None
     peers: frozenset[str] = frozenset()
     deletion_protection: bool = False
@@ -69,6 +73,11 @@ class Cluster:
 
     def __str__(self) -> str:
         return f"{self.identifier} in {self.region} is {self.status}"
+
+    def to_json(self) -> dict[str, Any]:
+        """What a person wants to know of it."""
+        known = {"region": self.region, "identifier": self.identifier, "status": self.status}
+        return {**known, "peers": sorted(self.peers), "witness": self.witness_region}
 
 
 class Pair:
@@ -119,13 +128,23 @@ class Pair:
             return str(answer["Parameters"][0]["Value"])
         return next((arn for arn in sorted(self.local().peers) if region_of(arn) == self.peer_region), None)
 
+    def vpc_endpoint_service_name(self, cluster: Cluster) -> str:
+        """The name of *cluster*'s service for AWS PrivateLink, which GetCluster does not tell.
+
+        Source: https://docs.aws.amazon.com/aurora-dsql/latest/APIReference/API_GetVpcEndpointServiceName.html
+        """
+        what = f"GetVpcEndpointServiceName of {cluster.identifier} in {cluster.region}"
+        call = self.dsql(cluster.region).get_vpc_endpoint_service_name
+        return str(ask(what, call, identifier=cluster.identifier)["serviceName"])
+
     def registry(self, *clusters: Cluster) -> dict[str, str]:
-        """The entries that stand for *clusters* in every Region of the registry."""
-        return {
-            registry_path(self.deployment, cluster.region, field): str(getattr(cluster, field))
+        """The entries that stand for *clusters* in every Region of the registry; none for what is not known."""
+        entries = {
+            registry_path(self.deployment, cluster.region, field): str(getattr(cluster, attribute))
             for cluster in clusters
-            for field in FIELDS
+            for field, attribute in FIELDS.items()
         }
+        return {name: value for name, value in entries.items() if value}
 
 
 class NotFound(Exception):  # noqa: N818 - an answer, not always an error
@@ -145,10 +164,10 @@ def ask(what: str, call: Callable[..., Any], **arguments: Any) -> Any:
         said = f"{code}: {error.response['Error'].get('Message', '')}"
         if code == "ResourceNotFoundException":
             raise NotFound(what) from error
-        if code in TRANSIENT:
+        if code in _BUSY or is_transient(error):
             raise TryAgain(f"{what} was answered by {said}") from error
         if code.startswith("AccessDenied"):
-            raise PeeringError(
+            raise Denied(
                 f"{what} was denied ({said}). Look for a service control policy or a permission boundary that takes it "
                 "from the peering function's role, then deploy again."
             ) from error

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from .pair import ClientFactory, Cluster, NotFound, Pair, PeeringError, TryAgain
+from .pair import ClientFactory, Cluster, Denied, NotFound, Pair, PeeringError, TryAgain
 from .registry import registry_path
+
+UNFINISHED = "/unfinished"
+"""How the physical id ends for as long as no Create has succeeded, and so in the Delete that follows a failed one."""
 
 
 class PolledChange(ABC):
@@ -24,6 +27,12 @@ class PolledChange(ABC):
     doing: str
     """The change in messages, for example ``"Peering"``."""
 
+    settles_within = 120.0
+    """Seconds that what was just made may need to hold: a policy of IAM, a cluster that GetCluster does not know yet.
+
+    Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency
+    """
+
     def __init__(self, event: dict[str, Any], *, client: ClientFactory, clock: Callable[[], float]) -> None:
         self._event = event
         self._clock = clock
@@ -32,8 +41,8 @@ class PolledChange(ABC):
 
     def begin(self) -> dict[str, Any]:
         """What the framework keeps: the physical id, and when this change began."""
-        physical_id = registry_path(self.pair.deployment).lstrip("/")
-        return {"PhysicalResourceId": self._event.get("PhysicalResourceId", physical_id), "StartedAt": self._clock()}
+        unfinished = f"{self._physical_id}{UNFINISHED}"
+        return {"PhysicalResourceId": self._event.get("PhysicalResourceId", unfinished), "StartedAt": self._clock()}
 
     def step(self) -> dict[str, Any]:
         """Do what can be done now.
@@ -42,16 +51,34 @@ class PolledChange(ABC):
             PeeringError: it cannot succeed, or the time is up; the sentence says which, and the state of both sides.
         """
         try:
-            data = self.advance()
+            data = self.attempt()
+        except TryAgain:
+            return {"IsComplete": False}
+        except PeeringError as error:
+            state = "; ".join(map(str, self.sides()))
+            sentence = f"{self.doing} of {self.pair.deployment} failed: {error} State: {state}."
+            raise PeeringError(sentence) from error
+        finished = {"PhysicalResourceId": self._physical_id} if self._event.get("RequestType") == "Create" else {}
+        return {"IsComplete": True, "Data": data, **finished}
+
+    def attempt(self) -> dict[str, str]:
+        """
+        Raises:
+            TryAgain: it is not done yet.
+            PeeringError: it cannot succeed, or the time is up.
+        """
+        try:
+            return self.advance()
+        except Denied as denied:
+            if self.settled:
+                raise
+            raise TryAgain(str(denied)) from denied
         except TryAgain as wait:
             if self.elapsed < self._timeout:
-                return {"IsComplete": False}
-            raise self._failure(f"still not done after {self._timeout / 60:g} minutes: {wait}.") from wait
+                raise
+            raise PeeringError(f"still not done after {self._timeout / 60:g} minutes: {wait}.") from wait
         except NotFound as missing:
-            raise self._failure(f"{missing} found no such resource.") from missing
-        except PeeringError as error:
-            raise self._failure(str(error)) from error
-        return {"IsComplete": True, "Data": data}
+            raise PeeringError(f"{missing} found no such resource.") from missing
 
     @abstractmethod
     def advance(self) -> dict[str, str]:
@@ -61,18 +88,23 @@ class PolledChange(ABC):
     def elapsed(self) -> float:
         return self._clock() - float(self._event["StartedAt"])
 
-    def _failure(self, sentence: str) -> PeeringError:
-        return PeeringError(f"{self.doing} of {self.pair.deployment} failed: {sentence} State: {self._state()}.")
+    @property
+    def settled(self) -> bool:
+        """Whether what was made for this change holds by now; half of a short timeout is left for the sentence."""
+        return self.elapsed >= min(self.settles_within, self._timeout / 2)
 
-    def _state(self) -> str:
-        return f"{self._state_of(self.pair.peer_arn)}; {self._state_of(lambda: self.pair.local_arn)}"
+    def sides(self) -> Iterator[Cluster | str]:
+        """Peer and local cluster as they are now, or the sentence that says why that is not known."""
+        yield self._side(self.pair.peer_arn)
+        yield self._side(lambda: self.pair.local_arn)
 
-    def _state_of(self, find: Callable[[], str | None]) -> str:
+    def _side(self, find: Callable[[], str | None]) -> Cluster | str:
         try:
             arn = find()
-            found: Cluster | str = (
-                self.pair.describe(arn) if arn else f"no cluster registered in {self.pair.peer_region}"
-            )
+            return self.pair.describe(arn) if arn else f"no cluster registered in {self.pair.peer_region}"
         except (NotFound, TryAgain, PeeringError) as error:
             return str(error)
-        return str(found)
+
+    @property
+    def _physical_id(self) -> str:
+        return registry_path(self.pair.deployment).lstrip("/")

@@ -3,8 +3,13 @@
 DEPLOYMENT_TAG = "dsql-dr:deployment"
 """Tag on both clusters of a pair; its value is the deployment name, and IAM conditions compare with it."""
 
-FIELDS = ("arn", "identifier", "endpoint")
-"""What the registry says about a cluster."""
+FIELDS = {
+    "arn": "arn",
+    "identifier": "identifier",
+    "endpoint": "endpoint",
+    "vpc-endpoint-service-name": "vpc_endpoint_service_name",
+}
+"""What the registry says about a cluster: last part of the parameter's name, and attribute of `pair.Cluster`."""
 
 
 def registry_path(deployment: str, region: str | None = None, field: str | None = None) -> str:

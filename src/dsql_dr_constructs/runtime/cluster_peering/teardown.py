@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from .pair import Cluster, PeeringError, TryAgain, ask
-from .polled_change import PolledChange
+from contextlib import suppress
+
+from .pair import Cluster, Denied, NotFound, PeeringError, TryAgain, ask
+from .polled_change import UNFINISHED, PolledChange
 from .registry import registry_path, registry_paths
 
 
@@ -13,7 +15,9 @@ class Teardown(PolledChange):
     - The stack is being deleted, with DESTROY: the peer is deleted before CloudFormation deletes the local cluster.
       DSQL keeps a deleted cluster in PENDING_DELETE until its peer is deleted too, so stacks that are deleted one after
       the other would wait for each other without end.
-    - The first deployment is being rolled back: both sides forget each other, so that the next try finds a fresh pair.
+    - The first deployment is being rolled back, or deleted after that failed: both sides forget each other, so that the
+      next try finds a fresh pair. Where AWS does not let them, RETAIN leaves them peered and goes on; DESTROY stops
+      with a sentence, since the local cluster, deleted while its peer lives, would stay in PENDING_DELETE.
     - Anything else (RETAIN, or the resource left the template): both clusters and their peering stay as they are.
 
     Source: https://docs.aws.amazon.com/aurora-dsql/latest/userguide/cluster-lifecycle.html
@@ -23,10 +27,12 @@ class Teardown(PolledChange):
 
     def advance(self) -> dict[str, str]:
         stack = self._stack_status()
-        if stack == "DELETE_IN_PROGRESS" and self._event["ResourceProperties"]["RemovalPolicy"] == "destroy":
-            self._delete_peer()
-        elif stack == "ROLLBACK_IN_PROGRESS":
+        deleted = stack == "DELETE_IN_PROGRESS"
+        unfinished = str(self._event.get("PhysicalResourceId")).endswith(UNFINISHED)
+        if stack == "ROLLBACK_IN_PROGRESS" or (deleted and unfinished):
             self._unpeer()
+        elif deleted and self._destroys:
+            self._delete_peer()
         self._empty_registry()
         return {}
 
@@ -57,20 +63,53 @@ class Teardown(PolledChange):
                 )
         peer = pair[0]
         what = f"DeleteCluster on {peer.identifier} in {peer.region}"
-        ask(what, self.pair.dsql(peer.region).delete_cluster, identifier=peer.identifier)
+        with suppress(NotFound):  # gone since it was described
+            ask(what, self.pair.dsql(peer.region).delete_cluster, identifier=peer.identifier)
         raise TryAgain(f"{peer.identifier} in {peer.region} is being deleted")
 
+    @property
+    def _destroys(self) -> bool:
+        return bool(self._event["ResourceProperties"]["RemovalPolicy"] == "destroy")
+
     def _unpeer(self) -> None:
-        named = [one for one in self._both() or () if one.peers and one.remains]
-        for cluster in named:
-            ask(
-                f"UpdateCluster on {cluster.identifier} in {cluster.region}",
-                self.pair.dsql(cluster.region).update_cluster,
-                identifier=cluster.identifier,
-                multiRegionProperties={"witnessRegion": self.pair.witness_region, "clusters": []},
-            )
-        if named:
+        pair = self._both()
+        named = [one for one in pair or () if one.remains and one.peers & {other.arn for other in pair or ()}]
+        if not pair or not named:
+            return
+        try:
+            self._tell_to_forget(named)
+        except PeeringError as error:
+            if isinstance(error, Denied) and not self.settled:
+                raise
+            self._leave_peered(pair, error)
+        else:
             raise TryAgain("the clusters are being told to forget each other")
+
+    def _tell_to_forget(self, clusters: list[Cluster]) -> None:
+        if self.settled:
+            if any(one.status == "UPDATING" for one in clusters):
+                raise TryAgain("the clusters are being told to forget each other")
+            raise PeeringError("they were told to forget each other, to no effect.")
+        for cluster in clusters:
+            with suppress(NotFound):  # gone since it was described
+                ask(
+                    f"UpdateCluster on {cluster.identifier} in {cluster.region}",
+                    self.pair.dsql(cluster.region).update_cluster,
+                    identifier=cluster.identifier,
+                    multiRegionProperties={"witnessRegion": self.pair.witness_region, "clusters": []},
+                )
+
+    def _leave_peered(self, pair: tuple[Cluster, Cluster], reason: PeeringError) -> None:
+        named = [f"{one.identifier} in {one.region} still names {arn}" for one in pair for arn in sorted(one.peers)]
+        sentence = f"{' and '.join(named)}: {reason}"
+        if not self._destroys:
+            print(f"{sentence} Both clusters stay, as RETAIN says.")  # noqa: T201
+            return
+        commands = [f"aws dsql delete-cluster --region {one.region} --identifier {one.identifier}" for one in pair]
+        raise PeeringError(
+            f"{sentence} A cluster whose peer lives cannot be deleted, so neither was. If they hold no data, run "
+            f"{' and '.join(commands)}, then cdk destroy --all, and deploy again."
+        )
 
     def _empty_registry(self) -> None:
         """Delete the entries, except the one that the peer's own stack holds."""

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from dsql_dr_constructs.runtime.cluster_peering.handshake import Handshake
+from dsql_dr_constructs.runtime.cluster_peering.repair import Repair
+from tests.runtime.cluster_peering.hand_made_aws import LOCAL, PEER, PEER_ENTRY, HandMadeAws
+
+ENTRY = "/dsql-dr/Orders-production/us-east-1/endpoint"
+BOTH = [
+    {"region": "us-east-1", "identifier": "peer", "status": "ACTIVE", "peers": [LOCAL], "witness": "us-east-2"},
+    {"region": "us-west-2", "identifier": "local", "status": "ACTIVE", "peers": [PEER], "witness": "us-east-2"},
+]
+
+
+@pytest.fixture
+def aws() -> HandMadeAws:
+    """A pair, peered and registered."""
+    aws = HandMadeAws().peered()
+    assert Handshake(aws.event(), client=aws.client, clock=lambda: aws.now).step()["IsComplete"]
+    aws.writes.clear()
+    return aws
+
+
+def repair(aws: HandMadeAws) -> dict[str, Any]:
+    def sleep(seconds: float) -> None:
+        aws.now += seconds
+
+    answer = Repair(aws.properties(), client=aws.client, clock=lambda: aws.now, sleep=sleep, seconds=210.0).run()
+    assert json.loads(json.dumps(answer)) == answer
+    return answer
+
+
+def test_pair_that_is_as_it_should_be_is_left_alone_and_told(aws: HandMadeAws) -> None:
+    assert repair(aws) == {"done": True, "changed": [], "clusters": BOTH}
+    assert aws.writes == []
+
+
+def test_clusters_that_forgot_each_other_are_peered_and_told_once_they_serve_again(aws: HandMadeAws) -> None:
+    for arn in (PEER, LOCAL):
+        aws.clusters[arn].update(peers=[])
+    changed = [
+        f"us-east-1: peer of peer set to {LOCAL}",
+        f"us-west-2: peer of local set to {PEER}",
+    ]
+    assert repair(aws) == {"done": True, "changed": changed, "clusters": BOTH}
+    assert aws.now > 1000, "the clusters were UPDATING in between"
+    assert repair(aws)["changed"] == []
+
+
+def test_wrong_witness_is_set_right(aws: HandMadeAws) -> None:
+    aws.clusters[LOCAL]["witness"] = "us-east-9"
+    changed = ["us-west-2: witness of local set to us-east-2"]
+    assert repair(aws) == {"done": True, "changed": changed, "clusters": BOTH}
+
+
+@pytest.mark.parametrize("lost", [("us-west-2", ENTRY), ("us-east-1", PEER_ENTRY)])
+def test_parameter_that_was_deleted_is_written(aws: HandMadeAws, lost: tuple[str, str]) -> None:
+    before = dict(aws.registry)
+    del aws.registry[lost]
+    assert repair(aws)["changed"] == [f"{lost[0]}: wrote {lost[1]}"]
+    assert aws.registry == before
+
+
+def test_what_was_changed_before_it_failed_is_told_with_the_reason_and_both_sides(aws: HandMadeAws) -> None:
+    for arn in (PEER, LOCAL):
+        aws.clusters[arn].update(peers=[])
+    aws.fail("update_cluster", "us-west-2", "ValidationException", message="no such Region")
+    answer = repair(aws)
+    assert not answer["done"]
+    assert answer["error"] == (
+        "Repair of Orders-production failed: UpdateCluster on local in us-west-2 was refused (ValidationException: no "
+        "such Region)."
+    )
+    assert answer["changed"] == [f"us-east-1: peer of peer set to {LOCAL}"]
+    assert [one["peers"] for one in answer["clusters"]] == [[LOCAL], []]
+    assert repair(aws)["done"], "and it can be repeated"
+
+
+def test_denial_is_told_at_once_since_nothing_was_just_attached(aws: HandMadeAws) -> None:
+    aws.fail("get_cluster", "us-east-1", "AccessDeniedException")
+    assert "service control policy" in repair(aws)["error"]
+    assert aws.now == 1000
+
+
+def test_lost_cluster_is_told_at_once(aws: HandMadeAws) -> None:
+    del aws.clusters[PEER]
+    answer = repair(aws)
+    assert "peer in us-east-1 is not found, and no peering can come of that" in answer["error"]
+    assert answer["clusters"][0]["status"] == "not found"
+    assert aws.now == 1000
+
+
+def test_region_that_is_down_ends_the_repair_within_its_time(aws: HandMadeAws) -> None:
+    aws.fail("get_cluster", "us-east-1", "InternalServerException", times=1000)
+    answer = repair(aws)
+    assert "still not done after 3.5 minutes: GetCluster on peer in us-east-1 was answered by" in answer["error"]
+    assert answer["clusters"][0].startswith("GetCluster on peer in us-east-1 was answered by InternalServerException")
+    assert answer["clusters"][1] == BOTH[1]
+    assert aws.now == 1000 + 210
