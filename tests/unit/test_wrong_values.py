@@ -12,6 +12,7 @@ from typing import Any
 
 import aws_cdk as cdk
 import pytest
+from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
@@ -24,8 +25,11 @@ from dsql_dr_constructs import (
     AlarmSetting,
     AlarmSettings,
     AlertingTopic,
+    DrDashboard,
+    HealthAlarms,
     HealthMonitor,
     MultiRegionDsqlDr,
+    MultiRegionMonitoring,
     RegionalCluster,
 )
 
@@ -68,9 +72,9 @@ class Things:
 
     def __init__(self) -> None:
         self._numbers = count()
-        app, self.apart = cdk.App(), cdk.App()
+        self.app, self.apart = cdk.App(), cdk.App()
         self.stack, self.other = (
-            cdk.Stack(app, region, env=cdk.Environment(account="111111111111", region=region))
+            cdk.Stack(self.app, region, env=cdk.Environment(account="111111111111", region=region))
             for region in ("us-east-1", "us-west-2")
         )
 
@@ -112,6 +116,15 @@ class Things:
                 stack, "Function", f"arn:aws:lambda:us-east-1:{stack.account}:function:f"
             ),
             "vpc": lambda: ec2.Vpc(stack, "Vpc"),
+            "alarm": lambda: cloudwatch.Alarm(
+                stack,
+                "Alarm",
+                alarm_name="own",
+                metric=cloudwatch.Metric(namespace="Own", metric_name="Own"),
+                threshold=1,
+                evaluation_periods=1,
+            ),
+            "alarms": lambda: [self.one("alarm")],
         }
         return made[what]()
 
@@ -119,8 +132,15 @@ class Things:
     def instance(self, owner: type) -> Any:
         if owner is AlertingTopic:
             return AlertingTopic(self.stack, "Topic")
+        if owner is DrDashboard:
+            return DrDashboard(self.stack, "Dashboard", deployment_name="d", clusters=self.value("clusters", "", ""))
+        if owner is HealthAlarms:
+            topic = AlertingTopic(self.stack, "Alerts")
+            return HealthAlarms(self.stack, "Alarms", monitor=self.one("monitor"), topic=topic, warning_topic=topic)
         if owner is MultiRegionDsqlDr:
-            return MultiRegionDsqlDr(cdk.App(), "Orders", monitoring=False)
+            return MultiRegionDsqlDr(self.app, "Orders", account=self.stack.account, warning_emails=["dev@example.com"])
+        if owner is MultiRegionMonitoring:
+            return self.instance(MultiRegionDsqlDr).monitoring
         return self.one("monitor" if owner is HealthMonitor else "cluster")
 
 
