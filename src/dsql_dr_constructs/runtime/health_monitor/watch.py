@@ -162,20 +162,20 @@ class Watch:
             found = tries.of(
                 lambda: self._ask(f"GetCluster in {region}", lambda: self._dsql[arn].get_cluster(identifier=identifier))
             )
+            if not found.get("status"):
+                raise Unreachable("the answer has no status")
         except _NotFound:
             return ControlPlane(names.NOT_FOUND)
         except NotAllowedYet as reason:
             raise MonitorError(f"GetCluster in {region} was refused: {reason}") from reason
         except Unreachable as reason:
             return ControlPlane(None, problem=str(reason))
-        status = found.get("status")
         multi_region = found.get("multiRegionProperties") or {}
         return ControlPlane(
-            status=str(status) if status else None,
+            status=str(found["status"]),
             encryption_status=(found.get("encryptionDetails") or {}).get("encryptionStatus"),
             peers=frozenset(multi_region.get("clusters") or ()),
             witness_region=multi_region.get("witnessRegion"),
-            problem=None if status else "the answer has no status",
         )
 
     def _probe_endpoint(self, endpoint: str, tls: ssl.SSLContext, tries: Tries) -> Knock:
