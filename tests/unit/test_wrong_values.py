@@ -24,8 +24,11 @@ from dsql_dr_constructs import (
     AlarmSetting,
     AlarmSettings,
     AlertingTopic,
+    DrDashboard,
+    HealthAlarms,
     HealthMonitor,
     MultiRegionDsqlDr,
+    MultiRegionMonitoring,
     RegionalCluster,
 )
 
@@ -85,6 +88,7 @@ class Things:
             "witness_region": lambda: "us-east-2",
             "peer": lambda: RegionalCluster(self.other, f"T{next(self._numbers)}", witness_region="us-east-2"),
             "name": lambda: f"t{next(self._numbers)}",
+            "alarms": list,
             "clusters": lambda: [self.one("cluster"), self.one("peer")],
             "address": lambda: "ops@example.com",
             "url": lambda: "https://example.com",
@@ -112,16 +116,24 @@ class Things:
                 stack, "Function", f"arn:aws:lambda:us-east-1:{stack.account}:function:f"
             ),
             "vpc": lambda: ec2.Vpc(stack, "Vpc"),
+            "alarm": lambda: next(iter(self.instance(HealthAlarms).alarms.values())),
         }
         return made[what]()
 
     @cache  # noqa: B019
     def instance(self, owner: type) -> Any:
-        if owner is AlertingTopic:
-            return AlertingTopic(self.stack, "Topic")
-        if owner is MultiRegionDsqlDr:
-            return MultiRegionDsqlDr(cdk.App(), "Orders", monitoring=False)
-        return self.one("monitor" if owner is HealthMonitor else "cluster")
+        pair = {"deployment_name": "i", "clusters": [self.one("cluster"), self.one("peer")]}
+        made: dict[type, Callable[[], Any]] = {
+            AlertingTopic: lambda: AlertingTopic(self.stack, "Topic"),
+            DrDashboard: lambda: DrDashboard(self.stack, "Dashboard", **pair),
+            HealthAlarms: lambda: HealthAlarms(
+                self.stack, "Alarms", monitor=self.one("monitor"), topic=self.instance(AlertingTopic)
+            ),
+            HealthMonitor: lambda: self.one("monitor"),
+            MultiRegionDsqlDr: lambda: MultiRegionDsqlDr(cdk.App(), "Orders"),
+            MultiRegionMonitoring: lambda: MultiRegionMonitoring(cdk.App(), "Orders", deployment_name="orders"),
+        }
+        return made.get(owner, lambda: self.one("cluster"))()
 
 
 def callables() -> Iterator[tuple[type | None, str]]:
@@ -167,7 +179,8 @@ def calls(things: Things, owner: type | None, name: str) -> Iterator[tuple[str, 
                 positional = [arguments.pop(one.name) for one in parameters if rest and one.name in arguments]
                 made = owner if name == "__init__" else None
                 bound = made or (getattr(things.instance(owner), name) if owner else function)
-                return bound(*positional, *rest, **arguments)
+                found = bound(*positional, *rest, **arguments)
+                return AlarmSettings(commit_latency=found) if made is AlarmSetting else found  # which knows its bounds
 
             yield under_test.name, annotation, value, call
 
