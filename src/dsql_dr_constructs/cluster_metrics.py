@@ -132,6 +132,7 @@ class ClusterMetrics:
         """Distributed processing units of writes replicated to the peer (count; Sum by default)."""
         return self._usage("MultiRegionWriteDPU", statistic, period)
 
+    @checked
     def metric_stream_dpu(
         self, stream_id: str, *, statistic: str = "Sum", period: Duration | None = None
     ) -> cloudwatch.Metric:

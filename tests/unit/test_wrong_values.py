@@ -122,7 +122,7 @@ class Things:
 
     @cache  # noqa: B019
     def instance(self, owner: type) -> Any:
-        pair = {"deployment_name": "i", "clusters": [self.one("cluster"), self.one("peer")]}
+        pair: dict[str, Any] = {"deployment_name": "i", "clusters": [self.one("cluster"), self.one("peer")]}
         made: dict[type, Callable[[], Any]] = {
             AlertingTopic: lambda: AlertingTopic(self.stack, "Topic"),
             DrDashboard: lambda: DrDashboard(self.stack, "Dashboard", **pair),
