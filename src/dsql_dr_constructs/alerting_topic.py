@@ -96,7 +96,9 @@ class AlertingTopic(Construct):
         """
         name, _, domain = address.partition("@")
         if not name or not domain or any(character.isspace() for character in address):
-            raise ValueError(f"Alert email {address!r} is not an address: give something like 'ops@example.com'.")
+            raise ValueError(
+                f"Alert or warning email {address!r} is not an address: give something like 'ops@example.com'."
+            )
         if address not in self._emails:
             self._emails.append(address)
             self._subscribe(subscriptions.EmailSubscription(address))
