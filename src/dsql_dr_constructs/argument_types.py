@@ -11,11 +11,11 @@ import math
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from enum import Enum
 from functools import cache
 from types import NoneType, UnionType
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints, is_typeddict
+from typing import Any, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 from aws_cdk import Token
 
@@ -37,18 +37,14 @@ def _problem(name: str, value: Any, hint: Any) -> str | None:
     if origin in (Union, UnionType):
         problems = [_problem(name, value, one) for one in inner if one is not NoneType]
         return None if (value is None and NoneType in inner) or None in problems else problems[0]
-    if origin is Literal:
-        fits = isinstance(value, str) and value in inner
-    elif is_typeddict(hint):
+    if is_typeddict(hint):
         return _problem_of_options(name, value, hint)
-    elif origin is Mapping and isinstance(value, Mapping):
+    if origin is Mapping and isinstance(value, Mapping):
         parts = [(f"a key of {name}", key, inner[0]) for key in value]
         return first_problem([*parts, *((f"{name}[{key!r}]", one, inner[1]) for key, one in value.items())])
-    elif origin in (Sequence, tuple) and isinstance(value, origin) and not isinstance(value, (str, bytes)):
+    if origin in (Sequence, tuple) and isinstance(value, origin) and not isinstance(value, (str, bytes)):
         return first_problem([(f"{name}[{index}]", one, inner[0]) for index, one in enumerate(value)])
-    else:
-        fits = origin is None and _is(value, hint)
-    return None if fits else f"{name} is {shown(value)}: {_needed(hint, value)}"
+    return None if origin is None and _is(value, hint) else f"{name} is {shown(value)}: {_needed(hint, value)}"
 
 
 def first_problem(parts: Sequence[tuple[str, Any, Any]]) -> str | None:
@@ -99,8 +95,6 @@ def shown(value: object) -> str:
 def _needed(hint: Any, value: Any) -> str:
     """What is needed, and an example or the way to it."""
     origin, inner = get_origin(hint), get_args(hint)
-    if origin is Literal:
-        return f"{' or '.join(map(repr, inner))} is needed"
     if origin is Mapping:
         return f"a mapping of {_plural(inner[0])} to {_plural(inner[1])} is needed"
     if origin is not None:
@@ -134,10 +128,9 @@ def _way(hint: Any, value: Any) -> str:
         return f", for example {name}.{near[0]}"
     if is_dataclass(hint):
         kind: Any = hint
-        first, *others = fields(kind)
+        first = fields(kind)[0]
         suits = value is not None and not _problem(first.name, value, hints_of(kind)[first.name])
-        more = ", ..." if any(MISSING is one.default is one.default_factory for one in others) else ""
-        return f", for example {name}({first.name}={repr(value) if suits else '...'}{more})"
+        return f", for example {name}({first.name}={repr(value) if suits else '...'})"
     concrete = getattr(sys.modules[hint.__module__], hint.__name__[1:], None)
     ways = [one for one in dir(concrete) if one.startswith("from_")] if isinstance(value, str) else []
     way = next((one for end in ("_arn", "_lookup") for one in ways if one.endswith(end)), None)

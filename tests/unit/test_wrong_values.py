@@ -12,7 +12,6 @@ from typing import Any
 
 import aws_cdk as cdk
 import pytest
-from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
@@ -89,6 +88,7 @@ class Things:
             "witness_region": lambda: "us-east-2",
             "peer": lambda: RegionalCluster(self.other, f"T{next(self._numbers)}", witness_region="us-east-2"),
             "name": lambda: f"t{next(self._numbers)}",
+            "alarms": list,
             "clusters": lambda: [self.one("cluster"), self.one("peer")],
             "address": lambda: "ops@example.com",
             "url": lambda: "https://example.com",
@@ -116,32 +116,24 @@ class Things:
                 stack, "Function", f"arn:aws:lambda:us-east-1:{stack.account}:function:f"
             ),
             "vpc": lambda: ec2.Vpc(stack, "Vpc"),
-            "alarm": lambda: cloudwatch.Alarm(
-                stack,
-                "Alarm",
-                alarm_name="own",
-                metric=cloudwatch.Metric(namespace="Own", metric_name="Own"),
-                threshold=1,
-                evaluation_periods=1,
-            ),
-            "alarms": lambda: [self.one("alarm")],
+            "alarm": lambda: next(iter(self.instance(HealthAlarms).alarms.values())),
         }
         return made[what]()
 
     @cache  # noqa: B019
     def instance(self, owner: type) -> Any:
-        if owner is AlertingTopic:
-            return AlertingTopic(self.stack, "Topic")
-        if owner is DrDashboard:
-            return DrDashboard(self.stack, "Dashboard", deployment_name="d", clusters=self.value("clusters", "", ""))
-        if owner is HealthAlarms:
-            topic = AlertingTopic(self.stack, "Alerts")
-            return HealthAlarms(self.stack, "Alarms", monitor=self.one("monitor"), topic=topic, warning_topic=topic)
-        if owner is MultiRegionDsqlDr:
-            return MultiRegionDsqlDr(self.app, "Orders", account=self.stack.account, warning_emails=["dev@example.com"])
-        if owner is MultiRegionMonitoring:
-            return self.instance(MultiRegionDsqlDr).monitoring
-        return self.one("monitor" if owner is HealthMonitor else "cluster")
+        pair: dict[str, Any] = {"deployment_name": "i", "clusters": [self.one("cluster"), self.one("peer")]}
+        made: dict[type, Callable[[], Any]] = {
+            AlertingTopic: lambda: AlertingTopic(self.stack, "Topic"),
+            DrDashboard: lambda: DrDashboard(self.stack, "Dashboard", **pair),
+            HealthAlarms: lambda: HealthAlarms(
+                self.stack, "Alarms", monitor=self.one("monitor"), topic=self.instance(AlertingTopic)
+            ),
+            HealthMonitor: lambda: self.one("monitor"),
+            MultiRegionDsqlDr: lambda: MultiRegionDsqlDr(cdk.App(), "Orders"),
+            MultiRegionMonitoring: lambda: MultiRegionMonitoring(cdk.App(), "Orders", deployment_name="orders"),
+        }
+        return made.get(owner, lambda: self.one("cluster"))()
 
 
 def callables() -> Iterator[tuple[type | None, str]]:
@@ -187,7 +179,8 @@ def calls(things: Things, owner: type | None, name: str) -> Iterator[tuple[str, 
                 positional = [arguments.pop(one.name) for one in parameters if rest and one.name in arguments]
                 made = owner if name == "__init__" else None
                 bound = made or (getattr(things.instance(owner), name) if owner else function)
-                return bound(*positional, *rest, **arguments)
+                found = bound(*positional, *rest, **arguments)
+                return AlarmSettings(commit_latency=found) if made is AlarmSetting else found  # which knows its bounds
 
             yield under_test.name, annotation, value, call
 
