@@ -88,7 +88,9 @@ def test_every_region_runs_tells_pages_once_and_recovers(project: Project) -> No
     drill.heal_cluster()
     recovered = inbox.next_of_each_region()
     assert [(page.region, page.state) for page in recovered] == [(EAST, "OK"), (WEST, "OK")]
-    assert {page.alarm for page in recovered} == {"aurora-dsql-Orders-production-unhealthy"}
+    assert [page.alarm for page in recovered] == [
+        f"aurora-dsql-Orders-production-cluster-down-{EAST}-from-{region}" for region in (EAST, WEST)
+    ]
     assert inbox.rest() == []
 
 
@@ -102,7 +104,7 @@ def test_stopped_region_is_told_by_the_other_one(project: Project) -> None:
     project.aws.inject(Fault("stopped", "silence", region=EAST))
     [page] = inbox.next_of_each_region()
     assert page.state == "ALARM"
-    assert page.subject == 'ALARM: "aurora-dsql-Orders-production-unhealthy" in us-west-2'
+    assert page.subject == f'ALARM: "aurora-dsql-Orders-production-cluster-down-{EAST}-from-{WEST}" in us-west-2'
     result = drill.verdict(WEST, MONITOR)
     assert result["verdict"] == "PEER_DOWN"
     assert {problem.partition(":")[0] for problem in result["clusters"][0]["problems"]} == {"GetCluster", "endpoint"}

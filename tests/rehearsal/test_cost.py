@@ -41,10 +41,12 @@ def test_monitoring_with_the_defaults_is_under_20_dollars_and_the_readme_has_the
 
 def test_every_paid_part_is_counted() -> None:
     counts = {what: one.count for what, one in bill().items()}
-    a_region = 2 + 2 + 1 + 1 + 4 + 1 + 2 + 1  # health, peering by two metrics, ..., conflicts by two, commit latency
+    a_region = (
+        2 + 2 + 2 + 1 + 1 + 4 + 1 + 2 + 1
+    )  # down, health, peering, no data, errors, ..., conflicts by two, latency
     assert counts["Alarms, by metric"] == 2 * a_region
     assert counts["Custom metrics"] == 2 * (2 * 5 + 1)
-    assert (counts["Composite alarms"], counts["Dashboards"], counts["KMS keys"]) == (2, 1, 2)
+    assert (counts["Composite alarms"], counts["Dashboards"], counts["KMS keys"]) == (4, 1, 2)
     assert counts["PutMetricData, calls"] == pytest.approx(2 * 730 * 30)
 
 

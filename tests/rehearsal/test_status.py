@@ -38,7 +38,7 @@ def status(aws: EmbeddedAws, *arguments: str) -> subprocess.CompletedProcess[str
 
 @pytest.fixture(scope="module")
 def aws() -> Iterator[EmbeddedAws]:
-    with EmbeddedAws(regions=REGIONS, time_scale=1 / 30) as one:
+    with EmbeddedAws(regions=REGIONS, time_scale=1 / 10) as one:
         app = cdk.App(outdir=str(one.directory / "cdk.out"))
         MultiRegionDsqlDr(app, "Orders", alert_emails=["ops@example.com"])
         app.synth()
@@ -128,7 +128,7 @@ class FakeAws:
     """AWS's answers about a healthy pair; each page of a list has one entry."""
 
     alarms: dict[str, list[dict[str, Any]]] = field(
-        default_factory=lambda: {region: [alarm(region, "unhealthy")] for region in REGIONS}
+        default_factory=lambda: {region: [alarm(region, "peering-lost")] for region in REGIONS}
     )
     subscriptions: list[tuple[str, str]] = field(default_factory=lambda: [(CONFIRMED, "ops@example.com")])
     denied: str = ""
@@ -226,7 +226,7 @@ def test_topic_without_a_confirmed_subscription_is_not_healthy(subscriptions: li
 @pytest.mark.parametrize("silent", [{"actions": []}, {"enabled": False}])
 def test_region_whose_alarms_have_no_enabled_action_is_not_healthy(silent: dict[str, Any]) -> None:
     aws = FakeAws()
-    aws.alarms["us-west-2"] = [alarm("us-west-2", "unhealthy", **silent)]
+    aws.alarms["us-west-2"] = [alarm("us-west-2", "peering-lost", **silent)]
     found = aws.ask()
     assert not found.healthy
     assert found.nobody_notified == ["No alarm in us-west-2 has an enabled action."]
@@ -243,7 +243,7 @@ def test_pair_that_nothing_monitors_is_not_healthy() -> None:
 
 def test_action_that_is_no_topic_needs_no_subscription() -> None:
     plan = "arn:aws:ssm-incidents::111122223333:response-plan/on-call"
-    found = FakeAws(alarms={region: [alarm(region, "peering", actions=[plan])] for region in REGIONS}).ask()
+    found = FakeAws(alarms={region: [alarm(region, "peering-lost", actions=[plan])] for region in REGIONS}).ask()
     assert [(one.arn, one.confirmed) for one in found.destinations] == [(plan, None)] * 2
     assert found.healthy
 
@@ -266,5 +266,9 @@ def test_alarms_are_called_by_what_they_are_for_and_other_deployments_stay_out()
         alarm("us-east-1", "cluster-down-us-west-2"),
         alarm("us-east-1", "cluster-down-us-west-2", deployment="Orders-two"),
     ]
-    assert list(aws.ask().alarms) == ["us-east-1 unhealthy", "us-east-1 cluster-down-us-west-2", "us-west-2 unhealthy"]
+    assert list(aws.ask().alarms) == [
+        "us-east-1 peering-lost",
+        "us-east-1 cluster-down-us-west-2",
+        "us-west-2 peering-lost",
+    ]
     assert list(aws.ask("Orders-two").alarms) == ["us-east-1 cluster-down-us-west-2"]

@@ -73,7 +73,7 @@ class Drill:
         queues, subscriptions = {}, []
         for region in self._aws.regions:
             sqs, sns = self._aws.client("sqs", region), self._aws.client("sns", region)
-            topics = {topic for alarm in self._composites(region) for topic in alarm["AlarmActions"]}
+            topics = {topic for alarm in self._notifying(region) for topic in alarm["AlarmActions"]}
             if not topics:
                 continue
             url = sqs.create_queue(QueueName="drill")["QueueUrl"]
@@ -90,17 +90,19 @@ class Drill:
             for sqs, url in queues.values():
                 sqs.delete_queue(QueueUrl=url)
 
-    def _composites(self, region: str) -> list[dict[str, Any]]:
-        answer = self._aws.client("cloudwatch", region).describe_alarms(AlarmTypes=["CompositeAlarm"])
-        found: list[dict[str, Any]] = answer["CompositeAlarms"]
-        return found
+    def _notifying(self, region: str) -> list[dict[str, Any]]:
+        """The alarms that notify of faults: those with the topics of clusters that are down."""
+        answer = self._aws.client("cloudwatch", region).describe_alarms(AlarmTypes=["MetricAlarm", "CompositeAlarm"])
+        alarms: list[dict[str, Any]] = [*answer["MetricAlarms"], *answer["CompositeAlarms"]]
+        topics = {topic for one in alarms if "-cluster-down-" in one["AlarmName"] for topic in one["AlarmActions"]}
+        return [one for one in alarms if topics.intersection(one["AlarmActions"])]
 
     def _pages(self) -> list[tuple[str, str]]:
-        """Name and state of every alarm that pages."""
+        """Name and state of every alarm that notifies of faults."""
         return [
             (f"{one['AlarmName']} in {region}", one["StateValue"])
             for region in self._aws.regions
-            for one in self._composites(region)
+            for one in self._notifying(region)
         ]
 
     def _functions(self, region: str) -> list[str]:
@@ -124,7 +126,7 @@ class Inbox:
 
     def rest(self) -> list[Page]:
         """What has come besides."""
-        return [page for region in self._queues if (page := self._take(region))]
+        return [page for region in self._queues for page in iter(lambda region=region: self._take(region), None)]
 
     def _next(self, region: str) -> Page:
         until = time.monotonic() + _PATIENCE
