@@ -27,7 +27,14 @@ MONITORING_STACKS = ("Orders-PrimaryMonitoring-production", "Orders-SecondaryMon
 
 
 def paging_into_queues(app: cdk.App) -> None:
-    pair = MultiRegionDsqlDr(app, "Orders", removal_policy=DESTROY, alert_emails=["ops@example.com"])
+    pair = MultiRegionDsqlDr(
+        app,
+        "Orders",
+        removal_policy=DESTROY,
+        alert_emails=["ops@example.com"],
+        # a run in vain takes its whole budget by the real clock, and has to end before the next one
+        monitor_options={region: {"probe_budget": cdk.Duration.seconds(5)} for region in (EAST, WEST)},
+    )
     for region, topic in pair.topics.items():
         topic.add_queue(sqs.Queue(cdk.Stack.of(topic), "Pages", queue_name=f"pages-{region}"))
 

@@ -41,9 +41,7 @@ def test_monitoring_with_the_defaults_is_under_20_dollars_and_the_readme_has_the
 
 def test_every_paid_part_is_counted() -> None:
     counts = {what: one.count for what, one in bill().items()}
-    a_region = (
-        2 + 2 + 2 + 1 + 1 + 4 + 1 + 2 + 1
-    )  # down, health, peering, no data, errors, ..., conflicts by two, latency
+    a_region = 2 + 2 + 2 + 1 + 1 + 4 + 1 + 2 + 1  # down, health, peering, ..., conflicts by two, latency
     assert counts["Alarms, by metric"] == 2 * a_region
     assert counts["Custom metrics"] == 2 * (2 * 5 + 1)
     assert (counts["Composite alarms"], counts["Dashboards"], counts["KMS keys"]) == (4, 1, 2)

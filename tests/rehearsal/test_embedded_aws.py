@@ -107,6 +107,18 @@ def test_option_that_is_none_is_refused_before_anything_starts() -> None:
         EmbeddedAws(regions=["us-east-1"], delete_mode="never")  # type: ignore[arg-type]
 
 
+def test_nothing_of_another_ministack_is_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("STATE_DIR", "S3_DATA_DIR"):
+        monkeypatch.setenv(name, str(tmp_path / name))
+    for name in ("PERSIST_STATE", "S3_PERSIST"):
+        monkeypatch.setenv(name, "1")
+    with EmbeddedAws(regions=["us-east-1"]) as one:
+        one.client("s3", "us-east-1").create_bucket(Bucket="left-behind")
+        one.client("s3", "us-east-1").put_object(Bucket="left-behind", Key="key", Body=b"body")
+        one.client("cognito-idp", "us-east-1").create_user_pool(PoolName="left-behind")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_several_do_not_disturb_each_other(aws: EmbeddedAws) -> None:
     with EmbeddedAws(regions=["us-east-1"]) as other:
         other.client("dsql", "us-east-1").create_cluster()

@@ -65,7 +65,7 @@ def test_healthy_pair_exits_with_0_and_fits_a_terminal(aws: EmbeddedAws) -> None
 
 def test_it_is_found_from_either_region_and_speaks_json(aws: EmbeddedAws) -> None:
     found = json.loads(status(aws, "Orders-production", "--region=us-west-2", "--json").stdout)
-    assert found["healthy"] is True
+    assert found["healthy"] is True, found
     assert [one["region"] for one in found["clusters"]] == REGIONS
     assert found["verdicts"] == dict.fromkeys(REGIONS, "HEALTHY")
     assert {one.split()[0] for one in found["alarms"]} == set(REGIONS)

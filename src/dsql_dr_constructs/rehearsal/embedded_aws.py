@@ -236,6 +236,8 @@ class EmbeddedAws:
             environment |= {
                 "GATEWAY_PORT": str(port),
                 "TMPDIR": str(self._directory),
+                "STATE_DIR": str(self._directory / "state"),  # ministack's own, else in /tmp for all that ever ran
+                "S3_DATA_DIR": str(self._directory / "s3"),
                 "MINISTACK_HOST": "127.0.0.1",
                 "MINISTACK_REGION": self.regions[0],
                 "LAMBDA_EXECUTOR": "local",
