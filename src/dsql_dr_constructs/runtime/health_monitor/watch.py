@@ -158,12 +158,16 @@ class Watch:
 
     def _describe(self, arn: str, tries: Tries) -> ControlPlane:
         identifier, region = arn.rpartition("/")[2], _region(arn)
-        try:
-            found = tries.of(
-                lambda: self._ask(f"GetCluster in {region}", lambda: self._dsql[arn].get_cluster(identifier=identifier))
-            )
+
+        def once() -> dict[str, Any]:
+            found: dict[str, Any]
+            found = self._ask(f"GetCluster in {region}", lambda: self._dsql[arn].get_cluster(identifier=identifier))
             if not found.get("status"):
                 raise Unreachable("the answer has no status")
+            return found
+
+        try:
+            found = tries.of(once)
         except _NotFound:
             return ControlPlane(names.NOT_FOUND)
         except NotAllowedYet as reason:
