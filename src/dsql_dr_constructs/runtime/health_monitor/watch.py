@@ -158,18 +158,22 @@ class Watch:
 
     def _describe(self, arn: str, tries: Tries) -> ControlPlane:
         identifier, region = arn.rpartition("/")[2], _region(arn)
+
+        def once() -> dict[str, Any]:
+            found: dict[str, Any]
+            found = self._ask(f"GetCluster in {region}", lambda: self._dsql[arn].get_cluster(identifier=identifier))
+            if not found.get("status"):
+                raise Unreachable("the answer has no status")
+            return found
+
         try:
-            found = tries.of(
-                lambda: self._ask(f"GetCluster in {region}", lambda: self._dsql[arn].get_cluster(identifier=identifier))
-            )
+            found = tries.of(once)
         except _NotFound:
             return ControlPlane(names.NOT_FOUND)
         except NotAllowedYet as reason:
             raise MonitorError(f"GetCluster in {region} was refused: {reason}") from reason
         except Unreachable as reason:
             return ControlPlane(None, problem=str(reason))
-        if not found.get("status"):
-            return ControlPlane(None, problem="the answer has no status")
         multi_region = found.get("multiRegionProperties") or {}
         return ControlPlane(
             status=str(found["status"]),
