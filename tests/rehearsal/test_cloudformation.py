@@ -84,6 +84,60 @@ def test_side_of_a_pair_counts_as_created_while_it_waits_for_its_setup(aws: Embe
     assert stack.outputs() == {"Status": "PENDING_SETUP"}
 
 
+@pytest.mark.parametrize("aws", [{"endpoint_before_active": False}], indirect=True)
+def test_endpoint_attribute_can_be_missing_before_the_cluster_is_active(aws: EmbeddedAws) -> None:
+    stack, endpoint = Stack(aws), {"Endpoint": {"Fn::GetAtt": ["One", "Endpoint"]}}
+    sides = {"One": cluster(MultiRegionProperties={"WitnessRegion": "us-east-2"})}
+    assert stack.run("create", sides, endpoint) == "ROLLBACK_COMPLETE"
+    assert any("no Endpoint attribute before it is ACTIVE for the first time" in one for one in stack.reasons())
+    assert stack.run("delete") == "gone"
+    entry = {
+        "Type": "AWS::SSM::Parameter",
+        "Properties": {"Name": "e", "Type": "String", "Value": endpoint["Endpoint"]},
+    }
+    assert stack.run("create", {**sides, "Entry": entry}) == "ROLLBACK_COMPLETE"
+    assert stack.run("delete") == "gone"
+
+    assert stack.run("create", sides, {"Id": {"Ref": "One"}}) == "CREATE_COMPLETE"
+    identifier = stack.outputs()["Id"]
+    assert "endpoint" not in aws.client("dsql", "us-east-1").get_cluster(identifier=identifier)
+    assert stack.run("delete") == "gone"
+    assert stack.run("create", {"One": cluster()}, endpoint) == "CREATE_COMPLETE"
+    [one] = aws.client("dsql", "us-east-1").list_clusters()["clusters"]
+    assert stack.outputs()["Endpoint"] == f"{one['identifier']}.dsql.us-east-1.on.aws"
+
+
+def test_policy_of_a_cluster_follows_its_template(aws: EmbeddedAws) -> None:
+    stack, dsql = Stack(aws), aws.client("dsql", "us-east-1")
+    outputs = {"Id": {"Ref": "One"}, "Version": {"Fn::GetAtt": ["One", "PolicyVersion"]}}
+    assert stack.run("create", {"One": cluster(PolicyDocument='{"Id": "a"}')}, outputs) == "CREATE_COMPLETE"
+    identifier, found = stack.outputs()["Id"], dsql.get_cluster_policy(identifier=stack.outputs()["Id"])
+    assert (found["policy"], found["policyVersion"], stack.outputs()["Version"]) == ('{"Id": "a"}', "1", "1")
+    assert stack.run("update", {"One": cluster(PolicyDocument='{"Id": "b"}')}, outputs) == "UPDATE_COMPLETE"
+    assert dsql.get_cluster_policy(identifier=identifier)["policy"] == '{"Id": "b"}'
+    assert stack.outputs() == {"Id": identifier, "Version": "2"}
+    assert stack.run("update", {"One": cluster()}, outputs) == "UPDATE_COMPLETE"
+    with pytest.raises(dsql.exceptions.ResourceNotFoundException):
+        dsql.get_cluster_policy(identifier=identifier)
+
+
+@pytest.mark.parametrize("aws", [{"empty_clusters": "refuse", "witness_change": "refuse"}], indirect=True)
+def test_empty_clusters_and_another_witness_are_refused_through_a_stack_too(aws: EmbeddedAws) -> None:
+    stack, west = Stack(aws), aws.client("dsql", "us-west-2")
+    peer = west.create_cluster(deletionProtectionEnabled=False, multiRegionProperties={"witnessRegion": "us-east-2"})[
+        "arn"
+    ]
+
+    def side(**properties: Any) -> dict[str, Any]:
+        return {"One": cluster(MultiRegionProperties={"WitnessRegion": "us-east-2", **properties})}
+
+    assert stack.run("create", side(Clusters=[peer])) == "CREATE_COMPLETE"
+    assert stack.run("update", side(Clusters=[])) == "UPDATE_ROLLBACK_COMPLETE"
+    assert any("clusters is empty, and cluster" in one for one in stack.reasons())
+    assert stack.run("update", side(Clusters=[peer], WitnessRegion="ca-central-1")) == "UPDATE_ROLLBACK_COMPLETE"
+    assert any("cannot be changed" in one for one in stack.reasons())
+
+
 def test_refusal_of_dsql_fails_the_stack_with_its_sentence(aws: EmbeddedAws) -> None:
     stack = Stack(aws)
     wrong = {"One": cluster(MultiRegionProperties={"WitnessRegion": "us-east-1"})}

@@ -154,6 +154,31 @@ def test_pair_is_deleted_one_after_the_other_while_both_are_updated(dsql: Rehear
     assert dsql.list_clusters(*US_EAST_1) == dsql.list_clusters(*US_WEST_2) == []
 
 
+# keys
+
+
+def test_cluster_whose_key_is_away_lets_nobody_in() -> None:
+    usable = True
+
+    def use_key(cluster_arn: str, key: str) -> str:
+        if not usable:
+            raise DsqlError("ValidationException", f"{cluster_arn} may not use {key}.")
+        return f"arn:{key}"
+
+    dsql = Dsql(Faults(), transition_seconds=0, use_key=use_key)
+    cluster = dsql.create_cluster(*US_EAST_1, {"kmsEncryptionKey": "ours"})
+    open_to_all = dsql.create_cluster(*US_EAST_1, {})
+    dsql.list_clusters(*US_EAST_1)
+    assert (cluster.kms_key, dsql.status_at(cluster.endpoint)) == ("arn:ours", "ACTIVE")
+    usable = False
+    assert dsql.status_at(cluster.endpoint) == "KMS_KEY_INACCESSIBLE"
+    assert dsql.status_at(open_to_all.endpoint) == "ACTIVE"
+    assert dsql.status_at("nowhere.dsql.us-east-1.on.aws") == "not found"
+    with pytest.raises(DsqlError, match="may not use other"):
+        dsql.create_cluster(*US_EAST_1, {"kmsEncryptionKey": "other"})
+    assert len(dsql.list_clusters(*US_EAST_1)) == 2
+
+
 # what AWS does not document
 
 
@@ -187,7 +212,7 @@ def test_change_of_the_witness_can_be_refused(paired: bool) -> None:
     dsql = Rehearsed(Undocumented(witness_change="refuse"))
     one = dsql.pair()[0] if paired else dsql.new(US_EAST_1)
     dsql.pass_time()
-    with pytest.raises(DsqlError, match="witness Region us-east-2 of cluster .* cannot be changed") as refusal:
+    with pytest.raises(DsqlError, match=r"witness Region us-east-2 of cluster .* cannot be changed") as refusal:
         dsql.change(one, multiRegionProperties={"witnessRegion": "ca-central-1"})
     assert refusal.value.code == "ValidationException"
     assert (one.witness_region, one.status) == ("us-east-2", "ACTIVE" if paired else "PENDING_SETUP")
@@ -207,7 +232,7 @@ def test_empty_clusters_can_be_refused_where_there_is_a_peer() -> None:
     one, other = dsql.pair()
     alone = dsql.new(US_EAST_1)
     dsql.pass_time()
-    with pytest.raises(DsqlError, match="clusters is empty, and cluster .* has a peer") as refusal:
+    with pytest.raises(DsqlError, match=r"clusters is empty, and cluster .* has a peer") as refusal:
         dsql.tell(one)
     assert (refusal.value.code, one.peers, one.status) == ("ValidationException", [other.arn], "ACTIVE")
     dsql.tell(alone)

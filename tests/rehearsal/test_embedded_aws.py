@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import contextlib
+import json
 import signal
 import socket
 import subprocess
@@ -173,6 +175,44 @@ def test_status_that_aws_decides_on_can_be_set(aws: EmbeddedAws) -> None:
     assert dsql.get_cluster(identifier=identifier)["status"] == "FAILED"
     with pytest.raises(ValueError, match="does not exist"):
         aws.set_cluster_status("us-west-2", identifier, "FAILED")
+
+
+# IAM across Regions
+
+
+@pytest.mark.parametrize("seen", [True, False])
+def test_iam_sees_tags_of_a_cluster_in_another_region_or_does_not(seen: bool) -> None:
+    """A role may do everything on clusters with its tag, and only on these."""
+    with EmbeddedAws(regions=["us-east-1", "us-west-2"], transition_seconds=0.05, tags_across_regions=seen) as aws:
+        tag = {"StringEquals": {"aws:ResourceTag/pair": "orders"}}
+        statements = [
+            {"Effect": "Allow", "Action": "dsql:*", "Resource": "*", "Condition": tag},
+            {"Effect": "Allow", "Action": "dsql:PutWitnessRegion", "Resource": "*"},
+        ]
+        iam = aws.client("iam", "us-east-1")
+        role = iam.create_role(RoleName="peering", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+        document = json.dumps({"Version": "2012-10-17", "Statement": statements})
+        iam.put_role_policy(RoleName="peering", PolicyName="ours", PolicyDocument=document)
+        ours, theirs, peer = (
+            aws.client("dsql", region).create_cluster(
+                deletionProtectionEnabled=False, multiRegionProperties={"witnessRegion": "us-east-2"}, tags=tags
+            )
+            for region, tags in (
+                ("us-east-1", {"pair": "orders"}),
+                ("us-east-1", {"pair": "other"}),
+                ("us-west-2", {"pair": "orders"}),
+            )
+        )
+        dsql = boto3.client("dsql", aws_session_token=f"function-role:{role}", **_where(aws))
+        while dsql.get_cluster(identifier=ours["identifier"])["status"] == "CREATING":
+            time.sleep(0.02)
+        add = {"multiRegionProperties": {"witnessRegion": "us-east-2", "clusters": [peer["arn"]]}}
+        denied = pytest.raises(dsql.exceptions.AccessDeniedException, match=f"dsql:AddPeerCluster.*{peer['arn']}")
+        with contextlib.nullcontext() if seen else denied:
+            dsql.update_cluster(identifier=ours["identifier"], **add)
+        with pytest.raises(dsql.exceptions.AccessDeniedException, match=f"dsql:UpdateCluster.*{theirs['arn']}"):
+            dsql.update_cluster(identifier=theirs["identifier"], **add)
+        assert dsql.delete_cluster(identifier=ours["identifier"])["status"] == "DELETING"
 
 
 # faults

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .dsql import Dsql
-from .dsql_cluster import Cluster, DsqlError, invalid, new_identifier, not_found
+from .dsql_cluster import Cluster, DsqlError, new_identifier, not_found
 
 
 @dataclass
@@ -39,8 +39,6 @@ class Stream:
 
 def create_stream(dsql: Dsql, cluster: Cluster, request: dict[str, Any]) -> Stream:
     """Assumed: a cluster has streams once it serves."""
-    if not (request.get("targetDefinition") or {}).get("kinesis"):
-        raise invalid("targetDefinition needs kinesis.", "fieldValidationFailed")
     if not cluster.has_served:
         cluster.refuse_while({cluster.status})
     stream = Stream(cluster, request, dsql.clock() + dsql.transition_seconds)

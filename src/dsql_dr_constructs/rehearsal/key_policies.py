@@ -137,6 +137,7 @@ def _admits(policy: str, service: str, action: str, resource: str, context: Mapp
         action=action,
         resource_arn=resource,
         region=resource.split(":")[3],
+        secure_transport=True,  # topics of the CDK deny everything else
         service_context={key.lower(): value for key, value in seen.items()},
     )
     return bool(evaluator.evaluate_resource_policy(policy, request, service=service).decision == "Allow")
