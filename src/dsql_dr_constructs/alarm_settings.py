@@ -34,6 +34,9 @@ class AlarmSetting:
         datapoints_to_alarm: M: how many of them have to breach.
         missing_data: What a missing datapoint counts as.
 
+    Raises:
+        ValueError: a number of periods or datapoints is less than 1.
+
     Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-evaluation.html
     """
 
@@ -46,6 +49,10 @@ class AlarmSetting:
 
     def __post_init__(self) -> None:
         check_fields(self)
+        for name in ("evaluation_periods", "datapoints_to_alarm"):
+            count: int | None = getattr(self, name)
+            if count is not None and count < 1:
+                raise ValueError(f"{name} is {count}: a whole number from 1 on is needed.")
 
 
 class _Default(NamedTuple):

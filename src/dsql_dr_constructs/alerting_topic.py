@@ -94,11 +94,7 @@ class AlertingTopic(Construct):
         Raises:
             ValueError: *address* is not one.
         """
-        name, _, domain = address.partition("@")
-        if not name or not domain or any(character.isspace() for character in address):
-            raise ValueError(
-                f"Alert or warning email {address!r} is not an address: give something like 'ops@example.com'."
-            )
+        refuse_no_email("emails, address", address)
         if address not in self._emails:
             self._emails.append(address)
             self._subscribe(subscriptions.EmailSubscription(address))
@@ -197,6 +193,16 @@ class AlertingTopic(Construct):
         admit(self, self.topic, [publish], _SILENT, of_its_key=[] if key else [use_key])
         if key:
             admit(self, key, [use_key], _SILENT)
+
+
+def refuse_no_email(parameter: str, address: str) -> None:
+    """
+    Raises:
+        ValueError: *address*, given as *parameter*, is not one.
+    """
+    name, _, domain = address.partition("@")
+    if not name or not domain or any(character.isspace() for character in address):
+        raise ValueError(f"In {parameter}: {address!r} is not an address: give something like 'ops@example.com'.")
 
 
 def _refuse_what_would_be_silent(topic: sns.ITopic, encryption_key: kms.IKey | None) -> None:

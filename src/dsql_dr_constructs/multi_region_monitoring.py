@@ -12,7 +12,7 @@ from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from .alarm_settings import AlarmSettings
-from .alerting_topic import AlertingTopic
+from .alerting_topic import AlertingTopic, refuse_no_email
 from .arguments import checked
 from .cluster_interface import IRegionalCluster
 from .deployment_name import refuse_doubled_name, validate_deployment_name
@@ -140,6 +140,9 @@ class MultiRegionMonitoring(Construct):
         }
         schedule = schedule or Duration.minutes(2)
         peering_region = None if identifiers else secondary_region  # that of the stack in which ClusterPeering is
+        for parameter, emails in (("alert_emails", alert_emails), ("warning_emails", warning_emails)):
+            for email in emails:
+                refuse_no_email(parameter, email)
         self._topics = self._alerting_topics("Alerts", alert_emails, "alert_topic_arns", alert_topic_arns)
         self._warning_topics: dict[str, AlertingTopic] = {}
         if warning_emails or warning_topic_arns:

@@ -115,19 +115,23 @@ def test_logical_ids_are_a_promise(app: cdk.App) -> None:
         "MonitorFrameworkOnEventRoleDefaultPolicy4FA30102": "AWS::IAM::Policy",
         "MonitorProviderframeworkonEventEFF8CC59": "AWS::Lambda::Function",
         "MonitorFirstProbeC2F77E52": "Custom::DsqlFirstProbe",
-        "Alarmshealthuseast1EA2E912A": "AWS::CloudWatch::Alarm",
-        "Alarmshealthuswest250C6571A": "AWS::CloudWatch::Alarm",
-        "AlarmspeeringD9837B76": "AWS::CloudWatch::Alarm",
-        "Alarmsmonitorsilent6246DC15": "AWS::CloudWatch::Alarm",
+        "Alarmsclusterdownuseast187FC9676": "AWS::CloudWatch::Alarm",
+        "Alarmsclusterhealthuseast12C50FC14": "AWS::CloudWatch::Alarm",
+        "Alarmspeeringuseast1B8EC04EF": "AWS::CloudWatch::Alarm",
+        "Alarmsclusterdownuswest2BF094D01": "AWS::CloudWatch::Alarm",
+        "Alarmsclusterhealthuswest22C0639AB": "AWS::CloudWatch::Alarm",
+        "Alarmspeeringuswest2E54ACBAF": "AWS::CloudWatch::Alarm",
+        "AlarmsmonitornodataE4F239D8": "AWS::CloudWatch::Alarm",
         "Alarmsmonitorerrors7093540D": "AWS::CloudWatch::Alarm",
         "AlarmsmonitorthrottlesE4EC1769": "AWS::CloudWatch::Alarm",
         "AlarmsmonitordurationE3D020E2": "AWS::CloudWatch::Alarm",
-        "AlarmsmonitornotinvokedDBC334C6": "AWS::CloudWatch::Alarm",
-        "AlarmsmonitordeadlettersA457B60E": "AWS::CloudWatch::Alarm",
+        "AlarmsfailedinvocationsFB3E6BA5": "AWS::CloudWatch::Alarm",
+        "AlarmsdeadlettersBB234E26": "AWS::CloudWatch::Alarm",
         "Alarmsquerytimeouts3C35E62D": "AWS::CloudWatch::Alarm",
         "AlarmsoccconflictsABA0EA3D": "AWS::CloudWatch::Alarm",
         "Alarmscommitlatency21F9D074": "AWS::CloudWatch::Alarm",
-        "Alarmsunhealthy154CE15D": "AWS::CloudWatch::CompositeAlarm",
+        "AlarmspeeringlostF1534134": "AWS::CloudWatch::CompositeAlarm",
+        "Alarmsmonitoringnotworking4FE9DA14": "AWS::CloudWatch::CompositeAlarm",
         "Dashboard7A06DACF": "AWS::CloudWatch::Dashboard",
     }
     types = sorted(one["Type"] for one in watch.values() if not one["Type"].endswith("::Dashboard"))
@@ -374,15 +378,16 @@ def test_assets_are_the_same_from_another_folder_on_another_day_beside_another_p
         return set(found)
 
     before = hashes()
-    copy = tmp_path / "runtime"
+    copy = tmp_path / "sources"
     shutil.copytree(runtime_function._CODE, copy, ignore=shutil.ignore_patterns("__pycache__"))
     for one in copy.rglob("*.py"):
         os.utime(one, (0, 0))
-    (copy / "health_monitor" / "__pycache__").mkdir()
-    (copy / "health_monitor" / "__pycache__" / "watch.cpython-314.pyc").write_bytes(b"another")
+    package = copy / "runtime" / "health_monitor"
+    (package / "__pycache__").mkdir()
+    (package / "__pycache__" / "watch.cpython-314.pyc").write_bytes(b"another")
     monkeypatch.setattr(runtime_function, "_CODE", copy)
     assert hashes() == before
-    (copy / "health_monitor" / "watch.py").write_text("changed")
+    (package / "watch.py").write_text("changed")
     assert hashes() != before
 
 
@@ -419,7 +424,8 @@ def test_own_keys_encrypt_everything_that_keeps_something_in_their_region(app: c
         [resource] = resources(cdk.Stack.of(key)).values()
         _account, *statements = resource["Properties"]["KeyPolicy"]["Statement"]
         admitted = sorted(one["Principal"]["Service"] for one in statements)
-        assert admitted == ["cloudwatch.amazonaws.com", f"logs.{region}.amazonaws.com"]
+        dsql = ["dsql.amazonaws.com"] * 2
+        assert admitted == ["cloudwatch.amazonaws.com", *dsql, f"logs.{region}.amazonaws.com"]
 
 
 def test_options_of_a_monitor_go_to_the_one_in_their_region(app: cdk.App) -> None:

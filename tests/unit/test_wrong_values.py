@@ -71,9 +71,9 @@ class Things:
 
     def __init__(self) -> None:
         self._numbers = count()
-        app, self.apart = cdk.App(), cdk.App()
+        self.app, self.apart = cdk.App(), cdk.App()
         self.stack, self.other = (
-            cdk.Stack(app, region, env=cdk.Environment(account="111111111111", region=region))
+            cdk.Stack(self.app, region, env=cdk.Environment(account="111111111111", region=region))
             for region in ("us-east-1", "us-west-2")
         )
 

@@ -5,10 +5,12 @@ import socket
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import pytest
 
-from dsql_dr_constructs.runtime.health_monitor.knock import knock
+from dsql_dr_constructs.runtime.health_monitor import knock as connection_probe
+from dsql_dr_constructs.runtime.health_monitor.knock import Resolver, knock
 from dsql_dr_constructs.runtime.health_monitor.retries import TransientlyUnreachable, Unreachable
 from tests.runtime.health_monitor.tls_server import (
     HOST,
@@ -24,13 +26,14 @@ from tests.runtime.health_monitor.tls_server import (
 UNPARSABLE = b"Z\0\0\0\5I"
 
 
-def knock_at(server: Server, *, host: str = HOST, seconds: float = 5.0, tls: ssl.SSLContext | None = None) -> None:
-    knock(host, server.port, tls or server.trusting(), lambda: seconds)
+def knock_at(server: Server, *, host: str = HOST, tls: ssl.SSLContext | None = None) -> None:
+    knock(host, server.port, tls or server.trusting(), lambda: 60.0)
 
 
-def refusal(behaviour: Behaviour, *, seconds: float = 5.0) -> Unreachable:
+def refusal(behaviour: Behaviour, *, hurry: Callable[[Server], object] = lambda server: False) -> Unreachable:
+    """From *hurry* on steps have 0.3 s, and before it all the time that a slow machine may need."""
     with serving(behaviour) as server, pytest.raises(Unreachable) as caught:
-        knock_at(server, seconds=seconds)
+        knock(HOST, server.port, server.trusting(), lambda: 0.3 if hurry(server) else 60.0)
     return caught.value
 
 
@@ -86,12 +89,25 @@ def answers(message: bytes) -> Behaviour:
 
 
 @pytest.mark.parametrize(
+    ("behaviour", "hurry", "reason"),
+    [
+        (never_answers, lambda server: True, "no answer to the request for TLS within 0.3 s"),
+        (silent_after_s, lambda server: server.tls_answers, "no answer to the TLS handshake within 0.3 s"),
+        (silent_after_startup, lambda server: server.names, "no answer to the StartupMessage within 0.3 s"),
+        (after(2), lambda server: True, "no answer to the request for TLS within 0.3 s"),
+    ],
+)
+def test_server_that_stays_silent_is_transient_and_its_step_named(
+    behaviour: Behaviour, hurry: Callable[[Server], object], reason: str
+) -> None:
+    caught = refusal(behaviour, hurry=hurry)
+    assert str(caught) == reason
+    assert isinstance(caught, TransientlyUnreachable)
+
+
+@pytest.mark.parametrize(
     ("behaviour", "reason"),
     [
-        (never_answers, "no answer to the request for TLS within 0.3 s"),
-        (silent_after_s, "no answer to the TLS handshake within 0.3 s"),
-        (silent_after_startup, "no answer to the StartupMessage within 0.3 s"),
-        (after(2), "no answer to the request for TLS within 0.3 s"),
         (cut_after_ssl_request, "connection closed during the request for TLS"),
         (cut_in_the_handshake, "connection closed during the TLS handshake"),
         (cut_after_startup, "connection closed during the StartupMessage"),
@@ -102,7 +118,7 @@ def answers(message: bytes) -> Behaviour:
     ],
 )
 def test_what_may_pass_is_transient_and_named(behaviour: Behaviour, reason: str) -> None:
-    caught = refusal(behaviour, seconds=0.3)
+    caught = refusal(behaviour)
     assert str(caught) == reason
     assert isinstance(caught, TransientlyUnreachable)
 
@@ -163,10 +179,13 @@ def closed_address(host: str) -> tuple[str, int]:
         return address
 
 
-def knock_at_all(*addresses: tuple[str, int], seconds: float = 0.2, tls: ssl.SSLContext | None = None) -> None:
+def resolver(*addresses: tuple[str, int]) -> Resolver:
+    return lambda *_, **__: [(socket.AF_UNSPEC, socket.SOCK_STREAM, 6, "", one) for one in addresses]
+
+
+def knock_at_all(*addresses: tuple[str, int]) -> None:
     """A connection probe of a name with *addresses*, while time stands still."""
-    infos = [(socket.AF_UNSPEC, socket.SOCK_STREAM, 6, "", one) for one in addresses]
-    knock(HOST, 5432, tls or ssl.create_default_context(), lambda: seconds, resolve=lambda *_, **__: infos)
+    knock(HOST, 5432, ssl.create_default_context(), lambda: 0.2, resolve=resolver(*addresses))
 
 
 def test_every_address_that_refuses_is_named() -> None:
@@ -177,12 +196,13 @@ def test_every_address_that_refuses_is_named() -> None:
 
 
 def test_addresses_share_the_time_of_the_step_and_each_is_named() -> None:
+    refusing = closed_address("127.0.0.1")
     with (
         silent_address("127.0.0.2") as silent,
         silent_address("127.0.0.3") as silent_too,
         pytest.raises(TransientlyUnreachable) as caught,
     ):
-        knock_at_all(closed_address("127.0.0.1"), silent, silent_too)
+        knock_at_all(refusing, silent, silent_too)
     assert str(caught.value) == (
         "no connection within 0.2 s: 127.0.0.1 refused it, 127.0.0.2 did not answer within 0.1 s, "
         "127.0.0.3 did not answer within 0.2 s"
@@ -192,27 +212,27 @@ def test_addresses_share_the_time_of_the_step_and_each_is_named() -> None:
 def test_time_that_the_name_took_is_taken_from_the_addresses() -> None:
     now = [0.0]
 
-    def resolve(*_: object, **__: object) -> list[tuple[object, ...]]:
+    def resolve(*_: object, **__: object) -> Any:
         now[0] += 2.9
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", silent)]
+        return resolver(silent)()
 
     with silent_address("127.0.0.2") as silent, pytest.raises(TransientlyUnreachable) as caught:
         knock(HOST, 5432, ssl.create_default_context(), lambda: 10.0 - now[0], resolve=resolve)
     assert str(caught.value) == "no connection within 3.0 s: 127.0.0.2 did not answer within 0.1 s"
 
 
-def test_address_that_answers_is_found_behind_those_that_do_not() -> None:
+def test_address_that_answers_is_found_behind_those_that_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection_probe, "CONNECT_SECONDS", 0.2)
     with serving() as server, silent_address("127.0.0.2") as silent:
-        addresses = (closed_address("127.0.0.1"), silent, ("127.0.0.1", server.port))
-        knock_at_all(*addresses, seconds=1.0, tls=server.trusting())
+        resolve = resolver(closed_address("127.0.0.1"), silent, ("127.0.0.1", server.port))
+        knock(HOST, 5432, server.trusting(), lambda: 60.0, resolve=resolve)
         assert server.names == [HOST]
 
 
 def test_address_that_the_network_does_not_know_is_named_in_the_systems_words() -> None:
-    with pytest.raises(
-        TransientlyUnreachable, match=r"^no connection within 0\.2 s: 255\.255\.255\.255 failed \(.+\)$"
-    ):
+    with pytest.raises(TransientlyUnreachable) as caught:
         knock_at_all(("255.255.255.255", 5432))
+    assert re.fullmatch(r"no connection within 0\.2 s: 255\.255\.255\.255 failed \(.+\)", str(caught.value))
 
 
 def test_name_is_resolved_for_its_port() -> None:

@@ -168,14 +168,14 @@ class Watch:
             raise MonitorError(f"GetCluster in {region} was refused: {reason}") from reason
         except Unreachable as reason:
             return ControlPlane(None, problem=str(reason))
-        status = found.get("status")
+        if not found.get("status"):
+            return ControlPlane(None, problem="the answer has no status")
         multi_region = found.get("multiRegionProperties") or {}
         return ControlPlane(
-            status=str(status) if status else None,
+            status=str(found["status"]),
             encryption_status=(found.get("encryptionDetails") or {}).get("encryptionStatus"),
             peers=frozenset(multi_region.get("clusters") or ()),
             witness_region=multi_region.get("witnessRegion"),
-            problem=None if status else "the answer has no status",
         )
 
     def _probe_endpoint(self, endpoint: str, tls: ssl.SSLContext, tries: Tries) -> Knock:
