@@ -61,7 +61,7 @@ class _Signature(NamedTuple):
     rest: str | None
     hints: Mapping[str, Any]
     never_empty: Sequence[str]
-    """Parameters for which nothing is no choice; of constructs, since functions of Regions have better sentences."""
+    """Parameters that None does not leave out, and so neither does an empty string."""
 
     def called(self, given: Mapping[str, object]) -> str:
         """A construct by its class and id, anything else by its name."""
@@ -86,7 +86,7 @@ def _signature(function: Callable[..., Any]) -> _Signature:
         positional=[one.name for one in parameters if one.kind is one.POSITIONAL_OR_KEYWORD],
         rest=rest,
         hints=hints,
-        never_empty=[one.name for one in parameters if one.default is not None and "." in function.__qualname__],
+        never_empty=[one.name for one in parameters if one.default is not None],
     )
 
 

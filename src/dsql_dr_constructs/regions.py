@@ -8,8 +8,6 @@ from collections.abc import Mapping, Sequence
 
 from aws_cdk import Token
 
-from .arguments import checked
-
 AS_OF = "2026-11"
 """When `MULTI_REGION` was compared with its sources."""
 
@@ -52,7 +50,6 @@ _WITHOUT_DSQL = "us-west-1"
 _AWS_LIST = "https://docs.aws.amazon.com/aurora-dsql/latest/userguide/what-is-aurora-dsql.html"
 
 
-@checked
 def validate_topology(primary: str, secondary: str, witness: str) -> Sequence[str]:
     """Refuse three Regions that can never form a pair and its witness, and say which of them nobody knows to work.
 
