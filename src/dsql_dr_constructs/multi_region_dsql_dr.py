@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import cast
 
 from aws_cdk import CfnOutput, Duration, RemovalPolicy, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -26,7 +25,7 @@ from .parameter_registry import ParameterRegistry
 from .regional_cluster import RegionalCluster
 from .regional_stack import default_account, refuse_keys_elsewhere, regional_stack, warn_of_stages_region
 from .regions import validate_topology
-from .resource_policies import refuse_other_account, warn
+from .resource_policies import warn
 
 
 class MultiRegionDsqlDr(Construct):
@@ -105,8 +104,8 @@ class MultiRegionDsqlDr(Construct):
             peering_timeout: How long peering may take; 1 to 50 minutes. Default: 30 minutes.
             repair_on_deploy: Whether every deployment repairs the pair, and not only the command on demand; see
                 `ClusterPeering`. Default: False.
-            monitoring: Whether the pair is watched, in stacks of their own. Default: True.
-            witness_observer: Whether the witness Region looks at both clusters, too. Default: False.
+            monitoring: Whether the pair is monitored, in stacks of their own. Default: True.
+            witness_observer: Whether the witness Region monitors both clusters, too. Default: False.
             alert_emails: Addresses that every Region notifies of faults. Default: none.
             alert_topic_arns: Topics of yours for faults, one in each observing Region. Default: new ones.
             warning_emails: Addresses that every Region notifies of warnings. Default: none.
@@ -117,8 +116,8 @@ class MultiRegionDsqlDr(Construct):
             monitor_options: What the monitor in a Region should have, by the Region's name: a network, memory, tracing
                 and the like; see `MonitorOptions`. Default: as `HealthMonitor` says.
             encryption_keys: Keys of yours for clusters, logs, monitors and topics, one by the name of each Region that
-                has a stack; their policies are extended for CloudWatch. Default: keys that AWS owns, and a new one for
-                each topic.
+                has a stack; Aurora DSQL, CloudWatch and CloudWatch Logs are added to their policies. Default: keys that AWS
+                owns, and a new one for each topic.
             tags: Tags on every resource of all stacks. Default: none.
 
         Raises:
@@ -289,14 +288,7 @@ class MultiRegionDsqlDr(Construct):
             ValueError: *grantee* is in no stack, such as a service, or in another account, or where `clusters` cannot
                 be read.
         """
-        where = getattr(grantee, "node", None)  # imported ones are proxies of no class of the CDK's
-        if where is None:
-            raise ValueError(
-                f"grant_connect got {grantee!r}, which is in no stack and has no policy: give a role, a function or "
-                "the like; iam.Role.from_role_arn(stack, ...) imports one."
-            )
-        refuse_other_account(self, grantee, self.account)
-        return [one.grant_connect(grantee) for one in self.clusters(cast("Construct", grantee)).values()]
+        return self._registry.grant_connect(grantee, self.account)
 
 
 def _outputs(stack: Stack, cluster: RegionalCluster) -> None:

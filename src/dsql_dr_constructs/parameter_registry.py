@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 import jsii
 from aws_cdk import Stack, Stage, Token
+from aws_cdk import aws_iam as iam
 from constructs import Construct, IValidation
 
 from .cluster_interface import IRegionalCluster
 from .cluster_peering import deploy_after
 from .regional_cluster import RegionalCluster
+from .resource_policies import refuse_other_account
 
 
 @jsii.implements(IValidation)
@@ -43,6 +46,20 @@ class ParameterRegistry:
         self._refuse_without_registry(scope, stack)
         deploy_after(stack, self._stacks[1])
         return {one.region: self._cluster(stack, one.region) for one in self._stacks[:2]}
+
+    def grant_connect(self, grantee: iam.IGrantable, account: str | None) -> Sequence[iam.Grant]:
+        """Allow *grantee* to connect to both clusters, which are in *account*.
+
+        Raises:
+            ValueError: *grantee* is in no stack or in another account, or where `clusters` cannot be read.
+        """
+        if not hasattr(grantee, "node"):  # imported ones are proxies of no class of the CDK's
+            raise ValueError(
+                f"grant_connect got {grantee!r}, which is in no stack and has no policy: give a role, a function or "
+                "the like; iam.Role.from_role_arn(stack, ...) imports one."
+            )
+        refuse_other_account(self._pair, grantee, account)
+        return [one.grant_connect(grantee) for one in self.clusters(cast("Construct", grantee)).values()]
 
     def validate(self) -> list[str]:
         """Sentences on references that the pair's stacks would have to export to another Region."""
