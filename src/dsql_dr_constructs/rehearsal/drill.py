@@ -126,7 +126,11 @@ class Inbox:
 
     def rest(self) -> list[Page]:
         """What has come besides."""
-        return [page for region in self._queues for page in iter(lambda region=region: self._take(region), None)]
+        found = []
+        for region in self._queues:
+            while page := self._take(region):
+                found.append(page)
+        return found
 
     def _next(self, region: str) -> Page:
         until = time.monotonic() + _PATIENCE
