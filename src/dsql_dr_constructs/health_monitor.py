@@ -26,9 +26,8 @@ from .regional_cluster import IRegionalCluster
 from .runtime.health_monitor import metric_names as names
 from .runtime_function import architecture, function_log_group, function_role, runtime, runtime_code
 
-_DEFAULT_SCHEDULE_MINUTES = 2
-_DEFAULT_BUDGET_SECONDS = 20
 _ROOM_TO_REPORT_SECONDS = 20
+_FIRST_RUN_SECONDS = 150  # it waits up to 120 s for its permissions to hold (runtime/health_monitor/watch.py)
 
 
 class MonitorOptions(TypedDict, total=False):
@@ -55,6 +54,9 @@ class HealthMonitor(Construct):
     Of each cluster it asks the control plane (GetCluster), and knocks at the endpoint as a PostgreSQL client would, up
     to the request for authentication. One in each Region, and a Region that is down is told by the other one. By hand:
     ``aws lambda invoke --function-name aurora-dsql-monitor-Orders-production --payload '{}' response.json``.
+
+    ``ClusterHealth`` without dimensions is there for the recipe's command, and means something only where one pair is
+    in the account and Region: two pairs mix in it. Use the Deployment dimension then, as `metric` does.
     """
 
     deployment_name: str
@@ -68,6 +70,9 @@ class HealthMonitor(Construct):
 
     schedule: Duration
     """Time between two runs."""
+
+    longest_run: Duration
+    """Time that a run on schedule has, the probe budget and 20 s to report. The function's time-out may be longer."""
 
     function: lambda_.Function
     """``aurora-dsql-monitor-<deployment>``."""
@@ -132,9 +137,10 @@ class HealthMonitor(Construct):
         stack = Stack.of(self)
         self.region = stack.region
         self.clusters = tuple(clusters)
-        self.schedule = schedule or Duration.minutes(_DEFAULT_SCHEDULE_MINUTES)
-        probe_budget = probe_budget or Duration.seconds(_DEFAULT_BUDGET_SECONDS)
+        self.schedule = schedule or Duration.minutes(2)
+        probe_budget = probe_budget or Duration.seconds(20)
         self._refuse_wrong_use(probe_budget)
+        self.longest_run = probe_budget.plus(Duration.seconds(_ROOM_TO_REPORT_SECONDS))
         self._log_group = function_log_group(self, "Logs", retention=log_retention, encryption_key=encryption_key)
         self._role = function_role(self, "Role", self._log_group)
         self.dead_letter_queue = sqs.Queue(
@@ -156,7 +162,7 @@ class HealthMonitor(Construct):
             runtime=runtime(),
             architecture=architecture(),
             memory_size=memory_size,
-            timeout=probe_budget.plus(Duration.seconds(_ROOM_TO_REPORT_SECONDS)),
+            timeout=Duration.seconds(max(self.longest_run.to_seconds(), _FIRST_RUN_SECONDS)),
             code=runtime_code("health_monitor"),
             handler="runtime.health_monitor.handler.handle",
             role=self._role,
@@ -269,10 +275,7 @@ class HealthMonitor(Construct):
         )
         rule.add_target(
             targets.LambdaFunction(
-                self.function,
-                dead_letter_queue=self.dead_letter_queue,
-                retry_attempts=0,
-                max_event_age=self.schedule,
+                self.function, dead_letter_queue=self.dead_letter_queue, retry_attempts=0, max_event_age=self.schedule
             )
         )
         return rule

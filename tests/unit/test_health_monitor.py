@@ -14,6 +14,7 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 
+from dsql_dr_constructs.runtime.health_monitor.watch import PERMISSION_SECONDS, REPORT_SECONDS
 from tests.unit.watched_pair import REGIONS, WatchedPair
 
 
@@ -38,7 +39,7 @@ def test_function_has_the_name_that_people_type_and_modest_defaults(pair: Watche
     found = function(pair)
     assert found["FunctionName"] == "aurora-dsql-monitor-Orders-production"
     assert (found["Architectures"], found["Runtime"], found["MemorySize"]) == (["arm64"], "python3.14", 256)
-    assert found["Timeout"] == 20 + 20, "the budget, and room to report"
+    assert found["Timeout"] == 150
     assert "ReservedConcurrentExecutions" not in found, "new accounts have too few to reserve any"
     assert "TracingConfig" not in found
     assert "VpcConfig" not in found
@@ -102,10 +103,21 @@ def test_first_probe_runs_once_the_role_and_the_schedule_are_there(pair: Watched
     assert {"MonitorRoleDefaultPolicyF93FBA6D", "MonitorSchedule8012EAAD"} <= set(probe["DependsOn"])
 
 
+def test_time_out_leaves_the_run_during_deployment_its_time_for_permissions(pair: WatchedPair) -> None:
+    pair.monitor()
+    last_tries = 2 * (3 + 5)  # of GetCluster and of PutMetricData, as the handler's clients connect and read
+    assert function(pair)["Timeout"] >= PERMISSION_SECONDS + REPORT_SECONDS + last_tries
+
+
+def test_time_out_leaves_every_run_its_budget(pair: WatchedPair) -> None:
+    monitor = pair.monitor(schedule=cdk.Duration.minutes(5), probe_budget=cdk.Duration.seconds(200))
+    assert function(pair)["Timeout"] == monitor.longest_run.to_seconds() == 220
+
+
 def test_schedule_and_budget_can_be_chosen(pair: WatchedPair) -> None:
     monitor = pair.monitor(schedule=cdk.Duration.minutes(1), probe_budget=cdk.Duration.seconds(30))
     assert pair.properties("AWS::Events::Rule")[0]["ScheduleExpression"] == "rate(1 minute)"
-    assert function(pair)["Timeout"] == 50
+    assert monitor.longest_run.to_seconds() == 30 + 20, "the budget, and room to report"
     metric = monitor.metric("ClusterHealth", "us-west-2")
     assert (metric.period.to_seconds(), metric.namespace, metric.region) == (
         60,

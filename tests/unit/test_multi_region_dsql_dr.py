@@ -441,15 +441,16 @@ def test_assets_are_the_same_from_another_folder_on_another_day_beside_another_p
         return set(found)
 
     before = hashes()
-    copy = tmp_path / "runtime"
+    copy = tmp_path / "sources"
     shutil.copytree(runtime_function._CODE, copy, ignore=shutil.ignore_patterns("__pycache__"))
     for one in copy.rglob("*.py"):
         os.utime(one, (0, 0))
-    (copy / "health_monitor" / "__pycache__").mkdir()
-    (copy / "health_monitor" / "__pycache__" / "watch.cpython-314.pyc").write_bytes(b"another")
+    package = copy / "runtime" / "health_monitor"
+    (package / "__pycache__").mkdir()
+    (package / "__pycache__" / "watch.cpython-314.pyc").write_bytes(b"another")
     monkeypatch.setattr(runtime_function, "_CODE", copy)
     assert hashes() == before
-    (copy / "health_monitor" / "watch.py").write_text("changed")
+    (package / "watch.py").write_text("changed")
     assert hashes() != before
 
 

@@ -15,10 +15,17 @@ BOTH = frozenset({EAST, WEST})
 ANSWERED = Knock(latency_ms=12.5)
 
 
-def seen(status: str | None = "ACTIVE", *, arn: str = EAST, knock: Knock = ANSWERED, **answer: object) -> Sighting:
-    given = {"peers": BOTH, "witness_region": "us-east-2", **answer}
+def seen(
+    status: str | None = "ACTIVE",
+    *,
+    arn: str = EAST,
+    knock: Knock = ANSWERED,
+    peer_status: str | None = "ACTIVE",
+    **answer: object,
+) -> Sighting:
+    control_plane = ControlPlane(status, **{"peers": BOTH, "witness_region": "us-east-2", **answer})  # type: ignore[arg-type]
     peer = WEST if arn == EAST else EAST
-    return sight(arn, ControlPlane(status, **given), knock, 2, peer=peer, witness_region="us-east-2")  # type: ignore[arg-type]
+    return sight(arn, control_plane, knock, 2, peer=peer, witness_region="us-east-2", peer_status=peer_status)
 
 
 def test_words_for_statuses_are_awss() -> None:
@@ -37,9 +44,10 @@ def test_serving_status_is_healthy(status: str) -> None:
     "status", ["CREATING", "PENDING_SETUP", "DELETING", "PENDING_DELETE", "DELETED", "FAILED", "NOT_FOUND", "PARTYING"]
 )
 def test_every_other_status_is_unhealthy_and_named(status: str) -> None:
-    one = seen(status)
+    one = seen(status, peers=frozenset(), witness_region=None)
     assert not one.healthy
-    assert f"status is {status}" in one.problems
+    assert one.problems == (f"status is {status}",), "and its peering is no second fault"
+    assert (one.peered, one.witnessed) == (None, None)
 
 
 def test_cluster_without_its_key_is_unhealthy_whatever_its_status() -> None:
@@ -62,6 +70,23 @@ def test_missing_peer_is_degraded_and_not_down() -> None:
     one = seen(peers=frozenset({EAST}))
     assert (one.healthy, one.peered) == (True, False)
     assert one.problems == ("does not name its peer",)
+
+
+@pytest.mark.parametrize("status", ["NOT_FOUND", "PENDING_DELETE", "DELETING", "DELETED"])
+def test_peer_that_is_deleted_is_no_fault_of_the_peering(status: str) -> None:
+    one = seen(peers=frozenset({EAST}), peer_status=status)
+    assert (one.healthy, one.peered, one.witnessed, one.problems) == (True, None, True, ())
+    assert "PeeringHealth" not in {name for name, _, _ in one.measures()}
+
+
+@pytest.mark.parametrize("status", ["ACTIVE", "FAILED", "CREATING", None])
+def test_peer_that_is_not_deleted_has_to_be_named(status: str | None) -> None:
+    assert seen(peers=frozenset({EAST}), peer_status=status).peered is False
+
+
+def test_other_witness_counts_while_the_peer_is_deleted() -> None:
+    one = seen(peers=frozenset({EAST}), witness_region="us-west-1", peer_status="DELETED")
+    assert ("PeeringHealth", 0.0, "None") in one.measures()
 
 
 def test_other_witness_is_degraded_and_not_down() -> None:
@@ -144,5 +169,5 @@ def test_any_two_answers_give_the_verdict_of_the_table(east: Answer, west: Answe
     for one, answer in zip(sightings, (east, west), strict=True):
         values = {name: value for name, value, _ in one.measures()}
         assert values["ClusterHealth"] == float(healthy(answer))
-        assert (values.get("PeeringHealth") is None) == (answer[0] is None), "nothing is said of what was not seen"
+        assert (values.get("PeeringHealth") is None) == (answer[0] not in SERVING), "a cluster down is one fault"
         assert bool(one.problems) == (not healthy(answer) or values.get("PeeringHealth") == 0)

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import concurrent.futures
 import json
+import re
 import ssl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection
+from concurrent.futures import Future
 from datetime import datetime, timezone
 from types import SimpleNamespace
 from typing import Any
@@ -14,9 +17,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dsql_dr_constructs.runtime.health_monitor import metric_names as names
-from dsql_dr_constructs.runtime.health_monitor.retries import MonitorError, Surroundings
-from dsql_dr_constructs.runtime.health_monitor.watch import REPORT_SECONDS, Settings, Watch
-from tests.runtime.health_monitor.tls_server import HOST, Server, Visit, never_answers, serving
+from dsql_dr_constructs.runtime.health_monitor import watch
+from dsql_dr_constructs.runtime.health_monitor.knock import knock
+from dsql_dr_constructs.runtime.health_monitor.retries import MonitorError, Surroundings, TransientlyUnreachable
+from dsql_dr_constructs.runtime.health_monitor.sighting import Sighting, sight
+from dsql_dr_constructs.runtime.health_monitor.watch import PERMISSION_SECONDS, REPORT_SECONDS, Settings, Watch
+from tests.runtime.health_monitor.tls_server import HOST, Visit, serving
 from tests.runtime.judge import judged
 
 EAST, WEST = (f"arn:aws:dsql:{region}:111111111111:cluster/{region}" for region in ("us-east-1", "us-west-2"))
@@ -26,18 +32,38 @@ def error(code: str, status: int = 400) -> ClientError:
     return ClientError({"Error": {"Code": code, "Message": "no"}, "ResponseMetadata": {"HTTPStatusCode": status}}, "x")
 
 
+def all_answered(questions: Collection[Future[Any]], seconds: float) -> None:
+    """However slow this machine is."""
+    assert not concurrent.futures.wait(questions, timeout=60).not_done
+
+
+class Time:
+    """Passes by waiting only, and for all threads."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self._lock = threading.Lock()
+
+    def sleep(self, seconds: float) -> None:
+        with self._lock:
+            self.now += seconds
+
+    def surroundings(self, **options: Any) -> Surroundings:
+        return Surroundings(**{"clock": lambda: self.now, "sleep": self.sleep, "wait": all_answered, **options})
+
+
 class Aws:
-    """Two clusters whose control planes answer, or fail as told, and a CloudWatch that remembers.
+    """Two clusters that answer, or fail as told, and a CloudWatch that remembers."""
 
-    Args:
-        server: Both endpoints. None: nobody listens there.
-    """
-
-    def __init__(self, server: Server | None) -> None:
-        self.tls = server.trusting if server else ssl.create_default_context
-        self.endpoints = dict.fromkeys((EAST, WEST), f"{HOST}:{server.port}" if server else "127.0.0.1:1")
-        self.status = dict.fromkeys(("us-east-1", "us-west-2"), "ACTIVE")
+    def __init__(self) -> None:
+        self.time = Time()
+        self.endpoints = {EAST: "us-east-1.dsql", WEST: "us-west-2.dsql"}
+        self.answers: dict[str, dict[str, Any]] = {"us-east-1": {}, "us-west-2": {}}
+        """What GetCluster says otherwise than of a healthy pair."""
+        self.malformed: set[str] = set()
+        """Regions whose answers are not what AWS's model promises."""
         self.failures: dict[str, list[Exception]] = {"us-east-1": [], "us-west-2": [], "put": []}
+        self.endpoint_does: dict[str, Callable[[], None]] = {}
         self.put: list[dict[str, Any]] = []
         self.lines: list[str] = []
         self.asked_of: list[tuple[str, str]] = []
@@ -46,30 +72,59 @@ class Aws:
         self.asked_of.append((service, region))
         if service == "cloudwatch":
             return judged(service, {"put_metric_data": self._put})
-        return judged(service, {"get_cluster": lambda *, identifier: self._get_cluster(region, identifier)})
 
-    def _get_cluster(self, region: str, identifier: str) -> dict[str, Any]:
+        def get_cluster(*, identifier: str) -> dict[str, Any]:
+            return self.get_cluster(region, identifier)
+
+        if region in self.malformed:
+            return SimpleNamespace(get_cluster=get_cluster)
+        return judged(service, {"get_cluster": get_cluster})
+
+    def get_cluster(self, region: str, identifier: str) -> dict[str, Any]:
         if self.failures[region]:
             raise self.failures[region].pop()
-        return {
+        answer = {
             "identifier": identifier,
             "arn": f"arn:aws:dsql:{region}:111111111111:cluster/{identifier}",
             "creationTime": datetime(2026, 1, 1, tzinfo=timezone.utc),
             "deletionProtectionEnabled": True,
-            "status": self.status[identifier],
+            "status": "ACTIVE",
             "encryptionDetails": {"encryptionType": "AWS_OWNED_KMS_KEY", "encryptionStatus": "ENABLED"},
             "multiRegionProperties": {"witnessRegion": "us-east-2", "clusters": [EAST, WEST]},
+            **self.answers[region],
         }
+        return {name: value for name, value in answer.items() if value is not None}
 
     def _put(self, **request: Any) -> None:
         if self.failures["put"]:
             raise self.failures["put"].pop()
         self.put.append(request)
 
-    def watch(self, observer: str = "us-east-1", *, budget: float = 5.0, **options: Any) -> dict[str, Any]:
+    def _probe(self, host: str, port: int, tls: ssl.SSLContext, time_left: Callable[[], float]) -> None:
+        self.time.sleep(0.02)
+        self.endpoint_does.get(host.partition(".")[0], lambda: None)()
+
+    def _tell(self, line: str) -> None:
+        assert "AssertionError" not in line, "a judge's word is a test's failure"
+        self.lines.append(line)
+
+    def run(self, observer: str = "us-east-1", *, budget: float = 20.0, **options: Any) -> dict[str, Any]:
         settings = Settings("Orders-production", observer, self.endpoints, "us-east-2", budget)
-        options = {"tls": self.tls, "surroundings": Surroundings(draw=lambda: 0.01), **options}
-        return Watch(settings, client=self.client, tell=self.lines.append, **options).run()
+        options = {
+            "tls": ssl.create_default_context,
+            "surroundings": self.time.surroundings(),
+            "probe": self._probe,
+            **options,
+        }
+        return Watch(settings, client=self.client, tell=self._tell, **options).run()
+
+    def failing_run(self, **options: Any) -> dict[str, Any]:
+        """The line that a run logs before it fails with the same errors."""
+        with pytest.raises(MonitorError) as caught:
+            self.run(**options)
+        told: dict[str, Any] = json.loads(self.lines[-1])
+        assert str(caught.value) == "; ".join(told["errors"])
+        return told
 
     def metrics(self) -> dict[tuple[str, str | None], tuple[float, str]]:
         """Value and unit of each metric put, by name and cluster's Region."""
@@ -81,13 +136,12 @@ class Aws:
 
 
 @pytest.fixture
-def aws() -> Iterator[Aws]:
-    with serving() as server:
-        yield Aws(server)
+def aws() -> Aws:
+    return Aws()
 
 
 def test_healthy_pair_is_told_with_its_evidence(aws: Aws) -> None:
-    result = aws.watch()
+    result = aws.run()
     assert result["verdict"] == names.HEALTHY
     assert [one["region"] for one in result["clusters"]] == ["us-east-1", "us-west-2"]
     assert all(one["healthy"] and one["reachable"] and one["problems"] == () for one in result["clusters"])
@@ -95,7 +149,7 @@ def test_healthy_pair_is_told_with_its_evidence(aws: Aws) -> None:
 
 
 def test_all_metrics_are_put_in_one_call(aws: Aws) -> None:
-    aws.watch("us-west-2")
+    aws.run("us-west-2")
     [request] = aws.put
     assert request["Namespace"] == "Aurora/DSQL/DisasterRecovery"
     found = aws.metrics()
@@ -117,9 +171,9 @@ def test_all_metrics_are_put_in_one_call(aws: Aws) -> None:
 
 
 def test_cluster_that_is_down_counts_as_zero(aws: Aws) -> None:
-    aws.status["us-west-2"] = "FAILED"
-    assert aws.watch()["verdict"] == names.PEER_DOWN
-    assert aws.watch("us-west-2")["verdict"] == names.LOCAL_DOWN
+    aws.answers["us-west-2"] = {"status": "FAILED"}
+    assert aws.run()["verdict"] == names.PEER_DOWN
+    assert aws.run("us-west-2")["verdict"] == names.LOCAL_DOWN
     found = aws.metrics()
     assert found["ClusterHealth", "us-east-1"][0] == 1
     assert found["ClusterHealth", "us-west-2"][0] == 0
@@ -130,6 +184,8 @@ def test_cluster_that_is_down_counts_as_zero(aws: Aws) -> None:
     "failure",
     [
         error("ThrottlingException"),
+        error("ThrottledException"),
+        error("TooManyRequestsException", 429),
         error("InternalServerException", 500),
         error("SomethingNew", 503),
         ReadTimeoutError(endpoint_url="https://dsql"),
@@ -137,20 +193,33 @@ def test_cluster_that_is_down_counts_as_zero(aws: Aws) -> None:
 )
 def test_transient_failure_of_the_api_is_tried_again_and_counted(aws: Aws, failure: Exception) -> None:
     aws.failures["us-west-2"] = [failure, failure]
-    assert aws.watch()["verdict"] == names.HEALTHY
+    assert aws.run()["verdict"] == names.HEALTHY
     found = aws.metrics()
     assert (found["ProbeAttempts", "us-east-1"][0], found["ProbeAttempts", "us-west-2"][0]) == (2, 4)
 
 
 def test_cluster_that_is_not_found_is_down(aws: Aws) -> None:
     aws.failures["us-east-1"] = [error("ResourceNotFoundException", 404)]
-    result = aws.watch()
+    result = aws.run()
     assert (result["verdict"], result["clusters"][0]["status"]) == (names.LOCAL_DOWN, "NOT_FOUND")
+
+
+@pytest.mark.parametrize("status", ["NOT_FOUND", "PENDING_DELETE", "DELETING", "DELETED"])
+def test_deleted_cluster_is_one_fault_though_its_peer_no_longer_names_it(aws: Aws, status: str) -> None:
+    aws.answers["us-west-2"] = {"multiRegionProperties": {"witnessRegion": "us-east-2", "clusters": [WEST]}}
+    if status == "NOT_FOUND":
+        aws.failures["us-east-1"] = [error("ResourceNotFoundException", 404)]
+    else:
+        aws.answers["us-east-1"] = {"status": status, "multiRegionProperties": None}
+    result = aws.run()
+    assert result["verdict"] == names.LOCAL_DOWN
+    assert [one["problems"] for one in result["clusters"]] == [(f"status is {status}",), ()]
+    assert not [region for name, region in aws.metrics() if name == "PeeringHealth"]
 
 
 def test_api_that_stays_silent_is_down_with_its_reason_and_without_a_word_on_the_peering(aws: Aws) -> None:
     aws.failures["us-west-2"] = [ReadTimeoutError(endpoint_url="https://dsql")] * 1000
-    result = aws.watch(budget=0.8)
+    result = aws.run()
     assert result["verdict"] == names.PEER_DOWN
     assert result["clusters"][1]["problems"][0].startswith("GetCluster: no answer (")
     assert ("PeeringHealth", "us-west-2") not in aws.metrics()
@@ -158,47 +227,58 @@ def test_api_that_stays_silent_is_down_with_its_reason_and_without_a_word_on_the
 
 
 def test_endpoint_that_hangs_does_not_delay_the_other_and_leaves_time_to_report(aws: Aws) -> None:
-    with serving(never_answers) as hung:
-        aws.endpoints[EAST] = f"{HOST}:{hung.port}"
-        result = aws.watch(budget=1.0)
+    west_is_probed = threading.Event()
+
+    def hang() -> None:
+        assert west_is_probed.wait(60), "one after the other"
+        aws.time.sleep(5)
+        raise TransientlyUnreachable("no answer to the request for TLS within 5.0 s")
+
+    aws.endpoint_does = {"us-east-1": hang, "us-west-2": west_is_probed.set}
+    result = aws.run()
     east, west = result["clusters"]
-    assert result["verdict"] == names.LOCAL_DOWN
-    assert (west["healthy"], west["latency_ms"] < 1000) == (True, True)
+    assert (result["verdict"], west["healthy"]) == (names.LOCAL_DOWN, True)
     assert (east["status"], east["reachable"], east["latency_ms"]) == ("ACTIVE", False, None)
-    assert "endpoint: no answer to the request for TLS within" in east["problems"][0]
+    assert east["problems"] == ("endpoint: no answer to the request for TLS within 5.0 s",)
     assert ("ProbeLatency", "us-east-1") not in aws.metrics()
     assert aws.metrics()["EndpointReachable", "us-east-1"][0] == 0
+    assert result["look_ms"] <= 26_000, "the budget, and the last try"
 
 
 def test_question_that_outlasts_the_budget_is_given_up(aws: Aws) -> None:
-    answered, plain = threading.Event(), aws.client
+    given_up = threading.Event()
+    waits: list[float] = []
 
-    def hang(**_: Any) -> None:
-        answered.wait(5)
+    def all_but_one_answered(questions: Collection[Future[Any]], seconds: float) -> None:
+        waits.append(seconds)
+        while sum(not one.done() for one in questions) > 1:
+            concurrent.futures.wait([one for one in questions if not one.done()], return_when="FIRST_COMPLETED")
 
-    aws.client = lambda service, region: (  # type: ignore[method-assign]
-        SimpleNamespace(get_cluster=hang) if (service, region) == ("dsql", "us-east-1") else plain(service, region)
-    )
-    result = aws.watch(budget=0.2)
-    answered.set()
-    assert result["clusters"][0]["problems"] == ("GetCluster: no answer within the run's 0.2 s",)
+    def hang() -> None:
+        given_up.wait(60)
+
+    aws.endpoint_does["us-east-1"] = hang
+    result = aws.run(surroundings=aws.time.surroundings(wait=all_but_one_answered, clock=lambda: 0.0))
+    given_up.set()
+    assert result["clusters"][0]["problems"] == ("endpoint: no answer within the run's 20 s",)
+    assert waits[0] == pytest.approx(20.5), "the budget, and a grace for what it has cut short"
 
 
-def test_endpoint_that_refuses_at_first_is_knocked_at_again(aws: Aws) -> None:
+def test_endpoint_that_refuses_at_first_is_probed_again() -> None:
     def shy(visit: Visit) -> None:
         if visit.number > 2:
             visit.welcome()
 
+    aws = Aws()
     with serving(shy) as server:
-        aws.endpoints[WEST] = f"{HOST}:{server.port}"
-        trust = aws.tls()
-        server.authority.configure_trust(trust)
-        assert aws.watch(tls=lambda: trust)["verdict"] == names.HEALTHY
-        assert server.visits == 3
+        aws.endpoints = {EAST: f"{HOST}:{server.port}", WEST: f"{HOST}:{server.port}"}
+        surroundings = Surroundings(draw=lambda: 0.01, wait=all_answered)
+        assert aws.run(budget=60.0, tls=server.trusting, surroundings=surroundings, probe=knock)["verdict"] == "HEALTHY"
+        assert server.visits == 4, "the first two were refused"
 
 
 def test_one_line_tells_the_run_as_json(aws: Aws) -> None:
-    aws.watch()
+    aws.run()
     [line] = aws.lines
     told = json.loads(line)
     assert (told["verdict"], told["observer"], told["deployment"]) == ("HEALTHY", "us-east-1", "Orders-production")
@@ -208,39 +288,181 @@ def test_one_line_tells_the_run_as_json(aws: Aws) -> None:
 
 def test_denied_permission_is_the_monitors_fault_and_not_the_clusters(aws: Aws) -> None:
     aws.failures["us-west-2"] = [error("AccessDeniedException", 403)]
-    with pytest.raises(MonitorError, match=r"^GetCluster in us-west-2 was refused: AccessDeniedException: no$"):
-        aws.watch()
-    assert ("ClusterHealth", "us-east-1") in aws.metrics(), "what could be seen is put all the same"
-    assert ("ClusterHealth", "us-west-2") not in aws.metrics()
-    assert json.loads(aws.lines[0])["verdict"] is None
+    told = aws.failing_run()
+    assert told["errors"] == ["GetCluster in us-west-2 was refused: AccessDeniedException: no"]
+    assert (told["verdict"], [one["region"] for one in told["clusters"]]) == (None, ["us-east-1"])
+    found = aws.metrics()
+    assert found["ClusterHealth", "us-east-1"][0] == 1, "what could be seen is put all the same"
+    assert ("ClusterHealth", "us-west-2") not in found
+    assert ("ClusterHealth", None) not in found, "the worse of both is not known"
 
 
 def test_missing_credentials_are_the_monitors_fault(aws: Aws) -> None:
     aws.failures["us-west-2"] = [NoCredentialsError()]
     with pytest.raises(MonitorError, match="GetCluster in us-west-2 could not be asked"):
-        aws.watch()
+        aws.run()
 
 
 def test_metrics_that_cannot_be_put_fail_the_run_after_it_was_told(aws: Aws) -> None:
     aws.failures["put"] = [error("AccessDenied", 403)]
-    with pytest.raises(MonitorError, match="PutMetricData was refused: AccessDenied: no"):
-        aws.watch()
-    assert json.loads(aws.lines[0])["verdict"] == "HEALTHY"
+    told = aws.failing_run()
+    assert told["errors"] == ["PutMetricData was refused: AccessDenied: no"]
+    assert told["verdict"] == "HEALTHY"
 
 
 def test_metrics_are_tried_again(aws: Aws) -> None:
     aws.failures["put"] = [error("Throttling"), error("InternalServiceFault", 500)]
-    aws.watch()
+    aws.run()
     assert len(aws.put) == 1
 
 
+# what nobody foresaw
+
+
+def test_answer_without_a_status_is_evidence_of_that_cluster(aws: Aws) -> None:
+    aws.answers["us-west-2"], aws.malformed = {"status": None}, {"us-west-2"}
+    result = aws.run()
+    assert result["verdict"] == names.PEER_DOWN
+    assert [one["status"] for one in result["clusters"]] == ["ACTIVE", None]
+    assert result["clusters"][1]["problems"] == ("GetCluster: the answer has no status",)
+    assert [aws.metrics()["ClusterHealth", region][0] for region in ("us-east-1", "us-west-2", None)] == [1, 0, 0]
+
+
+def test_status_that_is_no_text_is_evidence_of_that_cluster(aws: Aws) -> None:
+    aws.answers["us-west-2"], aws.malformed = {"status": ["ACTIVE"]}, {"us-west-2"}
+    assert aws.run()["clusters"][1]["problems"] == ("status is ['ACTIVE']",)
+
+
+def assert_only_east_is_reported(aws: Aws, told: dict[str, Any]) -> None:
+    assert (told["verdict"], [one["region"] for one in told["clusters"]]) == (None, ["us-east-1"])
+    assert aws.metrics()["ClusterHealth", "us-east-1"][0] == 1
+    assert {region for _, region in aws.metrics()} == {"us-east-1"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        ({"multiRegionProperties": {"clusters": 5}}, r"TypeError: 'int' object is not iterable \(watch.py, line \d+\)"),
+        ({"encryptionDetails": "none"}, r"AttributeError: 'str' object has no attribute 'get' \(watch.py, line \d+\)"),
+    ],
+    ids=["peers", "encryption"],
+)
+def test_surprising_answer_is_logged_and_the_other_cluster_reported(
+    aws: Aws, answer: dict[str, Any], sentence: str
+) -> None:
+    aws.answers["us-west-2"], aws.malformed = answer, {"us-west-2"}
+    told = aws.failing_run()
+    [logged] = told["errors"]
+    assert re.fullmatch(f"The check of us-west-2 ended in {sentence}", logged)
+    assert_only_east_is_reported(aws, told)
+
+
+@pytest.mark.parametrize("surprise", [KeyError("x"), RuntimeError("can't start new thread"), UnicodeError("label")])
+@pytest.mark.parametrize("side", ["control plane", "endpoint"])
+def test_surprise_of_either_side_is_logged_and_the_other_cluster_reported(
+    aws: Aws, side: str, surprise: Exception
+) -> None:
+    def fail() -> None:
+        raise surprise
+
+    if side == "endpoint":
+        aws.endpoint_does["us-west-2"] = fail
+    else:
+        aws.failures["us-west-2"] = [surprise]
+    told = aws.failing_run()
+    [logged] = told["errors"]
+    assert logged.startswith(f"The check of us-west-2 ended in {type(surprise).__name__}: {surprise} (test_watch.py, ")
+    assert_only_east_is_reported(aws, told)
+
+
+def test_surprise_of_a_judgement_is_logged_and_the_other_cluster_reported(
+    aws: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def judge(arn: str, *arguments: Any, **options: Any) -> Sighting:
+        if arn == WEST:
+            raise ZeroDivisionError("of west")
+        return sight(arn, *arguments, **options)
+
+    monkeypatch.setattr(watch, "sight", judge)
+    told = aws.failing_run()
+    [logged] = told["errors"]
+    assert logged.startswith("The check of us-west-2 ended in ZeroDivisionError: of west (test_watch.py, ")
+    assert_only_east_is_reported(aws, told)
+
+
+def test_surprise_of_cloudwatch_is_logged(aws: Aws) -> None:
+    aws.failures["put"] = [KeyError("x")]
+    told = aws.failing_run()
+    [logged] = told["errors"]
+    assert logged.startswith("PutMetricData ended in KeyError: 'x' (test_watch.py, line")
+    assert told["verdict"] == "HEALTHY"
+
+
+def test_surprise_of_the_run_itself_is_logged(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> Any:
+        raise FileNotFoundError("no certificates")
+
+    told = aws.failing_run(tls=fail)
+    [logged] = told["errors"]
+    assert logged.startswith("The run ended in FileNotFoundError: no certificates (test_watch.py, line")
+    assert (told["clusters"], aws.put) == ([], [])
+
+    monkeypatch.setattr(watch, "verdict", fail)
+    told = aws.failing_run()
+    assert (told["verdict"], len(told["clusters"])) == (None, 2)
+    assert ("ClusterHealth", None) in aws.metrics(), "both were seen"
+
+
+# permissions that a deployment has just given
+
+
+def denied(times: int) -> list[Exception]:
+    return [error("AccessDeniedException", 403)] * times
+
+
 def test_permission_may_come_late_in_the_first_run_only(aws: Aws) -> None:
-    denied: Callable[[], list[Exception]] = lambda: [error("AccessDeniedException", 403)] * 2  # noqa: E731
-    aws.failures["us-west-2"], aws.failures["put"] = denied(), denied()
-    assert aws.watch(first=True)["verdict"] == names.HEALTHY
-    aws.failures["us-west-2"] = denied() * 500
-    with pytest.raises(MonitorError, match="GetCluster in us-west-2 was refused: AccessDeniedException"):
-        aws.watch(first=True, budget=0.8)
+    aws.failures["us-west-2"], aws.failures["put"] = denied(2), denied(2)
+    assert aws.run(first=True)["verdict"] == names.HEALTHY
+    aws.failures["us-west-2"] = denied(1)
+    told = aws.failing_run()
+    assert told["errors"] == ["GetCluster in us-west-2 was refused: AccessDeniedException: no"]
+
+
+@pytest.mark.parametrize("what", ["us-west-2", "put"])
+def test_first_run_waits_two_minutes_for_its_permissions(aws: Aws, what: str) -> None:
+    """With pauses of up to 3 s, here of the half, 70 tries last a bit less and 100 a bit more."""
+    surroundings = aws.time.surroundings(draw=lambda: 0.5)
+    aws.failures[what] = denied(70)
+    began = aws.time.now
+    assert aws.run(first=True, surroundings=surroundings)["verdict"] == names.HEALTHY
+    assert 100 < aws.time.now - began < PERMISSION_SECONDS
+
+    aws.failures[what] = denied(100)
+    began = aws.time.now
+    [refused] = aws.failing_run(first=True, surroundings=surroundings)["errors"]
+    assert refused.endswith("AccessDeniedException: no")
+    assert PERMISSION_SECONDS - 3 < aws.time.now - began <= PERMISSION_SECONDS
+
+
+def test_first_run_keeps_its_budget_for_all_else(aws: Aws) -> None:
+    aws.failures["us-west-2"] = [error("ThrottlingException")] * 1000
+    began = aws.time.now
+    assert aws.run(first=True)["verdict"] == names.PEER_DOWN
+    assert aws.time.now - began <= 20
+
+
+def test_first_run_waits_only_for_permissions_beyond_its_budget(aws: Aws) -> None:
+    waits: list[tuple[int, float]] = []
+
+    def wait(questions: Collection[Future[Any]], seconds: float) -> None:
+        waits.append((len(questions), seconds))
+        all_answered(questions, seconds)
+
+    for first, denials, expected in ((False, 0, 0), (True, 0, 0), (True, 1, 1)):
+        waits.clear()
+        aws.failures["us-west-2"] = denied(denials)
+        aws.run(first=first, surroundings=aws.time.surroundings(wait=wait, clock=lambda: 0.0))
+        assert waits == [(4, 20.5), (expected, PERMISSION_SECONDS + 0.5)]
 
 
 OUTCOMES: list[Exception | None] = [
@@ -265,18 +487,12 @@ OUTCOME = st.sampled_from(OUTCOMES)
 def test_whatever_answers_it_reports_within_its_budget_or_raises(
     east: list[Exception | None], west: list[Exception | None], put: list[Exception | None], seconds: float
 ) -> None:
-    """No server listens here, so both endpoints are down; time passes only where the monitor waits or is answered."""
-    clock, lock = [0.0], threading.Lock()
-
-    def pass_time(seconds: float) -> None:
-        with lock:
-            clock[0] += seconds
-
-    aws = Aws(None)
+    """Both endpoints are down; time passes only where the monitor waits or is answered."""
+    aws = Aws()
     answers = {"us-east-1": list(east), "us-west-2": list(west), "put": list(put)}
 
     def after_a_while(which: str, answer: Callable[[], Any]) -> Any:
-        pass_time(seconds)
+        aws.time.sleep(seconds)
         outcome = answers[which].pop(0) if answers[which] else None
         if outcome:
             raise outcome
@@ -285,20 +501,23 @@ def test_whatever_answers_it_reports_within_its_budget_or_raises(
     def client(service: str, region: str) -> Any:
         if service == "cloudwatch":
             return judged(service, {"put_metric_data": lambda **sent: after_a_while("put", lambda: aws._put(**sent))})
-        look = {
-            "get_cluster": lambda *, identifier: after_a_while(region, lambda: aws._get_cluster(region, identifier))
-        }
+        look = {"get_cluster": lambda *, identifier: after_a_while(region, lambda: aws.get_cluster(region, identifier))}
         return judged(service, look)
 
+    def refuse() -> None:
+        raise TransientlyUnreachable("refused")
+
     aws.client = client  # type: ignore[method-assign]
-    surroundings = Surroundings(clock=lambda: clock[0], sleep=pass_time, draw=lambda: 0.5)
+    aws.endpoint_does = dict.fromkeys(("us-east-1", "us-west-2"), refuse)
+    began = aws.time.now
     try:
-        result = aws.watch(budget=20.0, surroundings=surroundings)
+        result = aws.run(surroundings=aws.time.surroundings(draw=lambda: 0.5))
     except MonitorError:
         result = None
     [line] = aws.lines
     told = json.loads(line)
-    assert clock[0] <= 20.0 + REPORT_SECONDS + 6 * (seconds + 3.0), "threads share this clock, which makes it run fast"
+    passed = aws.time.now - began
+    assert passed <= 20.0 + REPORT_SECONDS + 6 * (seconds + 3.0), "threads share this time, which makes it run fast"
     assert (result is None) == bool(told["errors"])
     if result:
         assert aws.put, "a verdict, and nothing in CloudWatch"

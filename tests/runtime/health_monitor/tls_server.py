@@ -27,6 +27,8 @@ class Server:
 
     port: int
     authority: trustme.CA
+    tls_answers: int = 0
+    """Requests for TLS that it has answered, or is about to."""
     names: list[str | None] = field(default_factory=list)
     """Server names that clients sent (SNI)."""
     startups: list[bytes] = field(default_factory=list)
@@ -52,6 +54,7 @@ class Visit:
 
     def answer_ssl_request(self, answer: bytes = b"S") -> None:
         assert self.plain.recv(8, socket.MSG_WAITALL) == SSL_REQUEST
+        self.server.tls_answers += 1
         self.plain.sendall(answer)
 
     def shake_hands(self) -> None:

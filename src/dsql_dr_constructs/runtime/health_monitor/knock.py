@@ -8,8 +8,9 @@ from __future__ import annotations
 import socket
 import ssl
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from typing import Any
 
 from .retries import TransientlyUnreachable, Unreachable
 
@@ -18,6 +19,7 @@ CONNECT_SECONDS, ANSWER_SECONDS, TLS_SECONDS = 3.0, 5.0, 5.0
 """Longest waits of one try. The first connection to an idle cluster is slower than the next."""
 
 _GOODBYE_SECONDS = 1.0
+_SHORTEST_WAIT = 0.05
 _SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 _PROTOCOL_3_0 = struct.pack("!i", 196608)
 _LONGEST_MESSAGE = 8192
@@ -30,7 +32,18 @@ Source: https://www.postgresql.org/docs/current/errcodes-appendix.html
 """
 
 
-def knock(host: str, port: int, tls: ssl.SSLContext, time_left: Callable[[], float]) -> None:
+Resolver = Callable[..., Sequence[tuple[Any, ...]]]
+"""Gives addresses as `socket.getaddrinfo` does."""
+
+
+def knock(
+    host: str,
+    port: int,
+    tls: ssl.SSLContext,
+    time_left: Callable[[], float],
+    *,
+    resolve: Resolver = socket.getaddrinfo,
+) -> None:
     """Return once the server has asked for authentication; nothing is ever sent that could authenticate.
 
     Args:
@@ -38,6 +51,7 @@ def knock(host: str, port: int, tls: ssl.SSLContext, time_left: Callable[[], flo
         port: 5432, but in tests.
         tls: Whom to trust.
         time_left: Seconds that the run still has; no step takes longer.
+        resolve: Gives the addresses of *host*.
 
     Raises:
         TransientlyUnreachable: the endpoint may answer the next knock.
@@ -46,7 +60,9 @@ def knock(host: str, port: int, tls: ssl.SSLContext, time_left: Callable[[], flo
     Source: https://docs.aws.amazon.com/aurora-dsql/latest/userguide/troubleshooting.html
     """
     with _step("the connection", CONNECT_SECONDS, time_left) as seconds:
-        plain = socket.create_connection((host, port), timeout=seconds)
+        end = time_left() - seconds
+        addresses = resolve(host, port, type=socket.SOCK_STREAM)
+        plain = _connect(addresses, seconds, lambda: time_left() - end)
     with plain:
         with _step("the request for TLS", ANSWER_SECONDS, time_left) as seconds:
             plain.settimeout(seconds)
@@ -65,14 +81,12 @@ def knock(host: str, port: int, tls: ssl.SSLContext, time_left: Callable[[], flo
 @contextmanager
 def _step(name: str, longest: float, time_left: Callable[[], float]) -> Iterator[float]:
     """One step with its own time-out; what goes wrong in it becomes a reason that names it."""
-    seconds = max(0.05, min(longest, time_left()))
+    seconds = max(_SHORTEST_WAIT, min(longest, time_left()))
     try:
         yield seconds
     except socket.gaierror as error:
         transient = error.errno == socket.EAI_AGAIN
         raise (TransientlyUnreachable if transient else Unreachable)(f"name not found ({error.strerror})") from error
-    except ConnectionRefusedError as error:
-        raise TransientlyUnreachable("connection refused") from error
     except TimeoutError as error:
         raise TransientlyUnreachable(f"no answer to {name} within {seconds:.1f} s") from error
     except ssl.SSLCertVerificationError as error:
@@ -83,6 +97,22 @@ def _step(name: str, longest: float, time_left: Callable[[], float]) -> Iterator
         raise Unreachable(f"TLS failed: {error.reason}") from error
     except OSError as error:
         raise TransientlyUnreachable(f"{name} failed: {error.strerror}") from error
+
+
+def _connect(addresses: Sequence[tuple[Any, ...]], seconds: float, time_left: Callable[[], float]) -> socket.socket:
+    """To the first of *addresses* that takes it; they share the time, so that a silent one leaves some for the rest."""
+    failures = []
+    for number, (*_, address) in enumerate(addresses):
+        share = max(_SHORTEST_WAIT, time_left() / (len(addresses) - number))
+        try:
+            return socket.create_connection(address[:2], timeout=share)
+        except ConnectionRefusedError:
+            failures.append(f"{address[0]} refused it")
+        except TimeoutError:
+            failures.append(f"{address[0]} did not answer within {share:.1f} s")
+        except OSError as error:
+            failures.append(f"{address[0]} failed ({error.strerror})")
+    raise TransientlyUnreachable(f"no connection within {seconds:.1f} s: {', '.join(failures)}")
 
 
 def _require_tls(answer: bytes) -> None:

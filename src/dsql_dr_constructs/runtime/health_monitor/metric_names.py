@@ -8,7 +8,8 @@ CLUSTER_HEALTH = "ClusterHealth"
 """1 or 0: the cluster serves, its control plane answers and its endpoint can be reached."""
 
 PEERING_HEALTH = "PeeringHealth"
-"""1 or 0: the cluster names its peer and its witness as configured. Not put while GetCluster does not answer."""
+"""1 or 0: the cluster names its peer and its witness as configured. Not put while the cluster has no status
+that serves, or its peer is on its way out: then a cluster is down, and its peering is no fault of its own."""
 
 ENDPOINT_REACHABLE = "EndpointReachable"
 """1 or 0: the endpoint asked the knock for authentication."""
@@ -20,7 +21,9 @@ PROBE_ATTEMPTS = "ProbeAttempts"
 """Tries of GetCluster and of the knock together: 2 where nothing was tried again."""
 
 DEPLOYMENT, CLUSTER_REGION, OBSERVER_REGION = DIMENSIONS = ("Deployment", "ClusterRegion", "ObserverRegion")
-"""Dimensions of every metric. `CLUSTER_HEALTH` is put once more without any, the worse of both clusters."""
+"""Dimensions of every metric. `CLUSTER_HEALTH` is put once more without any, the worse of both clusters, for the
+recipe's `aws cloudwatch get-metric-statistics`. It means something only where one pair is in the account and Region:
+the values of two pairs mix in it. Use the Deployment dimension then."""
 
 HEALTHY_STATUSES = frozenset({"ACTIVE", "IDLE", "INACTIVE", "UPDATING"})
 """What counts as healthy. IDLE and INACTIVE are what DSQL does without connections. Every other status is unhealthy,
@@ -31,6 +34,9 @@ Source: https://docs.aws.amazon.com/aurora-dsql/latest/userguide/cluster-lifecyc
 
 NOT_FOUND = "NOT_FOUND"
 """Status of a cluster that GetCluster does not know."""
+
+GONE_STATUSES = frozenset({NOT_FOUND, "PENDING_DELETE", "DELETING", "DELETED"})
+"""A cluster that is deleted or about to be: that its peer no longer names it is no second fault."""
 
 LOST_KEY = "KMS_KEY_INACCESSIBLE"
 """Encryption status of a cluster whose key is gone: unhealthy, whatever its status says.

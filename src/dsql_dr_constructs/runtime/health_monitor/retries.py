@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 from random import random
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -23,8 +24,19 @@ class TransientlyUnreachable(Unreachable):
     """The next try may succeed."""
 
 
+class NotAllowedYet(TransientlyUnreachable):
+    """A policy just attached takes seconds to minutes to hold.
+
+    Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency
+    """
+
+
 class MonitorError(Exception):
     """The monitor itself cannot work, which says nothing of the clusters: the function has to fail."""
+
+
+def _wait(questions: Collection[Future[Any]], seconds: float) -> None:
+    wait(questions, timeout=seconds)
 
 
 @dataclass(frozen=True)
@@ -35,6 +47,8 @@ class Surroundings:
     sleep: Callable[[float], None] = time.sleep
     draw: Callable[[], float] = random
     """A number in [0, 1)."""
+    wait: Callable[[Collection[Future[Any]], float], None] = _wait
+    """Returns when all are answered, or after that many seconds."""
 
 
 @dataclass
@@ -45,11 +59,15 @@ class Tries:
 
     Args:
         until: When the budget ends, by *surroundings*' clock.
+        permission_until: When waiting for a permission ends, if that is later.
     """
 
     until: float
     surroundings: Surroundings = field(default_factory=Surroundings)
+    permission_until: float = 0.0
     attempts: int = 0
+    denied: bool = False
+    """Whether the last failure was `NotAllowedYet`."""
 
     @property
     def time_left(self) -> float:
@@ -61,8 +79,10 @@ class Tries:
             self.attempts += 1
             try:
                 return call()
-            except TransientlyUnreachable:
+            except TransientlyUnreachable as reason:
+                self.denied = isinstance(reason, NotAllowedYet)
+                until = max(self.until, self.permission_until) if self.denied else self.until
                 pause = self.surroundings.draw() * min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** (self.attempts - 1))
-                if self.time_left < pause + _SHORTEST_TRY:
+                if until - self.surroundings.clock() < pause + _SHORTEST_TRY:
                     raise
                 self.surroundings.sleep(pause)

@@ -38,8 +38,8 @@ class Sighting:
         status: As GetCluster said; None if it did not answer.
         healthy: Serves, its control plane answers and its endpoint can be reached.
         reachable: The endpoint asked for authentication.
-        peered: Names the other cluster as its peer; None if GetCluster did not answer.
-        witnessed: Has the witness that was configured; None if GetCluster did not answer.
+        peered: Names the other cluster as its peer; None if its status does not serve, or the other one is deleted.
+        witnessed: Has the witness that was configured; None if its status does not serve.
         latency_ms: From opening the connection to the request for authentication; None if that never came.
         attempts: Tries of GetCluster and of the knock together.
         problems: A sentence for everything that is not as it should be.
@@ -58,9 +58,10 @@ class Sighting:
 
     def measures(self) -> list[tuple[str, float, str]]:
         """Metric, value and unit of everything that could be measured."""
+        peering = (self.peered, self.witnessed)
         values = [
             (names.CLUSTER_HEALTH, self.healthy, "None"),
-            (names.PEERING_HEALTH, None if self.peered is None else self.peered and self.witnessed, "None"),
+            (names.PEERING_HEALTH, False if False in peering else None if None in peering else True, "None"),
             (names.ENDPOINT_REACHABLE, self.reachable, "None"),
             (names.PROBE_LATENCY, self.latency_ms, "Milliseconds"),
             (names.PROBE_ATTEMPTS, self.attempts, "Count"),
@@ -72,7 +73,14 @@ class Sighting:
 
 
 def sight(
-    arn: str, control_plane: ControlPlane, knock: Knock, attempts: int, *, peer: str, witness_region: str | None
+    arn: str,
+    control_plane: ControlPlane,
+    knock: Knock,
+    attempts: int,
+    *,
+    peer: str,
+    witness_region: str | None,
+    peer_status: str | None = None,
 ) -> Sighting:
     """Judge one cluster by both answers.
 
@@ -83,6 +91,7 @@ def sight(
         attempts: Tries that both took.
         peer: ARN of the cluster that it should name as its peer.
         witness_region: The witness that it should have. None: any.
+        peer_status: What GetCluster said of *peer*. None: it did not answer.
     """
     status, problems = control_plane.status, []
     if control_plane.problem:
@@ -94,8 +103,9 @@ def sight(
     if knock.problem:
         problems.append(f"endpoint: {knock.problem}")
     healthy = not problems
-    peered = None if status is None else peer in control_plane.peers
-    witnessed = None if status is None else witness_region in (None, control_plane.witness_region)
+    serves = status in names.HEALTHY_STATUSES
+    peered = peer in control_plane.peers if serves and peer_status not in names.GONE_STATUSES else None
+    witnessed = witness_region in (None, control_plane.witness_region) if serves else None
     if peered is False:
         problems.append("does not name its peer")
     if witnessed is False:

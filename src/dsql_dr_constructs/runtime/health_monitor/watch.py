@@ -1,27 +1,32 @@
-"""One run of the monitor: look at both clusters side by side, put the metrics, give the verdict."""
+"""One run of the monitor: check both clusters side by side, put the metrics, give the verdict."""
 
 from __future__ import annotations
 
 import json
 import ssl
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+import traceback
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError  # noqa: A004
 
+from ..aws_errors import is_transient
 from . import metric_names as names
 from .knock import PORT, knock
-from .retries import MonitorError, Surroundings, TransientlyUnreachable, Tries, Unreachable
+from .retries import MonitorError, NotAllowedYet, Surroundings, TransientlyUnreachable, Tries, Unreachable
 from .sighting import ControlPlane, Knock, Sighting, sight, verdict
 
 REPORT_SECONDS = 8.0
 """Time to put the metrics, after the budget of the look at the clusters."""
 
+PERMISSION_SECONDS = 120.0
+"""Time that a first run gives a permission to hold, from its beginning; what else it does keeps its own time."""
+
 _GRACE_SECONDS = 0.5
 """So that a try that the budget itself cut short can still say what it was waiting for."""
-_TRANSIENT = frozenset({"ThrottlingException", "Throttling", "InternalServerException", "InternalServiceFault"})
 _ACCESS_DENIED = frozenset({"AccessDenied", "AccessDeniedException"})
 
 
@@ -64,6 +69,7 @@ class Watch:
         surroundings: Time and chance.
         first: Whether this is the first run after a deployment, when a permission just given may not hold yet.
         tell: Takes the run's one line of the log.
+        probe: Returns when the endpoint can be reached, as `knock` does.
     """
 
     def __init__(
@@ -75,94 +81,113 @@ class Watch:
         surroundings: Surroundings,
         first: bool = False,
         tell: Callable[[str], object] = print,
+        probe: Callable[[str, int, ssl.SSLContext, Callable[[], float]], None] = knock,
     ) -> None:
         self._settings = settings
         self._cloudwatch = client("cloudwatch", settings.observer)
-        self._dsql = {arn: client("dsql", arn.split(":")[3]) for arn in settings.clusters}
+        self._dsql = {arn: client("dsql", _region(arn)) for arn in settings.clusters}
         self._tls = tls
         self._surroundings = surroundings
         self._first = first
         self._tell = tell
+        self._probe = probe
 
     def run(self) -> dict[str, Any]:
         """The verdict with its evidence, after the metrics were put.
 
         Raises:
-            MonitorError: the monitor could not ask, or not tell; metrics of what could be seen are put before.
+            MonitorError: the monitor could not ask, or not tell, or met what nobody foresaw; metrics of what could be
+                seen are put before, and the run's line is in the log.
         """
         began = self._surroundings.clock()
-        seen, errors = self._look(began + self._settings.budget)
-        looked = self._surroundings.clock()
+        seen: list[Sighting] = []
+        errors: list[MonitorError] = []
         result: dict[str, Any] = {
-            "verdict": None if errors else verdict(seen, self._settings.observer),
+            "verdict": None,
             "deployment": self._settings.deployment,
             "observer": self._settings.observer,
-            "clusters": [one.to_json() for one in seen],
         }
+        with _kept(errors, "The run"):
+            self._look(began, seen, errors)
+            result["verdict"] = None if errors else verdict(seen, self._settings.observer)
+        looked = self._surroundings.clock()
         if seen:
-            try:
-                self._put(seen)
-            except MonitorError as error:
-                errors.append(error)
+            with _kept(errors, "PutMetricData"):
+                self._put(seen, began)
+        result["clusters"] = [one.to_json() for one in seen]
         result["errors"] = [str(error) for error in errors]
         result["look_ms"] = round(1000 * (looked - began))
         result["report_ms"] = round(1000 * (self._surroundings.clock() - looked))
         self._tell(json.dumps(result))
         if errors:
-            raise MonitorError("; ".join(dict.fromkeys(result["errors"])))
+            raise MonitorError("; ".join(dict.fromkeys(result["errors"]))) from errors[0]
         return result
 
-    def _look(self, until: float) -> tuple[list[Sighting], list[MonitorError]]:
+    def _look(self, began: float, seen: list[Sighting], errors: list[MonitorError]) -> None:
         """Both clusters, and of each both sides, at once: what hangs takes no time from the others."""
-        clusters, tls = self._settings.clusters, self._tls()
+        clusters, tls, until = self._settings.clusters, self._tls(), began + self._settings.budget
         pool = ThreadPoolExecutor(max_workers=2 * len(clusters))
-        tries = {arn: (Tries(until, self._surroundings), Tries(until, self._surroundings)) for arn in clusters}
+        tries = {arn: (self._tries(until, began), self._tries(until, began)) for arn in clusters}
         asked = {arn: pool.submit(self._describe, arn, tries[arn][0]) for arn in clusters}
-        knocked = {arn: pool.submit(self._knock, clusters[arn], tls, tries[arn][1]) for arn in clusters}
-        everything: list[Future[Any]] = [*asked.values(), *knocked.values()]
-        wait(everything, timeout=max(0.0, until - self._surroundings.clock()) + _GRACE_SECONDS)
+        probed = {arn: pool.submit(self._probe_endpoint, clusters[arn], tls, tries[arn][1]) for arn in clusters}
+        self._wait([*asked.values(), *probed.values()], until)
+        self._wait([asked[arn] for arn in clusters if tries[arn][0].denied], began + PERMISSION_SECONDS)
         pool.shutdown(wait=False, cancel_futures=True)
         late = f"no answer within the run's {self._settings.budget:g} s"
-        seen, errors = [], []
-        for arn, (first, second) in tries.items():
-            try:
-                control_plane = _result(asked[arn], ControlPlane(None, problem=late))
-            except MonitorError as error:
-                errors.append(error)
-                continue
-            endpoint = _result(knocked[arn], Knock(problem=late))
-            [peer] = [other for other in clusters if other != arn]
-            attempts = first.attempts + second.attempts
-            witness = self._settings.witness_region
-            seen.append(sight(arn, control_plane, endpoint, attempts, peer=peer, witness_region=witness))
-        return seen, errors
+        control_planes: dict[str, ControlPlane] = {}
+        for arn in clusters:
+            with _kept(errors, f"The check of {_region(arn)}"):
+                control_planes[arn] = _result(asked[arn], ControlPlane(None, problem=late))
+        for arn, control_plane in control_planes.items():
+            with _kept(errors, f"The check of {_region(arn)}"):
+                [peer] = [other for other in clusters if other != arn]
+                endpoint = _result(probed[arn], Knock(problem=late))
+                attempts = sum(question.attempts for question in tries[arn])
+                witness = self._settings.witness_region
+                peer_status = control_planes[peer].status if peer in control_planes else None
+                one = sight(
+                    arn, control_plane, endpoint, attempts, peer=peer, witness_region=witness, peer_status=peer_status
+                )
+                seen.append(one)
+
+    def _tries(self, until: float, began: float) -> Tries:
+        return Tries(until, self._surroundings, permission_until=began + PERMISSION_SECONDS)
+
+    def _wait(self, questions: Collection[Future[Any]], until: float) -> None:
+        self._surroundings.wait(questions, max(0.0, until - self._surroundings.clock()) + _GRACE_SECONDS)
 
     def _describe(self, arn: str, tries: Tries) -> ControlPlane:
-        identifier, region = arn.rpartition("/")[2], arn.split(":")[3]
+        identifier, region = arn.rpartition("/")[2], _region(arn)
+
+        def once() -> dict[str, Any]:
+            found: dict[str, Any]
+            found = self._ask(f"GetCluster in {region}", lambda: self._dsql[arn].get_cluster(identifier=identifier))
+            if not found.get("status"):
+                raise Unreachable("the answer has no status")
+            return found
+
         try:
-            found = tries.of(
-                lambda: self._ask(f"GetCluster in {region}", lambda: self._dsql[arn].get_cluster(identifier=identifier))
-            )
+            found = tries.of(once)
         except _NotFound:
             return ControlPlane(names.NOT_FOUND)
-        except _NotAllowedYet as reason:
+        except NotAllowedYet as reason:
             raise MonitorError(f"GetCluster in {region} was refused: {reason}") from reason
         except Unreachable as reason:
             return ControlPlane(None, problem=str(reason))
         multi_region = found.get("multiRegionProperties") or {}
         return ControlPlane(
-            status=found["status"],
+            status=str(found["status"]),
             encryption_status=(found.get("encryptionDetails") or {}).get("encryptionStatus"),
             peers=frozenset(multi_region.get("clusters") or ()),
             witness_region=multi_region.get("witnessRegion"),
         )
 
-    def _knock(self, endpoint: str, tls: ssl.SSLContext, tries: Tries) -> Knock:
+    def _probe_endpoint(self, endpoint: str, tls: ssl.SSLContext, tries: Tries) -> Knock:
         host, _, port = endpoint.partition(":")
 
         def once() -> float:
             began = self._surroundings.clock()
-            knock(host, int(port or PORT), tls, lambda: tries.time_left)
+            self._probe(host, int(port or PORT), tls, lambda: tries.time_left)
             return 1000 * (self._surroundings.clock() - began)
 
         try:
@@ -170,7 +195,7 @@ class Watch:
         except Unreachable as reason:
             return Knock(problem=str(reason))
 
-    def _put(self, seen: Sequence[Sighting]) -> None:
+    def _put(self, seen: Sequence[Sighting], began: float) -> None:
         """All in one call, which takes up to 1,000 metrics.
 
         Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricData.html
@@ -178,7 +203,7 @@ class Watch:
         data = [datum for one in seen for datum in self._data(one)]
         if len(seen) == len(self._settings.clusters):
             data.append(_datum(names.CLUSTER_HEALTH, all(one.healthy for one in seen), "None"))
-        tries = Tries(self._surroundings.clock() + REPORT_SECONDS, self._surroundings)
+        tries = self._tries(self._surroundings.clock() + REPORT_SECONDS, began)
         try:
             tries.of(
                 lambda: self._ask(
@@ -199,14 +224,14 @@ class Watch:
         try:
             return call()
         except ClientError as error:
-            code = error.response["Error"]["Code"]
-            status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400)
-            said = f"{code}: {error.response['Error'].get('Message', '')}"
+            answer = error.response.get("Error", {})
+            code = answer.get("Code", "no code")
+            said = f"{code}: {answer.get('Message', '')}"
             if code == "ResourceNotFoundException":
                 raise _NotFound(f"{what}: {said}") from error
             if self._first and code in _ACCESS_DENIED:
-                raise _NotAllowedYet(said) from error
-            if code in _TRANSIENT or status >= 500:
+                raise NotAllowedYet(said) from error
+            if is_transient(error):
                 raise TransientlyUnreachable(said) from error
             raise MonitorError(f"{what} was refused: {said}") from error
         except (ConnectionError, HTTPClientError) as error:
@@ -219,11 +244,22 @@ class _NotFound(MonitorError):  # noqa: N818 - an answer
     """Of a cluster it is an answer, of anything else the monitor's fault."""
 
 
-class _NotAllowedYet(TransientlyUnreachable):
-    """A policy just attached takes seconds to hold.
+@contextmanager
+def _kept(errors: list[MonitorError], what: str) -> Iterator[None]:
+    """What goes wrong is added to *errors*, so that the rest of the run goes on, and is reported."""
+    try:
+        yield
+    except MonitorError as error:
+        errors.append(error)
+    except Exception as error:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{place.filename.rpartition('/')[2]}, line {place.lineno}"
+        errors.append(MonitorError(f"{what} ended in {type(error).__name__}: {error} ({where})"))
+        errors[-1].__cause__ = error
 
-    Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency
-    """
+
+def _region(arn: str) -> str:
+    return arn.split(":")[3]
 
 
 def _result(future: Future[Any], late: Any) -> Any:
