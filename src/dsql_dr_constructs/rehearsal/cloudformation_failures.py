@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import importlib
+from collections import defaultdict
 from typing import Any
 
 _STACKS = "ministack.services.cloudformation.stacks"
@@ -72,7 +73,13 @@ def _delete_them_in_rollbacks(failed: dict[tuple[str, str], dict[str, Any]]) -> 
         if resource:
             stack.setdefault("_resources", {})[logical_id] = resource
             operation["created"].append(logical_id)
+        creation = not operation.get("is_update")
+        if creation:
+            stack["_template"] = operation["template"]
         await roll_back(stack_name, stack_id, stack, operation, *arguments)
+        if creation:  # what could not be deleted is still the stack's, for the next DeleteStack
+            for failed_id, record in stack.pop("_rollback_failed", {}).items():
+                stack["_resources"][failed_id] = {**record, "ResourceStatus": "DELETE_FAILED"}
 
     stacks._roll_back_operation = rolled_back
 
@@ -81,15 +88,24 @@ def _keep_what_is_needed() -> None:
     stacks: Any = importlib.import_module(_STACKS)
     cloudformation: Any = importlib.import_module("ministack.services.cloudformation")
     delete = stacks._delete_resource
+    failed_in_rollback: defaultdict[str, set[str]] = defaultdict(set)  # by stack: ministack forgets them there
 
     def deleted(resource_type: str, physical_id: str, props: dict[str, Any], stack_name: str, logical_id: str) -> None:
         stack = cloudformation._stacks.get(stack_name) or {}
         resources = stack.get("_resources", {})
         definitions = (stack.get("_template") or {}).get("Resources", {})
-        stuck = [id for id, one in resources.items() if one.get("ResourceStatus") == "DELETE_FAILED"]
-        for id in stuck:
-            if id != logical_id and logical_id in stacks._with_dependencies([id], definitions, set(resources)):
+        stuck = {id for id, one in resources.items() if one.get("ResourceStatus") == "DELETE_FAILED"}
+        in_rollback = failed_in_rollback[stack_name]
+        if stack.get("StackStatus") != "ROLLBACK_IN_PROGRESS":
+            in_rollback.clear()
+        for id in stuck | in_rollback:
+            if id != logical_id and logical_id in stacks._with_dependencies([id], definitions, set(definitions)):
+                in_rollback.add(logical_id)
                 raise RuntimeError(f"{STILL_NEEDED}{id}, which could not be deleted.")
-        delete(resource_type, physical_id, props, stack_name, logical_id)
+        try:
+            delete(resource_type, physical_id, props, stack_name, logical_id)
+        except Exception:
+            in_rollback.add(logical_id)
+            raise
 
     stacks._delete_resource = deleted
