@@ -116,8 +116,8 @@ class MultiRegionDsqlDr(Construct):
             monitor_options: What the monitor in a Region should have, by the Region's name: a network, memory, tracing
                 and the like; see `MonitorOptions`. Default: as `HealthMonitor` says.
             encryption_keys: Keys of yours for clusters, logs, monitors and topics, one by the name of each Region that
-                has a stack; their policies admit Aurora DSQL, CloudWatch and its logs. Default: keys of AWS, and a new one
-                for each topic.
+                has a stack; their policies admit Aurora DSQL, CloudWatch and its logs. Default: keys of AWS, and a new
+                one for each topic.
             tags: Tags on every resource of all stacks. Default: none.
 
         Raises:
