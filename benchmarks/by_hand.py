@@ -228,7 +228,6 @@ def alarms(
     stack: cdk.Stack, function: lambda_.Function, letters: sqs.Queue, topic: sns.Topic, probe: cdk.CustomResource
 ) -> None:
     here = stack.region
-    math = {"a": seen(REGIONS[0], "PeeringHealth", here), "b": seen(REGIONS[1], "PeeringHealth", here)}
     runs = seen(REGIONS[0], "ProbeAttempts", here).with_(statistic="SampleCount")
     duration = function.metric_duration(period=MINUTES_2, statistic="Maximum")
     share = {"conflicts": of_dsql(stack, here, "OccConflicts"), "total": of_dsql(stack, here, "TotalTransactions")}
@@ -236,10 +235,11 @@ def alarms(
         namespace="AWS/Events", metric_name="FailedInvocations", dimensions_map={"RuleName": f"monitor-{NAME}"}
     )
     metrics: dict[str, cw.IMetric] = {
-        **{f"health-{region}": seen(region, "ClusterHealth", here) for region in REGIONS},
-        "peering": cw.MathExpression(expression="MIN([a, b])", using_metrics=math, period=MINUTES_2),
+        **{f"down-{region}": seen(region, "ClusterHealth", here) for region in REGIONS},
+        **{f"peering-{region}": seen(region, "PeeringHealth", here) for region in REGIONS},
         "silent": cw.MathExpression(expression="FILL(runs, 0)", using_metrics={"runs": runs}, period=MINUTES_2),
         "errors": function.metric_errors(period=MINUTES_2),
+        **{f"health-{region}": seen(region, "ClusterHealth", here) for region in REGIONS},
         "throttles": function.metric_throttles(period=MINUTES_2),
         "duration": cw.MathExpression(expression="100 * d / 40000", using_metrics={"d": duration}, period=MINUTES_2),
         "not-invoked": failed,
@@ -264,11 +264,15 @@ def alarms(
         )
         one.node.add_dependency(probe)
         made.append(one)
-    rule = cw.AlarmRule.any_of(*(cw.AlarmRule.from_alarm(one, cw.AlarmState.ALARM) for one in made[:5]))
-    page = cw.CompositeAlarm(stack, "page", composite_alarm_name=f"aurora-dsql-{NAME}-unhealthy", alarm_rule=rule)
-    page.add_alarm_action(actions.SnsAction(topic))
-    page.add_ok_action(actions.SnsAction(topic))
-    page.node.add_dependency(probe)
+    notifying: list[cw.AlarmBase] = [*made[:2]]
+    for name, causes in (("peering-lost", made[2:4]), ("monitoring-not-working", made[4:6])):
+        rule = cw.AlarmRule.any_of(*(cw.AlarmRule.from_alarm(one, cw.AlarmState.ALARM) for one in causes))
+        several = cw.CompositeAlarm(stack, name, composite_alarm_name=f"aurora-dsql-{NAME}-{name}", alarm_rule=rule)
+        several.node.add_dependency(probe)
+        notifying.append(several)
+    for one in notifying:
+        one.add_alarm_action(actions.SnsAction(topic))
+        one.add_ok_action(actions.SnsAction(topic))
 
 
 def dashboard(stack: cdk.Stack) -> None:
@@ -287,7 +291,7 @@ def dashboard(stack: cdk.Stack) -> None:
 
     rows = ("TotalTransactions", "ReadOnlyTransactions"), ("OccConflicts", "QueryTimeouts"), ("CommitLatency",)
     dpus = ("WriteDPU", "ReadDPU", "ComputeDPU", "MultiRegionWriteDPU")
-    names = [f"aurora-dsql-{NAME}-{one}" for one in ("unhealthy", "peering", *(f"alarm-{n}" for n in range(11)))]
+    names = [f"aurora-dsql-{NAME}-{one}" for one in ("peering-lost", *(f"alarm-{n}" for n in range(16)))]
     arns = [f"arn:aws:cloudwatch:{region}:{stack.account}:alarm:{name}" for region in REGIONS for name in names]
     known = [cw.Alarm.from_alarm_arn(stack, f"Known{number}", arn) for number, arn in enumerate(arns)]
     cw.Dashboard(

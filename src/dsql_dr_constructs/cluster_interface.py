@@ -13,8 +13,8 @@ from constructs import Construct
 from .accepted_findings import ENDPOINT_FINDINGS, accept
 from .arguments import checked
 from .cluster_metrics import ClusterMetrics
-from .monitor_network import POSTGRESQL_PORT, refuse_unknown_addresses
-from .resource_policies import is_imported, refuse_lost_grant, refuse_other_account, warn
+from .monitor_network import POSTGRESQL_PORT, refuse_unknown_addresses, warn_of_private_dns
+from .resource_policies import refuse_lost_grant, refuse_other_account
 
 
 class IRegionalCluster(Construct, ClusterMetrics):
@@ -100,13 +100,8 @@ class IRegionalCluster(Construct, ClusterMetrics):
         if not security_groups:
             refuse_unknown_addresses(vpc, "give security_groups")
         scope, name = self._place_of_endpoint(vpc, id)
-        if private_dns_enabled and is_imported(vpc):
-            warn(
-                scope,
-                "importedNetwork",
-                f"Network {vpc.node.path!r} is imported, and private DNS works only if its enableDnsSupport and "
-                "enableDnsHostnames are on: look with aws ec2 describe-vpc-attribute.",
-            )
+        if private_dns_enabled:
+            warn_of_private_dns(scope, vpc)
         endpoint = ec2.InterfaceVpcEndpoint(
             scope,
             name,

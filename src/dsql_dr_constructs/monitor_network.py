@@ -7,6 +7,8 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
+from .resource_policies import is_imported, warn
+
 POSTGRESQL_PORT = 5432
 _HTTPS_PORT = 443
 
@@ -82,6 +84,17 @@ def refuse_unknown_addresses(vpc: ec2.IVpc, way_out: str) -> None:
         ) from error
 
 
+def warn_of_private_dns(scope: Construct, vpc: ec2.IVpc) -> None:
+    """Say what an endpoint with private DNS needs of *vpc*, where that is imported."""
+    if is_imported(vpc):
+        warn(
+            scope,
+            "importedNetwork",
+            f"Network {vpc.node.path!r} is imported, and private DNS works only if its enableDnsSupport and "
+            "enableDnsHostnames are on: look with aws ec2 describe-vpc-attribute.",
+        )
+
+
 def add_endpoints(scope: Construct, vpc: ec2.IVpc) -> None:
     """CloudWatch's metrics and the DSQL API of this Region, without the NAT.
 
@@ -91,6 +104,7 @@ def add_endpoints(scope: Construct, vpc: ec2.IVpc) -> None:
     Source: https://docs.aws.amazon.com/aurora-dsql/latest/userguide/privatelink-managing-clusters.html
     """
     refuse_unknown_addresses(vpc, "leave the endpoints out with vpc_endpoints=False")
+    warn_of_private_dns(scope, vpc)
     for service in ("monitoring", "dsql"):
         name = f"com.amazonaws.{Stack.of(scope).region}.{service}"
         ec2.InterfaceVpcEndpoint(

@@ -236,6 +236,16 @@ def test_stage_gives_stacks_and_deployment_its_name(app: cdk.App) -> None:
     assert pair.deployment_name == "Prod-Orders-production"
 
 
+@pytest.mark.parametrize(("region", "told"), [("eu-west-1", 1), ("us-west-2", 0), (None, 0)])
+def test_region_of_a_stage_that_is_not_used_is_a_warning(app: cdk.App, region: str | None, told: int) -> None:
+    pair = MultiRegionDsqlDr(cdk.Stage(app, "Prod", env=cdk.Environment(region=region)), "Orders")
+    found = assertions.Annotations.from_stack(pair.stacks[0]).find_warning(
+        "*", assertions.Match.string_like_regexp("Stage 'Prod' has Region 'eu-west-1', which the pair does not use")
+    )
+    assert len(found) == told
+    assert pair.primary.cluster_region == "us-east-1"
+
+
 def test_several_deployments_live_in_one_app(app: cdk.App) -> None:
     pairs = [MultiRegionDsqlDr(app, name) for name in ("Orders", "Billing")]
     assert len({name for pair in pairs for name in names(pair)}) == 8
