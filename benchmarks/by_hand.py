@@ -270,9 +270,9 @@ def alarms(
         several = cw.CompositeAlarm(stack, name, composite_alarm_name=f"aurora-dsql-{NAME}-{name}", alarm_rule=rule)
         several.node.add_dependency(probe)
         notifying.append(several)
-    for one in notifying:
-        one.add_alarm_action(actions.SnsAction(topic))
-        one.add_ok_action(actions.SnsAction(topic))
+    for alarm in notifying:
+        alarm.add_alarm_action(actions.SnsAction(topic))
+        alarm.add_ok_action(actions.SnsAction(topic))
 
 
 def dashboard(stack: cdk.Stack) -> None:
