@@ -134,6 +134,8 @@ class Replay:
     notified: list[tuple[float, str, str]] = field(default_factory=list)
     """Notifications: when, of what kind, and the new state."""
     _times: dict[tuple[str, str | None], list[float]] = field(default_factory=lambda: defaultdict(list))
+    _keys: dict[int, tuple[str, str | None]] = field(default_factory=dict)
+    """Of each query, by its identity: to take a query apart at each evaluation would be most of the work."""
     _values: dict[tuple[str, str | None], list[float]] = field(default_factory=lambda: defaultdict(list))
 
     def until(self, end: float) -> Replay:
@@ -187,10 +189,14 @@ class Replay:
         self._values[name, cluster].append(value)
 
     def _fetch(self, query: MetricQuery, start: float, end: float) -> float | None:
+        key = self._keys.get(id(query)) or self._keys.setdefault(id(query), self._key(query))
+        times = self._times[key]
+        first, last = bisect_left(times, start), bisect_left(times, end)
+        return statistic(query.statistic, self._values[key][first:last]) if first < last else None
+
+    def _key(self, query: MetricQuery) -> tuple[str, str | None]:
         dimensions = dict(query.dimensions)
         if query.namespace == names.NAMESPACE:
             assert dimensions[names.DEPLOYMENT] == DEPLOYMENT
             assert dimensions[names.OBSERVER_REGION] == self.alarms.region
-        key = (query.metric_name, dimensions.get(names.CLUSTER_REGION))
-        times = self._times[key]
-        return statistic(query.statistic, self._values[key][bisect_left(times, start) : bisect_left(times, end)])
+        return query.metric_name, dimensions.get(names.CLUSTER_REGION)

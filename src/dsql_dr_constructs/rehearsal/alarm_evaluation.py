@@ -121,8 +121,13 @@ def composite_state(rule: str, states: Mapping[str, str]) -> str:
         rule: As in a composite alarm's ``AlarmRule``, of AND, OR, NOT and ALARM, OK, INSUFFICIENT_DATA of an alarm.
         states: Of the alarms by name; the rule may give an ARN.
     """
+    return ALARM if _holds(_parse_rule(rule), states) else OK
+
+
+@lru_cache
+def _parse_rule(rule: str) -> ast.expr:
     python = re.sub(r"\b(AND|OR|NOT)\b", lambda word: word[1].lower(), rule)
-    return ALARM if _holds(ast.parse(python, mode="eval").body, states) else OK
+    return ast.parse(python, mode="eval").body
 
 
 def _holds(node: ast.expr, states: Mapping[str, str]) -> bool:
