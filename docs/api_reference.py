@@ -69,7 +69,9 @@ def _class(name: str, found: Any, module: str) -> Iterator[str]:
     attributes = [one for one in _own(found) if one.is_attribute]
     initializer = found.members.get("__init__")
     if _is_typed_dict(found):
-        yield from _properties(attributes, "Keys", _documented(found.module.parent["health_monitor.HealthMonitor"]["__init__"]))
+        yield from _properties(
+            attributes, "Keys", _documented(found.module.parent["health_monitor.HealthMonitor"]["__init__"])
+        )
         return
     if found.labels & {"dataclass"}:
         fields = [one for one in attributes if "property" not in one.labels]

@@ -38,7 +38,7 @@ def one_line() -> Stacks:
 
 
 def architecture(stacks: Stacks) -> str:
-    """Regions as boxes, with their stacks; who calls whom, and where pages come from."""
+    """Regions as boxes, with their stacks; who calls whom, and where notifications come from."""
     regions = list(dict.fromkeys(region for _, region, _ in stacks))
     [witness] = {
         one["Properties"]["MultiRegionProperties"]["WitnessRegion"]
@@ -93,16 +93,17 @@ def _parts(template: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if _of_type(template, "AWS::DSQL::Cluster"):
         yield "Aurora DSQL cluster", "takes reads and writes; kept and protected by default"
     if _of_type(template, "AWS::SSM::Parameter") or _of_type(template, "Custom::DsqlClusterPeering"):
-        yield "Registry", "SSM parameters: where both clusters are"
+        yield "Parameter registry", "SSM: where both clusters are"
     if _of_type(template, "Custom::DsqlClusterPeering"):
-        yield "Peering", "the handshake; every deployment looks, and mends it"
+        yield "Peering", "peers both clusters, and repairs it on demand"
     for rule in _of_type(template, "AWS::Events::Rule"):
         every = rule["Properties"]["ScheduleExpression"].removeprefix("rate(").removesuffix(")")
         yield "Health monitor", f"Lambda, every {every}, at both clusters"
-    alarms = len(_of_type(template, "AWS::CloudWatch::Alarm"))
-    if alarms:
-        pages = len(_of_type(template, "AWS::CloudWatch::CompositeAlarm"))
-        yield f"{alarms} alarms, and {pages} that pages", "CloudWatch: health, peering, a monitor that is dead"
+    if _of_type(template, "AWS::CloudWatch::Alarm"):
+        composites = _of_type(template, "AWS::CloudWatch::CompositeAlarm")
+        every_alarm = [*_of_type(template, "AWS::CloudWatch::Alarm"), *composites]
+        notifying = [one for one in every_alarm if one["Properties"].get("AlarmActions")]
+        yield f"{len(every_alarm)} alarms; {len(notifying)} notify", "CloudWatch: clusters, peering, the monitor"
     if _of_type(template, "AWS::SNS::Topic"):
         yield "Topic", "SNS, under a key of its own"
     if _of_type(template, "AWS::CloudWatch::Dashboard"):
@@ -120,7 +121,7 @@ def _between(witness: str) -> Iterator[str]:
     yield _label(600, 222, "peering tells each of the other", "small", "middle")
     yield _arrow("asks", "M416 370 H450 L750 250 V130 H782")
     yield _arrow("asks", "M784 370 H750 L450 250 V130 H418")
-    yield _label(600, 396, "each monitor looks at both", "small", "middle")
+    yield _label(600, 396, "each monitor checks both", "small", "middle")
     yield _arrow("asks", "M46 375 H27 V115 H44")
     yield _arrow("asks", "M1154 375 H1173 V115 H1156")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import jsii
-from aws_cdk import Aspects, Duration, IAspect, RemovalPolicy, Stack
+from aws_cdk import Aspects, CfnResource, Duration, IAspect, RemovalPolicy, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
@@ -17,9 +17,10 @@ from constructs import Construct, IConstruct
 
 from .accepted_findings import accept
 from .arguments import checked
-from .resource_policies import admit, alarms_of, is_imported, refuse_aws_managed_key, warn
+from .resource_policies import admit, alarms_of, is_imported, key_for_notifications, refuse_unusable_key, warn
 
 _AWS_MANAGED_KEY = "alias/aws/sns"
+_SUBSCRIBERS = ("AWS::SNS::Subscription", "AWS::Chatbot::SlackChannelConfiguration")
 _SILENT = "CloudWatch drops what its alarms would notify"
 
 
@@ -71,8 +72,7 @@ class AlertingTopic(Construct):
             self.encryption_key = existing_topic.master_key
             self.topic = existing_topic
         else:
-            refuse_aws_managed_key(encryption_key, "a topic that alarms publish to")
-            Aspects.of(self).add(_NobodySubscribed())
+            refuse_unusable_key(self, encryption_key, "a topic that alarms publish to")
             self.encryption_key = encryption_key or kms.Key(
                 self,
                 "Key",
@@ -83,6 +83,8 @@ class AlertingTopic(Construct):
             self.topic = sns.Topic(
                 self, "Topic", master_key=self.encryption_key, enforce_ssl=True, display_name=display_name
             )
+        if not is_imported(self.topic):
+            Aspects.of(self).add(_NobodySubscribed())
         self._admit_alarms()
         for email in emails:
             self.add_email(email)
@@ -113,7 +115,11 @@ class AlertingTopic(Construct):
     @checked
     def add_queue(self, queue: sqs.IQueue) -> None:
         """Put every alarm into *queue*; where it is imported, a warning has the statement that its policy needs."""
+        key = queue.encryption_master_key
+        refuse_unusable_key(self, key, "a queue that SNS sends to")
         self._subscribe(subscriptions.SqsSubscription(queue))
+        if key and is_imported(key):
+            admit(self, key, key_for_notifications(), "the queue gets no message")
         if is_imported(queue):
             publish = iam.PolicyStatement(
                 actions=["sqs:SendMessage"],
@@ -168,7 +174,9 @@ class AlertingTopic(Construct):
         """By this construct, or by whatever else in the app names the topic."""
         arn = self.topic.topic_arn
         return self._subscribed or any(
-            isinstance(one, sns.CfnSubscription) and one.topic_arn == arn for one in self.node.root.node.find_all()
+            arn in (getattr(one, "topic_arn", None), *(getattr(one, "sns_topic_arns", None) or ()))
+            for one in self.node.root.node.find_all()
+            if isinstance(one, CfnResource) and one.cfn_resource_type in _SUBSCRIBERS
         )
 
     def _admit_alarms(self) -> None:
@@ -208,6 +216,7 @@ def refuse_no_email(parameter: str, address: str) -> None:
 def _refuse_what_would_be_silent(topic: sns.ITopic, encryption_key: kms.IKey | None) -> None:
     if encryption_key:
         raise ValueError("encryption_key is given with existing_topic, which has its own: leave one of them out.")
+    refuse_unusable_key(topic, topic.master_key, "a topic that alarms publish to")
     resource = topic.node.default_child
     key = Stack.of(topic).resolve(resource.kms_master_key_id) if isinstance(resource, sns.CfnTopic) else None
     if _AWS_MANAGED_KEY in str(key):

@@ -14,7 +14,7 @@ from .accepted_findings import ENDPOINT_FINDINGS, accept
 from .arguments import checked
 from .cluster_metrics import ClusterMetrics
 from .monitor_network import POSTGRESQL_PORT, refuse_unknown_addresses, warn_of_private_dns
-from .resource_policies import refuse_lost_grant, refuse_other_account
+from .resource_policies import differ, refuse_lost_grant, refuse_other_account
 
 
 class IRegionalCluster(Construct, ClusterMetrics):
@@ -96,6 +96,11 @@ class IRegionalCluster(Construct, ClusterMetrics):
             raise ValueError(
                 f"The VPC endpoint service of {self.node.path!r} is not known: give vpc_endpoint_service_name to "
                 "from_cluster_attributes (aws dsql get-vpc-endpoint-service-name shows it)."
+            )
+        if differ(Stack.of(vpc).region, self.cluster_region):
+            raise ValueError(
+                f"Network {vpc.node.path!r} is in {Stack.of(vpc).region}, and the cluster {self.node.path!r} in "
+                f"{self.cluster_region}: an endpoint leads to clusters of its own Region only; give a network there."
             )
         if not security_groups:
             refuse_unknown_addresses(vpc, "give security_groups")

@@ -18,6 +18,7 @@ from aws_cdk import (
     RemovalPolicy,
     Stack,
     Tags,
+    Token,
     custom_resources,
 )
 from aws_cdk import aws_kms as kms
@@ -31,6 +32,8 @@ from .deployment_name import validate_deployment_name
 from .peering_permissions import PeeringPermissions
 from .physical_names import peering_name
 from .regional_cluster import RegionalCluster
+from .regions import validate_topology
+from .resource_policies import differ
 from .runtime.cluster_peering.registry import DEPLOYMENT_TAG, registry_path
 from .runtime_function import architecture, function_log_group, function_role, runtime, runtime_code
 
@@ -151,6 +154,20 @@ class ClusterPeering(Construct):
             raise ValueError(
                 f"Peering {self.node.path!r} has both clusters in one stack: a pair has two Regions, and so two stacks."
             )
+        one, other = self._peer, self._cluster
+        for cluster in (one, other):
+            if cluster.witness_region != self._witness_region:
+                raise ValueError(
+                    f"Cluster {cluster.node.path!r} has the witness {cluster.witness_region}, and peering "
+                    f"{self.node.path!r} {self._witness_region}: give all the same witness_region."
+                )
+        if Token.is_unresolved(one.cluster_region) or Token.is_unresolved(other.cluster_region):
+            raise ValueError(
+                f"Peering {self.node.path!r} has a cluster in a stack without a Region: give both stacks env with one."
+            )
+        validate_topology(one.cluster_region, other.cluster_region, self._witness_region)
+        if differ(Stack.of(one).account, stack.account):
+            raise ValueError(f"Peering {self.node.path!r} has clusters in two accounts: a pair is in one.")
 
     def _mark_clusters(self, stack: Stack) -> None:
         """Tag both sides, put the peer's ARN where the handshake looks for it, and deploy this stack second."""

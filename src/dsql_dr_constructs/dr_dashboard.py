@@ -125,7 +125,7 @@ class DrDashboard(Construct):
         """One line a cluster and observer: 1 is up; a step down is when it began. Beside it the alarms, with times."""
         names_in = {one: one.names for one in alarms}
         rows = math.ceil(sum(map(len, names_in.values())) / 3)
-        height = max(6, math.ceil(1.3 + 0.65 * rows))  # so that all alarms are seen
+        height = max(6, math.ceil(1.3 + 0.95 * rows))  # so that all alarms are seen
         health = self._graph(
             "Up (1) or down (0): each cluster, as each Region sees it",
             self._by_observer(names.CLUSTER_HEALTH),

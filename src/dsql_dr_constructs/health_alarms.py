@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from aws_cdk import Stack, Stage
+from aws_cdk import Duration, Stack, Stage, Token
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
 from constructs import Construct
@@ -16,7 +16,11 @@ from .alerting_topic import AlertingTopic
 from .arguments import checked
 from .health_monitor import HealthMonitor
 from .physical_names import alarm_name
+from .resource_policies import is_imported
 from .runbook import ask_for_verdict, dashboard_url, repair_step
+
+_ONE_A_RUN = ("cluster_down", "cluster_health", "peering", "monitor_no_data")
+"""Settings of alarms whose metrics have one datapoint a run."""
 
 _COMPOSITES = {
     PEERING_LOST: (
@@ -125,7 +129,18 @@ class HealthAlarms(Construct):
             raise ValueError(
                 f"Alarm {path!r} has no topic to notify: give {'warning_emails' if warning else 'a topic'} first."
             )
-        region = Stack.of(alarm).region
+        if is_imported(alarm):
+            raise ValueError(
+                f"Alarm {path!r} is imported, and its actions cannot be changed from here: add the ARN of the topic to "
+                "its actions where it is made."
+            )
+        stack, own = Stack.of(alarm), Stack.of(self)
+        region = stack.region
+        if stack.account != own.account:
+            raise ValueError(
+                f"Alarm {path!r} is in a stack of {_account(stack)}, and the topic in one of {_account(own)}: give "
+                "both the same env, for example account=os.environ['CDK_DEFAULT_ACCOUNT']."
+            )
         if region != self.region or Stage.of(alarm) is not Stage.of(self):
             raise ValueError(
                 f"Alarm {path!r} is in {region!r}, and the topic in {self.region!r}: an alarm notifies topics "
@@ -139,6 +154,8 @@ class HealthAlarms(Construct):
     def _alarm(self, one: AlarmDefinition, setting: AlarmSetting) -> cloudwatch.Alarm:
         period = setting.period or self._monitor.schedule
         refuse_period(one.setting, period, setting.evaluation_periods or 0)
+        if one.setting in _ONE_A_RUN:
+            self._refuse_more_than_the_monitor_puts(one.setting, period, setting.threshold or 0)
         alarm = cloudwatch.Alarm(
             self,
             one.what,
@@ -153,6 +170,20 @@ class HealthAlarms(Construct):
         )
         self._alarms[one.what] = alarm
         return alarm
+
+    def _refuse_more_than_the_monitor_puts(self, name: str, period: Duration, threshold: float) -> None:
+        """
+        Raises:
+            ValueError: in some periods there would be no run, or never as many as the alarm counts on.
+        """
+        schedule = self._monitor.schedule
+        runs = period.to_seconds() // schedule.to_seconds()
+        if runs < 1 or (name == "monitor_no_data" and threshold > runs):
+            raise ValueError(
+                f"{name} looks at periods of {period.to_human_string()}, and the monitor runs every "
+                f"{schedule.to_human_string()}, so that the alarm would go off while all is as it should be: give a "
+                "period of at least the schedule, and a threshold of no more than the runs in it."
+            )
 
     def _composite(self, name: str, causes: Iterable[cloudwatch.IAlarm]) -> cloudwatch.CompositeAlarm:
         happened, first_step = _COMPOSITES[name]
@@ -171,12 +202,16 @@ class HealthAlarms(Construct):
         """What happened, what comes first, and where the rest of the runbook is."""
         deployment = self._monitor.deployment_name
         lines = (
-            f"{happened} Seen from {self.region}, Aurora DSQL pair {deployment}.",
+            f"ALARM: {happened} OK: that is over. Seen from {self.region}, Aurora DSQL pair {deployment}.",
             f"First: {first_step}",
             f"Verdict: {ask_for_verdict(deployment, self.region)}",
             f"Runbook: {dashboard_url(deployment, self.region)}",
         )
         return "\n".join(lines)
+
+
+def _account(stack: Stack) -> str:
+    return "no account" if Token.is_unresolved(stack.account) else f"account {stack.account}"
 
 
 def _publish(alarm: cloudwatch.AlarmBase, topic: AlertingTopic | None) -> None:

@@ -21,7 +21,7 @@ from .arguments import checked
 from .cluster_interface import IRegionalCluster
 from .deployment_name import validate_deployment_name
 from .health_metric import health_metric
-from .monitor_network import add_endpoints, outbound_only, permit_network_interfaces, refuse_isolated_subnets
+from .monitor_network import add_endpoints, outbound_only, permit_network_interfaces, refuse_unusable_network
 from .physical_names import monitor_name
 from .resource_policies import admit, is_imported, key_for_role
 from .runtime.health_monitor import metric_names as names
@@ -140,8 +140,10 @@ class HealthMonitor(Construct):
             enforce_ssl=True,
             retention_period=Duration.days(14),
         )
+        if (security_group or vpc_subnets) and not vpc:
+            raise ValueError(f"The monitor {self.node.path!r} has vpc_subnets or security_group and no vpc: give it.")
         if vpc:
-            refuse_isolated_subnets(vpc, vpc_subnets)
+            refuse_unusable_network(vpc, vpc_subnets, self.region)
             security_group = security_group or outbound_only(self, vpc)
         environment = self._environment(stack, witness_region, probe_budget)
         self.function = lambda_.Function(

@@ -7,17 +7,22 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from .resource_policies import is_imported, warn
+from .resource_policies import differ, is_imported, warn
 
 POSTGRESQL_PORT = 5432
 _HTTPS_PORT = 443
 
 
-def refuse_isolated_subnets(vpc: ec2.IVpc, chosen: ec2.SubnetSelection | None) -> None:
+def refuse_unusable_network(vpc: ec2.IVpc, chosen: ec2.SubnetSelection | None, region: str) -> None:
     """
     Raises:
-        ValueError: the monitor could not reach the other Region from one of the subnets.
+        ValueError: *vpc* is in another Region, or the monitor could not reach the other one from one of the subnets.
     """
+    if differ(Stack.of(vpc).region, region):
+        raise ValueError(
+            f"Network {vpc.node.path!r} is in {Stack.of(vpc).region}, and the monitor in {region}: give a network "
+            "there."
+        )
     chosen = chosen or ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS)
     selected = vpc.select_subnets(
         availability_zones=chosen.availability_zones,

@@ -248,6 +248,7 @@ class MultiRegionDsqlDr(Construct):
         """
         if not self.monitoring:
             raise ValueError(f"{self.node.path!r} has monitoring off, and so no topic: turn it on to add alarms.")
+        self._registry.refuse_in_a_clusters_stack(alarms)
         self.monitoring.add_alarms(alarms, warnings=warnings)
 
     @checked
@@ -270,7 +271,7 @@ class MultiRegionDsqlDr(Construct):
 
     @checked
     def endpoints(self, scope: Construct) -> Mapping[str, str]:
-        """Host name of both clusters by Region, for a stack of yours; see `clusters`."""
+        """Host name of both clusters by Region; see `clusters`."""
         return {region: one.cluster_endpoint for region, one in self.clusters(scope).items()}
 
     @checked

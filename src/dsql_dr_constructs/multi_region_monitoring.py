@@ -27,8 +27,10 @@ from .regional_stack import (
     refuse_options_elsewhere,
     regional_stack,
 )
+from .regions import validate_observed
 
-_DSQL_ARN = r"arn:[a-z-]+:dsql:([a-z0-9-]+):(\d{12}):cluster/([a-z0-9]+)"
+_DSQL_ARN = r"arn:[a-z-]+:dsql:([a-z0-9-]+):([0-9]{12}):cluster/([a-z0-9]+)"
+_SNS_ARN = r"arn:[a-z-]+:sns:([a-z0-9-]+):[0-9]{12}:[A-Za-z0-9_.-]+"
 
 
 class MultiRegionMonitoring(Construct):
@@ -114,7 +116,10 @@ class MultiRegionMonitoring(Construct):
         if cluster_arns is not None:
             identifiers, arn_account = _understand(cluster_arns)
             primary_region, secondary_region = identifiers
-            account = account or arn_account
+            if account and account != arn_account:
+                raise ValueError(f"account is {account}, and cluster_arns are of {arn_account}: leave account out.")
+            account = arn_account
+        validate_observed(primary_region, secondary_region, witness_region)
         self.account = account or default_account(self)
         refuse_doubled_name(self, self.deployment_name, self.account)
         self._identifiers, self._witness_region = identifiers, witness_region
@@ -276,7 +281,7 @@ def _understand(cluster_arns: Sequence[str]) -> tuple[dict[str, str], str]:
 
 def _by_region(parameter: str, topic_arns: Sequence[str], regions: Sequence[str]) -> dict[str, str]:
     """Empty for no topics at all, which is not an error."""
-    found = {arn.split(":")[3]: arn for arn in topic_arns if arn.count(":") == 5}
+    found = {match[1]: arn for arn in topic_arns if (match := re.fullmatch(_SNS_ARN, arn))}
     if topic_arns and (sorted(found) != sorted(regions) or len(topic_arns) != len(regions)):
         raise ValueError(
             f"{parameter} is {list(topic_arns)}: one topic is needed in each of {', '.join(regions)}, since an alarm "

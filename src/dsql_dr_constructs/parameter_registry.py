@@ -8,12 +8,15 @@ from typing import cast
 import jsii
 from aws_cdk import Stack, Stage, Token
 from aws_cdk import aws_iam as iam
-from constructs import Construct, IValidation
+from constructs import Construct, IConstruct, IValidation
 
 from .cluster_interface import IRegionalCluster
 from .cluster_peering import deploy_after
 from .regional_cluster import RegionalCluster
-from .resource_policies import refuse_other_account
+from .resource_policies import differ, named, refuse_other_account
+
+_OF_THE_CDK = ("ExportsWriter", "ExportsReader", "PublishGetStackOutput")
+"""How ids begin that the CDK adds to a stack which another Region or account refers to."""
 
 
 @jsii.implements(IValidation)
@@ -55,26 +58,40 @@ class ParameterRegistry:
         """
         if not hasattr(grantee, "node"):  # imported ones are proxies of no class of the CDK's
             raise ValueError(
-                f"grant_connect got {grantee!r}, which is in no stack and has no policy: give a role, a function or "
-                "the like; iam.Role.from_role_arn(stack, ...) imports one."
+                f"grant_connect got {named(grantee)}, which is in no stack and has no policy: give a role, a function "
+                "or the like; iam.Role.from_role_arn(stack, ...) imports one."
             )
         refuse_other_account(self._pair, grantee, account)
         return [one.grant_connect(grantee) for one in self.clusters(cast("Construct", grantee)).values()]
+
+    def refuse_in_a_clusters_stack(self, constructs: Sequence[IConstruct]) -> None:
+        """
+        Raises:
+            ValueError: one of *constructs*, alarms, is in a stack that is deployed before the topics are made.
+        """
+        for one in constructs:
+            if Stack.of(one) in self._stacks[:2]:
+                raise ValueError(
+                    f"Alarm {one.node.path!r} is in a cluster's stack, which is deployed before the topics are made: "
+                    "create it in one of pair.monitoring.stacks, or in a stack of your own."
+                )
 
     def validate(self) -> list[str]:
         """Sentences on references that the pair's stacks would have to export to another Region."""
         ids = [(stack, child.node.id) for stack in self._stacks for child in stack.node.children]
         return [
-            f"A stack of another Region refers to {stack.stack_name!r}, for example by pair.primary.cluster_endpoint, "
-            "and the CDK would add a custom resource to the pair's stack for it: use pair.endpoints(stack) or "
-            "pair.clusters(stack) there instead."
+            f"A stack of another Region or account refers to {stack.stack_name!r}, for example by "
+            "pair.primary.cluster_endpoint, and the CDK would add resources of its own to the pair's stack for it: use "
+            "pair.endpoints(stack) or pair.clusters(stack) there instead."
             for stack, id in ids
-            if id.startswith("ExportsWriter")
+            if id.startswith(_OF_THE_CDK)
         ]
 
     def _refuse_without_registry(self, scope: Construct, stack: Stack) -> None:
-        path = scope.node.path
-        if stack in self._stacks:
+        path, outermost = scope.node.path, stack
+        while outermost.nested_stack_parent:
+            outermost = outermost.nested_stack_parent
+        if outermost in self._stacks:
             raise ValueError(
                 f"{path!r} is in {stack.stack_name!r}, which is deployed before the registry is written: create it in "
                 "a stack of its own."
@@ -84,6 +101,11 @@ class ParameterRegistry:
                 f"{path!r} is in another Stage than the pair, and the CDK orders the stacks of one Stage only: read "
                 f"the cluster with RegionalCluster.from_registry(stack, 'Pair', deployment={self._deployment_name!r}, "
                 "region=...), and deploy the pair's Stage first."
+            )
+        account = self._stacks[0].account
+        if differ(stack.account, account):
+            raise ValueError(
+                f"{path!r} is in account {stack.account}, and the pair and its registry in {account}: create it there."
             )
         if not Token.is_unresolved(stack.region) and stack.region not in self._regions:
             raise ValueError(

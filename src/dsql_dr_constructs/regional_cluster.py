@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
-from aws_cdk import Arn, ArnComponents, ArnFormat, RemovalPolicy, Stack, Stage, Token
+from aws_cdk import Arn, ArnComponents, ArnFormat, RemovalPolicy, Stack, Stage
 from aws_cdk import aws_dsql as dsql
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
@@ -16,7 +16,8 @@ from .arguments import checked
 from .cluster_interface import IRegionalCluster
 from .existing_cluster import ExistingCluster, RegisteredCluster, endpoint_of
 from .regional_stack import add_tags
-from .resource_policies import admit, key_for_clusters, refuse_aws_managed_key
+from .regions import validate_witness
+from .resource_policies import admit, key_for_clusters, refuse_unusable_key
 
 
 class RegionalCluster(IRegionalCluster):
@@ -30,6 +31,9 @@ class RegionalCluster(IRegionalCluster):
 
     resource: dsql.CfnCluster
     """CloudFormation's own, for what has no parameter here."""
+
+    witness_region: str | None
+    """Region of the witness; None for a single-Region cluster."""
 
     removal_policy: RemovalPolicy
     """What happens to the cluster when it leaves the stack."""
@@ -75,7 +79,7 @@ class RegionalCluster(IRegionalCluster):
             witness_region=witness_region, clusters=list(peer_cluster_arns) or None
         )
         if encryption_key:
-            refuse_aws_managed_key(encryption_key, "a cluster")
+            refuse_unusable_key(self, encryption_key, "a cluster")
             admit(self, encryption_key, key_for_clusters(stack), "Aurora DSQL cannot use it, and no cluster is created")
         self.resource = dsql.CfnCluster(
             self,
@@ -88,6 +92,7 @@ class RegionalCluster(IRegionalCluster):
         self.resource.apply_removal_policy(removal_policy)
         add_tags(self, {**({"Name": cluster_name} if cluster_name else {}), **(tags or {})})
         self.removal_policy = removal_policy
+        self.witness_region = witness_region
         self.cluster_identifier = self.resource.attr_identifier
         self.cluster_arn = self.resource.attr_resource_arn
         # not by GetAtt: no document says that it has a value while the cluster is in PENDING_SETUP
@@ -175,7 +180,5 @@ def _refuse_contradictions(
         raise ValueError(
             f"Cluster {id!r} has peer_cluster_arns and no witness: give witness_region, a third Region of their set."
         )
-    if witness_region and not Token.is_unresolved(region) and witness_region == region:
-        raise ValueError(
-            f"Cluster {id!r} has its witness in its own Region {region!r}: give witness_region another one of the set."
-        )
+    if witness_region is not None:
+        validate_witness(region, witness_region)

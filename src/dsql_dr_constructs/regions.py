@@ -83,6 +83,39 @@ def validate_topology(primary: str, secondary: str, witness: str) -> Sequence[st
     ]
 
 
+def validate_observed(primary: str, secondary: str, witness: str | None) -> None:
+    """The same of a pair that exists already, whose Regions have to be known to nobody else.
+
+    Raises:
+        ValueError: as `validate_topology`; *witness* may be left out.
+    """
+    roles = {"primary_region": primary, "secondary_region": secondary}
+    roles |= {"witness_region": witness} if witness else {}
+    for role in roles:
+        _require_region(role, roles)
+    _require_different(roles)
+    _require_one_continent(roles)
+
+
+def validate_witness(region: str, witness: str) -> None:
+    """
+    Raises:
+        ValueError: *witness* can never be that of a cluster in *region*, which may be a token.
+    """
+    roles = {"witness_region": witness}
+    if not Token.is_unresolved(region):
+        roles = {"primary_region": region, **roles}
+        if region == witness:
+            raise ValueError(
+                f"witness_region is {witness!r}, the cluster's own Region: the witness must outlive its loss, so "
+                f"choose witness_region from {_choices(roles)}."
+            )
+    for role in roles:
+        _require_region(role, roles)
+    if len(roles) > 1:
+        _require_one_continent(roles)
+
+
 def _require_region(role: str, roles: Mapping[str, str]) -> None:
     region = roles[role]
     others = {other: code for other, code in roles.items() if other != role}
@@ -106,7 +139,7 @@ def _require_region(role: str, roles: Mapping[str, str]) -> None:
 
 
 def _require_different(roles: Mapping[str, str]) -> None:
-    primary, secondary, witness = roles.values()
+    primary, secondary, witness = roles["primary_region"], roles["secondary_region"], roles.get("witness_region")
     if primary == secondary:
         raise ValueError(
             f"primary_region and secondary_region are both {primary!r}: a pair needs two different Regions, so choose "

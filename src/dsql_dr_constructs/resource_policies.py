@@ -67,18 +67,16 @@ def refuse_lost_grant(cluster: IConstruct, grantee: iam.IGrantable, grant: iam.G
     """
     if not grant.success:
         raise ValueError(
-            f"{cluster.node.path!r} cannot grant to {grantee!r}, which has no policy of its own: give a role, a user, "
-            "or what has a role, such as a function."
+            f"{cluster.node.path!r} cannot grant to {named(grantee)}, which has no policy of its own: give a role, a "
+            "user, or what has a role, such as a function."
         )
-    resource = getattr(grantee, "node", None)  # imported ones are proxies of no class of the CDK's
-    untouched = resource and resource.default_child is None and not resource.children
-    warned = isinstance(grantee.grant_principal, iam.UnknownPrincipal)  # by the CDK
-    if resource and untouched and grant.principal_statement and not warned:
+    role = getattr(grantee.grant_principal, "node", None)  # an unknown principal has none, and the CDK warns of it
+    if role and grant.principal_statement and role.default_child is None and not role.children:
         warn(
             cluster,
             "importedRole",
-            f"{resource.path!r} is imported, and its policy cannot be changed from here. Until it has this statement "
-            f"it is refused: {_readable(cluster, [grant.principal_statement])}.",
+            f"{role.path!r} is imported, or its policy is not to be changed. Until it has this statement it is "
+            f"refused: {_readable(cluster, [grant.principal_statement])}.",
         )
 
 
@@ -102,20 +100,39 @@ def refuse_other_account(cluster: IConstruct, grantee: iam.IGrantable, account: 
         )
 
 
-def refuse_aws_managed_key(key: kms.IKey | None, use: str) -> None:
+def refuse_unusable_key(scope: IConstruct, key: kms.IKey | None, use: str) -> None:
     """
     Raises:
-        ValueError: *key* is one that AWS manages, whose policy nobody can change.
+        ValueError: *key* is one that AWS manages, whose policy nobody can change, or is of another Region than *scope*.
 
     Source: https://docs.aws.amazon.com/kms/latest/developerguide/concepts.html#aws-managed-key
     """
-    alias = str(Stack.of(key).resolve(key.key_arn)) if key else ""
-    if key and "alias/aws/" in alias:
-        name = "alias/aws/" + alias.partition("alias/aws/")[2].rstrip("']}")
+    if key is None:
+        return
+    arn, region = str(Stack.of(key).resolve(key.key_arn)), Stack.of(scope).region
+    if "alias/aws/" in arn:
+        name = "alias/aws/" + arn.partition("alias/aws/")[2].rstrip("']}")
         raise ValueError(
             f"The key {key.node.path!r} is {name}, which AWS manages and whose policy admits nobody else: it cannot "
             f"encrypt {use}; give a key of your own, or none."
         )
+    if differ(key.env.region, region):
+        raise ValueError(
+            f"The key {key.node.path!r} is in {key.env.region}, and {use} in {region}: a key works in its own Region "
+            "only; give one that is there."
+        )
+
+
+def differ(one: str | None, other: str | None) -> bool:
+    """Whether both, accounts or Regions, are known when the app is synthesized, and are not the same."""
+    known = one and other and not Token.is_unresolved(one) and not Token.is_unresolved(other)
+    return bool(known and one != other)
+
+
+def named(grantee: object) -> str:
+    """A construct by its path, anything else by its class."""
+    node = getattr(grantee, "node", None)
+    return repr(node.path) if node else type(grantee).__name__
 
 
 def key_for_clusters(stack: Stack) -> list[iam.PolicyStatement]:
@@ -153,6 +170,15 @@ def key_for_logs(stack: Stack) -> list[iam.PolicyStatement]:
             conditions={"ArnLike": {"kms:EncryptionContext:aws:logs:arn": groups}},
         )
     ]
+
+
+def key_for_notifications() -> list[iam.PolicyStatement]:
+    """What Amazon SNS needs of the key of a queue that subscribes.
+
+    Source: https://docs.aws.amazon.com/sns/latest/dg/sns-enable-encryption-for-topic-sqs-queue-subscriptions.html
+    """
+    sns = iam.ServicePrincipal("sns.amazonaws.com")
+    return [iam.PolicyStatement(actions=["kms:Decrypt", "kms:GenerateDataKey"], principals=[sns], resources=["*"])]
 
 
 def key_for_role(role: iam.IRole) -> list[iam.PolicyStatement]:

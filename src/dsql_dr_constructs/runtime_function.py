@@ -11,7 +11,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from .resource_policies import admit, key_for_logs, refuse_aws_managed_key
+from .resource_policies import admit, key_for_logs, refuse_unusable_key
 
 _CODE = Path(__file__).parent
 
@@ -57,10 +57,10 @@ def function_log_group(
     """Goes with its stack. CloudWatch Logs is added to the policy of *encryption_key*.
 
     Raises:
-        ValueError: the key is one that AWS manages.
+        ValueError: the key is one that AWS manages, or of another Region.
     """
     if encryption_key:
-        refuse_aws_managed_key(encryption_key, "a log group")
+        refuse_unusable_key(scope, encryption_key, "a log group")
         statements = key_for_logs(Stack.of(scope))
         admit(scope, encryption_key, statements, "the log group cannot be created, and the deployment fails")
     return logs.LogGroup(

@@ -107,5 +107,5 @@ def test_wrong_value_is_refused_with_the_name_of_the_parameter(
 
 def test_the_recipes_witness_is_refused_with_why_and_what_to_use(tmp_path: Path) -> None:
     said = Synthesis(tmp_path, {}, {"WITNESS_REGION": "us-west-1"}).done.stderr
-    assert "witnessRegion is 'us-west-1': Aurora DSQL offers no multi-Region clusters there." in said
-    assert "The nearest free Region by name is 'us-east-2'." in said
+    assert "witnessRegion is 'us-west-1', where AWS offers no Aurora DSQL, for a cluster as for a witness" in said
+    assert "choose from 'us-east-2'" in said
