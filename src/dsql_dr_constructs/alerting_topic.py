@@ -19,7 +19,6 @@ from .accepted_findings import accept
 from .arguments import checked
 from .resource_policies import admit, alarms_of, is_imported, key_for_notifications, refuse_unusable_key, warn
 
-_AWS_MANAGED_KEY = "alias/aws/sns"
 _SUBSCRIBERS = ("AWS::SNS::Subscription", "AWS::Chatbot::SlackChannelConfiguration")
 _SILENT = "CloudWatch drops what its alarms would notify"
 
@@ -217,13 +216,6 @@ def _refuse_what_would_be_silent(topic: sns.ITopic, encryption_key: kms.IKey | N
     if encryption_key:
         raise ValueError("encryption_key is given with existing_topic, which has its own: leave one of them out.")
     refuse_unusable_key(topic, topic.master_key, "a topic that alarms publish to")
-    resource = topic.node.default_child
-    key = Stack.of(topic).resolve(resource.kms_master_key_id) if isinstance(resource, sns.CfnTopic) else None
-    if _AWS_MANAGED_KEY in str(key):
-        raise ValueError(
-            f"Topic {topic.node.path!r} is encrypted with {_AWS_MANAGED_KEY}, through which no alarm can publish: give "
-            "it a key of your own whose policy admits cloudwatch.amazonaws.com, or leave existing_topic out."
-        )
 
 
 @jsii.implements(IAspect)

@@ -148,7 +148,7 @@ def test_topic_of_the_users_is_used_and_admits_alarms(stack: cdk.Stack) -> None:
 def test_topic_under_the_aws_managed_key_is_refused_since_its_alarms_would_be_silent(stack: cdk.Stack) -> None:
     managed = kms.Alias.from_alias_name(stack, "Managed", "alias/aws/sns")
     silent = sns.Topic(stack, "Topic", master_key=managed)
-    with pytest.raises(ValueError, match=r"'Watch/Topic' is encrypted with alias/aws/sns, through which no alarm"):
+    with pytest.raises(ValueError, match=r"'Watch/Managed' is alias/aws/sns, which AWS manages .* a topic that alarms"):
         AlertingTopic(stack, "Alerts", existing_topic=silent)
 
 
@@ -212,6 +212,39 @@ def test_topic_that_nobody_subscribes_to_is_a_warning(stack: cdk.Stack) -> None:
     AlertingTopic(stack, "Alerts")
     [told] = warnings(stack)
     assert "Nobody subscribes to topic 'Watch/Alerts', so nobody is notified: give emails" in told
+
+
+def test_own_topic_that_nobody_subscribes_to_is_a_warning_too(stack: cdk.Stack) -> None:
+    AlertingTopic(stack, "Alerts", existing_topic=sns.Topic(stack, "Topic"))
+    assert "Nobody subscribes to topic 'Watch/Alerts'" in warnings(stack)[0]
+
+
+def test_imported_topic_under_the_aws_managed_key_is_refused(stack: cdk.Stack) -> None:
+    arn = "arn:aws:sns:us-east-1:111111111111:pager"
+    key = "arn:aws:kms:us-east-1:111111111111:alias/aws/sns"
+    imported = sns.Topic.from_topic_attributes(stack, "Topic", topic_arn=arn, key_arn=key)
+    with pytest.raises(ValueError, match="alias/aws/sns, which AWS manages"):
+        AlertingTopic(stack, "Alerts", existing_topic=imported)
+
+
+def test_imported_key_of_a_queue_comes_with_the_statement_that_it_needs(stack: cdk.Stack) -> None:
+    key = kms.Key.from_key_arn(stack, "Key", "arn:aws:kms:us-east-1:111111111111:key/1234")
+    AlertingTopic(stack, "Alerts").add_queue(sqs.Queue(stack, "Queue", encryption_master_key=key))
+    [told] = warnings(stack)
+    assert '"Action": ["kms:Decrypt", "kms:GenerateDataKey"]' in told
+    assert '"Principal": {"Service": "sns.amazonaws.com"}' in told
+
+
+def test_queue_under_the_aws_managed_key_is_refused(stack: cdk.Stack) -> None:
+    queue = sqs.Queue(stack, "Queue", encryption=sqs.QueueEncryption.KMS_MANAGED)
+    with pytest.raises(ValueError, match=r"alias/aws/sqs, which AWS manages .* a queue that SNS sends to"):
+        AlertingTopic(stack, "Alerts").add_queue(queue)
+
+
+def test_key_of_another_region_is_refused(app: cdk.App, stack: cdk.Stack) -> None:
+    other = cdk.Stack(app, "Other", env=cdk.Environment(account="111111111111", region="us-west-2"))
+    with pytest.raises(ValueError, match="is in us-west-2, and a topic that alarms publish to in us-east-1"):
+        AlertingTopic(stack, "Alerts", encryption_key=kms.Key(other, "Key"))
 
 
 @pytest.mark.parametrize("how", ["email", "https", "slack", "by hand", "from another stack"])

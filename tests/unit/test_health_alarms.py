@@ -224,6 +224,39 @@ def test_own_alarm_that_cannot_notify_is_refused(
         pair.add_alarms([own_alarm(service, alarm_name=name)], warnings=warnings)
 
 
+def test_own_alarm_in_a_clusters_stack_or_one_without_the_account_is_refused(app: cdk.App) -> None:
+    pair = MultiRegionDsqlDr(app, "Orders", account="111111111111")
+    with pytest.raises(ValueError, match="'Orders-Primary-production/Own' is in a cluster's stack"):
+        pair.add_alarms([own_alarm(pair.stacks[0], alarm_name="x")])
+    service = cdk.Stack(app, "Service", env=cdk.Environment(region="us-west-2"))
+    with pytest.raises(ValueError, match="is in a stack of no account, and the topic in one of account 111111111111"):
+        pair.add_alarms([own_alarm(service, alarm_name="x")])
+
+
+def test_imported_alarm_is_refused_with_what_to_do(app: cdk.App) -> None:
+    pair = MultiRegionDsqlDr(app, "Orders")
+    arn = "arn:aws:cloudwatch:us-west-2:111111111111:alarm:x"
+    stack = cdk.Stack(app, "Service", env=cdk.Environment(region="us-west-2"))
+    with pytest.raises(ValueError, match="alarm"):
+        pair.add_alarms([cloudwatch.Alarm.from_alarm_arn(stack, "Own", arn)])  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize(
+    ("minutes", "setting"),
+    [
+        (5, AlarmSettings(monitor_no_data=AlarmSetting(period=cdk.Duration.minutes(1)))),
+        (2, AlarmSettings(monitor_no_data=AlarmSetting(threshold=2))),
+        (5, AlarmSettings(cluster_health=AlarmSetting(period=cdk.Duration.minutes(1)))),
+        (5, AlarmSettings(cluster_down=AlarmSetting(period=cdk.Duration.minutes(1)))),
+    ],
+)
+def test_alarm_that_counts_on_more_runs_than_there_are_is_refused(
+    app: cdk.App, minutes: int, setting: AlarmSettings
+) -> None:
+    with pytest.raises(ValueError, match="so that the alarm would go off while all is as it should be"):
+        Watch(app, schedule=cdk.Duration.minutes(minutes), settings=setting)
+
+
 def test_own_alarm_in_another_stage_is_refused(app: cdk.App) -> None:
     pair = MultiRegionDsqlDr(cdk.Stage(app, "Prod"), "Orders")
     service = cdk.Stack(app, "Service", env=cdk.Environment(region="us-west-2"))

@@ -50,6 +50,22 @@ def test_dashboard_stands_in_the_first_stack_only(app: cdk.App) -> None:
     assert ["AWS::CloudWatch::Dashboard" in types(stack) for stack in watch.stacks] == [True, False]
 
 
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"cluster_arns": ARNS, "account": "111111111111"}, "account is 111111111111, and cluster_arns are of 2222"),
+        ({"primary_region": "us-nowhere-9"}, "is no AWS Region"),
+        ({"secondary_region": "eu-west-1"}, "peers on one continent only"),
+        ({"secondary_region": "us-east-1"}, "a pair needs two different Regions"),
+        ({"witness_region": "us-east-1", "witness_observer": True}, "the witness must outlive the loss"),
+        ({"alert_topic_arns": ["arn:aws:sqs:us-east-1:111111111111:x"] * 2}, "alert_topic_arns is"),
+    ],
+)
+def test_what_contradicts_itself_is_refused(app: cdk.App, options: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        MultiRegionMonitoring(app, "Orders", deployment_name="orders", **options)
+
+
 def test_witness_region_observes_if_asked(app: cdk.App) -> None:
     pair = MultiRegionDsqlDr(app, "Orders", witness_observer=True)
     assert pair.stacks[4].stack_name == "Orders-WitnessMonitoring-production"

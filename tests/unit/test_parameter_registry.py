@@ -78,8 +78,33 @@ def test_imported_role_that_cannot_be_changed_gets_a_warning_with_the_statement(
     told = assertions.Annotations.from_stack(stack).find_warning("*", assertions.Match.any_value())
     assert len(told) == 2, "a statement for each cluster"
     for one in told:
-        assert "'Consumer/Own' is imported, and its policy cannot be changed from here" in str(one.entry.data)
+        assert "'Consumer/Own' is imported, or its policy is not to be changed" in str(one.entry.data)
         assert '{"Action": "dsql:DbConnect", "Effect": "Allow", "Resource": "${SsmParameterValue' in str(one.entry.data)
+
+
+def test_function_whose_role_is_not_to_be_changed_gets_the_warning_too(app: cdk.App) -> None:
+    pair = MultiRegionDsqlDr(app, "Orders", account=ACCOUNT)
+    stack, role = consumer(app)
+    pair.grant_connect(role.without_policy_updates())
+    assert len(assertions.Annotations.from_stack(stack).find_warning("*", assertions.Match.any_value())) == 2
+    assert granted(stack) == []
+
+
+def test_consumer_in_another_account_or_nested_in_the_pairs_stack_is_refused(app: cdk.App) -> None:
+    pair = MultiRegionDsqlDr(app, "Orders", account=ACCOUNT)
+    other = cdk.Stack(app, "Other", env=cdk.Environment(account=OTHER_ACCOUNT, region="us-east-1"))
+    with pytest.raises(ValueError, match=f"is in account {OTHER_ACCOUNT}, and the pair and its registry in {ACCOUNT}"):
+        pair.endpoints(other)
+    with pytest.raises(ValueError, match="is deployed before the registry is written"):
+        pair.endpoints(cdk.NestedStack(pair.stacks[0], "Nested"))
+
+
+def test_reference_from_another_account_is_refused_too(app: cdk.App) -> None:
+    pair = MultiRegionDsqlDr(app, "Orders", account=ACCOUNT, monitoring=False)
+    other = cdk.Stack(app, "Other", env=cdk.Environment(account=OTHER_ACCOUNT, region="us-east-1"))
+    cdk.CfnOutput(other, "Endpoint", value=pair.primary.cluster_endpoint)
+    with pytest.raises(RuntimeError, match=r"of another Region or account refers to|cross"):
+        app.synth()
 
 
 def test_imported_function_without_its_role_gets_the_cdks_own_warning(app: cdk.App) -> None:
@@ -196,6 +221,15 @@ def test_network_in_another_stage_is_told_of_from_registry(app: cdk.App) -> None
     pair = MultiRegionDsqlDr(cdk.Stage(app, "Data"), "Orders")
     with pytest.raises(ValueError, match=r"is in another Stage than the cluster .* RegionalCluster.from_registry"):
         pair.primary.add_vpc_endpoint(ec2.Vpc(consumer(app, "us-east-1")[0], "Vpc"))
+
+
+def test_network_of_another_region_is_refused(app: cdk.App) -> None:
+    pair = MultiRegionDsqlDr(app, "Orders", account=ACCOUNT)
+    stack, _ = consumer(app, "us-west-2")
+    with pytest.raises(ValueError, match="is in us-west-2, and the cluster .* in us-east-1: an endpoint leads"):
+        pair.clusters(stack)["us-east-1"].add_vpc_endpoint(ec2.Vpc(stack, "Vpc"))
+    with pytest.raises(ValueError, match="is in us-west-2, and the monitor in us-east-1"):
+        MultiRegionDsqlDr(app, "Other", monitor_options={"us-east-1": {"vpc": ec2.Vpc(stack, "Own")}})
 
 
 def test_imported_network_comes_with_word_of_private_dns(stack: cdk.Stack) -> None:

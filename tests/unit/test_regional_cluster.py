@@ -132,8 +132,22 @@ def test_peers_without_a_witness_are_refused(stack: cdk.Stack) -> None:
 
 
 def test_witness_in_the_own_region_is_refused(stack: cdk.Stack) -> None:
-    with pytest.raises(ValueError, match="its witness in its own Region 'us-east-1'"):
+    with pytest.raises(ValueError, match="'us-east-1', the cluster's own Region: the witness must outlive its loss"):
         RegionalCluster(stack, "Cluster", witness_region="us-east-1")
+
+
+@pytest.mark.parametrize(
+    ("witness", "why"),
+    [
+        ("us-nowhere-9", "is no AWS Region"),
+        ("us-west-1", "AWS offers no Aurora DSQL"),
+        ("eu-west-1", "peers on one continent only"),
+        ("", "is no AWS Region"),
+    ],
+)
+def test_witness_that_can_never_be_is_refused(stack: cdk.Stack, witness: str, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        RegionalCluster(stack, "Cluster", witness_region=witness)
 
 
 @pytest.mark.parametrize(
