@@ -123,6 +123,15 @@ def test_server_that_answers_byte_by_byte_gets_the_time_of_one_step() -> None:
     assert str(caught.value) == "no answer to the StartupMessage within 5.0 s"
 
 
+def test_step_whose_time_is_over_before_its_first_call_is_transient_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when the process is held up: each look at the clock takes 0.1 s."""
+    monkeypatch.setattr(connection_probe, "ANSWER_SECONDS", 0.06)
+    looks = iter(range(600))
+    with serving(never_answers) as server, pytest.raises(TransientlyUnreachable) as caught:
+        knock(HOST, server.port, server.trusting(), lambda: 60.0 - next(looks) / 10)
+    assert str(caught.value) == "no answer to the request for TLS within 0.1 s"
+
+
 @pytest.mark.parametrize(
     ("behaviour", "reason"),
     [

@@ -67,14 +67,14 @@ def knock(
         plain = _connect(addresses, seconds, left)
     with plain:
         with _step("the request for TLS", ANSWER_SECONDS, time_left) as left:
-            plain.settimeout(left())
+            _limit(plain, left)
             plain.sendall(_SSL_REQUEST)
             _require_tls(plain.recv(1))
         with _step("the TLS handshake", TLS_SECONDS, time_left) as left:
-            plain.settimeout(left())
+            _limit(plain, left)
             encrypted = tls.wrap_socket(plain, server_hostname=host)
         with encrypted, _step("the StartupMessage", ANSWER_SECONDS, time_left) as left:
-            encrypted.settimeout(left())
+            _limit(encrypted, left)
             encrypted.sendall(_startup_message())
             _require_authentication_request(encrypted, left)
             _hang_up(encrypted)
@@ -100,6 +100,14 @@ def _step(name: str, longest: float, time_left: Callable[[], float]) -> Iterator
         raise Unreachable(f"TLS failed: {error.reason}") from error
     except OSError as error:
         raise TransientlyUnreachable(f"{name} failed: {error.strerror}") from error
+
+
+def _limit(channel: socket.socket, time_left: Callable[[], float]) -> None:
+    """Let the next call on *channel* take the time that is left, which settimeout takes only above 0."""
+    seconds = time_left()
+    if seconds <= 0:
+        raise TimeoutError
+    channel.settimeout(seconds)
 
 
 def _connect(addresses: Sequence[tuple[Any, ...]], seconds: float, time_left: Callable[[], float]) -> socket.socket:
@@ -150,10 +158,7 @@ def _read(encrypted: ssl.SSLSocket, count: int, time_left: Callable[[], float]) 
     """All reads share the time: a server that sends byte by byte gets no more of it."""
     found = b""
     while len(found) < count:
-        seconds = time_left()
-        if seconds <= 0:
-            raise TimeoutError
-        encrypted.settimeout(seconds)
+        _limit(encrypted, time_left)
         more = encrypted.recv(count - len(found))
         if not more:
             raise ConnectionResetError
