@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Any
@@ -14,6 +15,16 @@ LOCAL = "arn:aws:dsql:us-west-2:111111111111:cluster/local"
 PEER = "arn:aws:dsql:us-east-1:111111111111:cluster/peer"
 PEER_ENTRY = "/dsql-dr/Orders-production/us-east-1/arn"
 STACK = "arn:aws:cloudformation:us-west-2:111111111111:stack/Orders/1"
+GARBAGE = [
+    "",
+    "orders",
+    PEER.replace("us-east-1", "us-east-2"),
+    PEER.replace("111111111111", "1"),
+    PEER.replace("cluster/peer", "cluster/"),
+    PEER.replace(":dsql:", ":rds:"),
+    f"{PEER}\n",
+]
+"""What somebody may have put where the peer's ARN was."""
 _CREATED = datetime(2026, 1, 1, tzinfo=timezone.utc)
 
 
@@ -184,3 +195,24 @@ class HandMadeAws:
     def _describe_stacks(self, region: str, StackName: str) -> dict[str, Any]:  # noqa: N803
         assert (region, StackName) == ("us-west-2", STACK)
         return {"Stacks": [{"StackName": "Orders", "CreationTime": _CREATED, "StackStatus": self.stack_status}]}
+
+
+def no_arn(value: str) -> str:
+    """A pattern of what is said when *value* stands where the peer's ARN should."""
+    return (
+        rf"SSM parameter {PEER_ENTRY} in us-east-1 is {re.escape(repr(value))}, and must be the peer's ARN: .*"
+        f"put-parameter --region us-east-1 --name {PEER_ENTRY} --overwrite"
+    )
+
+
+def without_status(aws: HandMadeAws) -> Callable[[str, str], Any]:
+    """Clients of *aws* whose GetCluster leaves the status out in us-east-1, against AWS's model."""
+
+    def client(service: str, region: str) -> Any:
+        made = aws.client(service, region)
+        if (service, region) == ("dsql", "us-east-1"):
+            whole = made.get_cluster
+            made.get_cluster = lambda **arguments: {**whole(**arguments), "status": None}
+        return made
+
+    return client

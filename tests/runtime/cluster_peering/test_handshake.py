@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 
 from dsql_dr_constructs.runtime.cluster_peering.handshake import Handshake
 from dsql_dr_constructs.runtime.cluster_peering.pair import PeeringError
-from tests.runtime.cluster_peering.hand_made_aws import LOCAL, PEER, PEER_ENTRY, HandMadeAws, Killed
+from tests.runtime.cluster_peering.hand_made_aws import (
+    GARBAGE,
+    LOCAL,
+    PEER,
+    PEER_ENTRY,
+    HandMadeAws,
+    Killed,
+    no_arn,
+    without_status,
+)
 
 POLL = 10.0
 EVERY_WRITE = 2 + 15
@@ -126,23 +135,53 @@ def test_entries_in_a_region_that_left_the_registry_are_deleted(aws: HandMadeAws
 def test_entries_that_may_not_be_deleted_are_told_in_the_log(
     aws: HandMadeAws, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    aws.fail("delete_parameters", "us-east-2", "AccessDeniedException")
+    aws.fail("delete_parameters", "us-east-2", "AccessDeniedException", times=13)
     former = {"OldResourceProperties": {"RegistryRegions": ["us-east-1", "us-west-2", "us-east-2"]}}
     assert poll(aws, {**aws.event("Update"), **former})["IsComplete"]
     assert "Registry entries are left in us-east-2: DeleteParameters in us-east-2 was denied" in capsys.readouterr().out
+    assert aws.now == 1000 + 120
 
 
-@pytest.mark.parametrize("error", ["AccessDeniedException", "ResourceNotFoundException", "ValidationException"])
-def test_service_name_that_is_refused_is_left_out_and_told_in_the_log(
-    aws: HandMadeAws, error: str, capsys: pytest.CaptureFixture[str]
+def test_permission_to_delete_entries_that_comes_late_is_waited_for(
+    aws: HandMadeAws, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    aws.fail("get_vpc_endpoint_service_name", "us-east-1", error)
-    assert poll(aws, aws.event())["IsComplete"]
+    poll(aws, aws.event(RegistryRegions=["us-east-1", "us-west-2", "us-east-2"]))
+    aws.fail("delete_parameters", "us-east-2", "AccessDeniedException")
+    event = {**aws.event("Update"), "OldResourceProperties": {"RegistryRegions": ["us-west-2", "us-east-2"]}}
+    aws.now += 5
+    assert handshake(aws, event).step() == {"IsComplete": False}
+    assert poll(aws, event)["IsComplete"]
+    assert aws.registry == registered()
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("error", "seconds"),
+    [("AccessDeniedException", 120), ("ResourceNotFoundException", 0), ("ValidationException", 0)],
+)
+def test_service_name_that_is_refused_is_left_out_and_told_in_the_log(
+    aws: HandMadeAws, error: str, seconds: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    event = aws.peered().event()
+    aws.fail("get_vpc_endpoint_service_name", "us-east-1", error, times=seconds // 10 + 1)
+    assert poll(aws, event)["IsComplete"]
+    assert aws.now == 1000 + seconds
     missing = "/dsql-dr/Orders-production/us-east-1/vpc-endpoint-service-name"
     assert registered().keys() - aws.registry.keys() == {("us-east-1", missing), ("us-west-2", missing)}
     assert "goes without the VPC endpoint service of peer: GetVpcEndpointServiceName" in capsys.readouterr().out
     assert poll(aws, aws.event("Update"))["IsComplete"]
     assert aws.registry == registered(), "the next look has it"
+
+
+def test_permission_for_the_service_name_that_comes_late_is_waited_for(
+    aws: HandMadeAws, capsys: pytest.CaptureFixture[str]
+) -> None:
+    event = aws.peered().event()
+    aws.fail("get_vpc_endpoint_service_name", "us-east-1", "AccessDeniedException")
+    assert handshake(aws, event).step() == {"IsComplete": False}
+    assert poll(aws, event)["IsComplete"]
+    assert aws.registry == registered()
+    assert capsys.readouterr().out == ""
 
 
 def test_another_witness_is_set_right(aws: HandMadeAws) -> None:
@@ -203,6 +242,17 @@ def test_peer_just_created_may_stay_unseen_for_a_while(aws: HandMadeAws) -> None
     assert poll(aws, aws.event())["IsComplete"]
 
 
+def test_answer_without_a_status_is_asked_for_again(aws: HandMadeAws) -> None:
+    event = aws.event(TimeoutSeconds="60")
+    step = Handshake(event, client=without_status(aws), clock=lambda: aws.now).step
+    assert step() == {"IsComplete": False}
+    assert aws.writes == []
+    aws.now += 60
+    with pytest.raises(PeeringError, match="1 minutes: GetCluster on peer in us-east-1 was answered without a status"):
+        step()
+    assert poll(aws, aws.event())["IsComplete"]
+
+
 # what does not
 
 
@@ -227,6 +277,21 @@ def test_pair_without_any_trace_of_its_peer_says_what_to_deploy(aws: HandMadeAws
     aws.registry.clear()
     with pytest.raises(PeeringError, match=f"{PEER_ENTRY} in us-east-1 is missing.*Deploy the peer's stack again"):
         handshake(aws, aws.event()).step()
+
+
+@pytest.mark.parametrize("value", GARBAGE)
+def test_entry_that_is_no_arn_of_the_peer_is_named_with_what_to_do(aws: HandMadeAws, value: str) -> None:
+    aws.registry["us-east-1", PEER_ENTRY] = value
+    with pytest.raises(PeeringError, match=f"^Peering .*failed: {no_arn(value)}.*; local in us-west-2 is PENDING"):
+        handshake(aws, aws.event()).step()
+    assert aws.writes == []
+
+
+@pytest.mark.parametrize("partition", ["aws-cn", "aws-us-gov"])
+def test_entry_may_be_of_any_partition(aws: HandMadeAws, partition: str) -> None:
+    arn = PEER.replace(":aws:", f":{partition}:")
+    aws.registry["us-east-1", PEER_ENTRY] = arn
+    assert handshake(aws, aws.event()).pair.peer_arn() == arn
 
 
 def test_timeout_tells_the_state_of_both_sides(aws: HandMadeAws) -> None:

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
 
 from dsql_dr_constructs.runtime.cluster_peering.handshake import Handshake
 from dsql_dr_constructs.runtime.cluster_peering.repair import Repair
-from tests.runtime.cluster_peering.hand_made_aws import LOCAL, PEER, PEER_ENTRY, HandMadeAws
+from tests.runtime.cluster_peering.hand_made_aws import GARBAGE, LOCAL, PEER, PEER_ENTRY, HandMadeAws, no_arn
 
 ENTRY = "/dsql-dr/Orders-production/us-east-1/endpoint"
 BOTH = [
@@ -83,6 +84,21 @@ def test_what_was_changed_before_it_failed_is_told_with_the_reason_and_both_side
 def test_denial_is_told_at_once_since_nothing_was_just_attached(aws: HandMadeAws) -> None:
     aws.fail("get_cluster", "us-east-1", "AccessDeniedException")
     assert "service control policy" in repair(aws)["error"]
+    assert aws.now == 1000
+
+
+def test_denied_service_name_is_left_out_at_once(aws: HandMadeAws) -> None:
+    aws.fail("get_vpc_endpoint_service_name", "us-east-1", "AccessDeniedException")
+    assert repair(aws)["done"]
+    assert aws.now == 1000
+
+
+@pytest.mark.parametrize("value", GARBAGE)
+def test_entry_that_is_no_arn_of_the_peer_is_told_at_once(aws: HandMadeAws, value: str) -> None:
+    aws.registry["us-east-1", PEER_ENTRY] = value
+    answer = repair(aws)
+    assert re.match(f"Repair of Orders-production failed: {no_arn(value)}", answer["error"])
+    assert answer["clusters"][1] == BOTH[1]
     assert aws.now == 1000
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from dsql_dr_constructs.runtime.cluster_peering.handshake import Handshake
 from dsql_dr_constructs.runtime.cluster_peering.pair import PeeringError
 from dsql_dr_constructs.runtime.cluster_peering.teardown import Teardown
-from tests.runtime.cluster_peering.hand_made_aws import LOCAL, PEER, PEER_ENTRY, HandMadeAws, Killed
+from tests.runtime.cluster_peering.hand_made_aws import GARBAGE, LOCAL, PEER, PEER_ENTRY, HandMadeAws, Killed, no_arn
 
 
 @pytest.fixture
@@ -214,6 +214,17 @@ def test_cluster_that_is_updating_is_waited_for(aws: HandMadeAws) -> None:
     aws.fail("delete_cluster", "us-east-1", "ConflictException", times=2)
     poll(aws, "DELETE_IN_PROGRESS", "destroy")
     assert aws.clusters[PEER]["status"] == "PENDING_DELETE"
+
+
+@pytest.mark.parametrize("value", GARBAGE)
+@pytest.mark.parametrize("stack_status", ["DELETE_IN_PROGRESS", "ROLLBACK_IN_PROGRESS"])
+def test_entry_that_is_no_arn_of_the_peer_is_named_before_anything_is_touched(
+    aws: HandMadeAws, stack_status: str, value: str
+) -> None:
+    aws.registry["us-east-1", PEER_ENTRY] = value
+    with pytest.raises(PeeringError, match=f"^Removal .*failed: {no_arn(value)}"):
+        poll(aws, stack_status, "destroy")
+    assert aws.writes == []
 
 
 def test_timeout_names_the_removal_and_both_states(aws: HandMadeAws) -> None:

@@ -13,6 +13,7 @@ from dsql_dr_constructs.runtime.health_monitor import knock as connection_probe
 from dsql_dr_constructs.runtime.health_monitor.knock import Resolver, knock
 from dsql_dr_constructs.runtime.health_monitor.retries import TransientlyUnreachable, Unreachable
 from tests.runtime.health_monitor.tls_server import (
+    AUTHENTICATION,
     HOST,
     Behaviour,
     Server,
@@ -103,6 +104,32 @@ def test_server_that_stays_silent_is_transient_and_its_step_named(
     caught = refusal(behaviour, hurry=hurry)
     assert str(caught) == reason
     assert isinstance(caught, TransientlyUnreachable)
+
+
+def test_server_that_answers_byte_by_byte_gets_the_time_of_one_step() -> None:
+    now = [0.0]
+
+    def a_byte_a_second(visit: Visit) -> None:
+        visit.answer_ssl_request()
+        visit.shake_hands()
+        visit.take_startup()
+        assert visit.tls
+        for byte in AUTHENTICATION:
+            now[0] += 1
+            visit.tls.sendall(bytes([byte]))
+
+    with serving(a_byte_a_second) as server, pytest.raises(TransientlyUnreachable) as caught:
+        knock(HOST, server.port, server.trusting(), lambda: 60.0 - now[0])
+    assert str(caught.value) == "no answer to the StartupMessage within 5.0 s"
+
+
+def test_step_whose_time_is_over_before_its_first_call_is_transient_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when the process is held up: each look at the clock takes 0.1 s."""
+    monkeypatch.setattr(connection_probe, "ANSWER_SECONDS", 0.06)
+    looks = iter(range(600))
+    with serving(never_answers) as server, pytest.raises(TransientlyUnreachable) as caught:
+        knock(HOST, server.port, server.trusting(), lambda: 60.0 - next(looks) / 10)
+    assert str(caught.value) == "no answer to the request for TLS within 0.1 s"
 
 
 @pytest.mark.parametrize(
@@ -221,6 +248,19 @@ def test_time_that_the_name_took_is_taken_from_the_addresses() -> None:
     assert str(caught.value) == "no connection within 3.0 s: 127.0.0.2 did not answer within 0.1 s"
 
 
+def test_name_that_takes_the_whole_time_is_transient_and_no_address_is_tried() -> None:
+    now = [0.0]
+
+    def resolve(*_: object, **__: object) -> Any:
+        now[0] += 3.0
+        return resolver(("127.0.0.1", server.port))()
+
+    with serving() as server, pytest.raises(TransientlyUnreachable) as caught:
+        knock(HOST, 5432, server.trusting(), lambda: 10.0 - now[0], resolve=resolve)
+    assert str(caught.value) == "no answer to the resolution of the name within 3.0 s"
+    assert server.visits == 0
+
+
 def test_address_that_answers_is_found_behind_those_that_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection_probe, "CONNECT_SECONDS", 0.2)
     with serving() as server, silent_address("127.0.0.2") as silent:
@@ -242,7 +282,7 @@ def test_name_is_resolved_for_its_port() -> None:
         asked.append((arguments, options))
         return []
 
-    with pytest.raises(TransientlyUnreachable):
+    with pytest.raises(TransientlyUnreachable, match=r"^name has no address$"):
         knock(HOST, 5432, ssl.create_default_context(), lambda: 5.0, resolve=resolve)
     assert asked == [((HOST, 5432), {"type": socket.SOCK_STREAM})]
 

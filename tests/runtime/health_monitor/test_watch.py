@@ -62,7 +62,7 @@ class Aws:
         """What GetCluster says otherwise than of a healthy pair."""
         self.malformed: set[str] = set()
         """Regions whose answers are not what AWS's model promises."""
-        self.failures: dict[str, list[Exception]] = {"us-east-1": [], "us-west-2": [], "put": []}
+        self.failures: dict[str, list[Any]] = {"us-east-1": [], "us-west-2": [], "put": []}
         self.endpoint_does: dict[str, Callable[[], None]] = {}
         self.put: list[dict[str, Any]] = []
         self.lines: list[str] = []
@@ -373,6 +373,31 @@ def test_surprise_of_either_side_is_logged_and_the_other_cluster_reported(
     [logged] = told["errors"]
     assert logged.startswith(f"The check of us-west-2 ended in {type(surprise).__name__}: {surprise} (test_watch.py, ")
     assert_only_east_is_reported(aws, told)
+
+
+@pytest.mark.parametrize("end", [SystemExit("no memory"), BaseException("of any kind")])
+@pytest.mark.parametrize("side", ["control plane", "endpoint"])
+def test_end_of_a_thread_is_logged_and_the_other_cluster_reported(aws: Aws, side: str, end: BaseException) -> None:
+    def fail() -> None:
+        raise end
+
+    if side == "endpoint":
+        aws.endpoint_does["us-west-2"] = fail
+    else:
+        aws.failures["us-west-2"] = [end]
+    told = aws.failing_run()
+    [logged] = told["errors"]
+    assert logged.startswith(f"The check of us-west-2 ended in {type(end).__name__}: {end} (test_watch.py, ")
+    assert_only_east_is_reported(aws, told)
+
+
+def test_interrupt_of_the_run_itself_ends_it(aws: Aws) -> None:
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        aws.run(surroundings=aws.time.surroundings(wait=interrupted))
+    assert aws.put == []
 
 
 def test_surprise_of_a_judgement_is_logged_and_the_other_cluster_reported(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from .pair import SERVING, ClientFactory, Cluster, NotFound, PeeringError, TryAgain, ask
+from .pair import SERVING, ClientFactory, Cluster, Denied, NotFound, PeeringError, TryAgain, ask
 from .polled_change import PolledChange
 from .registry import registry_path, registry_paths
 
@@ -81,6 +81,8 @@ class Handshake(PolledChange):
         try:
             return replace(cluster, vpc_endpoint_service_name=self.pair.vpc_endpoint_service_name(cluster))
         except (NotFound, PeeringError) as error:
+            if isinstance(error, Denied) and not self.settled:
+                raise
             print(f"The registry goes without the VPC endpoint service of {cluster.identifier}: {error}")  # noqa: T201
             return cluster
 
@@ -104,6 +106,8 @@ class Handshake(PolledChange):
             try:
                 ask(f"DeleteParameters in {region}", self.pair.ssm(region).delete_parameters, Names=names)
             except (NotFound, PeeringError) as error:
+                if isinstance(error, Denied) and not self.settled:
+                    raise
                 print(f"Registry entries are left in {region}: {error}")  # noqa: T201
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -104,10 +105,13 @@ class Pair:
     def describe(self, arn: str) -> Cluster:
         """The cluster behind *arn* now."""
         region, identifier = region_of(arn), arn.rsplit("/", 1)[-1]
+        what = f"GetCluster on {identifier} in {region}"
         try:
-            found = ask(f"GetCluster on {identifier} in {region}", self.dsql(region).get_cluster, identifier=identifier)
+            found = ask(what, self.dsql(region).get_cluster, identifier=identifier)
         except NotFound:
             return Cluster(region, identifier, arn, "not found")
+        if not found.get("status"):
+            raise TryAgain(f"{what} was answered without a status")
         multi_region = found.get("multiRegionProperties") or {}
         return Cluster(
             region=region,
@@ -125,7 +129,15 @@ class Pair:
         name = registry_path(self.deployment, self.peer_region, "arn")
         answer = ask(f"GetParameters in {self.peer_region}", self.ssm(self.peer_region).get_parameters, Names=[name])
         if answer["Parameters"]:
-            return str(answer["Parameters"][0]["Value"])
+            value = str(answer["Parameters"][0]["Value"])
+            if not re.fullmatch(rf"arn:aws[a-z-]*:dsql:{self.peer_region}:\d{{12}}:cluster/[a-z0-9]+", value):
+                raise PeeringError(
+                    f"SSM parameter {name} in {self.peer_region} is {value[:100]!r}, and must be the peer's ARN: "
+                    f"arn:<partition>:dsql:{self.peer_region}:<account>:cluster/<identifier>. Put it there with aws "
+                    f"ssm put-parameter --region {self.peer_region} --name {name} --overwrite --value <ARN>, and try "
+                    "again."
+                )
+            return value
         return next((arn for arn in sorted(self.local().peers) if region_of(arn) == self.peer_region), None)
 
     def vpc_endpoint_service_name(self, cluster: Cluster) -> str:

@@ -59,31 +59,34 @@ def knock(
 
     Source: https://docs.aws.amazon.com/aurora-dsql/latest/userguide/troubleshooting.html
     """
-    with _step("the connection", CONNECT_SECONDS, time_left) as seconds:
-        end = time_left() - seconds
+    with _step("the connection", CONNECT_SECONDS, time_left) as left:
+        seconds = left()
         addresses = resolve(host, port, type=socket.SOCK_STREAM)
-        plain = _connect(addresses, seconds, lambda: time_left() - end)
+        if left() <= 0:
+            raise TransientlyUnreachable(f"no answer to the resolution of the name within {seconds:.1f} s")
+        plain = _connect(addresses, seconds, left)
     with plain:
-        with _step("the request for TLS", ANSWER_SECONDS, time_left) as seconds:
-            plain.settimeout(seconds)
+        with _step("the request for TLS", ANSWER_SECONDS, time_left) as left:
+            _limit(plain, left)
             plain.sendall(_SSL_REQUEST)
             _require_tls(plain.recv(1))
-        with _step("the TLS handshake", TLS_SECONDS, time_left) as seconds:
-            plain.settimeout(seconds)
+        with _step("the TLS handshake", TLS_SECONDS, time_left) as left:
+            _limit(plain, left)
             encrypted = tls.wrap_socket(plain, server_hostname=host)
-        with encrypted, _step("the StartupMessage", ANSWER_SECONDS, time_left) as seconds:
-            encrypted.settimeout(seconds)
+        with encrypted, _step("the StartupMessage", ANSWER_SECONDS, time_left) as left:
+            _limit(encrypted, left)
             encrypted.sendall(_startup_message())
-            _require_authentication_request(encrypted)
+            _require_authentication_request(encrypted, left)
             _hang_up(encrypted)
 
 
 @contextmanager
-def _step(name: str, longest: float, time_left: Callable[[], float]) -> Iterator[float]:
-    """One step with its own time-out; what goes wrong in it becomes a reason that names it."""
-    seconds = max(_SHORTEST_WAIT, min(longest, time_left()))
+def _step(name: str, longest: float, time_left: Callable[[], float]) -> Iterator[Callable[[], float]]:
+    """Tells the seconds that are left of one step; what goes wrong in it becomes a reason that names it."""
+    begun = time_left()
+    seconds = max(_SHORTEST_WAIT, min(longest, begun))
     try:
-        yield seconds
+        yield lambda: seconds - (begun - time_left())
     except socket.gaierror as error:
         transient = error.errno == socket.EAI_AGAIN
         raise (TransientlyUnreachable if transient else Unreachable)(f"name not found ({error.strerror})") from error
@@ -99,8 +102,18 @@ def _step(name: str, longest: float, time_left: Callable[[], float]) -> Iterator
         raise TransientlyUnreachable(f"{name} failed: {error.strerror}") from error
 
 
+def _limit(channel: socket.socket, time_left: Callable[[], float]) -> None:
+    """Let the next call on *channel* take the time that is left, which settimeout takes only above 0."""
+    seconds = time_left()
+    if seconds <= 0:
+        raise TimeoutError
+    channel.settimeout(seconds)
+
+
 def _connect(addresses: Sequence[tuple[Any, ...]], seconds: float, time_left: Callable[[], float]) -> socket.socket:
     """To the first of *addresses* that takes it; they share the time, so that a silent one leaves some for the rest."""
+    if not addresses:
+        raise TransientlyUnreachable("name has no address")
     failures = []
     for number, (*_, address) in enumerate(addresses):
         share = max(_SHORTEST_WAIT, time_left() / (len(addresses) - number))
@@ -129,9 +142,9 @@ def _startup_message() -> bytes:
     return struct.pack("!i", len(body) + 4) + body
 
 
-def _require_authentication_request(encrypted: ssl.SSLSocket) -> None:
-    kind, length = struct.unpack("!ci", _read(encrypted, 5))
-    body = _read(encrypted, min(max(length - 4, 0), _LONGEST_MESSAGE))
+def _require_authentication_request(encrypted: ssl.SSLSocket, time_left: Callable[[], float]) -> None:
+    kind, length = struct.unpack("!ci", _read(encrypted, 5, time_left))
+    body = _read(encrypted, min(max(length - 4, 0), _LONGEST_MESSAGE), time_left)
     if kind == b"E":
         fields = {part[:1]: part[1:].decode("utf-8", "replace") for part in body.split(b"\0") if part}
         sqlstate = fields.get(b"C", "no code")
@@ -141,9 +154,11 @@ def _require_authentication_request(encrypted: ssl.SSLSocket) -> None:
         raise Unreachable(f"server answered the StartupMessage with {kind!r} instead of a request for authentication")
 
 
-def _read(encrypted: ssl.SSLSocket, count: int) -> bytes:
+def _read(encrypted: ssl.SSLSocket, count: int, time_left: Callable[[], float]) -> bytes:
+    """All reads share the time: a server that sends byte by byte gets no more of it."""
     found = b""
     while len(found) < count:
+        _limit(encrypted, time_left)
         more = encrypted.recv(count - len(found))
         if not more:
             raise ConnectionResetError

@@ -136,12 +136,14 @@ class Watch:
         late = f"no answer within the run's {self._settings.budget:g} s"
         control_planes: dict[str, ControlPlane] = {}
         for arn in clusters:
-            with _kept(errors, f"The check of {_region(arn)}"):
-                control_planes[arn] = _result(asked[arn], ControlPlane(None, problem=late))
+            what = f"The check of {_region(arn)}"
+            with _kept(errors, what):
+                control_planes[arn] = _result(what, asked[arn], ControlPlane(None, problem=late))
         for arn, control_plane in control_planes.items():
-            with _kept(errors, f"The check of {_region(arn)}"):
+            what = f"The check of {_region(arn)}"
+            with _kept(errors, what):
                 [peer] = [other for other in clusters if other != arn]
-                endpoint = _result(probed[arn], Knock(problem=late))
+                endpoint = _result(what, probed[arn], Knock(problem=late))
                 attempts = sum(question.attempts for question in tries[arn])
                 witness = self._settings.witness_region
                 peer_status = control_planes[peer].status if peer in control_planes else None
@@ -252,18 +254,27 @@ def _kept(errors: list[MonitorError], what: str) -> Iterator[None]:
     except MonitorError as error:
         errors.append(error)
     except Exception as error:
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        where = f"{place.filename.rpartition('/')[2]}, line {place.lineno}"
-        errors.append(MonitorError(f"{what} ended in {type(error).__name__}: {error} ({where})"))
+        errors.append(_unforeseen(what, error))
         errors[-1].__cause__ = error
+
+
+def _unforeseen(what: str, error: BaseException) -> MonitorError:
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{place.filename.rpartition('/')[2]}, line {place.lineno}"
+    return MonitorError(f"{what} ended in {type(error).__name__}: {error} ({where})")
 
 
 def _region(arn: str) -> str:
     return arn.split(":")[3]
 
 
-def _result(future: Future[Any], late: Any) -> Any:
-    return future.result() if future.done() and not future.cancelled() else late
+def _result(what: str, future: Future[Any], late: Any) -> Any:
+    if not future.done() or future.cancelled():
+        return late
+    error = future.exception()
+    if error and not isinstance(error, Exception):  # SystemExit in a thread must not end the run without its line
+        raise _unforeseen(what, error) from error
+    return future.result()
 
 
 def _datum(name: str, value: float, unit: str) -> dict[str, Any]:
