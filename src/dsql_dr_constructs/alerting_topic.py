@@ -114,8 +114,13 @@ class AlertingTopic(Construct):
     @checked
     def add_queue(self, queue: sqs.IQueue) -> None:
         """Put every alarm into *queue*; where it is imported, a warning has the statement that its policy needs."""
-        key = queue.encryption_master_key
+        key, resource = queue.encryption_master_key, queue.node.default_child
         refuse_unusable_key(self, key, "a queue that SNS sends to")
+        if isinstance(resource, sqs.CfnQueue) and "alias/aws/" in str(resource.kms_master_key_id):
+            raise ValueError(
+                f"The queue {queue.node.path!r} is under {resource.kms_master_key_id}, which AWS manages and whose "
+                "policy does not admit SNS: give it a key of your own, or QueueEncryption.SQS_MANAGED."
+            )
         self._subscribe(subscriptions.SqsSubscription(queue))
         if key and is_imported(key):
             admit(self, key, key_for_notifications(), "the queue gets no message")

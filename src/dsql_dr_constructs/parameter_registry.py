@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import cast
 
@@ -15,8 +16,8 @@ from .cluster_peering import deploy_after
 from .regional_cluster import RegionalCluster
 from .resource_policies import differ, named, refuse_other_account
 
-_OF_THE_CDK = ("ExportsWriter", "ExportsReader", "PublishGetStackOutput")
-"""How ids begin that the CDK adds to a stack which another Region or account refers to."""
+_OF_THE_CDK = re.compile(r"Exports(Writer|Reader).*|Publish")
+"""Ids of what the CDK adds to a stack which another Region or account refers to."""
 
 
 @jsii.implements(IValidation)
@@ -84,7 +85,7 @@ class ParameterRegistry:
             "pair.primary.cluster_endpoint, and the CDK would add resources of its own to the pair's stack for it: use "
             "pair.endpoints(stack) or pair.clusters(stack) there instead."
             for stack, id in ids
-            if id.startswith(_OF_THE_CDK)
+            if _OF_THE_CDK.fullmatch(id)
         ]
 
     def _refuse_without_registry(self, scope: Construct, stack: Stack) -> None:

@@ -70,8 +70,10 @@ def refuse_lost_grant(cluster: IConstruct, grantee: iam.IGrantable, grant: iam.G
             f"{cluster.node.path!r} cannot grant to {named(grantee)}, which has no policy of its own: give a role, a "
             "user, or what has a role, such as a function."
         )
-    role = getattr(grantee.grant_principal, "node", None)  # an unknown principal has none, and the CDK warns of it
-    if role and grant.principal_statement and role.default_child is None and not role.children:
+    principal = grantee.grant_principal
+    role = getattr(principal, "node", None)  # an unknown principal has none, and the CDK warns of it
+    own = isinstance(principal, iam.Role | iam.User | iam.Group)
+    if role and grant.principal_statement and not own and not role.children:  # a policy would be its child
         warn(
             cluster,
             "importedRole",

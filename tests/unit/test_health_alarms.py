@@ -237,7 +237,7 @@ def test_imported_alarm_is_refused_with_what_to_do(app: cdk.App) -> None:
     pair = MultiRegionDsqlDr(app, "Orders")
     arn = "arn:aws:cloudwatch:us-west-2:111111111111:alarm:x"
     stack = cdk.Stack(app, "Service", env=cdk.Environment(region="us-west-2"))
-    with pytest.raises(ValueError, match="alarm"):
+    with pytest.raises(ValueError, match="'Service/Own' is imported, and its actions cannot be changed"):
         pair.add_alarms([cloudwatch.Alarm.from_alarm_arn(stack, "Own", arn)])  # type: ignore[list-item]
 
 

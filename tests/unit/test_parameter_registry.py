@@ -103,7 +103,7 @@ def test_reference_from_another_account_is_refused_too(app: cdk.App) -> None:
     pair = MultiRegionDsqlDr(app, "Orders", account=ACCOUNT, monitoring=False)
     other = cdk.Stack(app, "Other", env=cdk.Environment(account=OTHER_ACCOUNT, region="us-east-1"))
     cdk.CfnOutput(other, "Endpoint", value=pair.primary.cluster_endpoint)
-    with pytest.raises(RuntimeError, match=r"of another Region or account refers to|cross"):
+    with pytest.raises(RuntimeError, match="of another Region or account refers to 'Orders-Primary"):
         app.synth()
 
 
@@ -226,7 +226,7 @@ def test_network_in_another_stage_is_told_of_from_registry(app: cdk.App) -> None
 def test_network_of_another_region_is_refused(app: cdk.App) -> None:
     pair = MultiRegionDsqlDr(app, "Orders", account=ACCOUNT)
     stack, _ = consumer(app, "us-west-2")
-    with pytest.raises(ValueError, match="is in us-west-2, and the cluster .* in us-east-1: an endpoint leads"):
+    with pytest.raises(ValueError, match=r"is in us-west-2, and the cluster .* in us-east-1: an endpoint leads"):
         pair.clusters(stack)["us-east-1"].add_vpc_endpoint(ec2.Vpc(stack, "Vpc"))
     with pytest.raises(ValueError, match="is in us-west-2, and the monitor in us-east-1"):
         MultiRegionDsqlDr(app, "Other", monitor_options={"us-east-1": {"vpc": ec2.Vpc(stack, "Own")}})
