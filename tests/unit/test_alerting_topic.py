@@ -237,7 +237,7 @@ def test_imported_key_of_a_queue_comes_with_the_statement_that_it_needs(stack: c
 
 def test_queue_under_the_aws_managed_key_is_refused(stack: cdk.Stack) -> None:
     queue = sqs.Queue(stack, "Queue", encryption=sqs.QueueEncryption.KMS_MANAGED)
-    with pytest.raises(ValueError, match=r"'Watch/Queue' is under alias/aws/sqs, which AWS manages .* SQS_MANAGED"):
+    with pytest.raises(ValueError, match=r"'Watch/Queue' is under alias/aws/sqs, which AWS manages .*SQS_MANAGED"):
         AlertingTopic(stack, "Alerts").add_queue(queue)
 
 
