@@ -101,22 +101,22 @@ class AlarmSettings:
     Each alarm keeps what its `AlarmSetting` leaves out. Periods are the monitor's schedule unless they say otherwise.
 
     Args:
-        cluster_down: A cluster is seen down; notifies. ``ClusterHealth``, 1 or 0. Default: 0 in 2 of 2 periods; without
-            data the alarm keeps its state, since a monitor that does not work says nothing about clusters.
+        cluster_down: A cluster is seen down; notifies. ``ClusterHealth``, 1 or 0. Default: < 1 in 2 of 2 periods;
+            without data the alarm keeps its state, since a monitor that does not work says nothing about clusters.
         cluster_health: The same for Route 53 health checks; notifies nobody. Default: as before, but no data counts
             as 0.
         peering: A cluster does not name its peer or has another witness; notifies. ``PeeringHealth``, 1 or 0. Default:
-            0 in 2 of 2 periods; without data the alarm keeps its state.
-        monitor_no_data: Runs that put metrics, in each period; notifies. Default: fewer than 1 in 3 of 3 periods, since
+            < 1 in 2 of 2 periods; without data the alarm keeps its state.
+        monitor_no_data: Runs that put metrics, in each period; notifies. Default: < 1 in 3 of 3 periods, since
             one lost run and a slow one can leave 2 periods empty.
-        monitor_errors: Runs that failed; notifies. Default: 1 in 2 of 2 periods.
-        monitor_throttles: Runs that Lambda refused. Default: 1 in 2 of 2 periods.
-        monitor_duration: Longest run in per cent of the time that a run has. Default: 80 in 2 of 2 periods.
-        failed_invocations: Runs that EventBridge could not start. Default: 1 in 2 of 2 periods.
-        dead_letters: Messages in the dead-letter queue. Default: 1 in 1 of 1 period of 5 minutes.
-        query_timeouts: Queries in each period. Default: 10 in 2 of 2 periods of 5 minutes.
-        occ_conflicts: Conflicts in per cent of the transactions. Default: 20 in 3 of 3 periods of 5 minutes.
-        commit_latency: Median in milliseconds. Default: 500 in 3 of 3 periods of 5 minutes.
+        monitor_errors: Runs that failed; notifies. Default: >= 1 in 2 of 2 periods.
+        monitor_throttles: Runs that Lambda refused. Default: >= 1 in 2 of 2 periods.
+        monitor_duration: Longest run in per cent of the time that a run has. Default: >= 80 in 2 of 2 periods.
+        failed_invocations: Runs that EventBridge could not start. Default: >= 1 in 2 of 2 periods.
+        dead_letters: Messages in the dead-letter queue. Default: >= 1 in 1 of 1 period of 5 minutes.
+        query_timeouts: Queries in each period. Default: >= 10 in 2 of 2 periods of 5 minutes.
+        occ_conflicts: Conflicts in per cent of the transactions. Default: >= 20 in 3 of 3 periods of 5 minutes.
+        commit_latency: Median in milliseconds. Default: >= 500 in 3 of 3 periods of 5 minutes.
         dpu_budget: DPUs in each period, 1 of 1 period of an hour, for example ``AlarmSetting(threshold=100_000)``.
             Default: None, since a budget is yours to set.
 

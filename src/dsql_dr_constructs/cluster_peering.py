@@ -97,7 +97,7 @@ class ClusterPeering(Construct):
             repair_on_deploy: Whether every deployment looks at the pair and repairs what differs (a peer that was
                 removed, a registry entry that is missing). For that the template has the time of its synthesis, or
                 SOURCE_DATE_EPOCH, so that ``cdk diff`` is never empty. Default: False, only when a cluster changes.
-            encryption_key: Key for the log group; its policy is extended for CloudWatch Logs. Default: that of
+            encryption_key: Key for the log group; its policy admits CloudWatch Logs. Default: that of
                 CloudWatch Logs.
 
         Raises:

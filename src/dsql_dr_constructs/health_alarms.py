@@ -40,8 +40,9 @@ class HealthAlarms(Construct):
         HealthAlarms(stack, "Alarms", monitor=monitor, topic=AlertingTopic(stack, "Alerts", emails=[...]))
 
     Each kind of fault has one alarm that notifies: a cluster is down (one alarm for each cluster), the peering is lost
-    or the witness was changed, monitoring does not work. So one fault makes one notification, and one when it is over;
-    another fault that comes while the first one lasts makes its own. All others are warnings: they show on the
+    or the witness was changed, monitoring does not work. So one fault makes one notification from each Region that
+    sees it, and one when it is over; another fault that comes while the first one lasts makes its own. All others are
+    warnings: they show on the
     dashboard, and go to *warning_topic* if there is one.
 
     Names end with the Region (``aurora-dsql-<deployment>-cluster-down-us-east-1-from-us-west-2``), since incident tools

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from aws_cdk import CfnOutput, Duration, RemovalPolicy, Stack
+from aws_cdk import Duration, RemovalPolicy, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
@@ -22,7 +22,7 @@ from .health_monitor import HealthMonitor
 from .monitor_options import MonitorOptions
 from .multi_region_monitoring import MultiRegionMonitoring
 from .parameter_registry import ParameterRegistry
-from .regional_cluster import RegionalCluster
+from .regional_cluster import RegionalCluster, add_outputs
 from .regional_stack import default_account, refuse_keys_elsewhere, regional_stack, warn_of_stages_region
 from .regions import validate_topology
 from .resource_policies import warn
@@ -157,7 +157,7 @@ class MultiRegionDsqlDr(Construct):
                 deletion_protection=deletion_protection,
                 encryption_key=keys.get(region),
             )
-            _outputs(stack, cluster)
+            add_outputs(cluster)
             clusters.append(cluster)
         self.primary, self.secondary = clusters
         for warning in warnings:  # in a stack, since the CDK drops what is said beside it
@@ -176,6 +176,10 @@ class MultiRegionDsqlDr(Construct):
             encryption_key=keys.get(secondary_region),
         )
         self.monitoring = None
+        if not monitoring and (alert_emails or alert_topic_arns or warning_emails or warning_topic_arns):
+            warn(
+                self.primary, "monitoringOff", "monitoring is off, so nobody whom alert_ or warning_ names is notified."
+            )
         if monitoring:
             self.monitoring = MultiRegionMonitoring(
                 scope,
@@ -290,12 +294,3 @@ class MultiRegionDsqlDr(Construct):
                 be read.
         """
         return self._registry.grant_connect(grantee, self.account)
-
-
-def _outputs(stack: Stack, cluster: RegionalCluster) -> None:
-    for name, value in (
-        ("ClusterIdentifier", cluster.cluster_identifier),
-        ("ClusterArn", cluster.cluster_arn),
-        ("ClusterEndpoint", cluster.cluster_endpoint),
-    ):
-        CfnOutput(stack, name, value=value)

@@ -103,7 +103,7 @@ class MultiRegionMonitoring(Construct):
             monitor_options: What the monitor in a Region should have, by the Region's name: a network, memory, tracing
                 and the like; see `MonitorOptions`. Default: as `HealthMonitor` says.
             encryption_keys: Keys of yours for topics and monitors, one by the name of each observing Region; their
-                policies are extended for CloudWatch. Default: a new key for each topic.
+                policies admit CloudWatch and its logs. Default: a new key for each Region's topics.
             tags: Tags on every resource. Default: none.
 
         Raises:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 
-from aws_cdk import Arn, ArnComponents, ArnFormat, RemovalPolicy, Stack, Stage
+from aws_cdk import Arn, ArnComponents, ArnFormat, CfnOutput, RemovalPolicy, Stack, Stage, Token
 from aws_cdk import aws_dsql as dsql
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
@@ -14,9 +15,10 @@ from constructs import Construct
 
 from .arguments import checked
 from .cluster_interface import IRegionalCluster
+from .deployment_name import validate_deployment_name
 from .existing_cluster import ExistingCluster, RegisteredCluster, endpoint_of
 from .regional_stack import add_tags
-from .regions import validate_witness
+from .regions import require_region_code, validate_witness
 from .resource_policies import admit, key_for_clusters, refuse_unusable_key
 
 
@@ -130,7 +132,17 @@ class RegionalCluster(IRegionalCluster):
             region: Region that it is in. Default: the stack's.
             cluster_endpoint: Host name for PostgreSQL clients. Default: ``<identifier>.dsql.<region>.on.aws``.
             vpc_endpoint_service_name: Needed by `add_vpc_endpoint` only. Default: not known.
+
+        Raises:
+            ValueError: *cluster_identifier* or *region* can be none.
         """
+        if not Token.is_unresolved(cluster_identifier) and not re.fullmatch("[a-z0-9]+", cluster_identifier):
+            raise ValueError(
+                f"cluster_identifier is {cluster_identifier!r}: its 26 letters and digits are needed, which are the "
+                "last part of the cluster's ARN."
+            )
+        if region:
+            require_region_code("region", region)
         stack = Stack.of(scope)
         region = region or stack.region
         arn = Arn.format(
@@ -154,8 +166,21 @@ class RegionalCluster(IRegionalCluster):
         Args:
             deployment: Deployment name of the pair, for example ``"AuroraDsqlDR-production"``.
             region: Region of the wanted cluster. Both clusters are registered in both Regions.
+
+        Raises:
+            ValueError: *deployment* or *region* can be no name of one.
         """
-        return RegisteredCluster(scope, id, deployment, region)
+        return RegisteredCluster(scope, id, validate_deployment_name(deployment), require_region_code("region", region))
+
+
+def add_outputs(cluster: RegionalCluster) -> None:
+    """What people look for after a deployment, as outputs of the cluster's stack."""
+    for name, value in (
+        ("ClusterIdentifier", cluster.cluster_identifier),
+        ("ClusterArn", cluster.cluster_arn),
+        ("ClusterEndpoint", cluster.cluster_endpoint),
+    ):
+        CfnOutput(Stack.of(cluster), name, value=value)
 
 
 def _refuse_contradictions(

@@ -97,6 +97,17 @@ def validate_observed(primary: str, secondary: str, witness: str | None) -> None
     _require_one_continent(roles)
 
 
+def require_region_code(parameter: str, region: str) -> str:
+    """Return *region* if it is a token or can be an AWS Region.
+
+    Raises:
+        ValueError: it cannot.
+    """
+    if not Token.is_unresolved(region):
+        _require_region(parameter, {parameter: region})
+    return region
+
+
 def validate_witness(region: str, witness: str) -> None:
     """
     Raises:

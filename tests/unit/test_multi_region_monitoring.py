@@ -85,6 +85,12 @@ def test_monitoring_can_be_left_out(app: cdk.App) -> None:
     assert peering["Properties"]["RegistryRegions"] == ["us-east-1", "us-west-2"]
 
 
+def test_addresses_without_monitoring_are_a_warning(app: cdk.App) -> None:
+    pair = MultiRegionDsqlDr(app, "Orders", monitoring=False, alert_emails=["ops@example.com"])
+    [told] = assertions.Annotations.from_stack(pair.stacks[0]).find_warning("*", assertions.Match.any_value())
+    assert "monitoring is off, so nobody is notified" in str(told.entry.data)
+
+
 def test_options_reach_every_region(app: cdk.App) -> None:
     pair = MultiRegionDsqlDr(
         app,

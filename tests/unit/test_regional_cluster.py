@@ -205,6 +205,21 @@ def test_existing_cluster_without_a_service_name_has_no_vpc_endpoint(stack: cdk.
         cluster.add_vpc_endpoint(ec2.Vpc(stack, "Vpc"))
 
 
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"deployment": "Aurora/x y", "region": "us-west-2"}, "cannot be an SSM path"),
+        ({"deployment": "Orders", "region": "us-west2"}, "region is 'us-west2', which is no AWS Region"),
+        ({"cluster_identifier": "arn:aws:dsql:us-east-1:1:cluster/a"}, "its 26 letters and digits are needed"),
+        ({"cluster_identifier": "a" * 26, "region": "mars"}, "region is 'mars', which is no AWS Region"),
+    ],
+)
+def test_what_can_be_no_cluster_is_refused(stack: cdk.Stack, arguments: dict[str, str], sentence: str) -> None:
+    find = RegionalCluster.from_registry if "deployment" in arguments else RegionalCluster.from_cluster_attributes
+    with pytest.raises(ValueError, match=sentence):
+        find(stack, "Cluster", **arguments)
+
+
 def test_registered_cluster_is_read_when_the_stack_is_deployed(stack: cdk.Stack) -> None:
     cluster = RegionalCluster.from_registry(stack, "Pair", deployment="Orders-production", region="us-west-2")
     cluster.grant_connect(iam.Role(stack, "Role", assumed_by=iam.AccountRootPrincipal()))

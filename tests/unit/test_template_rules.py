@@ -407,7 +407,7 @@ def test_each_known_region_has_every_service_that_a_pair_is_made_of(app: cdk.App
         assert cfn_lint.lint(template, config=options) == []
 
 
-OF_THE_APP = r"\[ack: dsql-dr-constructs:(nobodyNotified|importedPolicy|importedNetwork)\]"
+OF_THE_APP = r"\[ack: dsql-dr-constructs:(nobodyNotified|monitoringOff|importedPolicy|importedNetwork)\]"
 """Warnings of ours, where an app of these subscribes nobody or brings what it did not make."""
 
 
