@@ -88,7 +88,7 @@ def test_monitoring_can_be_left_out(app: cdk.App) -> None:
 def test_addresses_without_monitoring_are_a_warning(app: cdk.App) -> None:
     pair = MultiRegionDsqlDr(app, "Orders", monitoring=False, alert_emails=["ops@example.com"])
     [told] = assertions.Annotations.from_stack(pair.stacks[0]).find_warning("*", assertions.Match.any_value())
-    assert "monitoring is off, so nobody is notified" in str(told.entry.data)
+    assert "monitoring is off, so nobody whom alert_ or warning_ names is notified" in str(told.entry.data)
 
 
 def test_options_reach_every_region(app: cdk.App) -> None:
