@@ -141,7 +141,7 @@ class RegionalCluster(IRegionalCluster):
                 f"cluster_identifier is {cluster_identifier!r}: its 26 letters and digits are needed, which are the "
                 "last part of the cluster's ARN."
             )
-        if region:
+        if region is not None:
             require_region_code("region", region)
         stack = Stack.of(scope)
         region = region or stack.region
