@@ -86,6 +86,7 @@ class Things:
             "id": lambda: f"T{next(self._numbers)}",
             "deployment_name": lambda: f"t{next(self._numbers)}",
             "witness_region": lambda: "us-east-2",
+            "cluster_identifier": lambda: "a" * 26,
             "peer": lambda: RegionalCluster(self.other, f"T{next(self._numbers)}", witness_region="us-east-2"),
             "name": lambda: f"t{next(self._numbers)}",
             "alarms": list,
