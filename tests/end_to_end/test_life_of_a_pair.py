@@ -15,8 +15,13 @@ undocumented = pytest.mark.parametrize(
     [
         pytest.param({"update_without_clusters": "keep", "delete_mode": "wait"}, id="keep-wait"),
         pytest.param(
-            {"update_without_clusters": "drop", "delete_mode": "return", "tags_across_regions": False},
-            id="drop-return-tags_unseen",
+            {
+                "update_without_clusters": "drop",
+                "delete_mode": "return",
+                "tags_across_regions": False,
+                "endpoint_before_active": False,
+            },
+            id="drop-return-tags_unseen-no_endpoint",
         ),
     ],
     indirect=True,
