@@ -17,5 +17,7 @@ settings.load_profile("steady")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What is installed from the wheel takes longest and begins first, or one worker would end alone with them."""
-    items.sort(key=lambda item: "wheels" not in getattr(item, "fixturenames", ()))
+    """What is installed from the wheel takes longest and begins first, then what waits; else one worker ends alone."""
+    items.sort(
+        key=lambda item: ("wheels" not in getattr(item, "fixturenames", ()), "end_to_end" not in item.path.parts)
+    )
