@@ -42,8 +42,7 @@ class HealthAlarms(Construct):
     Each kind of fault has one alarm that notifies: a cluster is down (one alarm for each cluster), the peering is lost
     or the witness was changed, monitoring does not work. So one fault makes one notification from each Region that
     sees it, and one when it is over; another fault that comes while the first one lasts makes its own. All others are
-    warnings: they show on the
-    dashboard, and go to *warning_topic* if there is one.
+    warnings: they show on the dashboard, and go to *warning_topic* if there is one.
 
     Names end with the Region (``aurora-dsql-<deployment>-cluster-down-us-east-1-from-us-west-2``), since incident tools
     take an alarm's name as the key of the incident.
@@ -77,7 +76,7 @@ class HealthAlarms(Construct):
                 the notification has the command. Default: none, it says what to do without.
 
         Raises:
-            ValueError: an alarm looks back for longer than CloudWatch does.
+            ValueError: an alarm looks back for longer than CloudWatch does, or counts on more runs than there are.
         """
         super().__init__(scope, id)
         self.region = Stack.of(self).region
@@ -101,7 +100,7 @@ class HealthAlarms(Construct):
 
     @property
     def alarms(self) -> Mapping[str, cloudwatch.AlarmBase]:
-        """Every alarm by what it watches, for example ``alarms["cluster-down-us-east-1"]``.
+        """Every alarm by what it is about, for example ``alarms["cluster-down-us-east-1"]``.
 
         ``cluster-health-<region>`` is for Route 53 health checks: a plain metric alarm, to which no data is unhealthy.
 
