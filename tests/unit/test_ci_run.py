@@ -17,6 +17,7 @@ LOOK = """test:
 	@echo tmp: $$(ls -A "$${TMPDIR:-/tmp}")
 	@echo python: $$(command -v python3)
 	@env
+	@touch "$$HOME/written"
 	@exit 7
 """
 
@@ -34,11 +35,12 @@ def checkout(request: pytest.FixtureRequest) -> Iterator[Path]:
 
 def test_tests_find_nothing_of_earlier_runs_and_what_leads_to_packages(checkout: Path) -> None:
     (checkout / "kept").touch()
+    (around := checkout / "around").mkdir()
     packages = {"PIP_INDEX_URL": "https://index.example/a b", "npm_config_registry": "https://npm.example", "CI": "1"}
     others = {"PIP_CACHE_DIR": "/kept", "AWS_PROFILE": "production", "XDG_CACHE_HOME": "/kept", "CDK_HOME": "/kept"}
     done = subprocess.run(
         [checkout / ".ci" / "run"],
-        env={**os.environ, **packages, **others},
+        env={**os.environ, **packages, **others, "TMPDIR": str(around)},
         check=False,
         capture_output=True,
         text=True,
@@ -49,7 +51,8 @@ def test_tests_find_nothing_of_earlier_runs_and_what_leads_to_packages(checkout:
     seen = dict(line.split("=", 1) for line in said[3:] if "=" in line)
     assert {name: seen.get(name) for name in packages} == packages
     assert others.keys() & seen.keys() == set()
-    assert not Path(seen["HOME"]).exists(), "it goes with the run"
+    assert list(around.iterdir()) == [], "it goes with the run"
+    assert not Path(seen["HOME"], "written").exists(), "it was this run's own HOME"
 
 
 def test_status_is_that_of_make(checkout: Path) -> None:
