@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from aws_cdk import Stack
 from aws_cdk import aws_ec2 as ec2
@@ -35,6 +35,9 @@ class IRegionalCluster(Construct, ClusterMetrics):
     vpc_endpoint_service_name: str | None
     """Service name for AWS PrivateLink; None where it is not known."""
 
+    _conditions: Mapping[str, Mapping[str, str]] | None = None
+    """What every grant requires beside the ARN."""
+
     @checked
     def grant(self, grantee: iam.IGrantable, *actions: str) -> iam.Grant:
         """Allow *actions*, such as ``"dsql:ListTagsForResource"``, on this cluster to *grantee*.
@@ -46,7 +49,12 @@ class IRegionalCluster(Construct, ClusterMetrics):
             if not re.fullmatch(r"dsql:[A-Za-z*]+", action):
                 raise ValueError(f"actions has {action!r}: give actions of Aurora DSQL, such as 'dsql:GetCluster'.")
         refuse_other_account(self, grantee, Stack.of(self).account)
-        grant = iam.Grant.add_to_principal(grantee=grantee, actions=list(actions), resource_arns=[self.cluster_arn])
+        grant = iam.Grant.add_to_principal(
+            grantee=grantee,
+            actions=list(actions),
+            resource_arns=[self.cluster_arn],
+            conditions=self._conditions,
+        )
         refuse_lost_grant(self, grantee, grant)
         return grant
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from functools import cached_property
 
-from aws_cdk import aws_ssm as ssm
+from aws_cdk import CfnParameter, Stack
 from constructs import Construct
 
 from .cluster_interface import IRegionalCluster
-from .runtime.cluster_peering.registry import registry_path
+from .runtime.cluster_peering.registry import DEPLOYMENT_TAG, registry_path
 
 
 class ExistingCluster(IRegionalCluster):
@@ -33,34 +33,65 @@ class ExistingCluster(IRegionalCluster):
 
 
 class RegisteredCluster(IRegionalCluster):
-    """Read when its stack is deployed, each attribute that is asked for: CloudFormation warns of unused parameters."""
+    """Read when its stack is deployed, each parameter that is needed: CloudFormation warns of unused ones.
+
+    Whoever may write the parameters could write anything, so only the identifier is believed, and only in an ARN and a
+    host name whose other parts are the template's. What is granted needs the pair's tag beside it (docs/adr/0017).
+    """
 
     def __init__(self, scope: Construct, id: str, deployment: str, region: str) -> None:
         super().__init__(scope, id)
         self.cluster_region = region
         self._deployment = deployment
+        self._conditions = {"StringEquals": {f"aws:ResourceTag/{DEPLOYMENT_TAG}": deployment}}
 
     # cached properties can be set, which mypy does not see
 
     @cached_property
     def cluster_identifier(self) -> str:  # type: ignore[override]
-        return self._read("identifier")
+        return self._read("identifier", "[a-z0-9]{26}")
 
     @cached_property
     def cluster_arn(self) -> str:  # type: ignore[override]
-        return self._read("arn")
+        return arn_of(self.cluster_identifier, self.cluster_region, Stack.of(self))
 
     @cached_property
     def cluster_endpoint(self) -> str:  # type: ignore[override]
-        return self._read("endpoint")
+        return endpoint_of(self.cluster_identifier, self.cluster_region)
 
     @cached_property
     def vpc_endpoint_service_name(self) -> str:  # type: ignore[override]
-        return self._read("vpc-endpoint-service-name")
+        return self._read("vpc-endpoint-service-name", r"[a-z0-9.-]+\.dsql[a-z0-9-]*")
 
-    def _read(self, field: str) -> str:
-        path = registry_path(self._deployment, self.cluster_region, field)
-        return ssm.StringParameter.value_for_string_parameter(self, path)
+    def _read(self, field: str, form: str) -> str:
+        """The parameter's value, which CloudFormation refuses if it is not of *form*.
+
+        Whether AllowedPattern is compared with the value or with the parameter's name is not documented, and templates
+        exist that count on the name: it allows either.
+
+        Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-supplied-parameter-types.html
+        """
+        path, stack = registry_path(self._deployment, self.cluster_region, field), Stack.of(self)
+        id = path.strip("/").replace("/", "-")
+        found = stack.node.try_find_child(id)
+        parameter = (
+            found
+            if isinstance(found, CfnParameter)
+            else CfnParameter(
+                stack,
+                id,
+                type="AWS::SSM::Parameter::Value<String>",
+                default=path,
+                allowed_pattern=f"{path}|{form}",
+                constraint_description=f"is read from SSM parameter {path}, which has to match {form}",
+            )
+        )
+        return parameter.value_as_string
+
+
+def arn_of(identifier: str, region: str, stack: Stack) -> str:
+    """ARN of a cluster in the account of *stack*."""
+    return f"arn:{stack.partition}:dsql:{region}:{stack.account}:cluster/{identifier}"
 
 
 def endpoint_of(identifier: str, region: str) -> str:

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 
-from aws_cdk import Arn, ArnComponents, ArnFormat, CfnOutput, RemovalPolicy, Stack, Stage, Token
+from aws_cdk import CfnOutput, RemovalPolicy, Stack, Stage, Token
 from aws_cdk import aws_dsql as dsql
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
@@ -16,7 +16,7 @@ from constructs import Construct
 from .arguments import checked
 from .cluster_interface import IRegionalCluster
 from .deployment_name import validate_deployment_name
-from .existing_cluster import ExistingCluster, RegisteredCluster, endpoint_of
+from .existing_cluster import ExistingCluster, RegisteredCluster, arn_of, endpoint_of
 from .regional_stack import add_tags
 from .regions import require_region_code, validate_witness
 from .resource_policies import admit, key_for_clusters, refuse_unusable_key
@@ -145,16 +145,7 @@ class RegionalCluster(IRegionalCluster):
             require_region_code("region", region)
         stack = Stack.of(scope)
         region = region or stack.region
-        arn = Arn.format(
-            ArnComponents(
-                service="dsql",
-                region=region,
-                resource="cluster",
-                resource_name=cluster_identifier,
-                arn_format=ArnFormat.SLASH_RESOURCE_NAME,
-            ),
-            stack,
-        )
+        arn = arn_of(cluster_identifier, region, stack)
         endpoint = cluster_endpoint or endpoint_of(cluster_identifier, region)
         return ExistingCluster(scope, id, cluster_identifier, arn, endpoint, region, vpc_endpoint_service_name)
 

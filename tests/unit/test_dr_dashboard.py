@@ -124,8 +124,8 @@ def test_runbook_has_a_step_for_every_verdict_and_commands_that_are_filled_in(wi
         assert verdict in text
     for region in ("us-east-1", "us-west-2", "us-east-2"):
         assert f"aws lambda invoke --region {region} --function-name aurora-dsql-monitor-Orders-production" in text
-    for region in ("us-east-1", "us-west-2"):
-        assert f"aws dsql get-cluster --region {region} --identifier SsmParameter" in text
+    for region, parameter in (("us-east-1", "useast1identifier"), ("us-west-2", "uswest2identifier")):
+        assert f"aws dsql get-cluster --region {region} --identifier dsqldrOrdersproduction{parameter}" in text
     assert "the witness should be us-east-2" in text
     assert "<" not in text, "nothing is left for the reader to fill in"
 

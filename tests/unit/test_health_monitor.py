@@ -45,6 +45,13 @@ def test_function_has_the_name_that_people_type_and_modest_defaults(pair: Watche
     assert "VpcConfig" not in found
 
 
+IDENTIFIER = "/dsql-dr/Orders-production/{}/identifier"
+
+
+def cluster_arn(region: str) -> str:
+    return f"arn:aws:dsql:{region}:111111111111:cluster/{IDENTIFIER.format(region)}"
+
+
 def test_function_is_told_of_both_clusters_by_the_registry(pair: WatchedPair) -> None:
     pair.monitor()
     environment = function(pair)["Environment"]["Variables"]
@@ -53,11 +60,9 @@ def test_function_is_told_of_both_clusters_by_the_registry(pair: WatchedPair) ->
         "us-east-2",
         "20",
     )
-    parts = environment["CLUSTERS"]["Fn::Join"][1]
-    text = "".join(pair.parameter(part) if isinstance(part, dict) else part for part in parts)
-    registry = "/dsql-dr/Orders-production"
-    assert json.loads(text) == [
-        {"arn": f"{registry}/{region}/arn", "endpoint": f"{registry}/{region}/endpoint"} for region in REGIONS
+    assert json.loads(pair.written_out(environment["CLUSTERS"])) == [
+        {"arn": cluster_arn(region), "endpoint": f"{IDENTIFIER.format(region)}.dsql.{region}.on.aws"}
+        for region in REGIONS
     ]
 
 
@@ -68,8 +73,10 @@ def test_role_may_do_what_the_handler_calls_and_nothing_else(pair: WatchedPair) 
     assert write_logs == (["logs:CreateLogStream", "logs:PutLogEvents"], _arn("MonitorLogsA2A2A44B"), None)
     assert dead_letters == ("sqs:SendMessage", _arn("MonitorDeadLettersBAD42EE3"), None)
     looked_at = [arn for _, resource, _ in look for arn in (resource if isinstance(resource, list) else [resource])]
+    of_this_pair = {"StringEquals": {"aws:ResourceTag/dsql-dr:deployment": "Orders-production"}}
     assert {action for action, _, _ in look} == {"dsql:GetCluster"}
-    assert [pair.parameter(arn) for arn in looked_at] == [f"/dsql-dr/Orders-production/{one}/arn" for one in REGIONS]
+    assert all(condition == of_this_pair for _, _, condition in look)
+    assert [pair.written_out(arn) for arn in looked_at] == [cluster_arn(one) for one in REGIONS]
     fence = {"StringEquals": {"cloudwatch:namespace": "Aurora/DSQL/DisasterRecovery"}}
     assert put == ("cloudwatch:PutMetricData", "*", fence)
 

@@ -71,7 +71,11 @@ def policies(removal_policy: str) -> dict[str, list[Statement]]:
 
 def _written_out(document: Statement, template: Mapping[str, Any]) -> list[Statement]:
     parameters = {name: one.get("Default", "") for name, one in template.get("Parameters", {}).items()}
-    registry = {f"/dsql-dr/Orders-production/{arn.split(':')[3]}/arn": arn for arn in (PEER, LOCAL)}
+    clusters = [arn.split(":") for arn in (PEER, LOCAL)]
+    registry = {
+        f"/dsql-dr/Orders-production/{region}/identifier": name.rpartition("/")[2]
+        for _, _, _, region, _, name in clusters
+    }
 
     def text(value: Any) -> Any:
         if isinstance(value, list):

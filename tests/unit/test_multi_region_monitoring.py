@@ -42,7 +42,7 @@ def test_pair_of_somebody_else_is_watched_by_its_registry(app: cdk.App) -> None:
     watch = MultiRegionMonitoring(app, "Watch", deployment_name="Orders-production")
     parameters = assertions.Template.from_stack(watch.stacks[0]).to_json()["Parameters"]
     defaults = {one["Default"] for one in parameters.values()}
-    assert {f"/dsql-dr/Orders-production/{one}/arn" for one in ("us-east-1", "us-west-2")} <= defaults
+    assert {f"/dsql-dr/Orders-production/{one}/identifier" for one in ("us-east-1", "us-west-2")} <= defaults
 
 
 def test_dashboard_stands_in_the_first_stack_only(app: cdk.App) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -28,15 +29,25 @@ def template(stack: cdk.Stack) -> Mapping[str, Any]:
 
 
 def granted(stack: cdk.Stack) -> list[str]:
-    """Registry entries of the clusters that the stack's policies allow to connect to."""
+    """SSM parameters with the identifiers of the clusters that the stack's policies allow to connect to."""
     found = template(stack)
     policies = [one["Properties"] for one in found["Resources"].values() if one["Type"] == "AWS::IAM::Policy"]
     statements = [one for policy in policies for one in policy["PolicyDocument"]["Statement"]]
-    arns = [arn for one in statements if one["Action"] == "dsql:DbConnect" for arn in _as_list(one["Resource"])]
-    return [found["Parameters"][arn["Ref"]]["Default"] for arn in arns]
+    connecting = [one for one in statements if one["Action"] == "dsql:DbConnect"]
+    tag = {"StringEquals": {"aws:ResourceTag/dsql-dr:deployment": "Orders-production"}}
+    assert [one for one in connecting if one["Condition"] != tag] == []
+    return [identifier_of(arn, found) for one in connecting for arn in _as_list(one["Resource"])]
 
 
-BOTH = ["/dsql-dr/Orders-production/us-east-1/arn", "/dsql-dr/Orders-production/us-west-2/arn"]
+def identifier_of(arn: Any, template: Mapping[str, Any]) -> str:
+    """The one part of *arn* that is read from SSM: by which parameter."""
+    *literal, read = arn["Fn::Join"][1]
+    plain = "".join(one if isinstance(one, str) else one["Ref"] for one in literal)
+    assert re.fullmatch(rf"arn:AWS::Partition:dsql:us-(east-1|west-2):{ACCOUNT}:cluster/", plain)
+    return str(template["Parameters"][read["Ref"]]["Default"])
+
+
+BOTH = ["/dsql-dr/Orders-production/us-east-1/identifier", "/dsql-dr/Orders-production/us-west-2/identifier"]
 
 
 def test_grant_connect_names_both_clusters_as_the_registry_has_them(app: cdk.App) -> None:
@@ -79,7 +90,8 @@ def test_imported_role_that_cannot_be_changed_gets_a_warning_with_the_statement(
     assert len(told) == 2, "a statement for each cluster"
     for one in told:
         assert "'Consumer/Own' is imported, or its policy is not to be changed" in str(one.entry.data)
-        assert '{"Action": "dsql:DbConnect", "Effect": "Allow", "Resource": "${SsmParameterValue' in str(one.entry.data)
+        assert '{"Action": "dsql:DbConnect", "Condition": {"StringEquals": {"aws:Resource' in str(one.entry.data)
+        assert re.search(r"cluster/\$\{dsqldrOrdersproductionus(east1|west2)identifier\}", str(one.entry.data))
 
 
 def test_function_whose_role_is_not_to_be_changed_gets_the_warning_too(app: cdk.App) -> None:
@@ -165,8 +177,10 @@ def test_endpoints_of_both_clusters_are_read_from_the_registry(app: cdk.App) -> 
     for region, endpoint in endpoints.items():
         cdk.CfnOutput(stack, f"Endpoint{region}", value=endpoint)
     found = template(stack)
-    read = [found["Parameters"][one["Value"]["Ref"]]["Default"] for one in found["Outputs"].values()]
-    assert read == [f"/dsql-dr/Orders-production/{region}/endpoint" for region in endpoints]
+    hosts = [one["Value"]["Fn::Join"][1] for one in found["Outputs"].values()]
+    assert [host for _, host in hosts] == [f".dsql.{region}.on.aws" for region in endpoints]
+    read = [found["Parameters"][identifier["Ref"]]["Default"] for identifier, _ in hosts]
+    assert read == [f"/dsql-dr/Orders-production/{region}/identifier" for region in endpoints]
     assert stack.dependencies == [pair.stacks[1]]
     assert all("Export" not in json.dumps(template(one)) for one in pair.stacks)
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Mapping
 from typing import Any
 
 import aws_cdk as cdk
@@ -223,17 +225,40 @@ def test_what_can_be_no_cluster_is_refused(stack: cdk.Stack, arguments: dict[str
 def test_registered_cluster_is_read_when_the_stack_is_deployed(stack: cdk.Stack) -> None:
     cluster = RegionalCluster.from_registry(stack, "Pair", deployment="Orders-production", region="us-west-2")
     cluster.grant_connect(iam.Role(stack, "Role", assumed_by=iam.AccountRootPrincipal()))
-    parameters = assertions.Template.from_stack(stack).find_parameters("*")
-    read = {one["Default"] for one in parameters.values() if one["Default"].startswith("/dsql-dr")}
-    assert read == {"/dsql-dr/Orders-production/us-west-2/arn"}, "what nobody uses is not read"
-    fields = {
-        cluster.cluster_arn,
-        cluster.cluster_identifier,
-        cluster.cluster_endpoint,
-        cluster.vpc_endpoint_service_name,
-    }
-    assert len(fields) == 4
+    assert [cluster.cluster_arn, cluster.cluster_identifier, cluster.cluster_endpoint]
+    assert set(_read_from_ssm(stack)) == {"/dsql-dr/Orders-production/us-west-2/identifier"}, "the rest follows from it"
     assert cluster.cluster_region == "us-west-2"
+
+
+@pytest.mark.parametrize(
+    ("field", "right", "forged"),
+    [
+        (
+            "identifier",
+            ["a" * 26, "abcdefghij0123456789abcdef"],
+            ["*", "?" * 26, "a" * 25, "A" * 26, "${aws:username}"],
+        ),
+        (
+            "vpc-endpoint-service-name",
+            ["com.amazonaws.us-east-1.dsql-fnh4"],
+            ["com.amazonaws.vpce.us-east-1.vpce-svc-0123456789abcdef0", "evil.example", ""],
+        ),
+    ],
+)
+def test_cloudformation_takes_only_values_of_the_right_form_or_the_name_alone(
+    stack: cdk.Stack, field: str, right: list[str], forged: list[str]
+) -> None:
+    cluster = RegionalCluster.from_registry(stack, "Pair", deployment="Orders-production", region="us-west-2")
+    assert [cluster.cluster_identifier, cluster.vpc_endpoint_service_name]
+    name = f"/dsql-dr/Orders-production/us-west-2/{field}"
+    pattern = _read_from_ssm(stack)[name]["AllowedPattern"]
+    assert [one for one in [name, *right] if not re.fullmatch(pattern, one)] == []
+    assert [one for one in [*forged, f"{name}*"] if re.fullmatch(pattern, one)] == []
+
+
+def _read_from_ssm(stack: cdk.Stack) -> dict[str, Mapping[str, Any]]:
+    parameters = assertions.Template.from_stack(stack).find_parameters("*").values()
+    return {one["Default"]: one for one in parameters if one["Default"].startswith("/dsql-dr")}
 
 
 def _properties(stack: cdk.Stack) -> dict[str, Any]:

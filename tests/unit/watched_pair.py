@@ -33,7 +33,13 @@ class WatchedPair:
     def template(self) -> assertions.Template:
         return assertions.Template.from_stack(self.stack)
 
-    def parameter(self, reference: dict[str, str]) -> str:
-        """The registry entry that a template parameter reads."""
-        found: str = self.template().to_json()["Parameters"][reference["Ref"]]["Default"]
+    def written_out(self, value: Any) -> str:
+        """*value* with the names of the SSM parameters and of the partition that it takes from its deployment."""
+        if isinstance(value, str):
+            return value
+        if "Fn::Join" in value:
+            return "".join(self.written_out(part) for part in value["Fn::Join"][1])
+        if value["Ref"] == "AWS::Partition":
+            return "aws"
+        found: str = self.template().to_json()["Parameters"][value["Ref"]]["Default"]
         return found

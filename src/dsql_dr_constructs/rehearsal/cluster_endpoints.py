@@ -148,7 +148,8 @@ class ClusterEndpoints:
             return f"Wrong user to action mapping. user: {user}, action: {found.get('Action')}"
         if datetime.now(timezone.utc) - signed > age:
             return f"Signature expired: it was signed at {signed:%H:%M:%S} for {age.seconds} s."
-        refused = refusal(role, f"dsql:{action}", arn, _region(name), {}) if role else None
+        tags = self._dsql.tags_seen(arn, _region(name))
+        refused = refusal(role, f"dsql:{action}", arn, _region(name), tags) if role else None
         if not refused and self._database and not self._database.lets_in(user, role):
             return f"{role or 'The account'} is not mapped to the role {user}, or there is none: AWS IAM GRANT does it."
         return refused

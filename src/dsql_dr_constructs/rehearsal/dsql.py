@@ -138,6 +138,13 @@ class Dsql:
         with self._lock:
             return self._clusters.get(arn)
 
+    def tags_seen(self, arn: str, region: str) -> dict[str, str]:
+        """What IAM in *region* sees of the tags of the cluster with *arn*, as condition keys."""
+        cluster = self.find(arn)
+        if not cluster or (cluster.region != region and not self.undocumented.tags_across_regions):
+            return {}
+        return {f"aws:ResourceTag/{key}": value for key, value in cluster.tags.items()}
+
     def shows_endpoint(self, cluster: Cluster) -> bool:
         return cluster.has_served or self.undocumented.endpoint_before_active
 
