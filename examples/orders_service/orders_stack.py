@@ -14,7 +14,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from dsql_dr_constructs import MultiRegionDsqlDr, RegionalCluster
+from dsql_dr_constructs import MultiRegionDsqlDr
 
 SERVICE = Path(__file__).parent / "service"
 
@@ -22,14 +22,11 @@ SERVICE = Path(__file__).parent / "service"
 class OrdersStack(cdk.Stack):
     def __init__(self, scope: Construct, id: str, *, pair: MultiRegionDsqlDr, **options: Any) -> None:
         super().__init__(scope, id, **options)
-        # The registry says where both clusters are; the one of this Region comes first.
+        # the endpoint of this Region comes first
         regions = sorted(
             (pair.primary.cluster_region, pair.secondary.cluster_region), key=lambda one: one != self.region
         )
-        clusters = [
-            RegionalCluster.from_registry(self, f"Cluster-{region}", deployment=pair.deployment_name, region=region)
-            for region in regions
-        ]
+        clusters = pair.clusters(self)
         self.function = lambda_.Function(
             self,
             "Function",
@@ -42,7 +39,9 @@ class OrdersStack(cdk.Stack):
             log_group=logs.LogGroup(
                 self, "Logs", retention=logs.RetentionDays.ONE_MONTH, removal_policy=cdk.RemovalPolicy.DESTROY
             ),
-            environment={"ENDPOINTS": ",".join(one.cluster_endpoint for one in clusters)},
+            environment={
+                "ENDPOINTS": self.to_json_string({region: clusters[region].cluster_endpoint for region in regions})
+            },
         )
         pair.grant_connect(self.function)  # to both, so that it can fail over
         url = self.function.add_function_url(auth_type=lambda_.FunctionUrlAuthType.AWS_IAM)

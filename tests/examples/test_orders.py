@@ -35,6 +35,9 @@ class Connection:
         pass
 
 
+OWN, PEER = f"{'o' * 26}.dsql.us-east-1.on.aws", f"{'p' * 26}.dsql-a1b2.us-west-2.on.aws"
+
+
 class World:
     """Two endpoints and a clock that waits do not hold up."""
 
@@ -51,7 +54,7 @@ class World:
         spec.loader.exec_module(self.module)
         monkeypatch.setattr(self.module.dsql, "connect", self.connect)
         monkeypatch.setattr(self.module, "time", self)
-        self.orders = self.module.Orders(["own", "peer"])
+        self.orders = self.module.Orders({"us-east-1": OWN, "us-west-2": PEER})
 
     def monotonic(self) -> float:
         return self.now
@@ -78,41 +81,41 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 def test_own_endpoint_comes_first_and_the_connection_is_kept(world: World) -> None:
-    assert [world.accept(), world.accept()] == ["own", "own"]
-    assert world.connected == ["own"]
+    assert [world.accept(), world.accept()] == [OWN, OWN]
+    assert world.connected == [OWN]
 
 
 def test_peer_is_asked_when_the_own_endpoint_fails_and_the_own_again_later(world: World) -> None:
-    world.down = {"own"}
-    assert [world.accept(), world.accept()] == ["peer", "peer"]
-    assert world.connected == ["own", "peer"]
+    world.down = {OWN}
+    assert [world.accept(), world.accept()] == [PEER, PEER]
+    assert world.connected == [OWN, PEER]
     world.down = set()
-    assert world.accept() == "peer", "not at once"
+    assert world.accept() == PEER, "not at once"
     world.now += world.module.AVOID_SECONDS
-    assert world.accept() == "own"
+    assert world.accept() == OWN
 
 
 def test_own_endpoint_that_still_fails_costs_one_try_now_and_then(world: World) -> None:
-    world.down = {"own"}
+    world.down = {OWN}
     world.accept()
     world.now += world.module.AVOID_SECONDS
-    assert [world.accept() for _ in range(3)] == ["peer"] * 3
-    assert world.connected == ["own", "peer", "own", "peer"]
+    assert [world.accept() for _ in range(3)] == [PEER] * 3
+    assert world.connected == [OWN, PEER, OWN, PEER]
 
 
 def test_conflict_is_tried_again_on_the_same_connection(world: World) -> None:
     world.commits_fail = [psycopg.errors.SerializationFailure("change conflicts with another transaction")] * 3
-    assert world.accept() == "own"
-    assert world.connected == ["own"]
+    assert world.accept() == OWN
+    assert world.connected == [OWN]
 
 
 def test_unknown_outcome_is_tried_again_at_the_peer(world: World) -> None:
     world.commits_fail = [psycopg.OperationalError("server closed the connection unexpectedly")]
-    assert world.accept() == "peer"
+    assert world.accept() == PEER
 
 
 def test_nobody_answers_within_the_time(world: World) -> None:
-    world.down = {"own", "peer"}
+    world.down = {OWN, PEER}
     began = world.now
     with pytest.raises(world.module.UnavailableError):
         world.accept()
@@ -123,4 +126,23 @@ def test_connection_is_renewed_before_the_service_ends_it(world: World) -> None:
     world.accept()
     world.now += 50 * 60
     world.accept()
-    assert world.connected == ["own", "own"]
+    assert world.connected == [OWN, OWN]
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "db.evil.example",
+        OWN.replace("us-east-1", "us-west-2"),
+        f"{OWN}.evil.example",
+        f"{OWN}:6432",
+        f"{OWN},db.evil.example",
+        f"evil.example/{OWN}",
+        OWN.replace("dsql", "evil"),
+        OWN[1:],
+        "",
+    ],
+)
+def test_endpoint_that_is_none_of_aurora_dsql_in_its_region_is_refused(world: World, host: str) -> None:
+    with pytest.raises(ValueError, match="none of Aurora DSQL there"):
+        world.module.Orders({"us-east-1": host, "us-west-2": PEER})

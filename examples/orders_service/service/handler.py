@@ -10,7 +10,7 @@ from uuid import UUID
 
 from orders import Order, Orders, OtherContentsError, UnavailableError
 
-orders = Orders(os.environ["ENDPOINTS"].split(","))
+orders = Orders(json.loads(os.environ["ENDPOINTS"]))
 
 
 def handle(event: dict[str, Any], context: object) -> dict[str, Any]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
+import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 from uuid import UUID
@@ -46,12 +47,19 @@ class Orders:
     """Keeps one connection, as a function that handles one request at a time needs.
 
     Args:
-        endpoints: Host names, the one to prefer first. Both are of one database, strongly consistent.
+        endpoints: Host names by Region, the one to prefer first. Both are of one database, strongly consistent.
         user: Database role that is mapped to the function's role.
+
+    Raises:
+        ValueError: an endpoint is none of Aurora DSQL in its Region: orders would be written who knows where.
     """
 
-    def __init__(self, endpoints: Sequence[str], *, user: str = "orders") -> None:
-        self._endpoints = list(endpoints)
+    def __init__(self, endpoints: Mapping[str, str], *, user: str = "orders") -> None:
+        for region, host in endpoints.items():
+            # and no port, so that it is PostgreSQL's own, 5432
+            if not re.fullmatch(rf"[a-z0-9]{{26}}\.dsql[a-z0-9-]*\.{re.escape(region)}\.on\.aws", host):
+                raise ValueError(f"The endpoint for {region} is {host!r}, and none of Aurora DSQL there.")
+        self._endpoints = list(endpoints.values())
         self._user = user
         self._connection: psycopg.Connection | None = None
         self._made_at = 0.0
