@@ -50,6 +50,7 @@ class AlertingTopic(Construct):
         encryption_key: kms.IKey | None = None,
         existing_topic: sns.ITopic | None = None,
         display_name: str | None = None,
+        alarm_name_prefix: str = "",
     ) -> None:
         """
         Args:
@@ -59,12 +60,17 @@ class AlertingTopic(Construct):
             existing_topic: A topic of yours instead of a new one; CloudWatch is added to its policy and its key's, and
                 where they are imported a warning has the statements. Default: none.
             display_name: Sender of the e-mails. Default: none, which is "AWS Notifications".
+            alarm_name_prefix: What the names of alarms begin with that may publish to a new topic; `admit_alarm` lets
+                others. Default: all alarms of the account in this Region may.
 
         Raises:
             ValueError: an address is not one, a key is one that AWS manages, or a key is given for *existing_topic*.
         """
         super().__init__(scope, id)
         self._emails: list[str] = []
+        self._prefix = "" if existing_topic else alarm_name_prefix
+        self._admitted = [f"{self._prefix}*"]
+        self._statements: list[iam.PolicyStatement] = []
         self._subscribed = False
         if existing_topic:
             _refuse_what_would_be_silent(existing_topic, encryption_key)
@@ -165,6 +171,20 @@ class AlertingTopic(Construct):
         )
 
     @checked
+    def admit_alarm(self, alarm: cloudwatch.AlarmBase) -> None:
+        """Let *alarm* publish, which *alarm_name_prefix* may exclude; `HealthAlarms.notify` does it.
+
+        Raises:
+            ValueError: *alarm* has no name, so that no policy can name it.
+        """
+        if self._prefix:
+            name = name_of(alarm)
+            if not name.startswith(self._prefix) and name not in self._admitted:
+                self._admitted.append(name)
+                for one in self._statements:
+                    one.add_conditions(alarms_of(Stack.of(self), *self._admitted))
+
+    @checked
     def metric_notifications_failed(self, *, period: Duration | None = None) -> cloudwatch.Metric:
         """Messages that SNS could not deliver (count; Sum over *period*, 5 minutes by default)."""
         return self.topic.metric_number_of_notifications_failed(period=period, statistic="Sum")
@@ -184,11 +204,12 @@ class AlertingTopic(Construct):
         )
 
     def _admit_alarms(self) -> None:
-        """Alarms of this account and Region, and nobody else.
+        """Alarms of this account and Region with the right names, and nobody else.
 
         Source: https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html#compatibility-with-aws-services
         """
-        conditions, cloudwatch_alarms = alarms_of(Stack.of(self)), iam.ServicePrincipal("cloudwatch.amazonaws.com")
+        stack, cloudwatch_alarms = Stack.of(self), iam.ServicePrincipal("cloudwatch.amazonaws.com")
+        conditions = alarms_of(stack, *self._admitted)
         publish = iam.PolicyStatement(
             actions=["sns:Publish"],
             principals=[cloudwatch_alarms],
@@ -203,8 +224,28 @@ class AlertingTopic(Construct):
         )
         key = self.encryption_key
         admit(self, self.topic, [publish], _SILENT, of_its_key=[] if key else [use_key])
+        self._statements = [publish, use_key]
+        if key and is_imported(key):  # its owner adds the statement once, whatever alarms there will be
+            use_key.add_conditions(alarms_of(stack, "*"))
+            self._statements = [publish]
         if key:
             admit(self, key, [use_key], _SILENT)
+
+
+def name_of(alarm: cloudwatch.AlarmBase) -> str:
+    """The physical name of *alarm*, which another stack can say without a reference.
+
+    Raises:
+        ValueError: it has none.
+    """
+    resource = alarm.node.default_child
+    found = resource.alarm_name if isinstance(resource, cloudwatch.CfnAlarm | cloudwatch.CfnCompositeAlarm) else None
+    name = Stack.of(alarm).resolve(found)
+    if isinstance(name, str):
+        return name
+    raise ValueError(
+        f"Alarm {alarm.node.path!r} has no name of its own, by which other stacks know it: give it alarm_name='...'."
+    )
 
 
 def refuse_no_email(parameter: str, address: str) -> None:

@@ -10,6 +10,7 @@ from aws_cdk import Duration, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
+from .alerting_topic import name_of
 from .arguments import checked
 from .cluster_interface import IRegionalCluster
 from .deployment_name import validate_deployment_name
@@ -118,7 +119,7 @@ class DrDashboard(Construct):
         Raises:
             ValueError: an alarm has no name.
         """
-        arns = [self._arn(Stack.of(one).region, _name_of(one)) for one in alarms]
+        arns = [self._arn(Stack.of(one).region, name_of(one)) for one in alarms]
         self.dashboard.add_widgets(_AlarmStatus(title, arns, _WIDTH, max(2, math.ceil(1.3 + 0.65 * len(arns) / 6))))
 
     def _are_we_up(self, alarms: Sequence[HealthAlarms]) -> list[cloudwatch.IWidget]:
@@ -255,16 +256,3 @@ class DrDashboard(Construct):
             height=height,
             region=region,
         )
-
-
-def _name_of(alarm: cloudwatch.AlarmBase) -> str:
-    """The physical name of *alarm*, which another stack can say without a reference."""
-    resource = alarm.node.default_child
-    found = resource.alarm_name if isinstance(resource, cloudwatch.CfnAlarm | cloudwatch.CfnCompositeAlarm) else None
-    name = Stack.of(alarm).resolve(found)
-    if isinstance(name, str):
-        return name
-    raise ValueError(
-        f"Alarm {alarm.node.path!r} has no name of its own, and so no other stack's dashboard can show it: give it "
-        "alarm_name='...'."
-    )

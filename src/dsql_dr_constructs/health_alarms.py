@@ -122,7 +122,7 @@ class HealthAlarms(Construct):
             warning: Whether it goes to the topic for warnings. Default: False.
 
         Raises:
-            ValueError: there is no such topic, or *alarm* is in another Region or Stage.
+            ValueError: there is no such topic, or *alarm* has no name, or is in another Region or Stage.
         """
         topic, path = self._warning_topic if warning else self._topic, alarm.node.path
         if not topic:
@@ -146,6 +146,7 @@ class HealthAlarms(Construct):
                 f"Alarm {path!r} is in {region!r}, and the topic in {self.region!r}: an alarm notifies topics "
                 "of its own Region and its own Stage only; create it there."
             )
+        topic.admit_alarm(alarm)
         _publish(alarm, topic)
 
     def _name(self, what: str) -> str:

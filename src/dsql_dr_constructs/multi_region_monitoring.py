@@ -20,6 +20,7 @@ from .dr_dashboard import DrDashboard
 from .health_alarms import HealthAlarms
 from .health_monitor import HealthMonitor
 from .monitor_options import MonitorOptions
+from .physical_names import alarm_prefix
 from .regional_cluster import RegionalCluster
 from .regional_stack import (
     default_account,
@@ -212,6 +213,7 @@ class MultiRegionMonitoring(Construct):
                 emails=emails,
                 encryption_key=None if arns else self._topic_key(region),
                 existing_topic=sns.Topic.from_topic_arn(stack, f"{id}Topic", arns[region]) if arns else None,
+                alarm_name_prefix=alarm_prefix(self.deployment_name),
             )
             for region, stack in self._stacks.items()
         }

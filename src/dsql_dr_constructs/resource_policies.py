@@ -191,15 +191,18 @@ def key_for_role(role: iam.IRole) -> list[iam.PolicyStatement]:
     return [iam.PolicyStatement(actions=["kms:Decrypt"], principals=[iam.ArnPrincipal(role.role_arn)], resources=["*"])]
 
 
-def alarms_of(stack: Stack) -> dict[str, Any]:
-    """The condition that CloudWatch acts for an alarm in *stack*.
+def alarms_of(stack: Stack, *names: str) -> dict[str, Any]:
+    """The condition that CloudWatch acts for an alarm in *stack* with one of *names*, which may end with ``*``.
 
     Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Notify_Users_Alarm_Changes.html
     """
-    arn = stack.format_arn(
-        service="cloudwatch", resource="alarm", resource_name="*", arn_format=ArnFormat.COLON_RESOURCE_NAME
-    )
-    return {"StringEquals": {"aws:SourceAccount": stack.account}, "ArnLike": {"aws:SourceArn": arn}}
+    arns = [
+        stack.format_arn(
+            service="cloudwatch", resource="alarm", resource_name=one, arn_format=ArnFormat.COLON_RESOURCE_NAME
+        )
+        for one in names
+    ]
+    return {"StringEquals": {"aws:SourceAccount": stack.account}, "ArnLike": {"aws:SourceArn": arns}}
 
 
 def _readable(scope: IConstruct, statements: Sequence[iam.PolicyStatement]) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 import aws_cdk as cdk
 import pytest
 from aws_cdk import assertions
+from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sns as sns
@@ -14,14 +15,13 @@ from aws_cdk import aws_sqs as sqs
 
 from dsql_dr_constructs import AlertingTopic
 
-OUR_ALARMS = {
-    "StringEquals": {"aws:SourceAccount": "111111111111"},
-    "ArnLike": {
-        "aws:SourceArn": {
-            "Fn::Join": ["", ["arn:", {"Ref": "AWS::Partition"}, ":cloudwatch:us-east-1:111111111111:alarm:*"]]
-        }
-    },
-}
+
+def alarms(*names: str) -> dict[str, Any]:
+    arn = ["arn:", {"Ref": "AWS::Partition"}]
+    arns = [{"Fn::Join": ["", [*arn, f":cloudwatch:us-east-1:111111111111:alarm:{one}"]]} for one in names]
+    return {"StringEquals": {"aws:SourceAccount": "111111111111"}, "ArnLike": {"aws:SourceArn": arns}}
+
+
 CLOUDWATCH = {"Service": "cloudwatch.amazonaws.com"}
 
 
@@ -58,16 +58,47 @@ def test_alarms_of_this_account_may_publish_and_nobody_else_and_only_over_tls(st
         {"Bool": {"aws:SecureTransport": "false"}},
     )
     assert (allow["Action"], allow["Principal"]) == ("sns:Publish", CLOUDWATCH)
-    assert allow["Condition"] == OUR_ALARMS
+    assert allow["Condition"] == alarms("*")
+
+
+def own_alarm(stack: cdk.Stack, name: str | None) -> cloudwatch.Alarm:
+    metric = cloudwatch.Metric(namespace="Orders", metric_name="Failed")
+    return cloudwatch.Alarm(stack, name or "Own", metric=metric, threshold=1, evaluation_periods=1, alarm_name=name)
+
+
+def test_topic_and_key_admit_alarms_with_the_prefix_and_those_that_were_named(stack: cdk.Stack) -> None:
+    topic = AlertingTopic(stack, "Alerts", alarm_name_prefix="aurora-dsql-orders-")
+    for one in ("orders-failed", "aurora-dsql-orders-mine"):
+        topic.admit_alarm(own_alarm(stack, one))
+    named = alarms("aurora-dsql-orders-*", "orders-failed")
+    assert statements(stack, "AWS::SNS::TopicPolicy", "PolicyDocument")[1]["Condition"] == named
+    assert statements(stack, "AWS::KMS::Key", "KeyPolicy")[1]["Condition"] == named
+
+
+def test_key_that_is_imported_is_to_admit_all_alarms_once(stack: cdk.Stack) -> None:
+    key = kms.Key.from_key_arn(stack, "Ours", "arn:aws:kms:us-east-1:111111111111:key/1234")
+    topic = AlertingTopic(stack, "Alerts", encryption_key=key, alarm_name_prefix="aurora-dsql-orders-")
+    topic.admit_alarm(own_alarm(stack, "orders-failed"))
+    [told] = assertions.Annotations.from_stack(stack).find_warning("*", assertions.Match.string_like_regexp("Ours"))
+    assert ":111111111111:alarm:*" in str(told.entry.data)
+    [_, allow] = statements(stack, "AWS::SNS::TopicPolicy", "PolicyDocument")
+    assert allow["Condition"] == alarms("aurora-dsql-orders-*", "orders-failed")
+
+
+def test_alarm_without_a_name_cannot_be_admitted(stack: cdk.Stack) -> None:
+    alarm = own_alarm(stack, None)
+    AlertingTopic(stack, "Open").admit_alarm(alarm)
+    with pytest.raises(ValueError, match="'Watch/Own' has no name of its own, by which other stacks know it"):
+        AlertingTopic(stack, "Alerts", alarm_name_prefix="aurora-dsql-orders-").admit_alarm(alarm)
 
 
 def test_alarms_of_this_account_may_use_the_key_and_nobody_else(stack: cdk.Stack) -> None:
     AlertingTopic(stack, "Alerts")
-    owner, alarms = statements(stack, "AWS::KMS::Key", "KeyPolicy")
+    owner, cloudwatch_alarms = statements(stack, "AWS::KMS::Key", "KeyPolicy")
     assert "root" in str(owner["Principal"]), "AWS's own default: without it nobody could manage the key"
-    assert alarms == {
+    assert cloudwatch_alarms == {
         "Action": ["kms:Decrypt", "kms:GenerateDataKey"],
-        "Condition": OUR_ALARMS,
+        "Condition": alarms("*"),
         "Effect": "Allow",
         "Principal": CLOUDWATCH,
         "Resource": "*",

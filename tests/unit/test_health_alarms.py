@@ -205,12 +205,21 @@ def test_own_alarms_notify_as_the_pairs_do_and_have_a_row_on_the_dashboard(app: 
     [dashboard] = monitoring.find_resources("AWS::CloudWatch::Dashboard").values()
     assert "cloudwatch:us-west-2:" in str(dashboard["Properties"]["DashboardBody"]).partition(":alarm:orders-failed")[0]
     assert ":alarm:orders-slow" in str(dashboard["Properties"]["DashboardBody"])
+    for stack, own, other in (
+        (pair.stacks[2], "orders-slow", "orders-failed"),
+        (pair.stacks[3], "orders-failed", "orders-slow"),
+    ):
+        policies = assertions.Template.from_stack(stack).find_resources("AWS::SNS::TopicPolicy")
+        assert ":alarm:aurora-dsql-Orders-production-*" in str(policies)
+        assert f":alarm:{own}" in str(policies)
+        assert f":alarm:{other}" not in str(policies)
+        assert ":alarm:*" not in str(policies)
 
 
 @pytest.mark.parametrize(
     ("region", "name", "warnings", "sentence"),
     [
-        ("us-west-2", None, False, "has no name of its own, and so no other stack's dashboard can show it"),
+        ("us-west-2", None, False, "has no name of its own, by which other stacks know it"),
         ("us-east-2", "x", False, "is in 'us-east-2': topics are in us-east-1, us-west-2"),
         ("us-west-2", "x", True, "has no topic to notify: give warning_emails first"),
     ],
