@@ -119,6 +119,8 @@ def test_unknown_deployment_is_a_sentence(aws: EmbeddedAws) -> None:
     assert "Traceback" not in done.stderr
 
 
+ARN = "arn:aws:dsql:{}:111122223333:cluster/" + "a" * 26
+KINDS = ("cluster-down-us-east-1", "cluster-down-us-west-2", "peering-lost", "monitoring-not-working")
 TOPIC = "arn:aws:sns:{}:111122223333:Alerts"
 CONFIRMED, PENDING = "arn:aws:sns:us-east-1:111122223333:Alerts:0a1b", "PendingConfirmation"
 
@@ -128,11 +130,16 @@ class FakeAws:
     """AWS's answers about a healthy pair; each page of a list has one entry."""
 
     alarms: dict[str, list[dict[str, Any]]] = field(
-        default_factory=lambda: {region: [alarm(region, "peering-lost")] for region in REGIONS}
+        default_factory=lambda: {region: [alarm(region, one) for one in KINDS] for region in REGIONS}
     )
     subscriptions: list[tuple[str, str]] = field(default_factory=lambda: [(CONFIRMED, "ops@example.com")])
     denied: str = ""
     monitored: bool = True
+    schedule: str = "ENABLED"
+    key: dict[str, str] = field(default_factory=lambda: {"KeyState": "Enabled"})
+    tag: str = "Orders"
+    arn: str = ""
+    """What the parameter of us-west-2 says, if it was forged."""
 
     def ask(self, deployment: str = "Orders") -> command.Status:
         return command.ask(deployment, "us-east-1", lambda service, region: _FakeClient(self, region))
@@ -156,7 +163,9 @@ class _FakeClient:
             raise ClientError({"Error": {"Code": "AuthorizationError", "Message": "No."}}, operation)
         if operation == "get_parameters_by_path":
             for one in REGIONS:
-                arn = f"arn:aws:dsql:{one}:111122223333:cluster/{one}"
+                arn = ARN.format(one)
+                if one == "us-west-2" and self.aws.arn:
+                    arn = self.aws.arn
                 yield {"Parameters": [{"Name": f"{request['Path']}/{one}/arn", "Value": arn}]}
         elif operation == "describe_alarms":
             for entry in self.aws.alarms.get(region, []):
@@ -167,13 +176,23 @@ class _FakeClient:
                 yield {"Subscriptions": [{"SubscriptionArn": arn, "Endpoint": endpoint}]}
 
     def get_cluster(self, identifier: str) -> dict[str, Any]:
-        arns = [f"arn:aws:dsql:{one}:111122223333:cluster/{one}" for one in REGIONS]
+        arns = [ARN.format(one) for one in REGIONS]
         return {
             "identifier": identifier,
             "status": "ACTIVE",
             "multiRegionProperties": {"clusters": arns, "witnessRegion": "us-east-2"},
             "deletionProtectionEnabled": True,
+            "tags": {"dsql-dr:deployment": self.aws.tag},
         }
+
+    def describe_rule(self, **request: Any) -> dict[str, Any]:
+        return {"State": self.aws.schedule}
+
+    def get_topic_attributes(self, **request: Any) -> dict[str, Any]:
+        return {"Attributes": {"KmsMasterKeyId": "1234"} if self.aws.key else {}}
+
+    def describe_key(self, **request: Any) -> dict[str, Any]:
+        return {"KeyMetadata": self.aws.key}
 
     def invoke(self, **request: Any) -> dict[str, Any]:
         if not self.aws.monitored or self.region not in REGIONS:
@@ -224,26 +243,74 @@ def test_topic_without_a_confirmed_subscription_is_not_healthy(subscriptions: li
 
 
 @pytest.mark.parametrize("silent", [{"actions": []}, {"enabled": False}])
-def test_region_whose_alarms_have_no_enabled_action_is_not_healthy(silent: dict[str, Any]) -> None:
+@pytest.mark.parametrize("what", KINDS)
+def test_alarm_without_an_enabled_action_is_not_healthy(silent: dict[str, Any], what: str) -> None:
     aws = FakeAws()
-    aws.alarms["us-west-2"] = [alarm("us-west-2", "peering-lost", **silent)]
+    aws.alarms["us-west-2"][KINDS.index(what)] = alarm("us-west-2", what, **silent)
     found = aws.ask()
     assert not found.healthy
-    assert found.nobody_notified == ["No alarm in us-west-2 has an enabled action."]
-    del aws.alarms["us-west-2"]
-    assert aws.ask().nobody_notified == found.nobody_notified, "a monitor is there, and no alarm at all"
+    assert found.nobody_notified == [f"Alarm {what} in us-west-2 has no enabled action."]
+    del aws.alarms["us-west-2"][KINDS.index(what)]
+    assert not aws.ask().healthy
+    assert aws.ask().nobody_notified == [f"us-west-2 has no alarm {what}."]
+
+
+@pytest.mark.parametrize("state", ["ALARM", "INSUFFICIENT_DATA"])
+def test_alarm_that_is_not_ok_is_not_healthy(state: str) -> None:
+    aws = FakeAws()
+    aws.alarms["us-east-1"][0]["StateValue"] = state
+    assert not aws.ask().healthy
 
 
 def test_pair_that_nothing_monitors_is_not_healthy() -> None:
     found = FakeAws(alarms={}, monitored=False).ask()
     assert not found.healthy
-    assert "No monitor observes it." in shown(found)
-    assert "Nobody is notified: no Region monitors this pair." in shown(found)
+    for region in REGIONS:
+        assert f"No monitor in {region} observes this pair." in shown(found)
+    assert "Nobody is notified: us-east-1 has no alarm peering-lost." in shown(found)
+
+
+def test_schedule_that_is_disabled_is_not_healthy() -> None:
+    found = FakeAws(schedule="DISABLED").ask()
+    assert not found.healthy
+    assert found.not_monitored == [f"The schedule of the monitor in {one} is disabled." for one in REGIONS]
+
+
+@pytest.mark.parametrize("state", ["Disabled", "PendingDeletion"])
+def test_topic_whose_key_cannot_be_used_is_not_healthy(state: str) -> None:
+    found = FakeAws(key={"KeyState": state}).ask()
+    assert not found.healthy
+    assert found.nobody_notified == [f"The key of topic {TOPIC.format(one)} is {state}." for one in REGIONS]
+    assert FakeAws(key={}).ask().healthy, "a topic of the user's may have no key"
+
+
+@pytest.mark.parametrize(
+    "arn",
+    [
+        "*",
+        ARN.format("us-west-2")[:-1],
+        ARN.format("us-east-1"),
+        f"{ARN.format('us-west-2')} --region x; rm -rf /",
+        ARN.format("us-west-2").replace("dsql", "s3"),
+    ],
+)
+def test_parameter_that_is_no_arn_is_a_sentence_and_nobody_is_asked(arn: str) -> None:
+    with pytest.raises(command.StatusError, match="and no ARN of a cluster there: somebody wrote it") as told:
+        FakeAws(arn=arn).ask()
+    assert "/dsql-dr/Orders/us-west-2/arn in us-east-1" in str(told.value)
+
+
+def test_cluster_of_another_deployment_is_not_this_pairs() -> None:
+    found = FakeAws(tag="Other").ask()
+    assert not found.healthy
+    assert "us-west-2: the tag dsql-dr:deployment of cluster" in found.problems[1]
+    assert "is 'Other', so it is not of Orders, whatever the SSM parameters say." in found.problems[1]
 
 
 def test_action_that_is_no_topic_needs_no_subscription() -> None:
     plan = "arn:aws:ssm-incidents::111122223333:response-plan/on-call"
-    found = FakeAws(alarms={region: [alarm(region, "peering-lost", actions=[plan])] for region in REGIONS}).ask()
+    alarms = {region: [alarm(region, one, actions=[plan]) for one in KINDS] for region in REGIONS}
+    found = FakeAws(alarms=alarms).ask()
     assert [(one.arn, one.confirmed) for one in found.destinations] == [(plan, None)] * 2
     assert found.healthy
 
@@ -262,13 +329,6 @@ def test_what_could_not_be_asked_is_a_problem_and_not_said_to_notify_nobody() ->
 
 def test_alarms_are_called_by_what_they_are_for_and_other_deployments_stay_out() -> None:
     aws = FakeAws()
-    aws.alarms["us-east-1"] += [
-        alarm("us-east-1", "cluster-down-us-west-2"),
-        alarm("us-east-1", "cluster-down-us-west-2", deployment="Orders-two"),
-    ]
-    assert list(aws.ask().alarms) == [
-        "us-east-1 peering-lost",
-        "us-east-1 cluster-down-us-west-2",
-        "us-west-2 peering-lost",
-    ]
-    assert list(aws.ask("Orders-two").alarms) == ["us-east-1 cluster-down-us-west-2"]
+    aws.alarms["us-east-1"] += [alarm("us-east-1", "commit-latency", deployment="Orders-two")]
+    assert list(aws.ask().alarms) == [f"{region} {what}" for region in REGIONS for what in KINDS]
+    assert list(aws.ask("Orders-two").alarms) == ["us-east-1 commit-latency"]

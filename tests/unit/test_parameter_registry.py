@@ -13,6 +13,9 @@ from aws_cdk import assertions
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
+from hypothesis import given
+from hypothesis import strategies as st
+from ministack.core.iam_evaluator import EvalContext, evaluate, parse_policy_document
 
 from dsql_dr_constructs import MultiRegionDsqlDr, RegionalCluster
 
@@ -258,6 +261,66 @@ def test_imported_network_comes_with_word_of_private_dns(stack: cdk.Stack) -> No
     RegionalCluster(stack, "Cluster").add_vpc_endpoint(vpc)
     told, *_ = assertions.Annotations.from_stack(stack).find_warning("*", assertions.Match.any_value())
     assert "private DNS works only if its enableDnsSupport and enableDnsHostnames are on" in str(told.entry.data)
+
+
+IDENTIFIER, STRANGER = "a" * 26, "b" * 26
+FORGED = ["*", "?" * 26, f"*{IDENTIFIER}", STRANGER, f"{IDENTIFIER}*", "${aws:PrincipalTag/x}", "*/../*", "", "a b"]
+
+
+@pytest.fixture(scope="module")
+def consumers_policy() -> tuple[str, str]:
+    """AllowedPattern of the identifier of us-east-1, and what the policy says, as JSON with <value> for that."""
+    app = cdk.App()
+    stack, role = consumer(app)
+    MultiRegionDsqlDr(app, "Orders", monitoring=False).grant_connect(role)
+    found = template(stack)
+    [policy] = [one for one in found["Resources"].values() if one["Type"] == "AWS::IAM::Policy"]
+    [name] = [name for name, one in found["Parameters"].items() if one["Default"] == BOTH[0]]
+    text = json.dumps(policy["Properties"]["PolicyDocument"]["Statement"])
+    return found["Parameters"][name]["AllowedPattern"], text.replace(json.dumps({"Ref": name}), '"<value>"')
+
+
+@given(value=st.one_of(st.sampled_from(FORGED), st.text(max_size=40)))
+def test_whatever_a_parameter_says_it_opens_no_cluster_but_the_pairs(
+    consumers_policy: tuple[str, str], value: str
+) -> None:
+    """Where CloudFormation compares the pattern with the value, and where it compares it with the name only."""
+    pattern, policy = consumers_policy
+    assert (re.fullmatch(pattern, value) is not None) == (re.fullmatch("[a-z0-9]{26}", value) is not None)
+    statements = _written_out(json.loads(policy), value)
+    assert not _may_connect(statements, STRANGER, {})
+    assert not _may_connect(statements, STRANGER, {"dsql-dr:deployment": "Other-production"})
+
+
+def test_right_parameter_opens_the_pairs_cluster(consumers_policy: tuple[str, str]) -> None:
+    statements = _written_out(json.loads(consumers_policy[1]), IDENTIFIER)
+    assert _may_connect(statements, IDENTIFIER, {"dsql-dr:deployment": "Orders-production"})
+
+
+def _may_connect(statements: Any, identifier: str, tags: Mapping[str, str]) -> bool:
+    request = EvalContext(
+        principal_arn=f"arn:aws:iam::{ACCOUNT}:role/orders",
+        principal_type="AssumedRole",
+        principal_account=ACCOUNT,
+        action="dsql:DbConnect",
+        resource_arn=f"arn:aws:dsql:us-east-1:{ACCOUNT}:cluster/{identifier}",
+        region="us-east-1",
+        service_context={f"aws:resourcetag/{key}": value for key, value in tags.items()},
+    )
+    return bool(evaluate(request, [parse_policy_document({"Statement": statements})]).decision == "Allow")
+
+
+def _written_out(value: Any, identifier: str) -> Any:
+    """*value* with what CloudFormation would put there."""
+    if isinstance(value, list):
+        return [_written_out(one, identifier) for one in value]
+    if isinstance(value, str):
+        return value.replace("<value>", identifier)
+    if "Fn::Join" in value:
+        return "".join(_written_out(value["Fn::Join"][1], identifier))
+    if "Ref" in value:
+        return "aws" if value["Ref"] == "AWS::Partition" else value["Ref"]
+    return {key: _written_out(one, identifier) for key, one in value.items()}
 
 
 def _as_list(value: Any) -> Sequence[Any]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,8 +16,10 @@ from rich.console import Console
 from rich.table import Table
 
 from ..physical_names import ALARM_KINDS, alarm_prefix, monitor_name
-from ..runtime.cluster_peering.registry import registry_path
+from ..runtime.cluster_peering.registry import DEPLOYMENT_TAG, registry_path
 from ..runtime.health_monitor import metric_names as names
+
+_ARN = r"arn:aws[a-z-]*:dsql:{region}:[0-9]{{12}}:cluster/[a-z0-9]{{26}}"
 
 Client = Callable[[str, str], Any]
 """Gives the client of a service in a Region."""
@@ -36,6 +39,8 @@ class ClusterStatus:
     peered: bool
     witness_region: str
     deletion_protection: bool
+    deployment: str
+    """What its tag names as its deployment; empty without one."""
 
     @property
     def healthy(self) -> bool:
@@ -52,6 +57,8 @@ class Destination:
     """How many subscriptions receive notifications; None if this is no topic, or one that could not be asked."""
     pending: list[str] = field(default_factory=list)
     """Addresses whose owners have not confirmed their subscription, and receive nothing."""
+    key_state: str | None = None
+    """State of the topic's key; None if it has none, or if this is no topic, or the key could not be asked."""
 
 
 @dataclass(frozen=True)
@@ -65,20 +72,21 @@ class Status:
     alarms: dict[str, str] = field(default_factory=dict)
     """Region and name of each alarm, and its state."""
     destinations: list[Destination] = field(default_factory=list)
+    not_monitored: list[str] = field(default_factory=list)
+    """Sentences: from where nothing, or nothing on schedule, observes the pair."""
     nobody_notified: list[str] = field(default_factory=list)
-    """Sentences: from where, or by which topic, no notification reaches anybody."""
+    """Sentences: from where, by which topic or of what no notification reaches anybody."""
     problems: list[str] = field(default_factory=list)
     """What could not be asked."""
 
     @property
     def healthy(self) -> bool:
         return (
-            not self.problems
-            and not self.nobody_notified
+            not (self.problems or self.nobody_notified or self.not_monitored)
             and len(self.clusters) == 2
             and all(one.healthy for one in self.clusters)
-            and all(one == "HEALTHY" for one in self.verdicts.values())
-            and "ALARM" not in self.alarms.values()
+            and set(self.verdicts.values()) == {"HEALTHY"}
+            and set(self.alarms.values()) == {"OK"}
         )
 
 
@@ -93,13 +101,17 @@ def ask(deployment: str, region: str, client: Client) -> Status:
     regions = [arn.split(":")[3] for arn in arns]
     for arn, one in zip(arns, regions, strict=True):
         with _noted(status, one):
-            status.clusters.append(_cluster(arn, set(arns) - {arn}, client("dsql", one)))
+            found = _cluster(arn, set(arns) - {arn}, client("dsql", one))
+            status.clusters.append(found)
+            if found.deployment != deployment:
+                status.problems.append(
+                    f"{one}: the tag {DEPLOYMENT_TAG} of cluster {found.identifier} is {found.deployment!r}, so it is "
+                    f"not of {deployment}, whatever the SSM parameters say."
+                )
     witnesses = [one.witness_region for one in status.clusters]
     for one in dict.fromkeys([*regions, *filter(None, witnesses)]):  # the witness Region may observe, too
         with _noted(status, one):
-            _observer(status, one, client)
-    if not (status.verdicts or status.alarms or status.problems):
-        status.nobody_notified.append("No Region monitors this pair.")
+            _observer(status, one, client, regions)
     return status
 
 
@@ -118,13 +130,19 @@ def _registered(deployment: str, region: str, client: Client) -> list[str]:
         found = {one["Name"]: one["Value"] for page in pages for one in page["Parameters"]}
     except (BotoCoreError, ClientError) as error:
         raise StatusError(f"The registry in {region} could not be read: {error}") from error
-    arns = [value for name, value in sorted(found.items()) if name.endswith("/arn")]
+    arns = {name: value for name, value in sorted(found.items()) if name.endswith("/arn")}
+    for name, value in arns.items():
+        if not re.fullmatch(_ARN.format(region=name.split("/")[-2]), value):
+            raise StatusError(
+                f"SSM parameter {name} in {region} is {value[:100]!r}, and no ARN of a cluster there: somebody wrote "
+                "it. Repair the pair, which writes the right one."
+            )
     if len(arns) != 2:
         raise StatusError(
             f"{region} has no registry of a deployment {deployment!r}: give --region one of the pair's, and the "
             "deployment's name as the stacks have it, for example AuroraDsqlDR-production."
         )
-    return arns
+    return list(arns.values())
 
 
 def _cluster(arn: str, peers: set[str], dsql: Any) -> ClusterStatus:
@@ -137,6 +155,7 @@ def _cluster(arn: str, peers: set[str], dsql: Any) -> ClusterStatus:
         peered=peers <= set(together.get("clusters", [])),
         witness_region=together.get("witnessRegion", ""),
         deletion_protection=found["deletionProtectionEnabled"],
+        deployment=found.get("tags", {}).get(DEPLOYMENT_TAG, ""),
     )
 
 
@@ -149,23 +168,42 @@ def _verdict(deployment: str, region: str, functions: Any) -> dict[str, str]:
     return {region: str(said.get("verdict") or said.get("errorMessage"))}
 
 
-def _observer(status: Status, region: str, client: Client) -> None:
-    """What is seen from *region*, if anything observes from there, and who is notified of it."""
-    status.verdicts.update(_verdict(status.deployment, region, client("lambda", region)))
+def _observer(status: Status, region: str, client: Client, regions: list[str]) -> None:
+    """What is seen from *region*, and who is notified of it; something has to observe from the clusters' *regions*."""
+    verdict = _verdict(status.deployment, region, client("lambda", region))
+    status.verdicts.update(verdict)
     alarms = list(_alarms(status.deployment, region, client("cloudwatch", region)))
     status.alarms.update({f"{region} {what}": one["StateValue"] for what, one in alarms})
-    enabled = [one for _, one in alarms if one.get("ActionsEnabled", True)]
-    actions = [action for one in enabled for action in one.get("AlarmActions", [])]
-    if not actions and (alarms or region in status.verdicts):
-        status.nobody_notified.append(f"No alarm in {region} has an enabled action.")
+    if not (verdict or alarms or region in regions):
+        return
+    if not verdict:
+        status.not_monitored.append(f"No monitor in {region} observes this pair.")
+    elif client("events", region).describe_rule(Name=monitor_name(status.deployment))["State"] == "DISABLED":
+        status.not_monitored.append(f"The schedule of the monitor in {region} is disabled.")
+    status.nobody_notified.extend(_silent(region, regions, dict(alarms)))
+    actions = [action for _, one in alarms if one["ActionsEnabled"] for action in one["AlarmActions"]]
     for arn in dict.fromkeys(actions):
         destination = Destination(region, arn)
         if arn.split(":")[2] == "sns":
             with _noted(status, f"{region}, topic {arn}"):
                 destination = _topic(region, arn, client("sns", region))
+        if destination.confirmed is not None:
+            with _noted(status, f"{region}, key of topic {arn}"):
+                destination = replace(destination, key_state=_key_state(region, arn, client))
         if destination.confirmed == 0:
             status.nobody_notified.append(f"Topic {arn} has no confirmed subscription.")
+        if destination.key_state not in (None, "Enabled"):
+            status.nobody_notified.append(f"The key of topic {arn} is {destination.key_state}.")
         status.destinations.append(destination)
+
+
+def _silent(region: str, regions: list[str], alarms: dict[str, dict[str, Any]]) -> Iterator[str]:
+    """The faults that no alarm of *region* notifies of."""
+    for what in (*(f"cluster-down-{one}" for one in regions), "peering-lost", "monitoring-not-working"):
+        if what not in alarms:
+            yield f"{region} has no alarm {what}."
+        elif not (alarms[what]["ActionsEnabled"] and alarms[what]["AlarmActions"]):
+            yield f"Alarm {what} in {region} has no enabled action."
 
 
 def _alarms(deployment: str, region: str, cloudwatch: Any) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -192,6 +230,11 @@ def _topic(region: str, arn: str, sns: Any) -> Destination:
         confirmed=sum(subscription.startswith("arn:") for subscription, _ in endpoints),
         pending=[_public(endpoint) for subscription, endpoint in endpoints if subscription == "PendingConfirmation"],
     )
+
+
+def _key_state(region: str, topic: str, client: Client) -> str | None:
+    key = client("sns", region).get_topic_attributes(TopicArn=topic)["Attributes"].get("KmsMasterKeyId")
+    return client("kms", region).describe_key(KeyId=key)["KeyMetadata"]["KeyState"] if key else None
 
 
 def _public(endpoint: str) -> str:
@@ -226,8 +269,6 @@ def _tables(status: Status) -> Iterator[Table | str]:
         for region, said in status.verdicts.items():
             seen.add_row(region, said)
         yield seen
-    else:
-        yield "No monitor observes it."
     raised = _table("Region", "Alarm", "State")
     for name, state in status.alarms.items():
         if state != "OK":
@@ -241,6 +282,7 @@ def _tables(status: Status) -> Iterator[Table | str]:
             confirmed = "" if to.confirmed is None else str(to.confirmed)
             notified.add_row(to.region, to.arn.rpartition(":")[2], confirmed, "\n".join(to.pending))
         yield notified
+    yield from status.not_monitored
     for sentence in status.nobody_notified:
         yield f"Nobody is notified: {sentence[0].lower()}{sentence[1:]}"
 
