@@ -17,6 +17,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from dsql_dr_constructs.rehearsal import EmbeddedAws, Fault
+from dsql_dr_constructs.rehearsal.credentials import Credentials
 
 
 @pytest.fixture(scope="module")
@@ -215,7 +216,7 @@ def test_iam_sees_tags_of_a_cluster_in_another_region_or_does_not(seen: bool) ->
                 ("us-west-2", {"pair": "orders"}),
             )
         )
-        dsql = boto3.client("dsql", aws_session_token=f"function-role:{role}", **_where(aws))
+        dsql = boto3.client("dsql", **where(aws, aws._credentials.of_role(role)))
         while dsql.get_cluster(identifier=ours["identifier"])["status"] == "CREATING":
             time.sleep(0.02)
         add = {"multiRegionProperties": {"witnessRegion": "us-east-2", "clusters": [peer["arn"]]}}
@@ -233,7 +234,7 @@ def test_iam_sees_tags_of_a_cluster_in_another_region_or_does_not(seen: bool) ->
 def test_api_error_strikes_the_first_calls(aws: EmbeddedAws) -> None:
     aws.inject(Fault("throttled", service="dsql", call="ListClusters", error="ThrottlingException", first=2))
     once = Config(retries={"total_max_attempts": 1})
-    dsql = boto3.client("dsql", config=once, **_where(aws))
+    dsql = boto3.client("dsql", config=once, **where(aws, aws._credentials))
     for _ in range(2):
         with pytest.raises(dsql.exceptions.ThrottlingException):
             dsql.list_clusters()
@@ -252,7 +253,7 @@ def test_region_can_fall_silent_while_the_other_answers(aws: EmbeddedAws) -> Non
     aws.inject(Fault("silent", "silence", region="us-east-1"))
     impatient = Config(read_timeout=0.5, retries={"total_max_attempts": 1})
     with pytest.raises(ReadTimeoutError):
-        boto3.client("dsql", config=impatient, **_where(aws)).list_clusters()
+        boto3.client("dsql", config=impatient, **where(aws, aws._credentials)).list_clusters()
     assert aws.client("dsql", "us-west-2").list_clusters()["clusters"] == []
 
 
@@ -273,10 +274,12 @@ def test_calls_are_recorded_until_they_are_forgotten(aws: EmbeddedAws) -> None:
     assert aws.calls() == []
 
 
-def _where(aws: EmbeddedAws) -> dict[str, str]:
+def where(aws: EmbeddedAws, credentials: Credentials) -> dict[str, str]:
+    """For a client of somebody's."""
     return {
         "region_name": "us-east-1",
         "endpoint_url": aws.endpoint,
-        "aws_access_key_id": "000000000000",
-        "aws_secret_access_key": "test",
+        "aws_access_key_id": credentials.access_key,
+        "aws_secret_access_key": credentials.secret_key,
+        "aws_session_token": credentials.session_token,
     }
