@@ -12,6 +12,8 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from .credentials import Credentials
+
 PINNED_VERSION = "1.5.33"
 
 SEAMS: dict[str, dict[str, list[str] | None]] = {
@@ -27,7 +29,11 @@ SEAMS: dict[str, dict[str, list[str] | None]] = {
     "ministack.services.kms": {"_resolve_key": ["key_id_or_arn"]},
     "ministack.services.sns": {"_topic_by_arn_any_scope": ["topic_arn"]},
     "ministack.core.lambda_runtime": {"execution_credentials": ["config"]},
-    "ministack.services.sts": {"_sessions": None, "_session_expired": ["session"]},
+    "ministack.services.sts": {
+        "register_session": ["access_key", "session"],
+        "_sessions": None,
+        "_session_expired": ["session"],
+    },
     "ministack.services.lambda_svc": {
         "execution_credentials": ["config"],
         "invalidate_worker": ["func_name", "qualifier", "account", "region"],
@@ -182,6 +188,13 @@ def give_function_credentials(variables: Callable[[dict[str, Any]], dict[str, st
     runtime: Any = importlib.import_module("ministack.core.lambda_runtime")
     service: Any = importlib.import_module("ministack.services.lambda_svc")
     runtime.execution_credentials = service.execution_credentials = variables
+
+
+def know_credentials(account: str, owner: Credentials) -> None:
+    """Let ministack have the *owner's* as *account*'s own; it asks for nothing but S3's presigned URLs."""
+    own = {"Arn": f"arn:aws:iam::{account}:root", "UserId": account, "PrincipalType": "Root"}
+    secrets = {"SecretAccessKey": owner.secret_key, "SessionToken": owner.session_token}
+    importlib.import_module("ministack.services.sts").register_session(owner.access_key, {**own, **secrets})
 
 
 def sts_session(access_key: str) -> dict[str, Any] | None:

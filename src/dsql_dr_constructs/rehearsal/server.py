@@ -28,7 +28,7 @@ from .cloudformation_dsql_cluster import NO_ENDPOINT, ClusterHandler
 from .cloudformation_metric_alarm import MetricAlarmHandler
 from .cloudformation_remembered import REMEMBERED, RememberedHandler
 from .cluster_endpoints import ClusterEndpoints
-from .credentials import Credentials
+from .credentials import ACCOUNT, Credentials
 from .door import Door
 from .dsql import Dsql
 from .faults import Faults
@@ -65,6 +65,7 @@ def build(options: argparse.Namespace, owner: Credentials) -> Gateway:
     for one in REMEMBERED:
         ministack_seams.add_resource_type(one.name, RememberedHandler(one, ministack_seams.where))
     cloudformation_failures.install()
+    ministack_seams.know_credentials(ACCOUNT, owner)
     function_permissions.install(owner)
     key_policies.install(enforce_roles=options.enforce_permissions)
     ministack_seams.keep_workers_of_other_regions()
