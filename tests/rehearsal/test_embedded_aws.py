@@ -18,6 +18,7 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 
 from dsql_dr_constructs.rehearsal import EmbeddedAws, Fault
 from dsql_dr_constructs.rehearsal.credentials import Credentials
+from tests.rehearsal import processes
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +45,23 @@ def answers(endpoint: str) -> bool:
     host, port = endpoint.removeprefix("http://").split(":")
     with socket.socket() as knock:
         return knock.connect_ex((host, int(port))) == 0
+
+
+PROGRAM = """
+import io, json, time, zipfile
+from dsql_dr_constructs.rehearsal import EmbeddedAws
+code = io.BytesIO()
+with zipfile.ZipFile(code, "w") as file:
+    file.writestr("index.py", "def handler(event, context): return event")
+options = {"Runtime": "python3.13", "Role": "arn:aws:iam::000000000000:role/one", "Handler": "index.handler"}
+with EmbeddedAws(regions=["us-east-1"]) as aws:
+    client = aws.client("lambda", "us-east-1")
+    client.create_function(FunctionName="one", Code={"ZipFile": code.getvalue()}, **options)
+    client.invoke(FunctionName="one")
+    told = {"endpoint": aws.endpoint, "folder": str(aws.directory), "group": aws._process.pid}
+    print(json.dumps(told), flush=True)
+    time.sleep(600)
+"""
 
 
 def active_cluster(dsql: Any, **options: Any) -> str:
@@ -74,24 +92,23 @@ def test_it_stops_when_the_block_fails() -> None:
     assert not answers(aws.endpoint)
 
 
-@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL])
-def test_it_ends_with_the_program_that_started_it(end: signal.Signals) -> None:
-    program = (
-        "import time; from dsql_dr_constructs.rehearsal import EmbeddedAws\n"
-        "with EmbeddedAws(regions=['us-east-1']) as aws:\n"
-        "    print(aws.endpoint, flush=True); time.sleep(600)"
-    )
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_it_ends_with_the_program_that_started_it_and_leaves_nothing(end: signal.Signals) -> None:
     with subprocess.Popen(
-        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        [sys.executable, "-c", PROGRAM], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as started:
         assert started.stdout
-        endpoint = started.stdout.readline().strip()
-        assert answers(endpoint)
+        told = json.loads(started.stdout.readline())
+        folder, group = Path(told["folder"]), int(told["group"])
+        assert (folder / "endpoints.json").exists()
+        assert len(processes.of_group(group)) == 2, "the server, and a function of its"
         started.send_signal(end)
-    until = time.monotonic() + 30
-    while answers(endpoint) and time.monotonic() < until:
+    until = time.monotonic() + 60
+    while (folder.exists() or processes.of_group(group)) and time.monotonic() < until:
         time.sleep(0.05)
-    assert not answers(endpoint)
+    assert not folder.exists()
+    assert processes.of_group(group) == []
+    assert not answers(told["endpoint"])
 
 
 def test_one_that_cannot_start_says_why_and_leaves_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -92,7 +92,7 @@ class Door:
         if role is not None and same(access_key, owner.of_role(role).access_key):
             return Caller(access_key, role or None)
         session = ministack_seams.sts_session(access_key)  # as the CDK CLI has them of the roles that it assumes
-        if session and same(session_token, session["SessionToken"]):
+        if session and session.get("SessionToken") and same(session_token, session["SessionToken"]):
             return Caller(session["Arn"].split(":")[4])
         return None
 
