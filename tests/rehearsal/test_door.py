@@ -333,6 +333,7 @@ def test_function_url_asks_for_what_its_auth_type_says(emulator: Emulator) -> No
     assert emulator.ask("GET", emulator.signed_url, {"authorization": "Bearer of-the-app"}).status == 403
     assert emulator.ask("GET", f"{emulator.signed_url}?X-Amz-Signature=0").status == 403
     assert emulator.ask("GET", emulator.signed_url, signed_with=emulator.owner).status == 200
+    assert emulator.ask("OPTIONS", emulator.open_url).status == 403, "a preflight"
 
 
 def test_unknown_function_url_leads_nowhere_else(emulator: Emulator) -> None:

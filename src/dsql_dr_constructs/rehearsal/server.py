@@ -115,7 +115,8 @@ def _end_with_parent(directory: Path) -> None:
 
     A process outside of the group removes *directory* after that, since what still runs may write to it.
     """
-    sys.stdin.read()
+    while os.read(sys.stdin.fileno(), 1024):  # not sys.stdin.read(), whose lock the end of this process would wait for
+        pass
     group = os.getpgid(0)
     try:
         remove = [sys.executable, "-I", "-S", "-c", _REMOVE, str(group), str(directory)]
