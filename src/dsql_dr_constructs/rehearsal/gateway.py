@@ -12,6 +12,7 @@ from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
 
 from . import dsql_api, function_permissions
+from .door import Caller, Door, RefusedError
 from .dsql import Dsql
 from .dsql_cluster import DsqlError
 from .faults import Fault, Faults
@@ -23,7 +24,8 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 Answer = tuple[int, dict[str, str], bytes]
 
 CONTROL = "/_rehearsal/"
-_CREDENTIAL = re.compile(r"Credential=([^/,\s]+)/\d+/([^/,\s]+)/([^/,\s]+)/aws4_request")
+_SCOPE = re.compile(r"Credential=[^/,\s]+/\d+/([^/,\s]+)/([^/,\s]+)/aws4_request")
+_NOT_OWNER = {"message": "Only who has started this local AWS emulator controls it."}
 
 
 @dataclass(frozen=True)
@@ -43,15 +45,24 @@ class Gateway:
 
     Args:
         inner: ministack.
+        door: Is asked first, on every path.
         dsql: Answers what is signed for ``dsql``.
         faults: Shared with *dsql*.
         actions: Gives IAM's action and resource for a request to any other service.
     """
 
     def __init__(
-        self, inner: App, dsql: Dsql, faults: Faults, actions: Callable[..., tuple[str | None, str]], *, enforce: bool
+        self,
+        inner: App,
+        door: Door,
+        dsql: Dsql,
+        faults: Faults,
+        actions: Callable[..., tuple[str | None, str]],
+        *,
+        enforce: bool,
     ) -> None:
         self._inner = inner
+        self._door = door
         self._dsql = dsql
         self._faults = faults
         self._actions = actions
@@ -59,32 +70,47 @@ class Gateway:
         self._calls: list[Call] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] == "lifespan":
             await self._inner(scope, receive, send)
             return
+        send = _for_programs_only(send)
+        try:
+            caller = self._door.admit(scope)
+        except RefusedError as refused:
+            if scope["type"] == "websocket":
+                await send({"type": "websocket.close"})
+            else:
+                await _respond(send, _json(403, {"__type": "AccessDeniedException", "message": str(refused)}))
+            return
+        if scope["type"] == "websocket" or not caller:
+            await self._inner(scope, receive, send)
+        else:
+            await self._serve(caller, scope, receive, send)
+
+    async def _serve(self, caller: Caller, scope: Scope, receive: Receive, send: Send) -> None:
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         if scope["path"].startswith(CONTROL):
-            await _respond(send, self._control(scope, await _read(receive)))
+            asked = await _read(receive)
+            await _respond(send, self._control(scope, asked) if caller.is_owner else _json(403, _NOT_OWNER))
             return
-        signed = _CREDENTIAL.search(headers.get("authorization", ""))
-        if not signed or signed[3] == "s3":  # S3 has no part in peering, and its bodies are streams
+        signed = _SCOPE.search(headers.get("authorization", ""))
+        if not signed or signed[2] == "s3":  # S3 has no part in peering, and its bodies are streams
             await self._inner(scope, receive, send)
             return
-        account, region, service = signed.groups()
+        account, (region, service) = caller.account, signed.groups()
         body = await _read(receive)
         query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         request = (
             dsql_api.parse(scope["method"], scope["path"], query, body, account, region) if service == "dsql" else None
         )
         name = request.name if request else _call_name(scope, headers, body)
-        role = function_permissions.role_of(headers.get("x-amz-security-token"))
-        call = Call(account, region, service, name, role, scope["path"])
+        call = Call(account, region, service, name, caller.role, scope["path"])
         self._calls.append(call)
         fault = self._faults.strike(("error", "silence"), region, service, name)
         if fault:
             await self._fail(fault, headers, receive, send)
             return
-        if role and self._enforce and (denied := self._denial(call, request, scope, headers, body, query)):
+        if caller.role and self._enforce and (denied := self._denial(call, request, scope, headers, body, query)):
             await _respond(send, _error("AccessDeniedException", denied, 403, headers))
         elif request:
             await _respond(send, dsql_api.answer(request, self._dsql))
@@ -121,7 +147,7 @@ class Gateway:
     ) -> Iterable[tuple[str, str, dict[str, str]]]:
         if request:
             for action, resource, context in dsql_api.permissions(request, self._dsql):
-                yield action, resource, {**self._tags(resource, call.region), **context}
+                yield action, resource, {**self._dsql.tags_seen(resource, call.region), **context}
             return
         if call.name in ("GetParameters", "DeleteParameters"):  # IAM checks every name, ministack the first
             for parameter in json.loads(body)["Names"]:
@@ -135,13 +161,6 @@ class Gateway:
         )
         if found:
             yield found, resource, _context(call.name, body)
-
-    def _tags(self, arn: str, region: str) -> dict[str, str]:
-        """What IAM in *region* sees of the tags of the cluster with *arn*."""
-        cluster = self._dsql.find(arn)
-        if not cluster or (cluster.region != region and not self._dsql.undocumented.tags_across_regions):
-            return {}
-        return {f"aws:ResourceTag/{key}": value for key, value in cluster.tags.items()}
 
     async def _fail(self, fault: Fault, headers: dict[str, str], receive: Receive, send: Send) -> None:
         if fault.effect == "error":
@@ -199,6 +218,18 @@ def _error(code: str, message: str, status: int, headers: dict[str, str]) -> Ans
 
 def _json(status: int, body: Any) -> Answer:
     return status, {"content-type": "application/json"}, json.dumps(body).encode()
+
+
+def _for_programs_only(send: Send) -> Send:
+    """*send* without the headers that let a web page read an answer; ministack gives them to every page."""
+
+    async def sent(message: dict[str, Any]) -> None:
+        if "headers" in message:
+            kept = [one for one in message["headers"] if not one[0].lower().startswith(b"access-control-")]
+            message = {**message, "headers": kept}
+        await send(message)
+
+    return sent
 
 
 async def _respond(send: Send, answer: Answer) -> None:

@@ -12,6 +12,8 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from .credentials import Credentials
+
 PINNED_VERSION = "1.5.33"
 
 SEAMS: dict[str, dict[str, list[str] | None]] = {
@@ -27,6 +29,11 @@ SEAMS: dict[str, dict[str, list[str] | None]] = {
     "ministack.services.kms": {"_resolve_key": ["key_id_or_arn"]},
     "ministack.services.sns": {"_topic_by_arn_any_scope": ["topic_arn"]},
     "ministack.core.lambda_runtime": {"execution_credentials": ["config"]},
+    "ministack.services.sts": {
+        "register_session": ["access_key", "session"],
+        "_sessions": None,
+        "_session_expired": ["session"],
+    },
     "ministack.services.lambda_svc": {
         "execution_credentials": ["config"],
         "invalidate_worker": ["func_name", "qualifier", "account", "region"],
@@ -176,16 +183,25 @@ def say_of_unknown_attributes(sentences: Mapping[tuple[str, str], str]) -> None:
     )
 
 
-def mark_function_credentials(token: Callable[[dict[str, Any]], str]) -> None:
-    """Put *token* of a function's configuration into the session token of its credentials."""
+def give_function_credentials(variables: Callable[[dict[str, Any]], dict[str, str]]) -> None:
+    """Let a function have the credentials that *variables* makes of its configuration, instead of the server's."""
     runtime: Any = importlib.import_module("ministack.core.lambda_runtime")
     service: Any = importlib.import_module("ministack.services.lambda_svc")
-    plain = runtime.execution_credentials
+    runtime.execution_credentials = service.execution_credentials = variables
 
-    def marked(config: dict[str, Any]) -> dict[str, str]:
-        return {**plain(config), "AWS_SESSION_TOKEN": token(config)}
 
-    runtime.execution_credentials = service.execution_credentials = marked
+def know_credentials(account: str, owner: Credentials) -> None:
+    """Let ministack have the *owner's* as *account*'s own; it asks for nothing but S3's presigned URLs."""
+    own = {"Arn": f"arn:aws:iam::{account}:root", "UserId": account, "PrincipalType": "Root"}
+    secrets = {"SecretAccessKey": owner.secret_key, "SessionToken": owner.session_token}
+    importlib.import_module("ministack.services.sts").register_session(owner.access_key, {**own, **secrets})
+
+
+def sts_session(access_key: str) -> dict[str, Any] | None:
+    """The session that STS gave with this access key, until it expires: its ``SessionToken`` and ``Arn``."""
+    sts: Any = importlib.import_module("ministack.services.sts")
+    session: dict[str, Any] | None = sts._sessions.get(access_key)
+    return None if session is None or sts._session_expired(session) else session
 
 
 def keep_workers_of_other_regions() -> None:

@@ -8,6 +8,8 @@ import importlib
 import json
 import os
 import signal
+import socket
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -26,14 +28,28 @@ from .cloudformation_dsql_cluster import NO_ENDPOINT, ClusterHandler
 from .cloudformation_metric_alarm import MetricAlarmHandler
 from .cloudformation_remembered import REMEMBERED, RememberedHandler
 from .cluster_endpoints import ClusterEndpoints
+from .credentials import ACCOUNT, Credentials
+from .door import Door
 from .dsql import Dsql
 from .faults import Faults
 from .gateway import Gateway
 from .undocumented import Undocumented
 
+_REMOVE = """
+import contextlib, os, shutil, signal, sys, time
+with contextlib.suppress(ProcessLookupError):
+    os.killpg(int(sys.argv[1]), signal.SIGKILL)
+for _ in range(100):
+    shutil.rmtree(sys.argv[2], ignore_errors=True)
+    if not os.path.exists(sys.argv[2]):
+        break
+    time.sleep(0.1)
+"""
 
-def build(options: argparse.Namespace) -> Gateway:
+
+def build(options: argparse.Namespace, owner: Credentials) -> Gateway:
     """The application, with its resource types and checks installed into this process' ministack."""
+    door = Door(int(os.environ["GATEWAY_PORT"]), owner)
     faults = Faults()
     dsql = Dsql(
         faults,
@@ -49,7 +65,8 @@ def build(options: argparse.Namespace) -> Gateway:
     for one in REMEMBERED:
         ministack_seams.add_resource_type(one.name, RememberedHandler(one, ministack_seams.where))
     cloudformation_failures.install()
-    function_permissions.install()
+    ministack_seams.know_credentials(ACCOUNT, owner)
+    function_permissions.install(owner)
     key_policies.install(enforce_roles=options.enforce_permissions)
     ministack_seams.keep_workers_of_other_regions()
     alarm_clock.start(options.time_scale)
@@ -59,24 +76,27 @@ def build(options: argparse.Namespace) -> Gateway:
         from .cluster_database import ClusterDatabase  # which takes a driver that nobody else needs
 
         database = ClusterDatabase(options.postgresql)
-    found = ClusterEndpoints(dsql, faults, database).variables(Path("functions").resolve())
+    found = ClusterEndpoints(dsql, door, faults, database).variables(Path("functions").resolve())
     os.environ.update(found)
     Path("endpoints.json").write_text(json.dumps(found))  # for the parent
     inner = importlib.import_module("ministack.app").app
-    return Gateway(inner, dsql, faults, _action_and_resource, enforce=options.enforce_permissions)
+    return Gateway(inner, door, dsql, faults, _action_and_resource, enforce=options.enforce_permissions)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--socket", type=int, required=True)
+    parser.add_argument("--directory", type=Path, required=True)
     parser.add_argument("--transition-seconds", type=float, default=0.2)
     parser.add_argument("--undocumented", default="{}")
     parser.add_argument("--enforce-permissions", action="store_true")
     parser.add_argument("--time-scale", type=float, default=1.0)
     parser.add_argument("--postgresql")
     options = parser.parse_args()
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    asyncio.run(_serve(build(options), options.socket))
+    owner = Credentials(**json.loads(sys.stdin.readline()))  # other users can read arguments, and functions variables
+    threading.Thread(target=_end_with_parent, args=(options.directory,), daemon=True).start()
+    sys.addaudithook(_stay_on_loopback)
+    asyncio.run(_serve(build(options, owner), options.socket))
 
 
 async def _serve(app: Gateway, socket: int) -> None:
@@ -90,10 +110,27 @@ async def _serve(app: Gateway, socket: int) -> None:
     await hypercorn.serve(app, config, shutdown_trigger=stop.wait)
 
 
-def _end_with_parent() -> None:
-    """The parent holds our standard input open; when it dies, however it dies, this process group ends too."""
-    sys.stdin.read()
-    os.killpg(os.getpgid(0), signal.SIGKILL)
+def _end_with_parent(directory: Path) -> None:
+    """The parent holds our standard input open; when it dies, however it dies, this process group ends too.
+
+    A process outside of the group removes *directory* after that, since what still runs may write to it.
+    """
+    while os.read(sys.stdin.fileno(), 1024):  # not sys.stdin.read(), whose lock the end of this process would wait for
+        pass
+    group = os.getpgid(0)
+    try:
+        remove = [sys.executable, "-I", "-S", "-c", _REMOVE, str(group), str(directory)]
+        subprocess.Popen(remove, cwd="/", start_new_session=True).wait()
+    finally:
+        os.killpg(group, signal.SIGKILL)
+
+
+def _stay_on_loopback(event: str, arguments: tuple[Any, ...]) -> None:
+    """Refuse every other address to the listeners that ministack starts for one service or the other."""
+    if event == "socket.bind" and arguments[0].family in (socket.AF_INET, socket.AF_INET6):
+        host = arguments[1][0]
+        if host not in ("127.0.0.1", "::1", "localhost"):
+            raise PermissionError(f"This local AWS emulator listens on loopback only, and not on {host!r}.")
 
 
 def _with_metric_math(plain: dict[str, Any]) -> MetricAlarmHandler:

@@ -1,0 +1,119 @@
+"""Who may come in to the local AWS emulator. It runs code for whoever may, so this is asked before anything else.
+
+Programs of this machine reach its port, and so do web pages in its browsers, by name or by address. So a request has to
+be for this address, must not come from a page, and needs credentials of this run.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl
+
+from . import ministack_seams
+from .credentials import ACCOUNT, Credentials, same
+
+_UNSIGNED = {
+    # Custom resources and wait conditions answer CloudFormation at a URL that nobody else knows: it ends with a random
+    # UUID, is told to the function that is asked, and does nothing but end the wait for this one answer.
+    "answer to CloudFormation": re.compile(
+        r"PUT /_ministack/cfn-(?:response|signal)/[0-9a-f]{8}(?:-[0-9a-f]{4,12}){4}"
+    ),
+    # A function's URL has a random name as well. ministack wants a signature if its AuthType is AWS_IAM; with NONE it
+    # is for everybody in AWS, and here for every program that knows the name. The path leads to nothing else.
+    "function URL": re.compile(r"(?!OPTIONS )[A-Z]+ /_aws/lambda-url/[a-z0-9-]{32,36}(?:/.*)?", re.DOTALL),
+}
+_CREDENTIAL = re.compile(r"Credential=([^/,\s]+)/")
+_ONCE = ("host", "authorization", "x-amz-security-token")
+
+
+class RefusedError(Exception):
+    """The door stays closed; the text says why."""
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who has come in: *role* is that of a Lambda function, and the owner is who has started the emulator."""
+
+    account: str
+    role: str | None = None
+    is_owner: bool = False
+
+
+class Door:
+    """Lets in who was given the credentials of this run.
+
+    Args:
+        port: The emulator's, on loopback.
+        credentials: The owner's.
+    """
+
+    def __init__(self, port: int, credentials: Credentials) -> None:
+        self._hosts = (f"127.0.0.1:{port}", f"localhost:{port}")
+        self._credentials = credentials
+
+    def admit(self, scope: Mapping[str, Any]) -> Caller | None:
+        """Who sends this request; None for one of the few that need no credentials.
+
+        Raises:
+            RefusedError: it is not for this address, comes from a web page, or has no credentials of this run.
+        """
+        headers = _headers(scope["headers"])
+        if headers.get("host") not in self._hosts:
+            raise RefusedError(
+                f"This local AWS emulator is {' or '.join(self._hosts)}, and the request's Host is "
+                f"{headers.get('host')!r}: use the endpoint that it was started with."
+            )
+        if "origin" in headers or "sec-fetch-site" in headers:
+            raise RefusedError(
+                "This local AWS emulator answers programs, and no web page: take Origin and Sec-Fetch-Site away."
+            )
+        query = {name.lower(): value for name, value in parse_qsl(scope["query_string"].decode("latin-1"), True)}
+        key, token, is_signed = _signed_with(headers, query)
+        caller = self.identify(key, token)
+        if caller:
+            return caller
+        request = f"{scope.get('method', 'GET')} {scope['path']}"
+        if not is_signed and any(one.fullmatch(request) for one in _UNSIGNED.values()):
+            return None
+        raise RefusedError(
+            "This request has no credentials of this local AWS emulator: take AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY "
+            "and AWS_SESSION_TOKEN from EmbeddedAws.variables(), or from what dsql-dr rehearse --keep prints."
+        )
+
+    def identify(self, access_key: str, session_token: str) -> Caller | None:
+        """Whose credentials these are; None if this run gave them to nobody."""
+        owner = self._credentials
+        if same(access_key, owner.access_key) and same(session_token, owner.session_token):
+            return Caller(ACCOUNT, is_owner=True)
+        role = owner.role_of(session_token)
+        if role is not None and same(access_key, owner.of_role(role).access_key):
+            return Caller(access_key, role or None)
+        session = ministack_seams.sts_session(access_key)  # as the CDK CLI has them of the roles that it assumes
+        if session and session.get("SessionToken") and same(session_token, session["SessionToken"]):
+            return Caller(session["Arn"].split(":")[4])
+        return None
+
+
+def _headers(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """By name in lower case; of two with one name, servers take the one or the other, so there must not be two."""
+    headers: dict[str, str] = {}
+    for raw_name, value in pairs:
+        name = raw_name.decode("latin-1").lower()
+        if name in _ONCE and name in headers:
+            raise RefusedError(f"This request has the header {name} more than once: send one.")
+        headers[name] = value.decode("latin-1")
+    return headers
+
+
+def _signed_with(headers: Mapping[str, str], query: Mapping[str, str]) -> tuple[str, str, bool]:
+    """Access key and session token of a signed request or of a presigned URL, and whether it is either."""
+    authorization = headers.get("authorization", "")
+    if authorization.startswith("AWS"):
+        found = _CREDENTIAL.search(authorization)
+        return found[1] if found else "", headers.get("x-amz-security-token", ""), True
+    key = query.get("x-amz-credential", "").partition("/")[0] or query.get("awsaccesskeyid", "")
+    is_signed = any(name.startswith("x-amz-") or name == "awsaccesskeyid" for name in query)
+    return key, query.get("x-amz-security-token", ""), is_signed
