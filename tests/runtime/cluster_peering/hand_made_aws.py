@@ -114,7 +114,7 @@ class HandMadeAws:
         return judged(service, answering)
 
     def event(self, request_type: str = "Create", **more: Any) -> dict[str, Any]:
-        """CloudFormation's event as the Provider framework hands it to `is_complete`; the rest of it counts for nothing."""
+        """CloudFormation's event as the Provider framework hands it to `is_complete`."""
         return {"RequestType": request_type, "StartedAt": self.now, "ResourceProperties": {}, **more}
 
     def _answering(self, service: str, name: str, region: str, call: Callable[..., Any]) -> Callable[..., Any]:

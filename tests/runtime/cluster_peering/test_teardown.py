@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 from contextlib import suppress
 from typing import Any
 
@@ -17,7 +18,6 @@ from tests.runtime.cluster_peering.hand_made_aws import (
     OTHER_LOCAL,
     OTHER_PEER,
     PEER,
-    PEER_ENTRY,
     PEER_ID,
     PEER_STACK,
     STACK,
@@ -227,6 +227,76 @@ def test_cluster_that_is_updating_is_waited_for(aws: HandMadeAws) -> None:
     aws.fail("delete_cluster", "us-east-1", "ConflictException", times=2)
     poll(aws, "DELETE_IN_PROGRESS", "destroy")
     assert aws.clusters[PEER]["status"] == "PENDING_DELETE"
+
+
+# whose peer is not the stack's
+
+
+@pytest.mark.parametrize("theirs", [OTHER_PEER, THIRD])
+def test_destroy_refuses_a_local_cluster_that_has_another_peer_with_both_arns(aws: HandMadeAws, theirs: str) -> None:
+    """Deleted, it would stay in PENDING_DELETE, and that would be reported as a success."""
+    aws.add_cluster(theirs, peers=[LOCAL])
+    aws.add_cluster(LOCAL, peers=[theirs])
+    before, entries = copy.deepcopy(aws.clusters), dict(aws.registry)
+    sentence = (
+        f"cluster {LOCAL} is peered with {theirs}, and stack {PEER_STACK} in us-east-1 has {PEER}.*so none was.*"
+        f"run aws dsql update-cluster --region us-west-2 --identifier {LOCAL_ID} .*To keep both, deploy with RETAIN"
+    )
+    with pytest.raises(PeeringError, match=sentence):
+        poll(aws, "DELETE_IN_PROGRESS", "destroy")
+    assert (aws.clusters, aws.registry, aws.writes) == (before, entries, [])
+
+
+def test_destroy_refuses_where_the_peers_stack_is_gone_and_its_cluster_lives(aws: HandMadeAws) -> None:
+    del aws.physical_ids[PEER_STACK, "Cluster"]
+    with pytest.raises(PeeringError, match=f"is peered with {PEER}, and stack {PEER_STACK} in us-east-1 has no clust"):
+        poll(aws, "DELETE_IN_PROGRESS", "destroy")
+    assert aws.writes == []
+
+
+@pytest.mark.parametrize("status", ["PENDING_DELETE", "DELETING", None])
+def test_destroy_goes_on_where_the_peers_stack_went_with_its_cluster(aws: HandMadeAws, status: str | None) -> None:
+    del aws.physical_ids[PEER_STACK, "Cluster"]
+    aws.clusters[PEER]["status"] = status
+    if not status:
+        del aws.clusters[PEER]
+    poll(aws, "DELETE_IN_PROGRESS", "destroy")
+    assert aws.registry == {}
+
+
+def test_rollback_with_destroy_stops_at_another_peer_and_with_retain_goes_on(
+    aws: HandMadeAws, capsys: pytest.CaptureFixture[str]
+) -> None:
+    aws.add_cluster(OTHER_PEER, peers=[LOCAL])
+    aws.add_cluster(LOCAL, peers=[OTHER_PEER])
+    before = copy.deepcopy(aws.clusters)
+    with pytest.raises(PeeringError, match="is peered with"):
+        poll(aws, "ROLLBACK_IN_PROGRESS", "destroy")
+    poll(aws, "ROLLBACK_IN_PROGRESS", "retain")
+    assert aws.clusters == before
+    assert f"cluster {LOCAL} is peered with {OTHER_PEER}" in capsys.readouterr().out
+
+
+# whoever may invoke the function, while the stack is being deleted
+
+
+@pytest.mark.parametrize(("recorded", "forged"), [(FINISHED, UNFINISHED), (UNFINISHED, FINISHED)])
+def test_event_does_not_say_whether_the_creation_was_finished(aws: HandMadeAws, recorded: str, forged: str) -> None:
+    """ "Finished" would delete the peer of a failed creation, and "unfinished" would take a pair apart."""
+    aws.stack_status = "DELETE_IN_PROGRESS"
+    aws.environment["REMOVAL_POLICY"] = "destroy"
+    aws.physical_ids[STACK, "Peering"] = recorded
+    event = aws.event("Delete", PhysicalResourceId=forged, StackId="other", ResourceProperties={})
+    Teardown(event, pair=aws.pair(), clock=lambda: aws.now).step()
+    done = {name for name, _ in aws.writes}
+    assert done == ({"delete_cluster"} if recorded == FINISHED else {"update_cluster"})
+
+
+def test_creation_without_a_record_is_unfinished(aws: HandMadeAws) -> None:
+    del aws.physical_ids[STACK, "Peering"]
+    aws.stack_status, aws.environment["REMOVAL_POLICY"] = "DELETE_IN_PROGRESS", "destroy"
+    Teardown(aws.event("Delete"), pair=aws.pair(), clock=lambda: aws.now).step()
+    assert {name for name, _ in aws.writes} == {"update_cluster"}
 
 
 def test_timeout_names_the_removal_and_both_states(aws: HandMadeAws) -> None:
