@@ -13,7 +13,7 @@ from tests.end_to_end.project import Project
 
 EAST = {"primary_region": "us-east-1", "secondary_region": "us-west-2", "witness_region": "ca-central-1"}
 WEST = {"primary_region": "us-west-2", "secondary_region": "us-east-2", "witness_region": "ca-central-1"}
-"""No stack of the one has the name and the Region of one of the other; both have clusters and parameters in us-west-2."""
+"""No stack of one has both name and Region of one of the other; both have a cluster and parameters in us-west-2."""
 MOVED = {**EAST, "primary_region": "us-east-2"}
 """The secondary's stack is the same, so CloudFormation takes the second app for a change of the first."""
 SAME_NAME = "names {}, which lives, .* another deployment has the name Orders-production, so nothing was changed"

@@ -52,6 +52,7 @@ def build(options: argparse.Namespace) -> Gateway:
     function_permissions.install()
     key_policies.install(enforce_roles=options.enforce_permissions)
     ministack_seams.keep_workers_of_other_regions()
+    ministack_seams.name_resources_by_region()
     alarm_clock.start(options.time_scale)
     # functions inherit the process' environment
     database = None
