@@ -85,7 +85,7 @@ def test_permission_that_the_policy_lacks_is_missing_here_already(project: Proje
         pair = MultiRegionDsqlDr(app, "Orders", removal_policy=DESTROY, monitoring=False, peering_timeout=ONE_MINUTE)
         for one in pair.peering.node.find_all():
             if isinstance(one, iam.CfnPolicy) and one.node.path.endswith("Peering/Role/DefaultPolicy/Resource"):
-                one.add_property_override("PolicyDocument.Statement.3.Action", ["dsql:RemovePeerCluster"])
+                one.add_property_override("PolicyDocument.Statement.4.Action", ["dsql:RemovePeerCluster"])
 
     with pytest.raises(CdkError, match="is not authorized to perform: dsql:AddPeerCluster on resource"):
         project.deploy(without_add_peer_cluster)

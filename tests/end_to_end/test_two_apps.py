@@ -30,7 +30,7 @@ SAME_STACK = "is peered with {}, and to peer it with .* would take that pair apa
     indirect=["project"],
 )
 def test_second_app_is_refused_before_it_changes_anything_of_the_first(
-    project: Project, first: dict[str, str], second: dict[str, str], sentence: str
+    project: Project, first: dict[str, Any], second: dict[str, Any], sentence: str
 ) -> None:
     project.deploy(**first)
     before = pair_and_parameters(project, first)
