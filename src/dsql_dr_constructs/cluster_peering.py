@@ -11,6 +11,7 @@ from typing import cast
 
 import jsii
 from aws_cdk import (
+    CfnResource,
     CustomResource,
     Duration,
     IStableStringProducer,
@@ -23,7 +24,6 @@ from aws_cdk import (
 )
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
 from .accepted_findings import LAMBDA_CHECKS, LAMBDA_FINDINGS, LOG_CHECKS, accept, skip, versions_of
@@ -34,17 +34,20 @@ from .physical_names import peering_name
 from .regional_cluster import RegionalCluster
 from .regions import validate_topology
 from .resource_policies import differ
-from .runtime.cluster_peering.registry import DEPLOYMENT_TAG, registry_path
+from .runtime.cluster_peering.registry import DEPLOYMENT_TAG, PAIR_TAG
 from .runtime_function import architecture, function_log_group, function_role, runtime, runtime_code
 
 _POLL_SECONDS = 10
+_TAG_PRIORITY = 1000
+"""Above what an app gives its own tags (100) and their removal (200), if they have these keys."""
 
 
 class ClusterPeering(Construct):
-    """The handshake that makes a multi-Region cluster of two clusters created with the same witness.
+    """The peering that makes a multi-Region cluster of two clusters created with the same witness.
 
     CloudFormation cannot do it: the first cluster would have to name a second one that does not exist yet. So a custom
-    resource tells each side of the other, waits until both are ACTIVE, and writes the registry: SSM parameters
+    resource asks CloudFormation for the cluster in the stack of *peer*, names each side as the peer of the other, waits
+    until both are ACTIVE, and writes the registry: SSM parameters
     ``/dsql-dr/<deployment>/<region>/{arn,identifier,endpoint,vpc-endpoint-service-name}``, for both clusters, in every
     Region of the registry. It belongs into the stack of *cluster* and makes that stack wait for the stack of *peer*.
 
@@ -101,7 +104,8 @@ class ClusterPeering(Construct):
                 CloudWatch Logs.
 
         Raises:
-            ValueError: a bad deployment name or time-out, both clusters in one stack, or *cluster* in another stack.
+            ValueError: a bad deployment name or time-out, both clusters in one stack, *cluster* in another stack, or
+                one in a nested stack.
         """
         super().__init__(scope, id)
         self.deployment_name = validate_deployment_name(deployment_name)
@@ -110,14 +114,15 @@ class ClusterPeering(Construct):
         stack = Stack.of(self)
         timeout = timeout or Duration.minutes(30)
         self._refuse_wrong_use(stack, timeout)
-        self._mark_clusters(stack)
         self._permissions = PeeringPermissions(
             deployment_name=self.deployment_name,
+            pair_tag=self._mark_clusters(stack),
             cluster=cluster,
             peer_region=peer.cluster_region,
+            peer_stack=Stack.of(peer).stack_name,
             witness_region=witness_region,
             registry_regions=self.registry_regions,
-            destroys=removal_policy == RemovalPolicy.DESTROY,
+            removal_policy="destroy" if removal_policy == RemovalPolicy.DESTROY else "retain",
             stack=stack,
         )
         self.resource = CustomResource(
@@ -131,13 +136,15 @@ class ClusterPeering(Construct):
                 "PeerRegion": peer.cluster_region,
                 "WitnessRegion": witness_region,
                 "RegistryRegions": self.registry_regions,
-                "RemovalPolicy": "destroy" if self._permissions.destroys else "retain",
+                "RemovalPolicy": self._permissions.removal_policy,
                 "TimeoutSeconds": timeout.to_seconds(),
                 "Clusters": Lazy.string(_Fingerprint(cluster, peer)),
                 **({"RepairedAt": _synthesis_time()} if repair_on_deploy else {}),
             },
         )
         self.resource.node.add_dependency(self._role)
+        logical_id = cast("CfnResource", self.resource.node.default_child).logical_id
+        self.function.add_environment("RESOURCE", logical_id)
 
     def _refuse_wrong_use(self, stack: Stack, timeout: Duration) -> None:
         # https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-cloudformation-customresource.html
@@ -156,6 +163,11 @@ class ClusterPeering(Construct):
             )
         one, other = self._peer, self._cluster
         for cluster in (one, other):
+            if Token.is_unresolved(Stack.of(cluster).stack_name):
+                raise ValueError(
+                    f"Cluster {cluster.node.path!r} is in a nested stack, whose name is not known at synth, and "
+                    "by which the peering finds its peer: create it in a stack of its own."
+                )
             if cluster.witness_region != self._witness_region:
                 raise ValueError(
                     f"Cluster {cluster.node.path!r} has the witness {cluster.witness_region}, and peering "
@@ -169,18 +181,15 @@ class ClusterPeering(Construct):
         if differ(Stack.of(one).account, stack.account):
             raise ValueError(f"Peering {self.node.path!r} has clusters in two accounts: a pair is in one.")
 
-    def _mark_clusters(self, stack: Stack) -> None:
-        """Tag both sides, put the peer's ARN where the handshake looks for it, and deploy this stack second."""
+    def _mark_clusters(self, stack: Stack) -> str:
+        """Tag both sides, and deploy this stack second; gives the tag's value that no other pair of the account has."""
+        sides = [[Stack.of(one).stack_name, one.cluster_region] for one in (self._peer, self._cluster)]
+        pair_tag = hashlib.sha256(json.dumps(sides).encode()).hexdigest()[:16]
         for cluster in (self._peer, self._cluster):
-            Tags.of(cluster).add(DEPLOYMENT_TAG, self.deployment_name)
-        ssm.StringParameter(
-            self._peer,
-            "Registry",
-            parameter_name=registry_path(self.deployment_name, self._peer.cluster_region, "arn"),
-            string_value=self._peer.cluster_arn,
-            description=f"Aurora DSQL pair {self.deployment_name}: the cluster in {self._peer.cluster_region}",
-        )
+            for key, value in ((DEPLOYMENT_TAG, self.deployment_name), (PAIR_TAG, pair_tag)):
+                Tags.of(cluster).add(key, value, priority=_TAG_PRIORITY)
         deploy_after(stack, Stack.of(self._peer))
+        return pair_tag
 
     def _provider(self, timeout: Duration, encryption_key: kms.IKey | None) -> custom_resources.Provider:
         log_group = function_log_group(self, "Logs", encryption_key=encryption_key)
@@ -201,9 +210,14 @@ class ClusterPeering(Construct):
             environment={
                 "DEPLOYMENT": self.deployment_name,
                 "CLUSTER_ARN": self._cluster.cluster_arn,
+                "STACK_ID": Stack.of(self).stack_id,
                 "PEER_REGION": self._peer.cluster_region,
+                "PEER_STACK": Stack.of(self._peer).stack_name,
+                "PEER_LOGICAL_ID": self._peer.resource.logical_id,
                 "WITNESS_REGION": self._witness_region,
                 "REGISTRY_REGIONS": ",".join(self.registry_regions),
+                "REMOVAL_POLICY": self._permissions.removal_policy,
+                "TIMEOUT_SECONDS": str(timeout.to_seconds()),
             },
             role=self._role,
             log_group=log_group,
@@ -264,6 +278,8 @@ class _Fingerprint:
         for cluster in self._clusters:
             resource, stack = cluster.resource, Stack.of(cluster)
             raw = [
+                stack.stack_name,
+                resource.logical_id,
                 resource.deletion_protection_enabled,
                 resource.kms_encryption_key,
                 resource.multi_region_properties,

@@ -10,10 +10,9 @@ from aws_cdk import Stack, Token
 from aws_cdk import aws_iam as iam
 
 from .regional_cluster import RegionalCluster
-from .runtime.cluster_peering.registry import DEPLOYMENT_TAG, registry_path, registry_paths
+from .runtime.cluster_peering.registry import PAIR_TAG, registry_paths
 
 _CLUSTER_CALLS = (
-    "dsql:GetCluster",
     "dsql:GetVpcEndpointServiceName",
     "dsql:UpdateCluster",
     "dsql:PutMultiRegionProperties",
@@ -29,23 +28,28 @@ class PeeringPermissions:
     """
 
     deployment_name: str
+    pair_tag: str
     cluster: RegionalCluster
     peer_region: str
+    peer_stack: str
     witness_region: str
     registry_regions: Sequence[str]
-    destroys: bool
+    removal_policy: str
     stack: Stack
 
     def statements(self) -> list[iam.PolicyStatement]:
-        of_this_pair = {"StringEquals": {f"aws:ResourceTag/{DEPLOYMENT_TAG}": self.deployment_name}}
+        of_this_pair = {"StringEquals": {f"aws:ResourceTag/{PAIR_TAG}": self.pair_tag}}
         witness = {"StringEquals": {"dsql:WitnessRegion": self.witness_region}}
         own, local = self.cluster.cluster_arn, self.cluster.cluster_region
         any_own, any_peer, any_witness = map(self._any_cluster, (local, self.peer_region, self.witness_region))
         return [
+            # Whatever cluster a registry entry or one of the pair names is looked at before anything is changed.
+            iam.PolicyStatement(actions=["dsql:GetCluster"], resources=[any_own, any_peer]),
             iam.PolicyStatement(actions=list(_CLUSTER_CALLS), resources=[own]),
-            # The peer's identifier is known only once the registry is read, so its tag says which one it is.
+            # The peer's identifier is known only once CloudFormation is asked. Who may tag clusters can copy the tag:
+            # it fences what a mistake could reach, and which cluster is the peer does not hang on it.
             iam.PolicyStatement(
-                actions=[*_CLUSTER_CALLS, *(["dsql:DeleteCluster"] if self.destroys else [])],
+                actions=[*_CLUSTER_CALLS, *(["dsql:DeleteCluster"] if self.removal_policy == "destroy" else [])],
                 resources=[any_peer],
                 conditions=of_this_pair,
             ),
@@ -57,6 +61,10 @@ class PeeringPermissions:
                 actions=["dsql:PutWitnessRegion"], resources=[own, any_peer, any_witness], conditions=witness
             ),
             iam.PolicyStatement(actions=["cloudformation:DescribeStacks"], resources=[self.stack.stack_id]),
+            iam.PolicyStatement(
+                actions=["cloudformation:DescribeStackResource"],
+                resources=[self.stack.stack_id, self._arn("cloudformation", self.peer_region, self._any_peer_stack)],
+            ),
             *self._of_the_registry(),
         ]
 
@@ -64,35 +72,37 @@ class PeeringPermissions:
         """What cdk-nag finds in `statements`, and why it is meant."""
         account = "<AWS::AccountId>" if Token.is_unresolved(self._account) else self._account
         reason = (
-            "A peer's identifier is generated and a witness has none: a condition on tag or witness fences each call "
-            "on a cluster, and the two that only name a peer do nothing without such a call."
+            "A peer's identifier is generated and a witness has none: reading apart, a condition on tag or witness "
+            "fences each call on a cluster, and the two that only name a peer do nothing without such a call."
         )
         regions = (self.cluster.cluster_region, self.peer_region, self.witness_region)
-        return {f"IAM5[Resource::arn:<AWS::Partition>:dsql:{one}:{account}:cluster/*]": reason for one in regions}
+        stack = f"cloudformation:{self.peer_region}:{account}:{self._any_peer_stack}"
+        return {
+            **{f"IAM5[Resource::arn:<AWS::Partition>:dsql:{one}:{account}:cluster/*]": reason for one in regions},
+            f"IAM5[Resource::arn:<AWS::Partition>:{stack}]": "The stack's name is exact; its id is generated.",
+        }
 
     def _of_the_registry(self) -> list[iam.PolicyStatement]:
-        """Every entry is read and written; the one that the peer's stack holds is that stack's to delete.
+        """Every entry is read, written and deleted.
 
         The witness Region had entries if its observer was switched off, and then they are deleted.
         """
         names = registry_paths(self.deployment_name, self.peer_region, self.cluster.cluster_region)
-        held = (self.peer_region, registry_path(self.deployment_name, self.peer_region, "arn"))
-        cleaned = dict.fromkeys([*self.registry_regions, self.witness_region])
+        cleaned = list(dict.fromkeys([*self.registry_regions, self.witness_region]))
         return [
             iam.PolicyStatement(
                 actions=actions,
-                resources=[
-                    self._arn("ssm", region, f"parameter{name}")
-                    for region in regions
-                    for name in names
-                    if (region, name) != kept
-                ],
+                resources=[self._arn("ssm", region, f"parameter{name}") for region in regions for name in names],
             )
-            for actions, regions, kept in (
-                (["ssm:GetParameters", "ssm:PutParameter"], self.registry_regions, None),
-                (["ssm:DeleteParameters"], cleaned, held),
+            for actions, regions in (
+                (["ssm:PutParameter"], self.registry_regions),
+                (["ssm:GetParameters", "ssm:DeleteParameters"], cleaned),
             )
         ]
+
+    @property
+    def _any_peer_stack(self) -> str:
+        return f"stack/{self.peer_stack}/*"
 
     def _any_cluster(self, region: str) -> str:
         return self._arn("dsql", region, "cluster/*")

@@ -79,23 +79,24 @@ def test_what_was_removed_by_hand_is_repaired_by_the_command(project: Project) -
     assert project.repair() == {**answer, "changed": []}, "and it can be repeated"
 
 
-def test_wrong_witness_and_the_parameter_that_the_peers_stack_holds_are_repaired(project: Project) -> None:
+def test_wrong_witness_and_a_forged_parameter_are_repaired(project: Project) -> None:
     project.deploy()
     identifier = project.clusters()["us-west-2"]["identifier"]
     changed = {"witnessRegion": "ca-central-1"}
     project.aws.client("dsql", "us-west-2").update_cluster(identifier=identifier, multiRegionProperties=changed)
-    held = "/dsql-dr/Orders-production/us-east-1/arn"
-    project.aws.client("ssm", "us-east-1").delete_parameter(Name=held)
+    forged = "/dsql-dr/Orders-production/us-east-1/arn"
+    theirs = f"arn:aws:dsql:us-east-1:000000000000:cluster/{'x' * 26}"
+    project.aws.client("ssm", "us-east-1").put_parameter(Name=forged, Value=theirs, Overwrite=True)
 
     answer = project.repair()
     project.assert_peered()
     assert answer["changed"] == [
         f"us-west-2: witness of {identifier} set to us-east-2",
-        f"us-east-1: wrote {held}",
+        f"us-east-1: wrote {forged}",
     ]
     assert {one["witness"] for one in answer["clusters"]} == {"us-east-2"}
     project.cdk.destroy()
-    assert survey.leftovers(project.aws) == {}, "the peer's stack still deletes what it holds"
+    assert survey.leftovers(project.aws) == {}
 
 
 @pytest.mark.parametrize("project", [{"regions": ["us-east-1", "us-west-2", "us-east-2"]}], indirect=True)

@@ -32,8 +32,7 @@ def assert_only_a_lone_peer_is_left(project: Project) -> None:
     assert (peer["region"], peer["peers"]) == ("us-east-1", [])
     assert peer["status"] in ("ACTIVE", "PENDING_SETUP")
     assert "DeleteCluster" not in {one["name"] for one in project.aws.calls()}
-    assert list(survey.registry(project.aws, "us-east-1")) == ["/dsql-dr/Orders-production/us-east-1/arn"]
-    assert survey.registry(project.aws, "us-west-2") == {}
+    assert project.registry() == [{}, {}]
 
 
 @slowly
@@ -86,7 +85,7 @@ def test_permission_that_the_policy_lacks_is_missing_here_already(project: Proje
         pair = MultiRegionDsqlDr(app, "Orders", removal_policy=DESTROY, monitoring=False, peering_timeout=ONE_MINUTE)
         for one in pair.peering.node.find_all():
             if isinstance(one, iam.CfnPolicy) and one.node.path.endswith("Peering/Role/DefaultPolicy/Resource"):
-                one.add_property_override("PolicyDocument.Statement.3.Action", ["dsql:RemovePeerCluster"])
+                one.add_property_override("PolicyDocument.Statement.4.Action", ["dsql:RemovePeerCluster"])
 
     with pytest.raises(CdkError, match="is not authorized to perform: dsql:AddPeerCluster on resource"):
         project.deploy(without_add_peer_cluster)
@@ -125,19 +124,27 @@ undocumented = pytest.mark.parametrize(
 
 
 @undocumented
-def test_retain_is_rolled_back_with_both_peered_and_the_next_deployment_gets_through(
+def test_retain_is_rolled_back_with_both_peered_and_the_next_deployment_waits_for_a_decision(
     project: Project, peered_and_failed: Failed
 ) -> None:
     earlier = {one["region"]: one for one in peered_and_failed(cdk.RemovalPolicy.RETAIN)}
     assert stack_status(project) == "ROLLBACK_COMPLETE"
     assert earlier["us-west-2"]["peers"] == [earlier["us-east-1"]["arn"]], "what AWS kept, RETAIN keeps"
 
-    project.deploy(removal_policy=cdk.RemovalPolicy.RETAIN)
-    found = {one["arn"]: one for one in survey.clusters(project.aws)}
-    [new] = found.keys() - {one["arn"] for one in earlier.values()}
-    assert found[new]["peers"] == [earlier["us-east-1"]["arn"]]
-    assert found[earlier["us-east-1"]["arn"]]["peers"] == [new]
+    east, west = earlier["us-east-1"], earlier["us-west-2"]
+    with pytest.raises(CdkError):
+        project.deploy(removal_policy=cdk.RemovalPolicy.RETAIN)
+    assert f"cluster {east['arn']} is peered with {west['arn']}, and to peer it" in survey.failures(project.aws)[-1]
     assert "DeleteCluster" not in {one["name"] for one in project.aws.calls()}
+
+    dsql = project.aws.client("dsql", "us-west-2")  # as the sentence says
+    dsql.update_cluster(identifier=west["identifier"], deletionProtectionEnabled=False)
+    dsql.delete_cluster(identifier=west["identifier"])
+    project.deploy(removal_policy=cdk.RemovalPolicy.RETAIN)
+    found = {one["arn"]: one["peers"] for one in survey.clusters(project.aws)}
+    [new] = found[east["arn"]]
+    assert new != west["arn"]
+    assert found[new] == [east["arn"]]
 
 
 @undocumented

@@ -199,6 +199,19 @@ def test_what_a_resource_depends_on_stays_while_it_cannot_be_deleted(aws: Embedd
     assert ssm.describe_parameters()["Parameters"] == []
 
 
+def test_roles_of_stacks_of_one_name_in_two_regions_are_two(aws: EmbeddedAws) -> None:
+    trust = {"Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "*"}]}
+    role = {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": trust}}
+    stacks = [Stack(aws, region) for region in aws.regions]
+    names = []
+    for stack in stacks:
+        assert stack.run("create", {"One": role}, {"Name": {"Ref": "One"}}) == "CREATE_COMPLETE"
+        names.append(stack.outputs()["Name"])
+    assert stacks[0].run("delete") in ("gone", "DELETE_COMPLETE")
+    left = {one["RoleName"] for one in aws.client("iam", "us-east-1").list_roles()["Roles"]}
+    assert left & set(names) == {names[1]}
+
+
 def test_composite_alarm_is_put_changed_and_deleted(aws: EmbeddedAws) -> None:
     stack, cloudwatch = Stack(aws), aws.client("cloudwatch", "us-east-1")
 

@@ -48,7 +48,9 @@ def iam_requests(call: Call, tags: Mapping[str, str]) -> Iterator[IamRequest]:
             arn = f"arn:aws:ssm:{call.region}:{ACCOUNT}:parameter{name}"
             yield IamRequest(f"ssm:{call.operation}", arn)
     elif call.service == "cloudformation":  # .../latest/reference/list_awscloudformation.html
-        yield IamRequest(f"cloudformation:{call.operation}", call.arguments["StackName"])
+        stack = call.arguments["StackName"]  # its id; by its name the id is any
+        arn = stack if ":" in stack else f"arn:aws:cloudformation:{call.region}:{ACCOUNT}:stack/{stack}/*"
+        yield IamRequest(f"cloudformation:{call.operation}", arn)
     elif call.service == "cloudwatch":  # .../latest/reference/list_amazoncloudwatch.html
         yield IamRequest(f"cloudwatch:{call.operation}", "*", {"cloudwatch:namespace": call.arguments["Namespace"]})
     else:

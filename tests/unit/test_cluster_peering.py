@@ -10,9 +10,9 @@ from aws_cdk import assertions
 from dsql_dr_constructs import ClusterPeering, RegionalCluster
 
 HERE = {"Fn::GetAtt": ["ClusterEB0386A7", "ResourceArn"]}
-OWNED = {"StringEquals": {"aws:ResourceTag/dsql-dr:deployment": "Orders-production"}}
+PAIR_TAG = "b98e17be9fe75d46"
+OWNED = {"StringEquals": {"aws:ResourceTag/dsql-dr:pair": PAIR_TAG}}
 UPDATE = [
-    "dsql:GetCluster",
     "dsql:GetVpcEndpointServiceName",
     "dsql:UpdateCluster",
     "dsql:PutMultiRegionProperties",
@@ -22,10 +22,18 @@ UPDATE = [
 class Pair:
     """Two stacks with a cluster each, not peered yet."""
 
-    def __init__(self, app: cdk.App, removal_policy: cdk.RemovalPolicy = cdk.RemovalPolicy.RETAIN) -> None:
+    def __init__(
+        self,
+        app: cdk.App,
+        removal_policy: cdk.RemovalPolicy = cdk.RemovalPolicy.RETAIN,
+        *,
+        first: str = "First",
+        second: str = "Second",
+        primary_region: str = "us-east-1",
+    ) -> None:
         self.stacks = [
             cdk.Stack(app, name, env=cdk.Environment(account="111111111111", region=region))
-            for name, region in (("First", "us-east-1"), ("Second", "us-west-2"))
+            for name, region in ((first, primary_region), (second, "us-west-2"))
         ]
         self.peer, self.cluster = (
             RegionalCluster(stack, "Cluster", witness_region="us-east-2", removal_policy=removal_policy)
@@ -91,6 +99,12 @@ def test_function_has_a_name_that_people_type_and_the_pair_in_its_environment(pa
     assert properties["Environment"]["Variables"] == {
         "DEPLOYMENT": "Orders-production",
         "CLUSTER_ARN": HERE,
+        "STACK_ID": {"Ref": "AWS::StackId"},
+        "RESOURCE": "Peering3EBF733F",
+        "PEER_STACK": "First",
+        "PEER_LOGICAL_ID": "ClusterEB0386A7",
+        "REMOVAL_POLICY": "retain",
+        "TIMEOUT_SECONDS": "1800",
         "PEER_REGION": "us-east-1",
         "WITNESS_REGION": "us-east-2",
         "REGISTRY_REGIONS": "us-east-1,us-west-2,us-east-2",
@@ -125,6 +139,11 @@ def test_role_may_do_what_the_handler_calls_and_nothing_else(pair: Pair) -> None
     ]
     assert pair.statements() == [
         {"Action": ["logs:CreateLogStream", "logs:PutLogEvents"], "Effect": "Allow", "Resource": _logs()},
+        {
+            "Action": "dsql:GetCluster",
+            "Effect": "Allow",
+            "Resource": [_arn("dsql", "us-west-2", "cluster/*"), _arn("dsql", "us-east-1", "cluster/*")],
+        },
         {"Action": UPDATE, "Effect": "Allow", "Resource": HERE},
         {"Action": UPDATE, "Condition": OWNED, "Effect": "Allow", "Resource": _arn("dsql", "us-east-1", "cluster/*")},
         {
@@ -143,12 +162,17 @@ def test_role_may_do_what_the_handler_calls_and_nothing_else(pair: Pair) -> None
             ],
         },
         {"Action": "cloudformation:DescribeStacks", "Effect": "Allow", "Resource": {"Ref": "AWS::StackId"}},
-        {"Action": ["ssm:GetParameters", "ssm:PutParameter"], "Effect": "Allow", "Resource": entries},
         {
-            "Action": "ssm:DeleteParameters",
+            "Action": "cloudformation:DescribeStackResource",
             "Effect": "Allow",
-            "Resource": [*entries[1:], *former],
-        },  # the first is the peer's stack's; the witness Region's may be left from an observer
+            "Resource": [{"Ref": "AWS::StackId"}, _arn("cloudformation", "us-east-1", "stack/First/*")],
+        },
+        {"Action": "ssm:PutParameter", "Effect": "Allow", "Resource": entries},
+        {
+            "Action": ["ssm:GetParameters", "ssm:DeleteParameters"],
+            "Effect": "Allow",
+            "Resource": [*entries, *former],
+        },  # the witness Region's may be left from an observer
     ]
 
 
@@ -162,20 +186,44 @@ def test_only_destroy_may_delete_the_peer(app: cdk.App) -> None:
     assert pair.properties()["RemovalPolicy"] == "destroy"
 
 
+def tags(stack: cdk.Stack) -> dict[str, str]:
+    [cluster] = assertions.Template.from_stack(stack).find_resources("AWS::DSQL::Cluster").values()
+    return {one["Key"]: one["Value"] for one in cluster["Properties"]["Tags"]}
+
+
 def test_both_clusters_carry_the_tag_that_the_policy_asks_for(pair: Pair) -> None:
     pair.peering()
     for stack in pair.stacks:
-        assertions.Template.from_stack(stack).has_resource_properties(
-            "AWS::DSQL::Cluster", {"Tags": [{"Key": "dsql-dr:deployment", "Value": "Orders-production"}]}
-        )
+        assert tags(stack) == {"dsql-dr:deployment": "Orders-production", "dsql-dr:pair": PAIR_TAG}
 
 
-def test_peers_stack_is_deployed_first_and_says_where_its_cluster_is(pair: Pair) -> None:
+def test_tags_of_an_app_do_not_win_over_them(app: cdk.App, pair: Pair) -> None:
     pair.peering()
-    assertions.Template.from_stack(pair.stacks[0]).has_resource_properties(
-        "AWS::SSM::Parameter",
-        {"Name": "/dsql-dr/Orders-production/us-east-1/arn", "Type": "String", "Value": HERE},
-    )
+    for key in ("dsql-dr:deployment", "dsql-dr:pair"):
+        cdk.Tags.of(app).add(key, "other")
+        cdk.Tags.of(pair.peer).add(key, "other")
+        cdk.Tags.of(pair.cluster).remove(key)
+    for stack in pair.stacks:
+        assert tags(stack) == {"dsql-dr:deployment": "Orders-production", "dsql-dr:pair": PAIR_TAG}
+
+
+def test_no_two_pairs_of_an_account_have_the_same_tag_whatever_their_names() -> None:
+    """Stacks of one name and Region are one stack, and so one pair; the deployment name may be the same by mistake."""
+
+    def tag(deployment_name: str = "Orders-production", **changed: str) -> str:
+        pair = Pair(cdk.App(), cdk.RemovalPolicy.RETAIN, **changed)
+        pair.peering(deployment_name=deployment_name)
+        return tags(pair.stacks[0])["dsql-dr:pair"]
+
+    assert tag() == tag() == tag("Billing-production")
+    others = [tag(first="Other"), tag(second="Other"), tag(primary_region="ca-central-1")]
+    assert len({tag(), *others}) == 4
+
+
+def test_peers_stack_is_deployed_first_and_has_nothing_but_its_cluster(pair: Pair) -> None:
+    pair.peering()
+    types = {one["Type"] for one in assertions.Template.from_stack(pair.stacks[0]).to_json()["Resources"].values()}
+    assert types == {"AWS::DSQL::Cluster"}
     assert pair.stacks[1].dependencies == [pair.stacks[0]]
 
 
@@ -190,7 +238,8 @@ def test_nothing_of_one_region_is_exported_to_the_other(app: cdk.App, pair: Pair
 def test_more_regions_can_have_the_registry(pair: Pair) -> None:
     pair.peering(registry_regions=["us-east-2", "us-west-2"])
     assert pair.properties()["RegistryRegions"] == ["us-east-1", "us-west-2", "us-east-2"]
-    assert [len(one["Resource"]) for one in pair.statements()[-2:]] == [24, 23]
+    written, *_ = [one["Resource"] for one in pair.statements() if one["Action"] == "ssm:PutParameter"]
+    assert len(written) == 3 * 8
 
 
 def test_any_change_of_either_cluster_runs_the_handshake_again() -> None:
@@ -239,7 +288,7 @@ def test_functions_hold_the_runtime_and_no_byte_code(app: cdk.App, pair: Pair) -
     pair.peering()
     assembly = Path(app.synth().directory)
     [asset] = [one for one in assembly.glob("asset.*") if (one / "runtime").exists()]
-    modules = ("__init__", "handler", "handshake", "pair", "polled_change", "registry", "repair", "teardown")
+    modules = ("__init__", "entries", "handler", "handshake", "pair", "polled_change", "registry", "repair", "teardown")
     assert {str(one.relative_to(asset / "runtime")) for one in asset.rglob("*") if one.is_file()} == {
         "__init__.py",
         "aws_errors.py",
@@ -274,6 +323,14 @@ def test_peering_outside_of_its_clusters_stack_is_refused(pair: Pair) -> None:
 def test_two_clusters_of_one_stack_are_refused(pair: Pair) -> None:
     with pytest.raises(ValueError, match=r"has both clusters in one stack: a pair has two Regions"):
         pair.peering(peer=RegionalCluster(pair.stacks[1], "Other", witness_region="us-east-2"))
+
+
+@pytest.mark.parametrize("nested", ["peer", "cluster"])
+def test_cluster_in_a_nested_stack_is_refused(pair: Pair, nested: str) -> None:
+    stack = cdk.NestedStack(pair.stacks[nested == "cluster"], "Nested")
+    cluster = RegionalCluster(stack, "Cluster", witness_region="us-east-2")
+    with pytest.raises(ValueError, match=r"'\w+/Nested/Cluster' is in a nested stack, whose name is not known"):
+        pair.peering(scope=stack if nested == "cluster" else None, **{nested: cluster})
 
 
 def test_deployment_name_that_cannot_be_a_path_is_refused(pair: Pair) -> None:

@@ -20,11 +20,11 @@ from dsql_dr_constructs.runtime.cluster_peering.handshake import Handshake
 from dsql_dr_constructs.runtime.cluster_peering.teardown import Teardown
 from dsql_dr_constructs.runtime.health_monitor.retries import Surroundings
 from dsql_dr_constructs.runtime.health_monitor.watch import Settings, Watch
-from tests.runtime.cluster_peering.hand_made_aws import LOCAL, PEER, PEER_ENTRY, STACK, HandMadeAws
+from tests.runtime.cluster_peering.hand_made_aws import LOCAL, OTHER_LOCAL, PEER, PEER_ENTRY, STACK, HandMadeAws
 from tests.runtime.judge import Call, judged
 from tests.unit.iam_requests import ACCOUNT, BY_LAMBDA, BY_THE_CDK, IamRequest, iam_requests
 
-TAGS = {"dsql-dr:deployment": "Orders-production"}
+TAGS = {"dsql-dr:deployment": "Orders-production", "dsql-dr:pair": "c429f3c72c13eade"}
 POLICIES = {"retain": cdk.RemovalPolicy.RETAIN, "destroy": cdk.RemovalPolicy.DESTROY}
 
 
@@ -102,21 +102,26 @@ def peering_calls(removal_policy: str) -> list[Call]:
 
     def drive(aws: HandMadeAws, kind: type[Handshake | Teardown], event: dict[str, Any]) -> None:
         for _ in range(100):
-            if kind(event, client=aws.client, clock=lambda: aws.now).step()["IsComplete"]:
+            if kind(event, pair=aws.pair(), clock=lambda: aws.now).step()["IsComplete"]:
                 return
             aws.now += 10.0
         raise AssertionError("polled for ever")
 
     calls: list[Call] = []
     for stack_status in ("ROLLBACK_IN_PROGRESS", "DELETE_IN_PROGRESS"):
-        aws = HandMadeAws()
+        aws = HandMadeAws(PEER_STACK="Orders-Primary-production", REMOVAL_POLICY=removal_policy)
+        aws.physical_ids["Orders-Primary-production", "Cluster"] = PEER.rpartition("/")[2]
+        # of an earlier deployment, whose cluster is on its way out
+        aws.add_cluster(OTHER_LOCAL)
+        aws.clusters[OTHER_LOCAL]["status"] = "DELETING"
+        aws.registry["us-east-1", "/dsql-dr/Orders-production/us-west-2/arn"] = OTHER_LOCAL
         drive(aws, Handshake, aws.event())
         aws.clusters[PEER]["witness"] = "us-east-9"  # somebody's changes, which the next deployment repairs
         del aws.registry["us-east-1", PEER_ENTRY]
-        observed = {"OldResourceProperties": {"RegistryRegions": ["us-east-1", "us-west-2", "us-east-2"]}}
-        drive(aws, Handshake, {**aws.event("Update"), **observed})
+        observed = {"RegistryRegions": ["us-east-1", "us-west-2", "us-east-2"]}
+        drive(aws, Handshake, aws.event("Update", OldResourceProperties=observed))
         aws.stack_status = stack_status
-        drive(aws, Teardown, aws.event("Delete", RemovalPolicy=removal_policy))
+        drive(aws, Teardown, aws.event("Delete"))
         calls += aws.record
     return calls
 
@@ -207,9 +212,18 @@ def test_actions_and_resources_are_those_of_awss_authorization_data() -> None:
 
 
 def test_peer_of_another_deployment_is_out_of_reach() -> None:
-    """The two actions that only name a peer apart, which do nothing without one of these."""
+    """Also one of the same name. The two actions that only name a peer do nothing without one of these."""
     statements = policies("destroy")["Orders-Secondary-production/PeeringRole"]
-    for action in ("dsql:DeleteCluster", "dsql:UpdateCluster", "dsql:GetCluster", "dsql:PutMultiRegionProperties"):
-        theirs = IamRequest(action, PEER, {"aws:ResourceTag/dsql-dr:deployment": "Billing-production"})
-        assert not allows(statements, theirs)
-        assert allows(statements, IamRequest(action, PEER, {f"aws:ResourceTag/{key}": TAGS[key] for key in TAGS}))
+    for action in (
+        "dsql:DeleteCluster",
+        "dsql:UpdateCluster",
+        "dsql:PutMultiRegionProperties",
+        "dsql:GetVpcEndpointServiceName",
+    ):
+        theirs = {**TAGS, "dsql-dr:pair": "another's"}
+        assert not allows(statements, IamRequest(action, PEER, resource_tags(theirs)))
+        assert allows(statements, IamRequest(action, PEER, resource_tags(TAGS)))
+
+
+def resource_tags(tags: Mapping[str, str]) -> dict[str, str]:
+    return {f"aws:ResourceTag/{key}": value for key, value in tags.items()}

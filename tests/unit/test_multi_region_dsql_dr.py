@@ -76,7 +76,6 @@ def test_logical_ids_are_a_promise(app: cdk.App) -> None:
     primary, secondary, watch, second_watch = map(resources, pair.stacks)
     assert {id: one["Type"] for id, one in primary.items()} == {
         "ClusterEB0386A7": "AWS::DSQL::Cluster",
-        "ClusterRegistryECD88E80": "AWS::SSM::Parameter",
     }
     assert {id: one["Type"] for id, one in secondary.items()} == {
         "ClusterEB0386A7": "AWS::DSQL::Cluster",
@@ -154,8 +153,8 @@ def test_both_stacks_tell_what_a_person_looks_up(app: cdk.App) -> None:
 def test_clusters_are_named_by_their_tag(app: cdk.App) -> None:
     pair = MultiRegionDsqlDr(app, "AuroraDsqlDR", cluster_prefix="orders")
     assert [tags_of(one) for one in clusters(pair)] == [
-        {"Name": "orders-primary", "dsql-dr:deployment": "AuroraDsqlDR-production"},
-        {"Name": "orders-secondary", "dsql-dr:deployment": "AuroraDsqlDR-production"},
+        {"Name": name, "dsql-dr:deployment": "AuroraDsqlDR-production", "dsql-dr:pair": "b4ffd5f4137f5b59"}
+        for name in ("orders-primary", "orders-secondary")
     ]
 
 
@@ -249,11 +248,8 @@ def test_region_of_a_stage_that_is_not_used_is_a_warning(app: cdk.App, region: s
 def test_several_deployments_live_in_one_app(app: cdk.App) -> None:
     pairs = [MultiRegionDsqlDr(app, name) for name in ("Orders", "Billing")]
     assert len({name for pair in pairs for name in names(pair)}) == 8
-    registries = [
-        next(one["Properties"]["Name"] for one in resources(pair.stacks[0]).values() if "SSM" in one["Type"])
-        for pair in pairs
-    ]
-    assert registries == ["/dsql-dr/Orders-production/us-east-1/arn", "/dsql-dr/Billing-production/us-east-1/arn"]
+    told = [tags_of(clusters(pair)[0])["dsql-dr:deployment"] for pair in pairs]
+    assert told == ["Orders-production", "Billing-production"]
 
 
 def test_it_can_stand_in_any_construct(app: cdk.App) -> None:

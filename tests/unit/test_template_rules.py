@@ -58,6 +58,9 @@ ENDPOINTS = r"(VpcEndpoint|Endpoint-(dsql|monitoring))/SecurityGroup/Resource"
 NAG_FINDINGS = {
     # rule without its pack's name: resources of which the library may accept it; the reasons stand beside them
     "IAM5[Resource::arn:<AWS::Partition>:dsql:<Region>:<AWS::AccountId>:cluster/*]": "Peering/Role/DefaultPolicy/.*",
+    "IAM5[Resource::arn:<AWS::Partition>:cloudformation:<Region>:<AWS::AccountId>:stack/<Primary>/*]": (
+        "Peering/Role/DefaultPolicy/.*"
+    ),
     "IAM5[Resource::<Function.Arn>:*]": (
         "Framework(OnEvent|IsComplete)Role/DefaultPolicy/Resource|waiter-state-machine/Role/DefaultPolicy/Resource"
     ),
@@ -486,7 +489,10 @@ def test_checkov_finds_nothing_and_skips_what_is_accepted_of_a_resource(tmp_path
 def _rule(name: str) -> str:
     """The same rule in any pack, of any function and in any Region."""
     plain = re.sub(r"^(AwsSolutions|HIPAA\.Security|NIST\.800\.53\.R5|PCI\.DSS\.321|Serverless)-", "", name)
-    plain = re.sub(r":dsql:[a-z0-9-]+:(\d{12}|<AWS::AccountId>):", ":dsql:<Region>:<AWS::AccountId>:", plain)
+    plain = re.sub(
+        r":(dsql|cloudformation):[a-z0-9-]+:(\d{12}|<AWS::AccountId>):", r":\1:<Region>:<AWS::AccountId>:", plain
+    )
+    plain = re.sub(r":stack/[\w-]+-Primary-production/", ":stack/<Primary>/", plain)
     return re.sub("<(Peering|Monitor).*Arn>", "<Function.Arn>", plain)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib
 from collections import defaultdict
+from datetime import datetime, timezone
 from typing import Any
 
 _STACKS = "ministack.services.cloudformation.stacks"
@@ -79,7 +80,8 @@ def _delete_them_in_rollbacks(failed: dict[tuple[str, str], dict[str, Any]]) -> 
         await roll_back(stack_name, stack_id, stack, operation, *arguments)
         if creation:  # what could not be deleted is still the stack's, for the next DeleteStack
             for failed_id, record in stack.pop("_rollback_failed", {}).items():
-                stack["_resources"][failed_id] = {**record, "ResourceStatus": "DELETE_FAILED"}
+                stuck = {"ResourceStatus": "DELETE_FAILED", "Timestamp": datetime.now(timezone.utc).isoformat()}
+                stack["_resources"][failed_id] = {**record, **stuck}
 
     stacks._roll_back_operation = rolled_back
 

@@ -61,7 +61,11 @@ SEAMS: dict[str, dict[str, list[str] | None]] = {
         "_ts_iso": ["epoch"],
     },
     "ministack.services.eventbridge": {"_SCHEDULER_TICK_INTERVAL": None, "_parse_rate_seconds": ["expr"]},
-    "ministack.services.cloudformation.provisioners": {"_RESOURCE_HANDLERS": None},
+    "ministack.services.cloudformation.provisioners": {
+        "_RESOURCE_HANDLERS": None,
+        "_NAME_SEED": None,
+        "_physical_name": ["stack_name", "logical_id", "lowercase", "max_len", "seeded"],
+    },
     "ministack.services.cloudformation": {"_stacks": None},
     "ministack.services.cloudformation.engine": {"_unknown_attribute_message": ["res", "logical_id", "attr"]},
     "ministack.services.cloudformation.stacks": {
@@ -172,6 +176,21 @@ def follow_resource_type(name: str, then: Callable[[str, dict[str, Any]], None])
         return done
 
     provisioners._RESOURCE_HANDLERS[name] = {**plain, "create": create, "update": update}
+
+
+def name_resources_by_region() -> None:
+    """Let stacks of one name in two Regions make roles of different names, since roles have no Region."""
+    provisioners: Any = importlib.import_module("ministack.services.cloudformation.provisioners")
+    plain, seed = provisioners._physical_name, provisioners._NAME_SEED
+
+    def named(stack_name: str, logical_id: str, **options: Any) -> Any:
+        token = seed.set(seed.get() + where()[1])
+        try:
+            return plain(stack_name, logical_id, **options)
+        finally:
+            seed.reset(token)
+
+    provisioners._physical_name = named
 
 
 def say_of_unknown_attributes(sentences: Mapping[tuple[str, str], str]) -> None:

@@ -69,6 +69,7 @@ def build(options: argparse.Namespace, owner: Credentials) -> Gateway:
     function_permissions.install(owner)
     key_policies.install(enforce_roles=options.enforce_permissions)
     ministack_seams.keep_workers_of_other_regions()
+    ministack_seams.name_resources_by_region()
     alarm_clock.start(options.time_scale)
     # functions inherit the process' environment
     database = None

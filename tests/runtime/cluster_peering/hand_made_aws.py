@@ -1,30 +1,43 @@
-"""A pair of clusters, the registry and a stack in memory, with hand-made clients for what the handlers call."""
+"""A pair of clusters, the registry and two stacks in memory, with hand-made clients for what the handlers call."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
 from botocore.exceptions import ClientError
 
+from dsql_dr_constructs.runtime.cluster_peering.pair import Pair
 from tests.runtime.judge import Call, judged, operation_name
 
-LOCAL = "arn:aws:dsql:us-west-2:111111111111:cluster/local"
-PEER = "arn:aws:dsql:us-east-1:111111111111:cluster/peer"
+LOCAL_ID, PEER_ID = "local".ljust(26, "0"), "peer".ljust(26, "0")
+LOCAL = f"arn:aws:dsql:us-west-2:111111111111:cluster/{LOCAL_ID}"
+PEER = f"arn:aws:dsql:us-east-1:111111111111:cluster/{PEER_ID}"
+OTHER_PEER, OTHER_LOCAL, THIRD = (
+    f"arn:aws:dsql:{region}:111111111111:cluster/{'other'.ljust(26, '0')}"
+    for region in ("us-east-1", "us-west-2", "ca-central-1")
+)
+"""Clusters of the account that are not the pair's; `HandMadeAws` has none of them until it is told."""
+FINISHED = "dsql-dr/Orders-production"
+UNFINISHED = f"{FINISHED}/unfinished"
 PEER_ENTRY = "/dsql-dr/Orders-production/us-east-1/arn"
 STACK = "arn:aws:cloudformation:us-west-2:111111111111:stack/Orders/1"
-GARBAGE = [
-    "",
-    "orders",
-    PEER.replace("us-east-1", "us-east-2"),
-    PEER.replace("111111111111", "1"),
-    PEER.replace("cluster/peer", "cluster/"),
-    PEER.replace(":dsql:", ":rds:"),
-    f"{PEER}\n",
-]
-"""What somebody may have put where the peer's ARN was."""
+PEER_STACK = "Orders-Primary"
+ENVIRONMENT = {
+    "DEPLOYMENT": "Orders-production",
+    "CLUSTER_ARN": LOCAL,
+    "STACK_ID": STACK,
+    "RESOURCE": "Peering",
+    "PEER_REGION": "us-east-1",
+    "PEER_STACK": PEER_STACK,
+    "PEER_LOGICAL_ID": "Cluster",
+    "WITNESS_REGION": "us-east-2",
+    "REGISTRY_REGIONS": "us-east-1,us-west-2",
+    "REMOVAL_POLICY": "retain",
+    "TIMEOUT_SECONDS": "1800",
+}
+"""What the template gives to the function."""
 _CREATED = datetime(2026, 1, 1, tzinfo=timezone.utc)
 
 
@@ -35,13 +48,17 @@ class Killed(BaseException):
 class HandMadeAws:
     """What the clusters are, what was written, and what goes wrong next."""
 
-    def __init__(self) -> None:
+    def __init__(self, **environment: str) -> None:
         self.now = 1000.0
-        self.clusters: dict[str, dict[str, Any]] = {
-            arn: {"status": "PENDING_SETUP", "peers": [], "protected": False, "witness": "us-east-2"}
-            for arn in (PEER, LOCAL)
+        self.environment = {**ENVIRONMENT, **environment}
+        self.clusters: dict[str, dict[str, Any]] = {}
+        self.add_cluster(PEER)
+        self.add_cluster(LOCAL)
+        self.registry: dict[tuple[str, str], str] = {}
+        self.physical_ids: dict[tuple[str, str], str | None] = {
+            (PEER_STACK, "Cluster"): PEER_ID,
+            (STACK, "Peering"): FINISHED,
         }
-        self.registry = {("us-east-1", PEER_ENTRY): PEER}
         self.stack_status = "CREATE_IN_PROGRESS"
         self.empty_clusters = "take"  # what UpdateCluster does with an empty list: take, refuse or ignore
         self.calls: list[tuple[str, str]] = []
@@ -60,11 +77,20 @@ class HandMadeAws:
         """Let *event* happen just before the next *call* in *region* is answered."""
         self._events[call, region] = event
 
+    def add_cluster(self, arn: str, *, peers: Sequence[str] = ()) -> None:
+        status = "ACTIVE" if peers else "PENDING_SETUP"
+        known = [arn, *peers] if peers else []  # AWS lists the cluster itself, too
+        self.clusters[arn] = {"status": status, "peers": known, "protected": False, "witness": "us-east-2"}
+
     def peered(self) -> HandMadeAws:
         """As a finished handshake leaves it, the registry apart."""
         for arn, other in ((PEER, LOCAL), (LOCAL, PEER)):
-            self.clusters[arn].update(status="ACTIVE", peers=[arn, other])
+            self.add_cluster(arn, peers=[other])
         return self
+
+    def pair(self) -> Pair:
+        """As a new process of the function has it."""
+        return Pair(self.environment, self.client)
 
     def client(self, service: str, region: str) -> Any:
         methods: dict[str, dict[str, Callable[..., Any]]] = {
@@ -79,33 +105,17 @@ class HandMadeAws:
                 "put_parameter": self._put_parameter,
                 "delete_parameters": self._delete_parameters,
             },
-            "cloudformation": {"describe_stacks": self._describe_stacks},
+            "cloudformation": {
+                "describe_stacks": self._describe_stacks,
+                "describe_stack_resource": self._describe_stack_resource,
+            },
         }
         answering = {name: self._answering(service, name, region, call) for name, call in methods[service].items()}
         return judged(service, answering)
 
-    def event(self, request_type: str = "Create", **properties: Any) -> dict[str, Any]:
+    def event(self, request_type: str = "Create", **more: Any) -> dict[str, Any]:
         """CloudFormation's event as the Provider framework hands it to `is_complete`."""
-        return {
-            "RequestType": request_type,
-            "StackId": STACK,
-            "StartedAt": self.now,
-            "ResourceProperties": {
-                "Deployment": "Orders-production",
-                "ClusterArn": LOCAL,
-                "PeerRegion": "us-east-1",
-                "WitnessRegion": "us-east-2",
-                "RegistryRegions": ["us-east-1", "us-west-2"],
-                "RemovalPolicy": "retain",
-                "TimeoutSeconds": "1800",  # CloudFormation hands every property over as a string
-                **properties,
-            },
-        }
-
-    def properties(self) -> dict[str, Any]:
-        """What the function's environment says, by the names of the custom resource."""
-        named: dict[str, Any] = self.event()["ResourceProperties"]
-        return {name: value for name, value in named.items() if name not in ("RemovalPolicy", "TimeoutSeconds")}
+        return {"RequestType": request_type, "StartedAt": self.now, "ResourceProperties": {}, **more}
 
     def _answering(self, service: str, name: str, region: str, call: Callable[..., Any]) -> Callable[..., Any]:
         def answer(**arguments: Any) -> Any:
@@ -145,8 +155,9 @@ class HandMadeAws:
         }
         if cluster["status"] in ("UPDATING", "CREATING"):  # done by the next look
             cluster["status"] = "PENDING_SETUP"
-        if all(one["peers"] and one["status"] in ("PENDING_SETUP", "ACTIVE") for one in self.clusters.values()):
-            for one in self.clusters.values():
+        pair = [self.clusters[arn] for arn in (PEER, LOCAL) if arn in self.clusters]
+        if all(one["peers"] and one["status"] in ("PENDING_SETUP", "ACTIVE") for one in pair):
+            for one in pair:
                 one["status"] = "ACTIVE"
         return described
 
@@ -196,23 +207,30 @@ class HandMadeAws:
         assert (region, StackName) == ("us-west-2", STACK)
         return {"Stacks": [{"StackName": "Orders", "CreationTime": _CREATED, "StackStatus": self.stack_status}]}
 
+    def _describe_stack_resource(self, region: str, StackName: str, LogicalResourceId: str) -> dict[str, Any]:  # noqa: N803
+        assert region == ("us-west-2" if StackName == STACK else "us-east-1")
+        if (StackName, LogicalResourceId) not in self.physical_ids:
+            message = f"Stack '{StackName}' does not exist"
+            raise ClientError({"Error": {"Code": "ValidationError", "Message": message}}, "DescribeStackResource")
+        recorded = self.physical_ids[StackName, LogicalResourceId]
+        detail = {
+            "LogicalResourceId": LogicalResourceId,
+            "ResourceType": "AWS::DSQL::Cluster",
+            "ResourceStatus": "CREATE_COMPLETE",
+            "LastUpdatedTimestamp": _CREATED,
+            **({"PhysicalResourceId": recorded} if recorded is not None else {}),
+        }
+        return {"StackResourceDetail": detail}
 
-def no_arn(value: str) -> str:
-    """A pattern of what is said when *value* stands where the peer's ARN should."""
-    return (
-        rf"SSM parameter {PEER_ENTRY} in us-east-1 is {re.escape(repr(value))}, and must be the peer's ARN: .*"
-        f"put-parameter --region us-east-1 --name {PEER_ENTRY} --overwrite"
-    )
 
-
-def without_status(aws: HandMadeAws) -> Callable[[str, str], Any]:
-    """Clients of *aws* whose GetCluster leaves the status out in us-east-1, against AWS's model."""
+def answering(aws: HandMadeAws, **members: Any) -> Callable[[str, str], Any]:
+    """Clients of *aws* whose GetCluster answers with *members* in us-east-1, against AWS's model."""
 
     def client(service: str, region: str) -> Any:
         made = aws.client(service, region)
         if (service, region) == ("dsql", "us-east-1"):
             whole = made.get_cluster
-            made.get_cluster = lambda **arguments: {**whole(**arguments), "status": None}
+            made.get_cluster = lambda **arguments: {**whole(**arguments), **members}
         return made
 
     return client

@@ -10,18 +10,9 @@ import pytest
 
 from dsql_dr_constructs.runtime.cluster_peering import handler
 from dsql_dr_constructs.runtime.cluster_peering.pair import PeeringError
-from tests.runtime.cluster_peering.hand_made_aws import LOCAL, PEER, HandMadeAws
+from tests.runtime.cluster_peering.hand_made_aws import ENVIRONMENT, FINISHED, PEER, UNFINISHED, HandMadeAws
 
 ASSET = Path(handler.__file__).parents[2]
-
-
-@pytest.mark.parametrize("request_type", ["Create", "Update", "Delete"])
-def test_beginning_asks_aws_nothing_and_answers_what_the_framework_keeps(request_type: str) -> None:
-    event = {**HandMadeAws().event(request_type), "PhysicalResourceId": "dsql-dr/Orders-production"}
-    del event["StartedAt"]
-    answer = handler.handle(event, None)
-    assert set(answer) == {"PhysicalResourceId", "StartedAt"}
-    assert json.loads(json.dumps(answer)) == answer
 
 
 @pytest.fixture
@@ -29,11 +20,19 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> HandMadeAws:
     """Behind the handler, which has the settings of the pair in its environment."""
     aws = HandMadeAws()
     monkeypatch.setattr(handler, "_client", aws.client)
-    settings = {"DEPLOYMENT": "Orders-production", "CLUSTER_ARN": LOCAL, "PEER_REGION": "us-east-1"}
-    settings |= {"WITNESS_REGION": "us-east-2", "REGISTRY_REGIONS": "us-east-1,us-west-2"}
-    for name, value in settings.items():
+    for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
     return aws
+
+
+@pytest.mark.parametrize("request_type", ["Create", "Update", "Delete"])
+def test_beginning_asks_aws_nothing_and_answers_what_the_framework_keeps(aws: HandMadeAws, request_type: str) -> None:
+    event = {**aws.event(request_type), "PhysicalResourceId": FINISHED}
+    del event["StartedAt"]
+    answer = handler.handle(event, None)
+    assert set(answer) == {"PhysicalResourceId", "StartedAt"}
+    assert json.loads(json.dumps(answer)) == answer
+    assert aws.calls == []
 
 
 def test_event_that_has_begun_is_taken_a_step_on(aws: HandMadeAws) -> None:
@@ -44,9 +43,22 @@ def test_event_that_has_begun_is_taken_a_step_on(aws: HandMadeAws) -> None:
 
 def test_begun_delete_undoes(aws: HandMadeAws) -> None:
     aws.stack_status = "DELETE_IN_PROGRESS"
-    event = {**aws.event("Delete"), "StartedAt": time.time(), "PhysicalResourceId": "dsql-dr/Orders-production"}
+    event = {**aws.event("Delete"), "StartedAt": time.time()}
     assert handler.handle(event, None)["IsComplete"]
     assert {name for name, _ in aws.writes} == {"delete_parameters"}
+
+
+@pytest.mark.parametrize("physical_id", [FINISHED, UNFINISHED, "", None])
+@pytest.mark.parametrize("stack_status", ["CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"])
+def test_delete_of_somebody_who_may_invoke_the_function_deletes_nothing(
+    aws: HandMadeAws, monkeypatch: pytest.MonkeyPatch, stack_status: str, physical_id: str | None
+) -> None:
+    monkeypatch.setenv("REMOVAL_POLICY", "destroy")
+    aws.peered().stack_status = stack_status
+    event = {**aws.event("Delete"), "StartedAt": time.time() - 10_000, "PhysicalResourceId": physical_id}
+    with pytest.raises(PeeringError, match=f"The stack is {stack_status}, so this Delete does not come from Cloud"):
+        handler.handle(event, None)
+    assert aws.writes == []
 
 
 def test_person_gets_the_answer_and_the_log_has_it_too(aws: HandMadeAws, capsys: pytest.CaptureFixture[str]) -> None:

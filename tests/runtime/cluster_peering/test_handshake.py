@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import copy
 import json
+import re
 from contextlib import suppress
 from typing import Any
 
@@ -10,25 +12,30 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dsql_dr_constructs.runtime.cluster_peering.handshake import Handshake
-from dsql_dr_constructs.runtime.cluster_peering.pair import PeeringError
+from dsql_dr_constructs.runtime.cluster_peering.pair import Pair, PeeringError
 from tests.runtime.cluster_peering.hand_made_aws import (
-    GARBAGE,
+    FINISHED,
     LOCAL,
+    LOCAL_ID,
+    OTHER_LOCAL,
+    OTHER_PEER,
     PEER,
-    PEER_ENTRY,
+    PEER_ID,
+    PEER_STACK,
+    THIRD,
+    UNFINISHED,
     HandMadeAws,
     Killed,
-    no_arn,
-    without_status,
+    answering,
 )
 
 POLL = 10.0
-EVERY_WRITE = 2 + 15
-"""Two UpdateClusters; eight entries in each of two Regions, one of which the peer's stack has written."""
+EVERY_WRITE = 2 + 16
+"""Two UpdateClusters; eight entries in each of two Regions."""
 
 
 def handshake(aws: HandMadeAws, event: dict[str, Any]) -> Handshake:
-    return Handshake(event, client=aws.client, clock=lambda: aws.now)
+    return Handshake(event, pair=aws.pair(), clock=lambda: aws.now)
 
 
 def poll(aws: HandMadeAws, event: dict[str, Any]) -> dict[str, Any]:
@@ -44,6 +51,17 @@ def poll(aws: HandMadeAws, event: dict[str, Any]) -> dict[str, Any]:
 @pytest.fixture
 def aws() -> HandMadeAws:
     return HandMadeAws()
+
+
+FORMER = {"OldResourceProperties": {"RegistryRegions": ["us-east-1", "us-west-2", "us-east-2"]}}
+
+
+def observed(aws: HandMadeAws) -> None:
+    """Peered and registered when the witness Region had an observer, which is off now."""
+    regions = aws.environment["REGISTRY_REGIONS"]
+    aws.environment["REGISTRY_REGIONS"] = f"{regions},us-east-2"
+    poll(aws, aws.event())
+    aws.environment["REGISTRY_REGIONS"] = regions
 
 
 def registered() -> dict[tuple[str, str], str]:
@@ -65,18 +83,18 @@ def test_both_sides_name_each_other_and_stand_in_both_registries(aws: HandMadeAw
     assert aws.clusters[PEER]["peers"] == [PEER, LOCAL]
     assert aws.clusters[LOCAL]["peers"] == [LOCAL, PEER]
     assert aws.registry == registered()
-    assert answer["Data"] == {"PeerArn": PEER, "PeerEndpoint": "peer.dsql.us-east-1.on.aws"}
+    assert answer["Data"] == {"PeerArn": PEER, "PeerEndpoint": f"{PEER_ID}.dsql.us-east-1.on.aws"}
 
 
 def test_nothing_is_registered_before_both_serve(aws: HandMadeAws) -> None:
     assert handshake(aws, aws.event()).step() == {"IsComplete": False}
-    assert list(aws.registry) == [("us-east-1", PEER_ENTRY)]
+    assert aws.registry == {}
 
 
 def test_physical_id_is_the_deployments_and_stays(aws: HandMadeAws) -> None:
     begun = handshake(aws, aws.event()).begin()
-    assert begun == {"PhysicalResourceId": "dsql-dr/Orders-production/unfinished", "StartedAt": 1000.0}
-    assert poll(aws, {**aws.event(), **begun})["PhysicalResourceId"] == "dsql-dr/Orders-production"
+    assert begun == {"PhysicalResourceId": UNFINISHED, "StartedAt": 1000.0}
+    assert poll(aws, {**aws.event(), **begun})["PhysicalResourceId"] == FINISHED
     again = {**aws.event("Update"), "PhysicalResourceId": "given"}
     assert handshake(aws, again).begin()["PhysicalResourceId"] == "given"
     assert "PhysicalResourceId" not in poll(aws, again)
@@ -119,16 +137,14 @@ def test_cluster_that_was_just_changed_is_waited_for_although_it_served_before(a
     poll(aws, aws.event())
     aws.clusters[PEER].update(peers=[], status="ACTIVE")
     aws.registry.clear()
-    aws.registry["us-east-1", PEER_ENTRY] = PEER
     assert handshake(aws, aws.event("Update")).step() == {"IsComplete": False}
-    assert list(aws.registry) == [("us-east-1", PEER_ENTRY)], "nothing is registered while it is UPDATING"
+    assert aws.registry == {}, "nothing is registered while it is UPDATING"
 
 
 def test_entries_in_a_region_that_left_the_registry_are_deleted(aws: HandMadeAws) -> None:
-    poll(aws, aws.event(RegistryRegions=["us-east-1", "us-west-2", "us-east-2"]))
+    observed(aws)
     assert "us-east-2" in {region for region, _ in aws.registry}
-    former = {"OldResourceProperties": {"RegistryRegions": ["us-east-1", "us-west-2", "us-east-2"]}}
-    poll(aws, {**aws.event("Update"), **former})
+    poll(aws, aws.event("Update", **FORMER))
     assert aws.registry == registered()
 
 
@@ -136,8 +152,7 @@ def test_entries_that_may_not_be_deleted_are_told_in_the_log(
     aws: HandMadeAws, capsys: pytest.CaptureFixture[str]
 ) -> None:
     aws.fail("delete_parameters", "us-east-2", "AccessDeniedException", times=13)
-    former = {"OldResourceProperties": {"RegistryRegions": ["us-east-1", "us-west-2", "us-east-2"]}}
-    assert poll(aws, {**aws.event("Update"), **former})["IsComplete"]
+    assert poll(aws, aws.event("Update", **FORMER))["IsComplete"]
     assert "Registry entries are left in us-east-2: DeleteParameters in us-east-2 was denied" in capsys.readouterr().out
     assert aws.now == 1000 + 120
 
@@ -145,9 +160,9 @@ def test_entries_that_may_not_be_deleted_are_told_in_the_log(
 def test_permission_to_delete_entries_that_comes_late_is_waited_for(
     aws: HandMadeAws, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    poll(aws, aws.event(RegistryRegions=["us-east-1", "us-west-2", "us-east-2"]))
+    observed(aws)
     aws.fail("delete_parameters", "us-east-2", "AccessDeniedException")
-    event = {**aws.event("Update"), "OldResourceProperties": {"RegistryRegions": ["us-west-2", "us-east-2"]}}
+    event = aws.event("Update", **FORMER)
     aws.now += 5
     assert handshake(aws, event).step() == {"IsComplete": False}
     assert poll(aws, event)["IsComplete"]
@@ -168,7 +183,7 @@ def test_service_name_that_is_refused_is_left_out_and_told_in_the_log(
     assert aws.now == 1000 + seconds
     missing = "/dsql-dr/Orders-production/us-east-1/vpc-endpoint-service-name"
     assert registered().keys() - aws.registry.keys() == {("us-east-1", missing), ("us-west-2", missing)}
-    assert "goes without the VPC endpoint service of peer: GetVpcEndpointServiceName" in capsys.readouterr().out
+    assert f"goes without the VPC endpoint service of {PEER_ID}: GetVpcEndpointServiceName" in capsys.readouterr().out
     assert poll(aws, aws.event("Update"))["IsComplete"]
     assert aws.registry == registered(), "the next look has it"
 
@@ -200,10 +215,99 @@ def test_only_the_entry_that_differs_is_written(aws: HandMadeAws) -> None:
     assert aws.writes == [("put_parameter", "us-east-1"), ("put_parameter", "us-west-2")]
 
 
-def test_peer_is_found_by_the_other_side_when_its_entry_was_lost(aws: HandMadeAws) -> None:
-    aws.peered().registry.clear()
-    assert poll(aws, aws.event("Update"))["Data"]["PeerArn"] == PEER
+# which cluster is the peer
+
+
+@pytest.mark.parametrize("partition", ["aws-cn", "aws-us-gov"])
+def test_peers_arn_is_made_of_the_local_ones_partition_and_account(partition: str) -> None:
+    aws = HandMadeAws(CLUSTER_ARN=LOCAL.replace(":aws:", f":{partition}:").replace("111111111111", "222222222222"))
+    expected = PEER.replace(":aws:", f":{partition}:").replace("111111111111", "222222222222")
+    assert aws.pair().peer_arn == expected
+
+
+def test_stack_of_the_peer_that_is_missing_is_named_with_what_to_deploy(aws: HandMadeAws) -> None:
+    del aws.physical_ids[PEER_STACK, "Cluster"]
+    sentence = f"There is no cluster in stack {PEER_STACK} in us-east-1.*Deploy that stack, then this one"
+    with pytest.raises(PeeringError, match=f"{sentence}.*State: no cluster in stack {PEER_STACK}.*; local0+ in us"):
+        handshake(aws, aws.event()).step()
+    assert aws.writes == []
+
+
+@pytest.mark.parametrize("recorded", ["orders", PEER_ID.upper(), f"{PEER_ID}0", f"{PEER_ID}\n", f"x/{PEER_ID}", "*"])
+def test_record_of_cloudformation_that_is_no_identifier_is_refused(aws: HandMadeAws, recorded: str) -> None:
+    aws.physical_ids[PEER_STACK, "Cluster"] = recorded
+    with pytest.raises(PeeringError, match=rf"{re.escape(repr(recorded))}, which is no cluster's identifier of 26"):
+        handshake(aws, aws.event()).step()
+    assert aws.writes == []
+
+
+def test_cluster_that_cloudformation_is_still_making_is_none(aws: HandMadeAws) -> None:
+    aws.physical_ids[PEER_STACK, "Cluster"] = None
+    with pytest.raises(PeeringError, match="There is no cluster in stack"):
+        handshake(aws, aws.event()).step()
+
+
+def test_answer_of_another_cluster_is_refused_with_both_arns(aws: HandMadeAws) -> None:
+    pair = Pair(aws.environment, answering(aws, arn=OTHER_PEER))
+    with pytest.raises(PeeringError, match=f"was answered for '{OTHER_PEER}', and {PEER} was asked for"):
+        Handshake(aws.event(), pair=pair, clock=lambda: aws.now).step()
+    assert aws.writes == []
+
+
+def test_event_of_somebody_else_says_nothing_of_the_pair(aws: HandMadeAws) -> None:
+    forged = {"ClusterArn": OTHER_LOCAL, "PeerRegion": "ca-central-1", "TimeoutSeconds": "1"}
+    event = {**aws.event(), "StackId": "other", "ResourceProperties": forged, "OldResourceProperties": forged}
+    poll(aws, event)
     assert aws.registry == registered()
+    assert {call.arguments["identifier"] for call in aws.record if call.service == "dsql"} == {PEER_ID, LOCAL_ID}
+
+
+def test_old_properties_of_somebody_else_delete_nothing_in_other_regions(
+    aws: HandMadeAws, capsys: pytest.CaptureFixture[str]
+) -> None:
+    poll(aws, aws.event("Update", OldResourceProperties={"RegistryRegions": ["ca-central-1", "us-west-2"]}))
+    assert "Registry entries are left in 'ca-central-1'" in capsys.readouterr().out
+    assert "delete_parameters" not in {name for name, _ in aws.calls}
+
+
+# a pair that lives is not taken apart
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [(LOCAL, OTHER_PEER), (PEER, OTHER_LOCAL), (LOCAL, THIRD), (PEER, THIRD)])
+@pytest.mark.parametrize("request_type", ["Create", "Update"])
+def test_cluster_of_a_living_pair_is_refused_with_both_arns(
+    aws: HandMadeAws, request_type: str, ours: str, theirs: str
+) -> None:
+    """Also where the other one is in a third Region, where the policy allows no GetCluster."""
+    aws.add_cluster(ours, peers=[theirs])
+    aws.add_cluster(theirs, peers=[ours])
+    before = copy.deepcopy(aws.clusters)
+    other = PEER if ours == LOCAL else LOCAL
+    with pytest.raises(PeeringError) as failure:
+        handshake(aws, aws.event(request_type)).step()
+    sentence = str(failure.value)
+    assert f"cluster {ours} is peered with {theirs}, and to peer it with {other} would take that pair apart" in sentence
+    command = f"aws dsql update-cluster --region {ours.split(':')[3]} --identifier {ours.rpartition('/')[2]} "
+    assert command + """--multi-region-properties '{"witnessRegion":"us-east-2","clusters":[]}'""" in sentence
+    assert (aws.clusters, aws.writes) == (before, [])
+    assert ("get_cluster", "ca-central-1") not in aws.calls
+
+
+@pytest.mark.parametrize(
+    "theirs",
+    [
+        pytest.param({"status": "PENDING_DELETE"}, id="on its way out"),
+        pytest.param({"status": "DELETING"}, id="being deleted"),
+        pytest.param({"peers": []}, id="has forgotten it"),
+        pytest.param({"peers": [OTHER_PEER, THIRD]}, id="has another peer"),
+    ],
+)
+def test_peer_that_no_longer_makes_a_pair_is_replaced(aws: HandMadeAws, theirs: dict[str, Any]) -> None:
+    aws.add_cluster(LOCAL, peers=[OTHER_PEER])
+    aws.add_cluster(OTHER_PEER, peers=[LOCAL])
+    aws.clusters[OTHER_PEER].update(theirs)
+    poll(aws, aws.event("Update"))
+    assert [aws.clusters[arn]["peers"] for arn in (PEER, LOCAL)] == [[PEER, LOCAL], [LOCAL, PEER]]
 
 
 # what passes
@@ -228,6 +332,7 @@ def test_cluster_in_transition_is_waited_for(aws: HandMadeAws, status: str) -> N
         ("put_parameter", "us-west-2", "TooManyUpdates"),
         ("get_parameters", "us-west-2", "TooManyRequestsException"),
         ("get_vpc_endpoint_service_name", "us-east-1", "ThrottledException"),
+        ("describe_stack_resource", "us-east-1", "Throttling"),
         ("get_cluster", "us-east-1", ConnectTimeoutError(endpoint_url="https://dsql")),
     ],
 )
@@ -242,13 +347,15 @@ def test_peer_just_created_may_stay_unseen_for_a_while(aws: HandMadeAws) -> None
     assert poll(aws, aws.event())["IsComplete"]
 
 
-def test_answer_without_a_status_is_asked_for_again(aws: HandMadeAws) -> None:
-    event = aws.event(TimeoutSeconds="60")
-    step = Handshake(event, client=without_status(aws), clock=lambda: aws.now).step
+@pytest.mark.parametrize("status", [None, "", 5, ["ACTIVE"]])
+def test_answer_without_a_status_is_asked_for_again(aws: HandMadeAws, status: object) -> None:
+    aws.environment["TIMEOUT_SECONDS"] = "60"
+    pair = Pair(aws.environment, answering(aws, status=status))
+    step = Handshake(aws.event(), pair=pair, clock=lambda: aws.now).step
     assert step() == {"IsComplete": False}
     assert aws.writes == []
     aws.now += 60
-    with pytest.raises(PeeringError, match="1 minutes: GetCluster on peer in us-east-1 was answered without a status"):
+    with pytest.raises(PeeringError, match=f"1 minutes: GetCluster on {PEER_ID} in us-east-1 was answered without"):
         step()
     assert poll(aws, aws.event())["IsComplete"]
 
@@ -268,41 +375,20 @@ def test_lost_cluster_fails_at_once(aws: HandMadeAws, arn: str, status: str) -> 
 
 def test_peer_that_never_appears_fails_after_two_minutes(aws: HandMadeAws) -> None:
     del aws.clusters[PEER]
-    with pytest.raises(PeeringError, match="peer in us-east-1 is not found"):
+    with pytest.raises(PeeringError, match=f"{PEER_ID} in us-east-1 is not found"):
         poll(aws, aws.event())
     assert aws.now == 1000 + 120
 
 
-def test_pair_without_any_trace_of_its_peer_says_what_to_deploy(aws: HandMadeAws) -> None:
-    aws.registry.clear()
-    with pytest.raises(PeeringError, match=f"{PEER_ENTRY} in us-east-1 is missing.*Deploy the peer's stack again"):
-        handshake(aws, aws.event()).step()
-
-
-@pytest.mark.parametrize("value", GARBAGE)
-def test_entry_that_is_no_arn_of_the_peer_is_named_with_what_to_do(aws: HandMadeAws, value: str) -> None:
-    aws.registry["us-east-1", PEER_ENTRY] = value
-    with pytest.raises(PeeringError, match=f"^Peering .*failed: {no_arn(value)}.*; local in us-west-2 is PENDING"):
-        handshake(aws, aws.event()).step()
-    assert aws.writes == []
-
-
-@pytest.mark.parametrize("partition", ["aws-cn", "aws-us-gov"])
-def test_entry_may_be_of_any_partition(aws: HandMadeAws, partition: str) -> None:
-    arn = PEER.replace(":aws:", f":{partition}:")
-    aws.registry["us-east-1", PEER_ENTRY] = arn
-    assert handshake(aws, aws.event()).pair.peer_arn() == arn
-
-
 def test_timeout_tells_the_state_of_both_sides(aws: HandMadeAws) -> None:
-    event = aws.event(TimeoutSeconds="60")
+    aws.environment["TIMEOUT_SECONDS"] = "60"
     aws.fail("update_cluster", "us-west-2", "ConflictException", times=1000, message="busy")
     with pytest.raises(PeeringError) as failure:
-        poll(aws, event)
+        poll(aws, aws.event())
     assert str(failure.value) == (
-        "Peering of Orders-production failed: still not done after 1 minutes: UpdateCluster on local in us-west-2 was "
-        "answered by ConflictException: busy. State: peer in us-east-1 is PENDING_SETUP; local in us-west-2 is "
-        "PENDING_SETUP."
+        f"Peering of Orders-production failed: still not done after 1 minutes: UpdateCluster on {LOCAL_ID} in "
+        f"us-west-2 was answered by ConflictException: busy. State: {PEER_ID} in us-east-1 is PENDING_SETUP; "
+        f"{LOCAL_ID} in us-west-2 is PENDING_SETUP."
     )
     assert aws.now == 1000 + 60
 
@@ -319,20 +405,21 @@ def test_denied_call_is_tried_again_for_two_minutes(aws: HandMadeAws, seconds: i
 
 @pytest.mark.parametrize(("timeout", "seconds"), [("1800", 120), ("60", 30)])
 def test_denied_call_is_named_with_what_to_look_for(aws: HandMadeAws, timeout: str, seconds: int) -> None:
+    aws.environment["TIMEOUT_SECONDS"] = timeout
     denied = "not authorized to perform: dsql:X"
     aws.fail("update_cluster", "us-west-2", "AccessDeniedException", message=denied, times=1000)
     with pytest.raises(
-        PeeringError, match=r"UpdateCluster on local in us-west-2 was denied .*dsql:X.*service control policy"
+        PeeringError, match=r"UpdateCluster on local0+ in us-west-2 was denied .*dsql:X.*service control policy"
     ):
-        poll(aws, aws.event(TimeoutSeconds=timeout))
+        poll(aws, aws.event())
     assert aws.now == 1000 + seconds
 
 
 def test_cluster_of_an_earlier_try_that_stands_in_the_way_is_named(aws: HandMadeAws) -> None:
-    earlier = "arn:aws:dsql:us-west-2:111111111111:cluster/earlier"
+    earlier = OTHER_LOCAL  # which is gone, and still named
     aws.clusters[PEER]["peers"] = [PEER, earlier]
     aws.fail("update_cluster", "us-east-1", "ValidationException", message="It has a peer.")
-    sentence = rf"It has a peer.*peer in us-east-1 still names {earlier}, which is not of this pair.*delete it"
+    sentence = rf"It has a peer.*peer0+ in us-east-1 still names {earlier}, which is not of this pair.*delete it"
     with pytest.raises(PeeringError, match=sentence):
         handshake(aws, aws.event()).step()
     assert poll(aws, aws.event())["IsComplete"], "and once AWS takes another peer, the earlier one is replaced"
@@ -347,7 +434,9 @@ def test_refused_call_is_told_as_aws_says_it(aws: HandMadeAws) -> None:
 
 def test_state_that_cannot_be_read_is_told_as_well(aws: HandMadeAws) -> None:
     aws.fail("get_cluster", "us-east-1", "AccessDeniedException", times=1000, message="no dsql:GetCluster")
-    with pytest.raises(PeeringError, match=r"State: GetCluster on peer in us-east-1 was denied.*; local in us-west-2"):
+    with pytest.raises(
+        PeeringError, match=f"State: GetCluster on {PEER_ID} in us-east-1 was denied.*; {LOCAL_ID} in us"
+    ):
         poll(aws, aws.event())
 
 
@@ -369,6 +458,7 @@ CALLS = st.sampled_from(
         ("update_cluster", "us-west-2"),
         ("get_parameters", "us-east-1"),
         ("put_parameter", "us-west-2"),
+        ("describe_stack_resource", "us-east-1"),
     ]
 )
 ERRORS = st.sampled_from(

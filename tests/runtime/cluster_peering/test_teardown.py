@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 from contextlib import suppress
 from typing import Any
 
@@ -10,28 +11,40 @@ from hypothesis import strategies as st
 from dsql_dr_constructs.runtime.cluster_peering.handshake import Handshake
 from dsql_dr_constructs.runtime.cluster_peering.pair import PeeringError
 from dsql_dr_constructs.runtime.cluster_peering.teardown import Teardown
-from tests.runtime.cluster_peering.hand_made_aws import GARBAGE, LOCAL, PEER, PEER_ENTRY, HandMadeAws, Killed, no_arn
+from tests.runtime.cluster_peering.hand_made_aws import (
+    FINISHED,
+    LOCAL,
+    LOCAL_ID,
+    OTHER_LOCAL,
+    OTHER_PEER,
+    PEER,
+    PEER_ID,
+    PEER_STACK,
+    STACK,
+    THIRD,
+    UNFINISHED,
+    HandMadeAws,
+    Killed,
+)
 
 
 @pytest.fixture
 def aws() -> HandMadeAws:
     """A pair, peered and registered."""
     aws = HandMadeAws().peered()
-    assert Handshake(aws.event(), client=aws.client, clock=lambda: aws.now).step()["IsComplete"]
+    assert Handshake(aws.event(), pair=aws.pair(), clock=lambda: aws.now).step()["IsComplete"]
     aws.writes.clear()
     aws.calls.clear()
     return aws
 
 
-FINISHED = "dsql-dr/Orders-production"
-UNFINISHED = f"{FINISHED}/unfinished"
-
-
-def poll(aws: HandMadeAws, stack_status: str, removal_policy: str, physical_id: str = FINISHED) -> None:
+def poll(aws: HandMadeAws, stack_status: str, removal_policy: str, recorded: str = FINISHED) -> None:
     aws.stack_status = stack_status
-    event = {**aws.event("Delete", RemovalPolicy=removal_policy), "PhysicalResourceId": physical_id}
+    aws.environment["REMOVAL_POLICY"] = removal_policy
+    aws.physical_ids[STACK, "Peering"] = recorded
+    event = aws.event("Delete")
     for _ in range(400):
-        if Teardown(event, client=aws.client, clock=lambda: aws.now).step()["IsComplete"]:
+        if Teardown(event, pair=aws.pair(), clock=lambda: aws.now).step()["IsComplete"]:
             return
         aws.now += 10
     raise AssertionError("polled for ever")
@@ -48,9 +61,9 @@ def test_destroy_deletes_the_peer_and_leaves_the_own_cluster_to_cloudformation(a
     assert [write for write in aws.writes if write[0] != "delete_parameters"] == [("delete_cluster", "us-east-1")]
 
 
-def test_registry_goes_but_the_entry_of_the_peers_stack(aws: HandMadeAws) -> None:
+def test_whole_registry_goes(aws: HandMadeAws) -> None:
     poll(aws, "DELETE_IN_PROGRESS", "destroy")
-    assert list(aws.registry) == [("us-east-1", PEER_ENTRY)]
+    assert aws.registry == {}
 
 
 @pytest.mark.parametrize(
@@ -66,7 +79,7 @@ def test_anything_else_keeps_clusters_and_peering(aws: HandMadeAws, stack_status
     poll(aws, stack_status, removal_policy)
     assert state(aws) == before
     assert {name for name, _ in aws.writes} == {"delete_parameters"}
-    assert list(aws.registry) == [("us-east-1", PEER_ENTRY)]
+    assert aws.registry == {}
 
 
 @pytest.mark.parametrize("removal_policy", ["retain", "destroy"])
@@ -95,9 +108,9 @@ def test_retain_ends_a_rollback_within_minutes_with_both_peered_and_told_in_the_
     poll(aws, "ROLLBACK_IN_PROGRESS", "retain")
     assert aws.now == 1000 + seconds
     assert [peers for _, peers in state(aws)] == [[PEER, LOCAL], [LOCAL, PEER]]
-    assert list(aws.registry) == [("us-east-1", PEER_ENTRY)]
+    assert aws.registry == {}
     said = capsys.readouterr().out
-    assert f"peer in us-east-1 still names {LOCAL} and local in us-west-2 still names {PEER}: " in said
+    assert f"{PEER_ID} in us-east-1 still names {LOCAL} and {LOCAL_ID} in us-west-2 still names {PEER}: " in said
     assert "Both clusters stay, as RETAIN says." in said
 
 
@@ -112,9 +125,9 @@ def test_destroy_ends_a_rollback_within_minutes_with_what_to_run_and_deletes_not
         poll(aws, stack_status, "destroy", UNFINISHED)
     assert aws.now == 1000 + seconds
     sentence = str(failure.value)
-    assert f"peer in us-east-1 still names {LOCAL} and local in us-west-2 still names {PEER}: " in sentence
+    assert f"{PEER_ID} in us-east-1 still names {LOCAL} and {LOCAL_ID} in us-west-2 still names {PEER}: " in sentence
     assert reason in sentence
-    assert "aws dsql delete-cluster --region us-east-1 --identifier peer and aws dsql delete-cluster" in sentence
+    assert f"aws dsql delete-cluster --region us-east-1 --identifier {PEER_ID} and aws dsql delete-cluster" in sentence
     assert "delete_cluster" not in {name for name, _ in aws.calls}
     assert ("us-west-2", "/dsql-dr/Orders-production/us-west-2/arn") in aws.registry, "and the registry is left"
 
@@ -127,7 +140,7 @@ def test_rollback_that_is_denied_is_tried_again_for_two_minutes(aws: HandMadeAws
 
 @pytest.mark.parametrize("removal_policy", ["retain", "destroy"])
 def test_rollback_never_touches_a_peer_that_knows_another_cluster(aws: HandMadeAws, removal_policy: str) -> None:
-    other = "arn:aws:dsql:us-west-2:111111111111:cluster/other"
+    other = OTHER_LOCAL
     aws.clusters[PEER]["peers"] = [PEER, other]
     aws.clusters[LOCAL].update(peers=[], status="PENDING_SETUP")
     poll(aws, "ROLLBACK_IN_PROGRESS", removal_policy)
@@ -156,7 +169,7 @@ def test_peer_that_goes_between_two_calls_is_no_obstacle(aws: HandMadeAws, call:
 
     aws.before(call, "us-east-1", gone)
     poll(aws, "DELETE_IN_PROGRESS", "destroy")
-    assert list(aws.registry) == [("us-east-1", PEER_ENTRY)]
+    assert aws.registry == {}
 
 
 @pytest.mark.parametrize("arn", [PEER, LOCAL])
@@ -186,7 +199,7 @@ def test_clusters_that_are_gone_are_no_obstacle(aws: HandMadeAws, lost: list[str
     for arn in lost:
         del aws.clusters[arn]
     poll(aws, "DELETE_IN_PROGRESS", removal_policy)
-    assert list(aws.registry) == [("us-east-1", PEER_ENTRY)]
+    assert aws.registry == {}
 
 
 def test_pair_that_was_never_peered_leaves_the_peer_alone(aws: HandMadeAws) -> None:
@@ -205,7 +218,7 @@ def test_removal_killed_anywhere_and_tried_again_ends_the_same(
     with pytest.raises(Killed):
         poll(aws, stack_status, "destroy")
     poll(aws, stack_status, "destroy")
-    assert list(aws.registry) == [("us-east-1", PEER_ENTRY)]
+    assert aws.registry == {}
     updates_and_deletes = [name for name, _ in aws.writes if name != "delete_parameters"]
     assert updates_and_deletes in (["delete_cluster"], ["update_cluster", "update_cluster"])
 
@@ -216,28 +229,87 @@ def test_cluster_that_is_updating_is_waited_for(aws: HandMadeAws) -> None:
     assert aws.clusters[PEER]["status"] == "PENDING_DELETE"
 
 
-@pytest.mark.parametrize("value", GARBAGE)
-@pytest.mark.parametrize("stack_status", ["DELETE_IN_PROGRESS", "ROLLBACK_IN_PROGRESS"])
-def test_entry_that_is_no_arn_of_the_peer_is_named_before_anything_is_touched(
-    aws: HandMadeAws, stack_status: str, value: str
-) -> None:
-    aws.registry["us-east-1", PEER_ENTRY] = value
-    with pytest.raises(PeeringError, match=f"^Removal .*failed: {no_arn(value)}"):
-        poll(aws, stack_status, "destroy")
+# whose peer is not the stack's
+
+
+@pytest.mark.parametrize("theirs", [OTHER_PEER, THIRD])
+def test_destroy_refuses_a_local_cluster_that_has_another_peer_with_both_arns(aws: HandMadeAws, theirs: str) -> None:
+    """Deleted, it would stay in PENDING_DELETE, and that would be reported as a success."""
+    aws.add_cluster(theirs, peers=[LOCAL])
+    aws.add_cluster(LOCAL, peers=[theirs])
+    before, entries = copy.deepcopy(aws.clusters), dict(aws.registry)
+    sentence = (
+        f"cluster {LOCAL} is peered with {theirs}, and stack {PEER_STACK} in us-east-1 has {PEER}.*so none was.*"
+        f"run aws dsql update-cluster --region us-west-2 --identifier {LOCAL_ID} .*To keep both, deploy with RETAIN"
+    )
+    with pytest.raises(PeeringError, match=sentence):
+        poll(aws, "DELETE_IN_PROGRESS", "destroy")
+    assert (aws.clusters, aws.registry, aws.writes) == (before, entries, [])
+
+
+def test_destroy_refuses_where_the_peers_stack_is_gone_and_its_cluster_lives(aws: HandMadeAws) -> None:
+    del aws.physical_ids[PEER_STACK, "Cluster"]
+    with pytest.raises(PeeringError, match=f"is peered with {PEER}, and stack {PEER_STACK} in us-east-1 has no clust"):
+        poll(aws, "DELETE_IN_PROGRESS", "destroy")
     assert aws.writes == []
+
+
+@pytest.mark.parametrize("status", ["PENDING_DELETE", "DELETING", None])
+def test_destroy_goes_on_where_the_peers_stack_went_with_its_cluster(aws: HandMadeAws, status: str | None) -> None:
+    del aws.physical_ids[PEER_STACK, "Cluster"]
+    aws.clusters[PEER]["status"] = status
+    if not status:
+        del aws.clusters[PEER]
+    poll(aws, "DELETE_IN_PROGRESS", "destroy")
+    assert aws.registry == {}
+
+
+def test_rollback_with_destroy_stops_at_another_peer_and_with_retain_goes_on(
+    aws: HandMadeAws, capsys: pytest.CaptureFixture[str]
+) -> None:
+    aws.add_cluster(OTHER_PEER, peers=[LOCAL])
+    aws.add_cluster(LOCAL, peers=[OTHER_PEER])
+    before = copy.deepcopy(aws.clusters)
+    with pytest.raises(PeeringError, match="is peered with"):
+        poll(aws, "ROLLBACK_IN_PROGRESS", "destroy")
+    poll(aws, "ROLLBACK_IN_PROGRESS", "retain")
+    assert aws.clusters == before
+    assert f"cluster {LOCAL} is peered with {OTHER_PEER}" in capsys.readouterr().out
+
+
+# whoever may invoke the function, while the stack is being deleted
+
+
+@pytest.mark.parametrize(("recorded", "forged"), [(FINISHED, UNFINISHED), (UNFINISHED, FINISHED)])
+def test_event_does_not_say_whether_the_creation_was_finished(aws: HandMadeAws, recorded: str, forged: str) -> None:
+    """ "Finished" would delete the peer of a failed creation, and "unfinished" would take a pair apart."""
+    aws.stack_status = "DELETE_IN_PROGRESS"
+    aws.environment["REMOVAL_POLICY"] = "destroy"
+    aws.physical_ids[STACK, "Peering"] = recorded
+    event = aws.event("Delete", PhysicalResourceId=forged, StackId="other", ResourceProperties={})
+    Teardown(event, pair=aws.pair(), clock=lambda: aws.now).step()
+    done = {name for name, _ in aws.writes}
+    assert done == ({"delete_cluster"} if recorded == FINISHED else {"update_cluster"})
+
+
+def test_creation_without_a_record_is_unfinished(aws: HandMadeAws) -> None:
+    del aws.physical_ids[STACK, "Peering"]
+    aws.stack_status, aws.environment["REMOVAL_POLICY"] = "DELETE_IN_PROGRESS", "destroy"
+    Teardown(aws.event("Delete"), pair=aws.pair(), clock=lambda: aws.now).step()
+    assert {name for name, _ in aws.writes} == {"update_cluster"}
 
 
 def test_timeout_names_the_removal_and_both_states(aws: HandMadeAws) -> None:
     aws.fail("delete_cluster", "us-east-1", "ConflictException", times=1000)
     with pytest.raises(
-        PeeringError, match=r"^Removal of Orders-production failed: .*State: peer in us-east-1 is ACTIVE;"
+        PeeringError, match=r"^Removal of Orders-production failed: .*State: peer0+ in us-east-1 is ACTIVE;"
     ):
         poll(aws, "DELETE_IN_PROGRESS", "destroy")
 
 
 def test_begin_tells_when_it_began_and_keeps_the_id(aws: HandMadeAws) -> None:
     event: dict[str, Any] = {**aws.event("Delete"), "PhysicalResourceId": FINISHED}
-    begun = Teardown(event, client=aws.client, clock=lambda: 7.0).begin()
+    begun = Teardown(event, pair=aws.pair(), clock=lambda: 7.0).begin()
     assert begun == {"PhysicalResourceId": FINISHED, "StartedAt": 7.0}
     assert aws.calls == []
 
@@ -246,6 +318,8 @@ CALLS = st.sampled_from(
     [
         ("describe_stacks", "us-west-2"),
         ("get_parameters", "us-east-1"),
+        ("describe_stack_resource", "us-east-1"),
+        ("describe_stack_resource", "us-west-2"),
         ("get_cluster", "us-east-1"),
         ("get_cluster", "us-west-2"),
         ("update_cluster", "us-east-1"),
@@ -267,7 +341,7 @@ def test_whatever_fails_or_dies_a_removal_ends_as_it_should(
     failures: list[tuple[tuple[str, str], str]], deaths: list[int], stack_status: str, removal_policy: str
 ) -> None:
     aws = HandMadeAws().peered()
-    assert Handshake(aws.event(), client=aws.client, clock=lambda: aws.now).step()["IsComplete"]
+    assert Handshake(aws.event(), pair=aws.pair(), clock=lambda: aws.now).step()["IsComplete"]
     for (call, region), error in failures:
         aws.fail(call, region, error)
     for death in deaths:
@@ -286,4 +360,4 @@ def test_whatever_fails_or_dies_a_removal_ends_as_it_should(
         assert [peers for _, peers in state(aws)] == [[], []]
     elif not asked_twice:
         assert [peers for _, peers in state(aws)] == [[PEER, LOCAL], [LOCAL, PEER]]
-    assert list(aws.registry) == [("us-east-1", PEER_ENTRY)]
+    assert aws.registry == {}

@@ -12,7 +12,7 @@ import boto3
 from botocore.config import Config
 
 from .handshake import Handshake
-from .pair import PeeringError
+from .pair import Pair, PeeringError
 from .repair import Repair
 from .teardown import Teardown
 
@@ -42,23 +42,14 @@ def handle(event: dict[str, Any] | None, context: object) -> dict[str, Any]:
         PeeringError: the change cannot succeed, or nobody knows the action.
     """
     event = event or {}
+    pair = Pair(os.environ, _client)
     if "RequestType" in event:
         kind = Teardown if event["RequestType"] == "Delete" else Handshake
-        change = kind(event, client=_client, clock=time.time)
+        change = kind(event, pair=pair, clock=time.time)
         return change.step() if "StartedAt" in event else change.begin()
     action = event.get("action")
     if action != "repair":
         raise PeeringError(f'The action is {action!r}, and this function knows one: give {{"action":"repair"}}.')
-    answer = Repair(_pair(), client=_client, clock=time.time, sleep=time.sleep, seconds=_REPAIR_SECONDS).run()
+    answer = Repair(pair=pair, clock=time.time, sleep=time.sleep, seconds=_REPAIR_SECONDS).run()
     print(json.dumps(answer))  # noqa: T201 - the log says it, too
     return answer
-
-
-def _pair() -> dict[str, Any]:
-    return {
-        "Deployment": os.environ["DEPLOYMENT"],
-        "ClusterArn": os.environ["CLUSTER_ARN"],
-        "PeerRegion": os.environ["PEER_REGION"],
-        "WitnessRegion": os.environ["WITNESS_REGION"],
-        "RegistryRegions": os.environ["REGISTRY_REGIONS"].split(","),
-    }

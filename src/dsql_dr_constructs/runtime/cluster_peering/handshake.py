@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from .pair import SERVING, ClientFactory, Cluster, Denied, NotFound, PeeringError, TryAgain, ask
+from .entries import Entries
+from .pair import SERVING, Cluster, Denied, NotFound, Pair, PeeringError, TryAgain, ask
 from .polled_change import PolledChange
-from .registry import registry_path, registry_paths
 
 
 class Handshake(PolledChange):
@@ -24,30 +24,46 @@ class Handshake(PolledChange):
     changed: list[str]
     """What was written so far, in sentences."""
 
-    def __init__(self, event: dict[str, Any], *, client: ClientFactory, clock: Callable[[], float]) -> None:
-        super().__init__(event, client=client, clock=clock)
+    def __init__(self, event: dict[str, Any], *, pair: Pair, clock: Callable[[], float]) -> None:
+        super().__init__(event, pair=pair, clock=clock)
         self.changed = []
+        self._entries = Entries(pair)
 
     def advance(self) -> dict[str, str]:
         peer, local = self._find_peer(), self.pair.local()
         for cluster in (peer, local):
             self._refuse_if_lost(cluster)
+        if peer.peers != {local.arn} or local.peers != {peer.arn}:
+            self._refuse_living_pair(peer, local)
+            self._refuse_living_pair(local, peer)
+            self._entries.refuse_another_deployment(peer, local)
         told = [self._tell(peer, of=local), self._tell(local, of=peer)]
         if any(told) or not {peer.status, local.status} <= SERVING:
             raise TryAgain(f"waiting for both clusters to be ACTIVE{_strangers(peer, local)}")
-        self._write_registry(self._with_service_name(peer), self._with_service_name(local))
-        self._leave_former_registries()
+        for change in self._entries.write(self._with_service_name(peer), self._with_service_name(local)):
+            self.changed.append(change)  # one by one, since the next may fail
+        self._leave_former_registries(peer, local)
         return {"PeerArn": peer.arn, "PeerEndpoint": peer.endpoint}
 
     def _find_peer(self) -> Cluster:
-        arn = self.pair.peer_arn()
-        if not arn:
-            name = registry_path(self.pair.deployment, self.pair.peer_region, "arn")
+        peer = self.pair.peer()
+        if not peer:
             raise PeeringError(
-                f"SSM parameter {name} in {self.pair.peer_region} is missing, and so nothing says which cluster is the "
-                "peer. Deploy the peer's stack again, which writes it, then this one."
+                f"There is no cluster in stack {self.pair.peer_stack} in {self.pair.peer_region}, and so nothing says "
+                "which cluster is the peer. Deploy that stack, then this one."
             )
-        return self.pair.describe(arn)
+        return peer
+
+    def _refuse_living_pair(self, cluster: Cluster, other: Cluster) -> None:
+        """A pair that lives is never taken apart to make this one: its two databases would go on as two."""
+        for named in self.pair.named_by(cluster, beside=other):
+            if named.remains and cluster.arn in named.peers:
+                raise PeeringError(
+                    f"cluster {cluster.arn} is peered with {named.arn}, and to peer it with {other.arn} would take "
+                    "that pair apart, so nothing was changed. If it is another app's, give this pair another id or "
+                    f"environment_name. If nobody needs {named.arn}, delete it; if this comes again after that, run "
+                    f"{cluster.forget_command}. Then try again."
+                )
 
     def _refuse_if_lost(self, cluster: Cluster) -> None:
         if cluster.status == "not found" and not self.settled:
@@ -86,25 +102,15 @@ class Handshake(PolledChange):
             print(f"The registry goes without the VPC endpoint service of {cluster.identifier}: {error}")  # noqa: T201
             return cluster
 
-    def _write_registry(self, *clusters: Cluster) -> None:
-        wanted = self.pair.registry(*clusters)
-        for region in self.pair.registry_regions:
-            ssm = self.pair.ssm(region)
-            answer = ask(f"GetParameters in {region}", ssm.get_parameters, Names=list(wanted))
-            found = {parameter["Name"]: parameter["Value"] for parameter in answer["Parameters"]}
-            for name, value in wanted.items():
-                if found.get(name) != value:
-                    what = f"PutParameter of {name} in {region}"
-                    ask(what, ssm.put_parameter, Name=name, Value=value, Type="String", Overwrite=True)
-                    self.changed.append(f"{region}: wrote {name}")
-
-    def _leave_former_registries(self) -> None:
+    def _leave_former_registries(self, *clusters: Cluster) -> None:
         """Delete the entries in Regions that the update took out; the policy allows it in the witness Region only."""
         before = self._event.get("OldResourceProperties", {}).get("RegistryRegions", [])
-        names = registry_paths(self.pair.deployment, self.pair.peer_region, self.pair.local_region)
-        for region in set(before) - set(self.pair.registry_regions):
+        for region in sorted(set(before) - set(self.pair.registry_regions)):
+            if region != self.pair.witness_region:
+                print(f"Registry entries are left in {region!r}: the policy lets nobody delete them.")  # noqa: T201
+                continue
             try:
-                ask(f"DeleteParameters in {region}", self.pair.ssm(region).delete_parameters, Names=names)
+                self._entries.delete([region], {one.arn for one in clusters})
             except (NotFound, PeeringError) as error:
                 if isinstance(error, Denied) and not self.settled:
                     raise

@@ -1,16 +1,16 @@
-"""The two clusters as the peering's custom resource names them, and how to ask AWS about them."""
+"""The two clusters as the template names them, and how to ask AWS about them."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ..aws_errors import is_transient
-from .registry import FIELDS, registry_path
 
 ClientFactory = Callable[[str, str], Any]
 """Gives the boto3 client for a service and a Region."""
@@ -34,6 +34,9 @@ SERVING = frozenset({"ACTIVE", "IDLE", "INACTIVE"})
 
 Source: https://docs.aws.amazon.com/aurora-dsql/latest/userguide/cluster-lifecycle.html
 """
+
+_IDENTIFIER = re.compile("[a-z0-9]{26}")
+"""Source: https://docs.aws.amazon.com/aurora-dsql/latest/APIReference/API_GetCluster.html"""
 
 _LONGEST_REASON = 1500  # CloudFormation takes 4 KB for the whole response
 
@@ -72,6 +75,15 @@ class Cluster:
         """Whether it is there, and not on its way out."""
         return self.status not in _GONE
 
+    @property
+    def forget_command(self) -> str:
+        """What takes its peers from it."""
+        properties = f'{{"witnessRegion":"{self.witness_region}","clusters":[]}}'
+        return (
+            f"aws dsql update-cluster --region {self.region} --identifier {self.identifier} "
+            f"--multi-region-properties '{properties}'"
+        )
+
     def __str__(self) -> str:
         return f"{self.identifier} in {self.region} is {self.status}"
 
@@ -82,15 +94,29 @@ class Cluster:
 
 
 class Pair:
-    """Reads both sides. `local` is the cluster in the stack of the peering, `peer` the other one."""
+    """Reads both sides. `local` is the cluster in the stack of the peering, `peer` the other one.
 
-    def __init__(self, properties: Mapping[str, Any], client: ClientFactory) -> None:
-        self.deployment: str = properties["Deployment"]
-        self.local_arn: str = properties["ClusterArn"]
-        self.local_region = region_of(self.local_arn)
-        self.peer_region: str = properties["PeerRegion"]
-        self.witness_region: str = properties["WitnessRegion"]
-        self.registry_regions: list[str] = properties["RegistryRegions"]
+    Which clusters these are comes from the template alone (docs/adr/0015): from the function's environment, and from
+    CloudFormation's record of the peer's stack.
+
+    Args:
+        environment: The function's.
+        client: Gives the boto3 client for a service and a Region.
+    """
+
+    def __init__(self, environment: Mapping[str, str], client: ClientFactory) -> None:
+        self.deployment = environment["DEPLOYMENT"]
+        self.local_arn = environment["CLUSTER_ARN"]
+        _, self._partition, _, self.local_region, self._account, _ = self.local_arn.split(":")
+        self.stack_id = environment["STACK_ID"]
+        self._resource = environment["RESOURCE"]
+        self.peer_region = environment["PEER_REGION"]
+        self.peer_stack = environment["PEER_STACK"]
+        self._peer_logical_id = environment["PEER_LOGICAL_ID"]
+        self.witness_region = environment["WITNESS_REGION"]
+        self.registry_regions = environment["REGISTRY_REGIONS"].split(",")
+        self.destroys = environment["REMOVAL_POLICY"] == "destroy"
+        self.timeout = float(environment["TIMEOUT_SECONDS"])
         self.client = client
 
     def dsql(self, region: str) -> Any:
@@ -102,15 +128,75 @@ class Pair:
     def local(self) -> Cluster:
         return self.describe(self.local_arn)
 
+    def peer(self) -> Cluster | None:
+        """None where the peer's stack has no cluster."""
+        return self.describe(self.peer_arn) if self.peer_arn else None
+
+    @cached_property
+    def peer_arn(self) -> str | None:
+        """ARN of the cluster in the peer's stack; None where there is no such stack, or no cluster in it.
+
+        Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-dsql-cluster.html
+        (Ref returns the identifier, and so it is the physical id)
+        """
+        identifier = self._physical_id(self.peer_region, self.peer_stack, self._peer_logical_id)
+        if not identifier:
+            return None
+        arn = self.arn_in(identifier, self.peer_region)
+        if not arn:
+            raise PeeringError(
+                f"CloudFormation says that {self._peer_logical_id} in stack {self.peer_stack} in {self.peer_region} is "
+                f"{identifier[:100]!r}, which is no cluster's identifier of 26 letters and digits. Deploy that stack "
+                "from the app that this one is of, then this one."
+            )
+        return arn
+
+    def own_physical_id(self) -> str | None:
+        """What CloudFormation recorded for the peering's custom resource."""
+        return self._physical_id(self.local_region, self.stack_id, self._resource)
+
+    def _physical_id(self, region: str, stack: str, logical_id: str) -> str | None:
+        what = f"DescribeStackResource of {logical_id} in {stack} in {region}"
+        call = self.client("cloudformation", region).describe_stack_resource
+        try:
+            answer = ask(what, call, StackName=stack, LogicalResourceId=logical_id)
+        except NotFound:
+            return None
+        return answer["StackResourceDetail"].get("PhysicalResourceId") or None
+
+    def arn_in(self, text: str, region: str) -> str | None:
+        """The ARN that *text* is or has the identifier of, if it can be a cluster's of this account in *region*."""
+        identifier = text.rpartition("/")[2]
+        arn = f"arn:{self._partition}:dsql:{region}:{self._account}:cluster/{identifier}"
+        return arn if _IDENTIFIER.fullmatch(identifier) and text in (arn, identifier) else None
+
+    def named_by(self, cluster: Cluster, *, beside: Cluster | None) -> list[Cluster]:
+        """Peers of *cluster* but *beside*; one in a third Region, where the policy allows no call, is taken to live."""
+        return [
+            self.describe(arn)
+            if any(arn == self.arn_in(arn, region) for region in (self.local_region, self.peer_region))
+            else Cluster(region="", identifier="", arn=arn, status="unknown", peers=frozenset({cluster.arn}))
+            for arn in sorted(cluster.peers - ({beside.arn} if beside else set()))
+        ]
+
     def describe(self, arn: str) -> Cluster:
-        """The cluster behind *arn* now."""
+        """The cluster behind *arn* now.
+
+        Raises:
+            PeeringError: another cluster answers.
+        """
         region, identifier = region_of(arn), arn.rsplit("/", 1)[-1]
         what = f"GetCluster on {identifier} in {region}"
         try:
             found = ask(what, self.dsql(region).get_cluster, identifier=identifier)
         except NotFound:
             return Cluster(region, identifier, arn, "not found")
-        if not found.get("status"):
+        if found.get("arn") != arn:
+            raise PeeringError(
+                f"{what} was answered for {found.get('arn')!r}, and {arn} was asked for. Look for what answers there "
+                "in the name of Aurora DSQL (an endpoint, a proxy), then try again."
+            )
+        if not isinstance(found.get("status"), str) or not found["status"]:
             raise TryAgain(f"{what} was answered without a status")
         multi_region = found.get("multiRegionProperties") or {}
         return Cluster(
@@ -124,22 +210,6 @@ class Pair:
             deletion_protection=bool(found.get("deletionProtectionEnabled")),
         )
 
-    def peer_arn(self) -> str | None:
-        """The peer's ARN: from its own Region's registry, else from what the local cluster says of its peers."""
-        name = registry_path(self.deployment, self.peer_region, "arn")
-        answer = ask(f"GetParameters in {self.peer_region}", self.ssm(self.peer_region).get_parameters, Names=[name])
-        if answer["Parameters"]:
-            value = str(answer["Parameters"][0]["Value"])
-            if not re.fullmatch(rf"arn:aws[a-z-]*:dsql:{self.peer_region}:\d{{12}}:cluster/[a-z0-9]+", value):
-                raise PeeringError(
-                    f"SSM parameter {name} in {self.peer_region} is {value[:100]!r}, and must be the peer's ARN: "
-                    f"arn:<partition>:dsql:{self.peer_region}:<account>:cluster/<identifier>. Put it there with aws "
-                    f"ssm put-parameter --region {self.peer_region} --name {name} --overwrite --value <ARN>, and try "
-                    "again."
-                )
-            return value
-        return next((arn for arn in sorted(self.local().peers) if region_of(arn) == self.peer_region), None)
-
     def vpc_endpoint_service_name(self, cluster: Cluster) -> str:
         """The name of *cluster*'s service for AWS PrivateLink, which GetCluster does not tell.
 
@@ -148,15 +218,6 @@ class Pair:
         what = f"GetVpcEndpointServiceName of {cluster.identifier} in {cluster.region}"
         call = self.dsql(cluster.region).get_vpc_endpoint_service_name
         return str(ask(what, call, identifier=cluster.identifier)["serviceName"])
-
-    def registry(self, *clusters: Cluster) -> dict[str, str]:
-        """The entries that stand for *clusters* in every Region of the registry; none for what is not known."""
-        entries = {
-            registry_path(self.deployment, cluster.region, field): str(getattr(cluster, attribute))
-            for cluster in clusters
-            for field, attribute in FIELDS.items()
-        }
-        return {name: value for name, value in entries.items() if value}
 
 
 class NotFound(Exception):  # noqa: N818 - an answer, not always an error
@@ -174,7 +235,8 @@ def ask(what: str, call: Callable[..., Any], **arguments: Any) -> Any:
     except ClientError as error:
         code = error.response["Error"]["Code"]
         said = f"{code}: {error.response['Error'].get('Message', '')}"
-        if code == "ResourceNotFoundException":
+        # CloudFormation has no code of its own for a stack or a resource that is not there
+        if code == "ResourceNotFoundException" or (code == "ValidationError" and "does not exist" in said):
             raise NotFound(what) from error
         if code in _BUSY or is_transient(error):
             raise TryAgain(f"{what} was answered by {said}") from error

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from .pair import ClientFactory, Cluster, Denied, NotFound, Pair, PeeringError, TryAgain
+from .pair import Cluster, Denied, NotFound, Pair, PeeringError, TryAgain
 from .registry import registry_path
 
 UNFINISHED = "/unfinished"
@@ -19,8 +19,9 @@ class PolledChange(ABC):
     All state is in AWS, except the time of the beginning, which the Provider framework carries from poll to poll.
 
     Args:
-        event: CloudFormation's event, with what `begin` returned merged into it by the framework.
-        client: Gives the boto3 client for a service and a Region.
+        event: CloudFormation's event, with what `begin` returned merged into it by the framework. Whoever may invoke
+            the function can send one, so it does not say which clusters are meant, nor what may be deleted.
+        pair: Says that.
         clock: Seconds since the epoch.
     """
 
@@ -33,11 +34,11 @@ class PolledChange(ABC):
     Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency
     """
 
-    def __init__(self, event: dict[str, Any], *, client: ClientFactory, clock: Callable[[], float]) -> None:
+    def __init__(self, event: dict[str, Any], *, pair: Pair, clock: Callable[[], float]) -> None:
         self._event = event
         self._clock = clock
-        self._timeout = float(event["ResourceProperties"]["TimeoutSeconds"])
-        self.pair = Pair(event["ResourceProperties"], client)
+        self._timeout = pair.timeout
+        self.pair = pair
 
     def begin(self) -> dict[str, Any]:
         """What the framework keeps: the physical id, and when this change began."""
@@ -95,13 +96,17 @@ class PolledChange(ABC):
 
     def sides(self) -> Iterator[Cluster | str]:
         """Peer and local cluster as they are now, or the sentence that says why that is not known."""
-        yield self._side(self.pair.peer_arn)
+        yield self._side(lambda: self.pair.peer_arn)
         yield self._side(lambda: self.pair.local_arn)
 
     def _side(self, find: Callable[[], str | None]) -> Cluster | str:
         try:
             arn = find()
-            return self.pair.describe(arn) if arn else f"no cluster registered in {self.pair.peer_region}"
+            return (
+                self.pair.describe(arn)
+                if arn
+                else f"no cluster in stack {self.pair.peer_stack} in {self.pair.peer_region}"
+            )
         except (NotFound, TryAgain, PeeringError) as error:
             return str(error)
 

@@ -1,7 +1,10 @@
 """Where a deployment's clusters are looked up: names shared by the constructs and the Lambda functions."""
 
 DEPLOYMENT_TAG = "dsql-dr:deployment"
-"""Tag on both clusters of a pair; its value is the deployment name, and IAM conditions compare with it."""
+"""Tag on both clusters of a pair; its value is the deployment name, for people to read."""
+
+PAIR_TAG = "dsql-dr:pair"
+"""Tag on both clusters of a pair; its value is of both stacks, and the peering's IAM conditions compare with it."""
 
 FIELDS = {
     "arn": "arn",

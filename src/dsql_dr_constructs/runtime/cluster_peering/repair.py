@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from .handshake import Handshake
-from .pair import ClientFactory, Cluster, PeeringError, TryAgain
+from .pair import Cluster, Pair, PeeringError, TryAgain
 
 _POLL_SECONDS = 2.0
 
@@ -15,8 +15,7 @@ class Repair(Handshake):
     """Peers and registers the pair as a deployment would, and answers to the person who asked.
 
     Args:
-        properties: What the custom resource has, by the same names.
-        client: Gives the boto3 client for a service and a Region.
+        pair: Which it is.
         clock: Seconds since the epoch.
         sleep: Waits so many seconds.
         seconds: Time that it has; what remains to be done then is for the next call.
@@ -26,16 +25,10 @@ class Repair(Handshake):
     settles_within = 0.0  # nothing was made for it
 
     def __init__(
-        self,
-        properties: Mapping[str, Any],
-        *,
-        client: ClientFactory,
-        clock: Callable[[], float],
-        sleep: Callable[[float], None],
-        seconds: float,
+        self, *, pair: Pair, clock: Callable[[], float], sleep: Callable[[float], None], seconds: float
     ) -> None:
-        event = {"StartedAt": clock(), "ResourceProperties": {**properties, "TimeoutSeconds": seconds}}
-        super().__init__(event, client=client, clock=clock)
+        super().__init__({"StartedAt": clock()}, pair=pair, clock=clock)
+        self._timeout = seconds
         self._sleep = sleep
 
     def run(self) -> dict[str, Any]:

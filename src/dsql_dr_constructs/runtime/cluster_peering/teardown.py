@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from contextlib import suppress
 
+from .entries import Entries
 from .pair import Cluster, Denied, NotFound, PeeringError, TryAgain, ask
 from .polled_change import UNFINISHED, PolledChange
-from .registry import registry_path, registry_paths
 
 
 class Teardown(PolledChange):
@@ -27,27 +27,44 @@ class Teardown(PolledChange):
 
     def advance(self) -> dict[str, str]:
         stack = self._stack_status()
+        if not stack.endswith("_IN_PROGRESS"):
+            raise PeeringError(
+                f"The stack is {stack}, so this Delete does not come from CloudFormation, and nothing was changed. To "
+                "take the pair down, delete its stacks."
+            )
         deleted = stack == "DELETE_IN_PROGRESS"
-        unfinished = str(self._event.get("PhysicalResourceId")).endswith(UNFINISHED)
-        if stack == "ROLLBACK_IN_PROGRESS" or (deleted and unfinished):
+        if stack == "ROLLBACK_IN_PROGRESS" or (deleted and self._unfinished()):
             self._unpeer()
-        elif deleted and self._destroys:
+        elif deleted and self.pair.destroys:
             self._delete_peer()
         self._empty_registry()
         return {}
 
     def _stack_status(self) -> str:
         cloudformation = self.pair.client("cloudformation", self.pair.local_region)
-        answer = ask("DescribeStacks", cloudformation.describe_stacks, StackName=self._event["StackId"])
+        answer = ask("DescribeStacks", cloudformation.describe_stacks, StackName=self.pair.stack_id)
         return str(answer["Stacks"][0]["StackStatus"])
 
+    def _unfinished(self) -> bool:
+        """By CloudFormation's record: an event that says "finished" of a failed creation would delete the peer."""
+        return (self.pair.own_physical_id() or UNFINISHED).endswith(UNFINISHED)
+
     def _both(self) -> tuple[Cluster, Cluster] | None:
-        """Peer and local cluster, if one of them still names the other."""
-        arn = self.pair.peer_arn()
-        if not arn:
-            return None
-        peer, local = self.pair.describe(arn), self.pair.local()
-        return (peer, local) if local.arn in peer.peers or peer.arn in local.peers else None
+        """Peer and local cluster, if one of them still names the other.
+
+        Raises:
+            PeeringError: the local cluster has another peer, and so could not be deleted after this.
+        """
+        peer, local = self.pair.peer(), self.pair.local()
+        for named in self.pair.named_by(local, beside=peer):
+            if named.remains:
+                raise PeeringError(
+                    f"cluster {local.arn} is peered with {named.arn}, and stack {self.pair.peer_stack} in "
+                    f"{self.pair.peer_region} has {peer.arn if peer else 'no cluster'}. A cluster whose peer lives "
+                    f"cannot be deleted, so none was. To delete it, run {local.forget_command}, then try again. To "
+                    "keep both, deploy with RETAIN."
+                )
+        return (peer, local) if peer and (local.arn in peer.peers or peer.arn in local.peers) else None
 
     def _delete_peer(self) -> None:
         pair = self._both()
@@ -67,12 +84,14 @@ class Teardown(PolledChange):
             ask(what, self.pair.dsql(peer.region).delete_cluster, identifier=peer.identifier)
         raise TryAgain(f"{peer.identifier} in {peer.region} is being deleted")
 
-    @property
-    def _destroys(self) -> bool:
-        return bool(self._event["ResourceProperties"]["RemovalPolicy"] == "destroy")
-
     def _unpeer(self) -> None:
-        pair = self._both()
+        try:
+            pair = self._both()
+        except PeeringError as error:
+            if isinstance(error, Denied) or self.pair.destroys:
+                raise
+            print(f"{error} Both clusters stay, as RETAIN says.")  # noqa: T201
+            return
         named = [one for one in pair or () if one.remains and one.peers & {other.arn for other in pair or ()}]
         if not pair or not named:
             return
@@ -102,7 +121,7 @@ class Teardown(PolledChange):
     def _leave_peered(self, pair: tuple[Cluster, Cluster], reason: PeeringError) -> None:
         named = [f"{one.identifier} in {one.region} still names {arn}" for one in pair for arn in sorted(one.peers)]
         sentence = f"{' and '.join(named)}: {reason}"
-        if not self._destroys:
+        if not self.pair.destroys:
             print(f"{sentence} Both clusters stay, as RETAIN says.")  # noqa: T201
             return
         commands = [f"aws dsql delete-cluster --region {one.region} --identifier {one.identifier}" for one in pair]
@@ -112,9 +131,9 @@ class Teardown(PolledChange):
         )
 
     def _empty_registry(self) -> None:
-        """Delete the entries, except the one that the peer's own stack holds."""
-        kept = registry_path(self.pair.deployment, self.pair.peer_region, "arn")
-        names = registry_paths(self.pair.deployment, self.pair.peer_region, self.pair.local_region)
-        for region in self.pair.registry_regions:
-            here = [name for name in names if name != kept or region != self.pair.peer_region]
-            ask(f"DeleteParameters in {region}", self.pair.ssm(region).delete_parameters, Names=here)
+        """Of a first deployment that was refused for another one's sake, that one's entries stay."""
+        peer, local = self.pair.peer(), self.pair.local()
+        ours = {local.arn, *local.peers}
+        if peer and peer.peers <= {local.arn}:
+            ours.add(peer.arn)
+        Entries(self.pair).delete(self.pair.registry_regions, ours)

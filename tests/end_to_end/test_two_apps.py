@@ -1,0 +1,73 @@
+"""Two apps of one account that do not know of each other, and share what must be one pair's own."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from dsql_dr_constructs.rehearsal import survey
+from dsql_dr_constructs.rehearsal.cdk_cli import CdkError
+from tests.end_to_end.project import Project
+
+EAST = {"primary_region": "us-east-1", "secondary_region": "us-west-2", "witness_region": "ca-central-1"}
+WEST = {"primary_region": "us-west-2", "secondary_region": "us-east-2", "witness_region": "ca-central-1"}
+"""No stack of one has both name and Region of one of the other; both have a cluster and parameters in us-west-2."""
+MOVED = {**EAST, "primary_region": "us-east-2"}
+"""The secondary's stack is the same, so CloudFormation takes the second app for a change of the first."""
+SAME_NAME = "names {}, which lives, .* another deployment has the name Orders-production, so nothing was changed"
+SAME_STACK = "is peered with {}, and to peer it with .* would take that pair apart, so nothing was changed"
+
+
+@pytest.mark.parametrize(
+    ("project", "first", "second", "sentence"),
+    [
+        pytest.param({"regions": ["us-east-1", "us-west-2", "us-east-2"]}, EAST, WEST, SAME_NAME, id="same name"),
+        pytest.param({"regions": ["us-west-2", "us-east-2", "us-east-1"]}, WEST, EAST, SAME_NAME, id="other order"),
+        pytest.param({"regions": ["us-east-1", "us-west-2", "us-east-2"]}, EAST, MOVED, SAME_STACK, id="same stack"),
+    ],
+    indirect=["project"],
+)
+def test_second_app_is_refused_before_it_changes_anything_of_the_first(
+    project: Project, first: dict[str, Any], second: dict[str, Any], sentence: str
+) -> None:
+    project.deploy(**first)
+    before = pair_and_parameters(project, first)
+    theirs = {one["region"]: one["arn"] for one in before[0]}
+
+    with pytest.raises(CdkError):
+        project.deploy(**second)
+    shared = theirs["us-west-2"] if sentence == SAME_NAME else theirs["us-east-1"]
+    assert_said(sentence.format(shared), survey.failures(project.aws))
+    assert pair_and_parameters(project, first) == before
+
+    project.deploy(**first, tags={"team": "orders"})
+    assert [one["tags"]["team"] for one in pair_and_parameters(project, first)[0]] == ["orders", "orders"]
+    forget_each_other(project, theirs)
+    project.aws.regions[:2] = [first["primary_region"], first["secondary_region"]]
+    answer = project.repair()
+    assert answer["done"], answer
+    assert [(one["arn"], one["peers"]) for one in pair_and_parameters(project, first)[0]] == [
+        (one["arn"], one["peers"]) for one in before[0]
+    ]
+
+
+def pair_and_parameters(project: Project, regions: dict[str, str]) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
+    """Clusters with a peer, and what the pair's Regions have in their parameters."""
+    clusters = [one for one in survey.clusters(project.aws) if one["peers"]]
+    both = [regions["primary_region"], regions["secondary_region"]]
+    assert sorted(one["region"] for one in clusters) == sorted(both)
+    return clusters, [survey.registry(project.aws, region) for region in both]
+
+
+def forget_each_other(project: Project, arns: dict[str, str]) -> None:
+    for region, arn in arns.items():
+        nobody = {"witnessRegion": "ca-central-1", "clusters": []}
+        identifier = arn.rpartition("/")[2]
+        project.aws.client("dsql", region).update_cluster(identifier=identifier, multiRegionProperties=nobody)
+
+
+def assert_said(pattern: str, sentences: list[str]) -> None:
+
+    assert any(re.search(pattern, one) for one in sentences), sentences

