@@ -54,10 +54,12 @@ BUILD = ["hatchling>=1.27", "hatch-fancy-pypi-readme>=25.1"]
 INDEX = SHARE / "index"
 """Files for pip: what a release of ours needs from an index, and what examples install into their functions."""
 
+_SERVICE = ROOT / "examples" / "orders_service" / "service" / "requirements.txt"
 _DOWNLOADED = (
-    ROOT / "requirements.lock",
-    LOCKS / "publish.lock",
-    *sorted(ROOT.glob("examples/*/*/requirements.txt")),
+    [f"--requirement={ROOT / 'requirements.lock'}"],
+    [f"--requirement={LOCKS / 'publish.lock'}"],
+    [f"--requirement={_SERVICE}"],
+    [f"--requirement={_SERVICE}", "--platform=manylinux_2_28_aarch64", "--python-version=3.13"],  # of its function
 )
 
 
@@ -79,4 +81,4 @@ if __name__ == "__main__":
         _environment(one)
     for one in _DOWNLOADED:
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--require-hashes", "--only-binary=:all:"]
-        subprocess.run([*command, f"--dest={INDEX}", f"--requirement={one}"], check=True)
+        subprocess.run([*command, "--no-deps", f"--dest={INDEX}", *one], check=True)
