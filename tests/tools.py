@@ -77,8 +77,8 @@ if __name__ == "__main__":
     PUBLIB.install()
     # of all scripts that npm's packages have for their installation, the one that is needed: it makes symbolic links
     subprocess.run([node(), "scripts/hydrate-symlinks.js"], cwd=POSTGRESQL.folder, check=True)
-    for one in (LOCKS / "checkov.lock", LOCKS / "lowest.lock", EXAMPLES):
-        _environment(one)
-    for one in _DOWNLOADED:
+    for lock in (LOCKS / "checkov.lock", LOCKS / "lowest.lock", EXAMPLES):
+        _environment(lock)
+    for requirements in _DOWNLOADED:
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--require-hashes", "--only-binary=:all:"]
-        subprocess.run([*command, "--no-deps", f"--dest={INDEX}", *one], check=True)
+        subprocess.run([*command, "--no-deps", f"--dest={INDEX}", *requirements], check=True)
