@@ -1,5 +1,7 @@
 """The project's configuration: run `make configure` after a change here; `make lint` says when it was forgotten."""
 
+from collections.abc import Mapping
+
 from projen import YamlFile
 from projen.python import PythonProject
 
@@ -61,9 +63,12 @@ pyproject.add_override(
     "dependency-groups",
     {
         "build": ["editables>=0.5", *BUILT_BY],  # so that the lock covers what builds the package, too
+        "checkov": ["checkov>=3.3"],  # in a lock of its own, since it wants other versions of what tests use
         "configure": ["projen==0.104.17", "uv>=0.9"],
         "docs": ["griffe>=2", "mkdocs-material>=9.6"],
-        "lint": ["mypy>=1.18", "ruff>=0.14"],
+        "examples": ["pip>=25"],  # a lock of its own, with the package's and an example's dependencies
+        "lint": ["mypy>=1.18", "ruff>=0.14", "zizmor>=1.32 ; python_full_version >= '3.11'"],
+        "publish": ["id>=1.5", "pypi-attestations>=0.0.27", "twine>=6,<6.2"],  # what publib installs: its own lock
         "release": ["pypiserver>=2.4", "twine>=6"],
         "test": [
             "aurora-dsql-python-connector[psycopg]>=0.2.7,<0.3",
@@ -161,6 +166,7 @@ pyproject.add_override(
                     "orders",  # beside the example that imports it
                     "orders_stack",
                     "policy_sentry.*",
+                    "yaml",
                 ],
                 "ignore_missing_imports": True,
             },
@@ -198,13 +204,27 @@ def python(version: str = "3.11") -> dict[str, object]:
     return {"uses": SETUP_PYTHON, "with": {"python-version": version}}
 
 
-def job(minutes: int, *steps: dict[str, object], **more: object) -> dict[str, object]:
-    return {"runs-on": "ubuntu-latest", "timeout-minutes": minutes, **more, "steps": [CHECKOUT, *steps]}
+def job(minutes: int, *steps: Mapping[str, object], **more: object) -> dict[str, object]:
+    return {"runs-on": "ubuntu-latest", "timeout-minutes": minutes, **more, "steps": list(steps)}
 
 
-BUILD: dict[str, object] = {
-    "run": ".venv/bin/python -m hatchling build --target sdist --target wheel --directory dist/python"
-}
+def upload(name: str, *paths: str) -> dict[str, object]:
+    return {"uses": UPLOAD, "with": {"name": name, "path": "\n".join(paths), "if-no-files-found": "error"}}
+
+
+def download(name: str, path: str) -> dict[str, object]:
+    return {"uses": DOWNLOAD, "with": {"name": name, "path": path}}
+
+
+LOCKS = (
+    "requirements.lock",
+    "tests/locks/*.lock",
+    "tests/npm/*/package-lock.json",
+    f"src/{PACKAGE}/rehearsal/npm/*/package-lock.json",
+    "examples/orders_service/service/requirements.txt",
+)
+INSTALL = "python -m pip install --require-hashes --only-binary=:all:"
+BUILD = "-m hatchling build --target sdist --target wheel --directory"
 ON_MAIN = {"push": {"branches": ["main"]}}
 READ_ONLY = {"contents": "read"}
 WORKFLOWS: dict[str, dict[str, object]] = {
@@ -213,41 +233,55 @@ WORKFLOWS: dict[str, dict[str, object]] = {
         "permissions": READ_ONLY,
         "concurrency": {"group": "test-${{ github.ref }}", "cancel-in-progress": True},
         "jobs": {
-            "test": job(40, python(), {"run": "make test"}),
-            "matrix": job(60, python("3.10\n3.12\n3.13\n3.14\n3.11"), {"run": "make matrix"}),
+            "test": job(40, CHECKOUT, python(), {"run": "make test"}),
+            "matrix": job(60, CHECKOUT, python("3.10\n3.12\n3.13\n3.14\n3.11"), {"run": "make matrix"}),
         },
     },
-    "release": {  # by a tag such as v0.1.0; PyPI trusts this workflow in the environment pypi
+    "release": {  # by a tag such as v0.1.0; PyPI trusts this workflow in the environment pypi (docs/adr/0014)
         "on": {"push": {"tags": ["v*"]}},
         "permissions": READ_ONLY,
         "jobs": {
             "build": job(
-                40,
+                10,
+                {**CHECKOUT, "with": {"persist-credentials": False, "fetch-depth": 0}},
+                {
+                    "name": "The tag is on main",
+                    "run": 'git merge-base --is-ancestor "$GITHUB_SHA" origin/main || '
+                    '{ echo "::error::$GITHUB_REF_NAME is not on main: merge its commit, and tag it there."; exit 1; }',
+                },
+                python(),
+                {"run": f"{INSTALL} --requirement tests/locks/build.lock"},
+                {
+                    "name": "The tag is the version",
+                    "run": 'version=v$(python -m hatchling version); test "$version" = "$GITHUB_REF_NAME" || '
+                    '{ echo "::error::The tag is $GITHUB_REF_NAME, and the version $version."; exit 1; }',
+                },
+                {"run": f"python {BUILD} dist/release"},
+                upload("release", "dist/release"),
+            ),
+            "test": job(
+                60,
+                CHECKOUT,
                 python(),
                 {"run": "make test release-rehearsal"},
-                BUILD,
+                download("release", "dist/release"),
                 {
-                    "run": 'test "v$(.venv/bin/hatchling version)" = "$GITHUB_REF_NAME"',
-                    "name": "The tag is the version",
+                    "name": "What is published is what was tested",
+                    "run": f".venv/bin/python {BUILD} dist/tested && diff --recursive dist/release dist/tested",
                 },
-                {"uses": UPLOAD, "with": {"name": "python", "path": "dist/python", "if-no-files-found": "error"}},
+                needs="build",
             ),
-            "publish": {
-                "needs": "build",
-                "runs-on": "ubuntu-latest",
-                "timeout-minutes": 15,
-                "environment": "pypi",
-                "permissions": {"id-token": "write", "attestations": "write"},
-                "steps": [
-                    {"uses": DOWNLOAD, "with": {"name": "python", "path": "dist/python"}},
-                    {"uses": ATTEST, "with": {"subject-path": "dist/python/*"}},
-                    python(),
-                    {
-                        "run": "npx --yes --package publib@0.2.1061 publib-pypi dist/python",
-                        "env": {"PYPI_TRUSTED_PUBLISHER": "true"},
-                    },
-                ],
-            },
+            "publish": job(
+                15,
+                CHECKOUT,
+                download("release", "dist/release"),
+                {"uses": ATTEST, "with": {"subject-path": "dist/release/*"}},
+                python(),
+                {"run": ".ci/publish dist/release", "env": {"PYPI_TRUSTED_PUBLISHER": "true"}},
+                needs=["build", "test"],
+                environment="pypi",
+                permissions={**READ_ONLY, "id-token": "write", "attestations": "write"},
+            ),
         },
     },
     "docs": {
@@ -256,28 +290,33 @@ WORKFLOWS: dict[str, dict[str, object]] = {
         "jobs": {
             "build": job(
                 20,
+                CHECKOUT,
                 python(),
                 {"run": "make docs"},
                 {"uses": UPLOAD_PAGES, "with": {"path": "dist/site"}},
             ),
-            "deploy": {
-                "needs": "build",
-                "runs-on": "ubuntu-latest",
-                "timeout-minutes": 10,
-                "environment": {"name": "github-pages", "url": "${{ steps.deployment.outputs.page_url }}"},
-                "permissions": {"pages": "write", "id-token": "write"},
-                "steps": [{"id": "deployment", "uses": DEPLOY_PAGES}],
-            },
+            "deploy": job(
+                10,
+                {"id": "deployment", "uses": DEPLOY_PAGES},
+                needs="build",
+                environment={"name": "github-pages", "url": "${{ steps.deployment.outputs.page_url }}"},
+                permissions={"pages": "write", "id-token": "write"},
+            ),
         },
     },
     "upgrade": {
         "on": {"schedule": [{"cron": "17 4 * * 1"}], "workflow_dispatch": {}},
         "permissions": READ_ONLY,
         "jobs": {
-            "upgrade": job(
-                30,
-                python(),
-                {"run": "make configure UPGRADE=--upgrade"},
+            "resolve": job(
+                30, CHECKOUT, python(), {"run": "make configure UPGRADE=--upgrade"}, upload("locks", *LOCKS)
+            ),
+            "propose": job(
+                10,
+                CHECKOUT,
+                # beside the checkout, and only the locks out of it: git would run what a file such as .git/config says
+                download("locks", "${{ runner.temp }}/locks"),
+                {"run": f'cd "$RUNNER_TEMP/locks" && cp --parents {" ".join(LOCKS)} "$GITHUB_WORKSPACE"'},
                 {
                     "uses": PULL_REQUEST,
                     "with": {
@@ -285,8 +324,10 @@ WORKFLOWS: dict[str, dict[str, object]] = {
                         "title": "Newer dependencies",
                         "commit-message": "Newer dependencies",
                         "body": "By `make configure UPGRADE=--upgrade`. Close and reopen it, so that the tests run.",
+                        "add-paths": "\n".join(LOCKS),
                     },
                 },
+                needs="resolve",
                 permissions={"contents": "write", "pull-requests": "write"},
             ),
         },

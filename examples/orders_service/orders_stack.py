@@ -50,7 +50,10 @@ class OrdersStack(cdk.Stack):
 
 
 def with_requirements(folder: Path) -> lambda_.Code:
-    """*folder* with what its requirements.txt names, installed by pip for Lambda; no Docker is needed."""
+    """*folder* with what its requirements.txt names, installed by pip for Lambda; no Docker is needed.
+
+    requirements.txt is a lock: what has another hash is refused. Nothing is built, since that would run its code here.
+    """
     return lambda_.Code.from_asset(
         str(folder),
         bundling=cdk.BundlingOptions(image=cdk.DockerImage.from_registry("unused"), local=_Pip(folder)),
@@ -63,12 +66,12 @@ class _Pip:
         self._folder = folder
 
     def try_bundle(self, output_dir: str, *, image: Any = None, **_: Any) -> bool:
-        for_lambda = ["--platform=manylinux2014_aarch64", "--python-version=3.13", "--only-binary=:all:"]
+        for_lambda = ["--platform=manylinux_2_28_aarch64", "--python-version=3.13"]  # Amazon Linux 2023 has glibc 2.34
         if "AWS_ENDPOINT_URL" in os.environ:  # an embedded AWS runs functions on this machine
             for_lambda = []
-        command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *for_lambda]
-        requirements = self._folder / "requirements.txt"
-        subprocess.run([*command, f"--target={output_dir}", f"--requirement={requirements}"], check=True)
+        command = [sys.executable, "-m", "pip", "install", "--require-hashes", "--only-binary=:all:", "--no-deps"]
+        where = [f"--target={output_dir}", f"--requirement={self._folder / 'requirements.txt'}"]
+        subprocess.run([*command, *for_lambda, "--quiet", "--disable-pip-version-check", *where], check=True)
         for one in self._folder.glob("*.py"):
             (Path(output_dir) / one.name).write_bytes(one.read_bytes())
         return True

@@ -6,9 +6,11 @@ data definition in a transaction: https://docs.aws.amazon.com/aurora-dsql/latest
 
 from __future__ import annotations
 
+import re
 import sys
 
 import aurora_dsql_psycopg as dsql
+from psycopg import sql
 
 TABLES = (
     "CREATE TABLE IF NOT EXISTS orders (id uuid PRIMARY KEY, item text NOT NULL, quantity integer NOT NULL)",
@@ -20,9 +22,14 @@ ROLE = (
     "GRANT SELECT, INSERT ON orders TO orders",
     "GRANT SELECT, UPDATE ON sold TO orders",
 )
+ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]+")
+"""Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html"""
 
 
 def main(endpoint: str, *role_arns: str) -> None:
+    for arn in role_arns:
+        if not ROLE_ARN.fullmatch(arn):
+            raise ValueError(f"{arn!r} is no ARN of an IAM role: give the outputs RoleArn of the stacks Orders-….")
     with dsql.connect(host=endpoint, user="admin", sslmode="verify-full", sslrootcert="system") as connection:
         connection.autocommit = True
         for statement in TABLES:
@@ -34,7 +41,7 @@ def main(endpoint: str, *role_arns: str) -> None:
                 connection.execute(statement)
         mapped = connection.execute("SELECT arn FROM sys.iam_pg_role_mappings WHERE pg_role_name = 'orders'").fetchall()
         for arn in set(role_arns) - {one for (one,) in mapped}:
-            connection.execute(f"AWS IAM GRANT orders TO '{arn}'")
+            connection.execute(sql.SQL("AWS IAM GRANT orders TO {}").format(sql.Literal(arn)))
 
 
 if __name__ == "__main__":

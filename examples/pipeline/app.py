@@ -32,7 +32,11 @@ pipeline = pipelines.CodePipeline(
     synth=pipelines.ShellStep(
         "Synth",
         input=pipelines.CodePipelineSource.connection(REPOSITORY, "main", connection_arn=CONNECTION_ARN),
-        commands=["npm install --global aws-cdk", "pip install -r requirements.txt", "cdk synth"],
+        commands=[
+            "npm ci --ignore-scripts",
+            "pip install --require-hashes --only-binary=:all: --requirement requirements.lock",
+            "npx --no cdk synth",
+        ],
     ),
 )
 pipeline.add_stage(

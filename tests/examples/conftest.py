@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tools import UV, WHEELHOUSE
+from tests.tools import EXAMPLES, INDEX, UV, UV_INSTALL
 
 ROOT = Path(__file__).parents[2]
 Installed = Callable[[str], "Example"]
@@ -29,10 +29,11 @@ class Example:
         self.folder = folder / name
         shutil.copytree(ROOT / "examples" / name, self.folder, ignore=shutil.ignore_patterns("cdk.out", "__pycache__"))
         self.python = folder / "environment" / "bin" / "python"
-        environment = str(self.python.parents[1])
-        _uv("venv", "--seed", f"--python={sys.executable}", environment)
-        requirements = f"--requirement={self.folder / 'requirements.txt'}"
-        _uv("pip", "install", f"--python={self.python}", f"--find-links={wheels}", requirements)
+        _run(*UV, "venv", f"--python={sys.executable}", str(self.python.parents[1]))
+        _run(*UV_INSTALL, "--offline", f"--python={self.python}", f"--requirement={EXAMPLES}")
+        # only the wheel is missing, or a requirement that the lock has not
+        only_ours = [*UV, "pip", "install", "--no-index", f"--find-links={wheels}", f"--python={self.python}"]
+        _run(*only_ours, f"--requirement={self.folder / 'requirements.txt'}")
         self.app = f"{self.python} app.py"
 
     def run(self, *arguments: str, environment: Mapping[str, str] | None = None) -> str:
@@ -43,8 +44,8 @@ class Example:
         return done.stdout
 
 
-def _uv(*arguments: str) -> None:
-    done = subprocess.run([*UV, *arguments, "--quiet", "--offline"], check=False, capture_output=True, text=True)
+def _run(*command: str) -> None:
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
 
@@ -60,5 +61,5 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def installed(wheels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Installed:
     """Installs an example; what it installs itself comes from a folder, and not from the network."""
     monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_FIND_LINKS", str(WHEELHOUSE))
+    monkeypatch.setenv("PIP_FIND_LINKS", str(INDEX))
     return lambda name: Example(tmp_path, name, wheels)

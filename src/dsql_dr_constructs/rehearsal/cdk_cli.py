@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 from .embedded_aws import ACCOUNT, EmbeddedAws, node
@@ -18,50 +20,61 @@ class CdkError(Exception):
 
 @dataclass(frozen=True)
 class NpmPackage:
-    """A package of npm's beside this Python, in one version; nothing global is touched."""
+    """A package of npm's beside this Python, as a lock has it; nothing global is touched, and no script of it is run.
+
+    Args:
+        name: As npm knows it.
+        locked: Folder with package.json and package-lock.json; all that they name is installed together.
+    """
 
     name: str
-    version: str
+    locked: Path
 
     @property
     def folder(self) -> Path:
         """Where its files are, once installed."""
-        return self._home / "node_modules" / self.name
+        return self._modules / self.name
 
     @property
     def stamp(self) -> Path:
-        """What exists once it is installed."""
-        return self._home / f"installed-{self.version}"
+        """What exists once it is installed, and goes when npm installs another lock."""
+        return self._modules / f".installed-{sha256((self.locked / _LOCK).read_bytes()).hexdigest()[:16]}"
 
     @property
-    def _home(self) -> Path:
-        return Path(sys.prefix) / "lib" / "npm" / self.name.strip("@").replace("/", "-")
+    def _modules(self) -> Path:
+        return Path(sys.prefix) / "lib" / "npm" / self.locked.name / "node_modules"
 
     def install(self) -> None:
         """Fetch it, once.
 
         Raises:
-            CdkError: npm could not, with what it said.
+            CdkError: npm could not, or got a file of another hash than the lock's, with what it said.
         """
         if self.stamp.exists():
             return
         npm = Path(node()).parent.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-        command = [node(), str(npm), "install", "--no-audit", "--no-fund", "--no-save", f"--prefix={self._home}"]
-        self._home.mkdir(parents=True, exist_ok=True)
+        home = self._modules.parent
+        home.mkdir(parents=True, exist_ok=True)
+        for one in ("package.json", _LOCK):
+            shutil.copy(self.locked / one, home)
         done = subprocess.run(
-            [*command, f"{self.name}@{self.version}"],
+            [node(), str(npm), "ci", "--ignore-scripts", "--no-audit", "--no-fund", f"--prefix={home}"],
             env={"NODE_USE_SYSTEM_CA": "1", **os.environ},  # the machine's certificates, as pip trusts them
             capture_output=True,
             text=True,
             check=False,
         )
         if done.returncode:
-            raise CdkError(f"npm could not install {self.name}@{self.version}:\n{done.stdout}{done.stderr}")
+            raise CdkError(f"npm could not install {self.name} from {self.locked}:\n{done.stdout}{done.stderr}")
         self.stamp.touch()
 
 
-CDK_CLI = NpmPackage("aws-cdk", "2.1148.1")
-"""npm's tag ``latest`` cannot read the assemblies of every aws-cdk-lib that this library allows."""
+_LOCK = "package-lock.json"
+LOCKED = Path(__file__).parent / "npm"
+"""The locks of what comes from npm, with the hash of each file."""
+
+CDK_CLI = NpmPackage("aws-cdk", LOCKED / "aws-cdk")
+"""In one version: npm's tag ``latest`` cannot read the assemblies of every aws-cdk-lib that this library allows."""
 
 
 class CdkCli:
@@ -152,7 +165,3 @@ class CdkCli:
             stderr=subprocess.STDOUT,
             text=True,
         )
-
-
-if __name__ == "__main__":
-    CDK_CLI.install()
