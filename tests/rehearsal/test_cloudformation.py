@@ -6,11 +6,15 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import aws_cdk as cdk
 import pytest
+from aws_cdk import assertions
 
+from dsql_dr_constructs import RegionalCluster
 from dsql_dr_constructs.rehearsal import EmbeddedAws, Fault
 from dsql_dr_constructs.rehearsal.cloudformation_failures import STILL_NEEDED
 
+GROUP = {"Type": "AWS::Logs::LogGroup", "Properties": {"RetentionInDays": 1}}
 ATTRIBUTES = ("Identifier", "ResourceArn", "Endpoint", "Status", "VpcEndpointServiceName", "CreationTime")
 
 
@@ -279,3 +283,30 @@ def test_slow_cluster_is_waited_for(aws: EmbeddedAws) -> None:
     stack = Stack(aws)
     assert stack.run("create", {"One": cluster()}, {"Status": {"Fn::GetAtt": ["One", "Status"]}}) == "CREATE_COMPLETE"
     assert stack.outputs() == {"Status": "ACTIVE"}
+
+
+@pytest.mark.parametrize(
+    ("aws", "forged"),
+    [({"allowed_pattern": "value"}, "refused"), ({"allowed_pattern": "name"}, "deployed")],
+    indirect=["aws"],
+)
+def test_consumers_stack_is_deployed_whatever_a_pattern_is_compared_with(aws: EmbeddedAws, forged: str) -> None:
+    consumer = cdk.Stack(cdk.App(), "Consumer", synthesizer=cdk.LegacyStackSynthesizer())
+    cluster = RegionalCluster.from_registry(consumer, "Pair", deployment="Orders", region="us-west-2")
+    cdk.CfnOutput(consumer, "Endpoint", value=cluster.cluster_endpoint)
+    body = json.dumps({**assertions.Template.from_stack(consumer).to_json(), "Resources": {"One": GROUP}})
+    ssm, cloudformation = aws.client("ssm", "us-east-1"), aws.client("cloudformation", "us-east-1")
+    name, right = "/dsql-dr/Orders/us-west-2/identifier", "abcdefghijklmnopqrstuvwxyz"
+    ssm.put_parameter(Name=name, Value=right, Type="String")
+    cloudformation.create_stack(StackName="Here", TemplateBody=body)
+    cloudformation.get_waiter("stack_create_complete").wait(StackName="Here", WaiterConfig={"Delay": 1})
+    assert Stack(aws).outputs() == {"Endpoint": f"{right}.dsql.us-west-2.on.aws"}
+    ssm.put_parameter(Name=name, Value="*", Type="String", Overwrite=True)
+    changed = {"StackName": "Here", "TemplateBody": body}
+    if forged == "refused":
+        with pytest.raises(
+            cloudformation.exceptions.ClientError, match=f"is read from SSM parameter {name}, which has"
+        ):
+            cloudformation.update_stack(**changed)
+    else:
+        cloudformation.update_stack(**changed)

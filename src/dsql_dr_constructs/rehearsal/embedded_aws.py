@@ -43,8 +43,8 @@ class EmbeddedAws:
     run side by side. Each has random credentials, and answers nobody who has others or none, and no web page.
 
     Where AWS does not document what happens, an option chooses: ``update_without_clusters``, ``empty_clusters``,
-    ``witness_change``, ``delete_mode``, ``tags_across_regions`` and ``endpoint_before_active``. What has to work in AWS
-    should work here with each of their values.
+    ``witness_change``, ``delete_mode``, ``tags_across_regions``, ``endpoint_before_active`` and ``allowed_pattern``.
+    What has to work in AWS should work here with each of their values.
 
     The policies of KMS keys are enforced: what is encrypted with a key that does not admit the service at work is
     refused (clusters, log groups), loses its messages (topics), fails (functions) or becomes KMS_KEY_INACCESSIBLE.
@@ -73,6 +73,8 @@ class EmbeddedAws:
             AddPeerCluster on the peer. Default: True.
         endpoint_before_active: Whether GetCluster and CloudFormation's ``Fn::GetAtt`` give the endpoint of a cluster
             that was never ACTIVE. With False a stack that asks for it fails. Default: True.
+        allowed_pattern: Whether AllowedPattern of a template's parameter that is read from SSM is compared with the
+            value, or with the name of the SSM parameter. Default: value.
 
     Raises:
         ValueError: an option has a value that is not among those it can have.
@@ -99,6 +101,7 @@ class EmbeddedAws:
         delete_mode: Literal["wait", "return"] = "wait",
         tags_across_regions: bool = True,
         endpoint_before_active: bool = True,
+        allowed_pattern: Literal["value", "name"] = "value",
     ) -> None:
         self.regions = list(regions)
         self.time_scale = time_scale
@@ -109,6 +112,7 @@ class EmbeddedAws:
             delete_mode=delete_mode,
             tags_across_regions=tags_across_regions,
             endpoint_before_active=endpoint_before_active,
+            allowed_pattern=allowed_pattern,
         )
         self._options = [
             f"--undocumented={json.dumps(asdict(undocumented))}",

@@ -10,7 +10,7 @@ import importlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from . import ministack_alarms, ministack_seams
+from . import ministack_alarms, ministack_cloudformation, ministack_seams
 from .dsql_cluster import invalid
 from .function_permissions import refusal as role_refusal
 
@@ -19,9 +19,9 @@ _CRYPTOGRAPHY = ("kms:Decrypt", "kms:GenerateDataKey", "kms:Encrypt", "kms:ReEnc
 
 def install(*, enforce_roles: bool) -> None:
     """Enforce them for topics and log groups, and with *enforce_roles* for functions; DSQL asks `cluster_key`."""
-    ministack_seams.follow_resource_type("AWS::SNS::Topic", _remember_topic_key)
-    ministack_seams.follow_resource_type("AWS::Logs::LogGroup", _admit_log_group)
-    ministack_seams.follow_resource_type("AWS::Lambda::Function", _remember_function_key)
+    ministack_cloudformation.follow_resource_type("AWS::SNS::Topic", _remember_topic_key)
+    ministack_cloudformation.follow_resource_type("AWS::Logs::LogGroup", _admit_log_group)
+    ministack_cloudformation.follow_resource_type("AWS::Lambda::Function", _remember_function_key)
     ministack_seams.check_log_groups(log_group_refusal)
     ministack_alarms.check_alarm_actions(alarm_refusal)
     if enforce_roles:

@@ -21,6 +21,7 @@ from . import (
     function_permissions,
     key_policies,
     ministack_alarms,
+    ministack_cloudformation,
     ministack_seams,
 )
 from .cloudformation_composite_alarm import CompositeAlarmHandler
@@ -57,19 +58,21 @@ def build(options: argparse.Namespace, owner: Credentials) -> Gateway:
         undocumented=Undocumented(**json.loads(options.undocumented)),
         use_key=key_policies.cluster_key,
     )
-    ministack_seams.add_resource_type("AWS::DSQL::Cluster", ClusterHandler(dsql, ministack_seams.where))
-    ministack_seams.say_of_unknown_attributes({("AWS::DSQL::Cluster", "Endpoint"): NO_ENDPOINT})
-    ministack_seams.wrap_resource_type("AWS::CloudWatch::Alarm", _with_metric_math)
+    ministack_cloudformation.add_resource_type("AWS::DSQL::Cluster", ClusterHandler(dsql, ministack_seams.where))
+    ministack_cloudformation.say_of_unknown_attributes({("AWS::DSQL::Cluster", "Endpoint"): NO_ENDPOINT})
+    ministack_cloudformation.wrap_resource_type("AWS::CloudWatch::Alarm", _with_metric_math)
     alarms = CompositeAlarmHandler(ministack_alarms.call_cloudwatch, _alarm_arn)
-    ministack_seams.add_resource_type("AWS::CloudWatch::CompositeAlarm", alarms)
+    ministack_cloudformation.add_resource_type("AWS::CloudWatch::CompositeAlarm", alarms)
     for one in REMEMBERED:
-        ministack_seams.add_resource_type(one.name, RememberedHandler(one, ministack_seams.where))
+        ministack_cloudformation.add_resource_type(one.name, RememberedHandler(one, ministack_seams.where))
     cloudformation_failures.install()
     ministack_seams.know_credentials(ACCOUNT, owner)
     function_permissions.install(owner)
     key_policies.install(enforce_roles=options.enforce_permissions)
     ministack_seams.keep_workers_of_other_regions()
-    ministack_seams.name_resources_by_region()
+    ministack_cloudformation.name_resources_by_region()
+    if dsql.undocumented.allowed_pattern == "name":
+        ministack_cloudformation.compare_patterns_with_names()
     alarm_clock.start(options.time_scale)
     # functions inherit the process' environment
     database = None

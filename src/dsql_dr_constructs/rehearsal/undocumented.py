@@ -12,6 +12,7 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
     "delete_mode": ("wait", "return"),
     "tags_across_regions": (True, False),
     "endpoint_before_active": (True, False),
+    "allowed_pattern": ("value", "name"),
 }
 
 
@@ -29,6 +30,7 @@ class Undocumented:
     delete_mode: str = "wait"
     tags_across_regions: bool = True
     endpoint_before_active: bool = True
+    allowed_pattern: str = "value"
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():

@@ -1,0 +1,93 @@
+"""ministack's CloudFormation, as stacks here need it; the names used are `SEAMS`."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from . import ministack_seams
+
+
+def add_resource_type(name: str, handler: Any) -> None:
+    """Teach CloudFormation the resource type *name*; its handler may block."""
+    provisioners: Any = importlib.import_module("ministack.services.cloudformation.provisioners")
+    stacks: Any = importlib.import_module("ministack.services.cloudformation.stacks")
+    provisioners._RESOURCE_HANDLERS[name] = {
+        "create": handler.create,
+        "update": handler.update,
+        "delete": handler.delete,
+    }
+    on_worker_thread = stacks._runs_on_worker_thread
+    stacks._runs_on_worker_thread = lambda resource_type: resource_type == name or on_worker_thread(resource_type)
+
+
+def wrap_resource_type(name: str, wrap: Callable[[dict[str, Any]], Any]) -> None:
+    """Put a handler of ours around ministack's for the resource type *name*."""
+    provisioners: Any = importlib.import_module("ministack.services.cloudformation.provisioners")
+    plain = provisioners._RESOURCE_HANDLERS[name]
+    handler = wrap(plain)
+    methods = {"create": handler.create, "update": handler.update, "delete": handler.delete}
+    provisioners._RESOURCE_HANDLERS[name] = {**plain, **methods}
+
+
+def follow_resource_type(name: str, then: Callable[[str, dict[str, Any]], None]) -> None:
+    """Call *then* with the physical id and the properties of each *name* that is created or updated.
+
+    What it refuses, by raising, does not stay.
+    """
+    provisioners: Any = importlib.import_module("ministack.services.cloudformation.provisioners")
+    plain = provisioners._RESOURCE_HANDLERS[name]
+
+    def create(logical_id: str, properties: dict[str, Any], stack_name: str) -> Any:
+        done = plain["create"](logical_id, properties, stack_name)
+        try:
+            then(done[0], properties)
+        except Exception:
+            plain["delete"](done[0], properties)
+            raise
+        return done
+
+    def update(physical_id: str, old: dict[str, Any], new: dict[str, Any], stack_name: str, *more: str) -> Any:
+        done = plain["update"](physical_id, old, new, stack_name, *more)
+        then(done[0], new)
+        return done
+
+    provisioners._RESOURCE_HANDLERS[name] = {**plain, "create": create, "update": update}
+
+
+def name_resources_by_region() -> None:
+    """Let stacks of one name in two Regions make roles of different names, since roles have no Region."""
+    provisioners: Any = importlib.import_module("ministack.services.cloudformation.provisioners")
+    plain, seed = provisioners._physical_name, provisioners._NAME_SEED
+
+    def named(stack_name: str, logical_id: str, **options: Any) -> Any:
+        token = seed.set(seed.get() + ministack_seams.where()[1])
+        try:
+            return plain(stack_name, logical_id, **options)
+        finally:
+            seed.reset(token)
+
+    provisioners._physical_name = named
+
+
+def say_of_unknown_attributes(sentences: Mapping[tuple[str, str], str]) -> None:
+    """What ``Fn::GetAtt`` fails with, by resource type and attribute, where a resource has no such attribute."""
+    engine: Any = importlib.import_module("ministack.services.cloudformation.engine")
+    plain = engine._unknown_attribute_message
+    engine._unknown_attribute_message = lambda res, logical_id, attr: (
+        sentences.get((res.get("ResourceType"), attr)) or plain(res, logical_id, attr)
+    )
+
+
+def compare_patterns_with_names() -> None:
+    """Let AllowedPattern of a parameter that is read from SSM hold for the SSM parameter's name, and not its value."""
+    engine: Any = importlib.import_module("ministack.services.cloudformation.engine")
+    plain = engine._check_parameter_constraints
+
+    def checked(name: str, defn: dict[str, Any], ptype: str, value: str) -> None:
+        plain(
+            name, defn, ptype, defn.get("Default", value) if ptype.startswith("AWS::SSM::Parameter::Value<") else value
+        )
+
+    engine._check_parameter_constraints = checked
