@@ -14,6 +14,7 @@ import pytest
 
 from dsql_dr_constructs.rehearsal import EmbeddedAws, Fault
 from dsql_dr_constructs.rehearsal.cluster_database import translated
+from dsql_dr_constructs.rehearsal.credentials import Credentials
 from tests.postgresql import Postgresql
 
 CONNECT = """
@@ -45,6 +46,8 @@ class Client:
         environment = self.aws.environment() | self.aws.endpoint_variables()
         if "role_arn" in token:
             environment |= self.aws._credentials.of_role(token["role_arn"]).variables()  # as a function has them
+        if token.get("by") == "stranger":
+            environment |= Credentials.random().variables()
         command = [sys.executable, "-c", CONNECT, *arguments]
         done = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
         return done.stdout if done.returncode == 0 else done.stderr
@@ -70,6 +73,7 @@ def test_sql_is_spoken_to_who_has_a_token(client: Client) -> None:
     ("wrong", "hint"),
     [
         ({"signed_for": "another.dsql.us-east-1.on.aws"}, "The token is for another.dsql.us-east-1.on.aws."),
+        ({"by": "stranger"}, "The token is not signed with credentials of this local AWS emulator."),
         ({"user": "admin", "action": "DbConnect"}, "Wrong user to action mapping. user: admin, action: DbConnect"),
         ({"user": "orders", "action": "DbConnectAdmin"}, "Wrong user to action mapping. user: orders"),
         ({"age": "2.1"}, "Signature expired"),

@@ -84,13 +84,12 @@ def test_kept_rehearsal_is_talked_to_and_then_stopped(tmp_path: Path, end: signa
                 variables[name] = value.strip("'\"")
             if "Ctrl-C" in line:
                 break
-        session = boto3.Session(
-            variables["AWS_ACCESS_KEY_ID"], variables["AWS_SECRET_ACCESS_KEY"], region_name=variables["AWS_REGION"]
-        )
+        credentials = [variables[f"AWS_{one}"] for one in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "SESSION_TOKEN")]
+        session = boto3.Session(*credentials, region_name=variables["AWS_REGION"])
         client = session.client("dsql", endpoint_url=variables["AWS_ENDPOINT_URL"])
-        assert len(client.list_clusters()["clusters"]) == 1
-        kept.send_signal(end)
         try:
+            assert len(client.list_clusters()["clusters"]) == 1
+            kept.send_signal(end)
             assert kept.wait(timeout=60) == (0 if end == signal.SIGINT else 128 + end)
         finally:
             kept.kill()  # or the block would wait for one that does not end

@@ -15,16 +15,14 @@ from urllib.parse import parse_qsl
 from . import ministack_seams
 from .credentials import ACCOUNT, Credentials, same
 
-_UNSIGNED = {
+_UNSIGNED = (
     # Custom resources and wait conditions answer CloudFormation at a URL that nobody else knows: it ends with a random
     # UUID, is told to the function that is asked, and does nothing but end the wait for this one answer.
-    "answer to CloudFormation": re.compile(
-        r"PUT /_ministack/cfn-(?:response|signal)/[0-9a-f]{8}(?:-[0-9a-f]{4,12}){4}"
-    ),
+    re.compile(r"PUT /_ministack/cfn-(?:response|signal)/[0-9a-f]{8}(?:-[0-9a-f]{4,12}){4}"),
     # A function's URL has a random name as well. ministack wants a signature if its AuthType is AWS_IAM; with NONE it
     # is for everybody in AWS, and here for every program that knows the name. The path leads to nothing else.
-    "function URL": re.compile(r"(?!OPTIONS )[A-Z]+ /_aws/lambda-url/[a-z0-9-]{32,36}(?:/.*)?", re.DOTALL),
-}
+    re.compile(r"(?!OPTIONS )[A-Z]+ /_aws/lambda-url/[a-z0-9-]{32,36}(?:/.*)?", re.DOTALL),
+)
 _CREDENTIAL = re.compile(r"Credential=([^/,\s]+)/")
 _ONCE = ("host", "authorization", "x-amz-security-token")
 
@@ -76,7 +74,7 @@ class Door:
         if caller:
             return caller
         request = f"{scope.get('method', 'GET')} {scope['path']}"
-        if not is_signed and any(one.fullmatch(request) for one in _UNSIGNED.values()):
+        if not is_signed and any(one.fullmatch(request) for one in _UNSIGNED):
             return None
         raise RefusedError(
             "This request has no credentials of this local AWS emulator: take AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY "

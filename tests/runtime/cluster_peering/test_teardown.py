@@ -264,6 +264,13 @@ def test_destroy_goes_on_where_the_peers_stack_went_with_its_cluster(aws: HandMa
     assert aws.registry == {}
 
 
+def test_retain_removes_the_registry_also_after_the_peers_stack_is_gone(aws: HandMadeAws) -> None:
+    del aws.physical_ids[PEER_STACK, "Cluster"]
+    before = copy.deepcopy(aws.clusters)
+    poll(aws, "DELETE_IN_PROGRESS", "retain")
+    assert (aws.clusters, aws.registry) == (before, {})
+
+
 def test_rollback_with_destroy_stops_at_another_peer_and_with_retain_goes_on(
     aws: HandMadeAws, capsys: pytest.CaptureFixture[str]
 ) -> None:
