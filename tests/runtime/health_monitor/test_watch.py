@@ -20,8 +20,9 @@ from dsql_dr_constructs.runtime.health_monitor import metric_names as names
 from dsql_dr_constructs.runtime.health_monitor import watch
 from dsql_dr_constructs.runtime.health_monitor.knock import knock
 from dsql_dr_constructs.runtime.health_monitor.retries import MonitorError, Surroundings, TransientlyUnreachable
+from dsql_dr_constructs.runtime.health_monitor.settings import Settings
 from dsql_dr_constructs.runtime.health_monitor.sighting import Sighting, sight
-from dsql_dr_constructs.runtime.health_monitor.watch import PERMISSION_SECONDS, REPORT_SECONDS, Settings, Watch
+from dsql_dr_constructs.runtime.health_monitor.watch import PERMISSION_SECONDS, REPORT_SECONDS, Watch
 from tests.runtime.health_monitor.tls_server import HOST, Visit, serving
 from tests.runtime.judge import judged
 
