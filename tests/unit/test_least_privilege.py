@@ -19,7 +19,7 @@ from dsql_dr_constructs import MultiRegionDsqlDr
 from dsql_dr_constructs.runtime.cluster_peering.handshake import Handshake
 from dsql_dr_constructs.runtime.cluster_peering.teardown import Teardown
 from dsql_dr_constructs.runtime.health_monitor.retries import Surroundings
-from dsql_dr_constructs.runtime.health_monitor.settings import NotificationPath, Settings
+from dsql_dr_constructs.runtime.health_monitor.settings import Settings
 from dsql_dr_constructs.runtime.health_monitor.watch import Watch
 from tests.runtime.cluster_peering.hand_made_aws import LOCAL, PEER, PEER_ENTRY, STACK, HandMadeAws
 from tests.runtime.judge import Call, judged
