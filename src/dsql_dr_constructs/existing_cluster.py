@@ -63,6 +63,13 @@ class RegisteredCluster(IRegionalCluster):
         return ssm.StringParameter.value_for_string_parameter(self, path)
 
 
+def parameter_folder(cluster: IRegionalCluster) -> str | None:
+    """Folder of the SSM parameters that *cluster* is read from; None if it is known without."""
+    if isinstance(cluster, RegisteredCluster):
+        return registry_path(cluster._deployment, cluster.cluster_region)
+    return None
+
+
 def endpoint_of(identifier: str, region: str) -> str:
     """Host name of a cluster.
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ..runtime.health_monitor import metric_names as names
+from ..runtime.health_monitor.notifications import BEAT_SECONDS
 from .prices import AS_OF, BY_REGION, Prices
 
 _HOURS_A_MONTH = 730.0
@@ -21,11 +23,13 @@ _METRICS_A_CLUSTER = (
     names.PROBE_LATENCY,
     names.PROBE_ATTEMPTS,
 )
+_OF_SSM, _OF_NOTIFICATIONS = '"parameters"', "NOTIFICATION_PATHS"
+"""In the environment of a monitor that checks these, and puts a metric more for each."""
 _HANDLER = "runtime.health_monitor.handler.handle"
 
 UNKNOWN = (
     "Data transfer between Regions, NAT gateways and VPC endpoints of yours are not counted.",
-    "The peering's functions run for seconds in each deployment, and notifications and calls of KMS are few: cents.",
+    "The peering's functions run for seconds in each deployment, and notifications and other calls are few: cents.",
     "Free tiers are not taken off, but for Aurora DSQL's.",
 )
 
@@ -52,7 +56,7 @@ def monitoring(templates: Iterable[Mapping[str, Any]], prices: Prices = BY_REGIO
         "KMS keys": 0,
         "Custom metrics": 0,
     }
-    runs = 0.0
+    runs = checks = 0.0
     gb_seconds = {"arm64": 0.0, "x86_64": 0.0}
     for template in templates:
         resources = [(one["Type"], one.get("Properties", {})) for one in template.get("Resources", {}).values()]
@@ -70,7 +74,10 @@ def monitoring(templates: Iterable[Mapping[str, Any]], prices: Prices = BY_REGIO
             elif kind == "AWS::KMS::Key":
                 counts["KMS keys"] += 1
             elif kind == "AWS::Lambda::Function" and properties.get("Handler") == _HANDLER:
-                counts["Custom metrics"] += 2 * len(_METRICS_A_CLUSTER) + 1
+                environment = properties["Environment"]["Variables"]
+                checked = [_OF_SSM in str(environment["CLUSTERS"]), _OF_NOTIFICATIONS in environment]
+                counts["Custom metrics"] += 2 * len(_METRICS_A_CLUSTER) + 1 + sum(checked)
+                checks += _checks_a_month(runs_here, environment.get(_OF_NOTIFICATIONS))
                 [architecture] = properties.get("Architectures", ["x86_64"])
                 gb_seconds[architecture] += runs_here * _SECONDS_A_RUN * float(properties["MemorySize"]) / 1024
                 runs += runs_here
@@ -85,6 +92,8 @@ def monitoring(templates: Iterable[Mapping[str, Any]], prices: Prices = BY_REGIO
     return [
         *lines,
         Line("PutMetricData, calls", runs, prices.metric_request),
+        Line("DescribeAlarms, calls", checks, prices.metric_request),
+        Line("DescribeKey, calls", checks, prices.key_request),
         Line("Lambda, runs", runs, prices.function_request),
         *_durations(gb_seconds, prices),
         Line("Logs, GB", runs * _BYTES_A_RUN / 1e9, prices.log_gb),
@@ -182,6 +191,14 @@ def markdown(lines: Iterable[Line]) -> str:
 def to_json(lines: Iterable[Line], notes: Iterable[str], region: str) -> str:
     rows = [{"what": one.what, "count": one.count, "each": one.each, "total": one.total} for one in lines]
     return json.dumps({"as_of": AS_OF, "region": region, "lines": rows, "notes": list(notes)}, indent=2)
+
+
+def _checks_a_month(runs: float, paths: Any) -> float:
+    """Of all other Regions' notifications, by every run that comes late enough after the last check."""
+    if not runs or not paths:
+        return 0.0
+    between = _HOURS_A_MONTH * 3600 / runs
+    return str(paths).count('"topic_arn"') * runs / math.ceil(BEAT_SECONDS / between)
 
 
 def _runs_a_month(schedule: str) -> float:

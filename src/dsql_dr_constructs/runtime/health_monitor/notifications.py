@@ -64,7 +64,8 @@ class NotificationCheck:
         problems: list[str] = []
         try:
             problems += self._of_alarms(path, ask, tries)
-            problems += self._of_topic(path, ask, tries)
+            if path.asks_topic:
+                problems += self._of_topic(path, ask, tries)
         except Unreachable as reason:
             if isinstance(reason, NotAllowedYet):
                 self._refuse_to_wait_for_ever(path, reason)

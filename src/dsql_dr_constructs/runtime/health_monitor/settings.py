@@ -15,6 +15,7 @@ class NotificationPath:
         region: That Region.
         alarms: Names of its alarms that notify.
         topic_arn: What they notify.
+        asks_topic: Whether it can be asked: a topic of another account cannot.
         key_alias: Alias of the topic's key. None: the key is not this library's to check.
     """
 
@@ -22,6 +23,7 @@ class NotificationPath:
     alarms: tuple[str, ...]
     topic_arn: str
     key_alias: str | None
+    asks_topic: bool = True
 
 
 @dataclass(frozen=True)
