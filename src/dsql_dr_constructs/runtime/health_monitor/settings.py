@@ -22,7 +22,7 @@ class NotificationPath:
     region: str
     alarms: tuple[str, ...]
     topic_arn: str
-    key_alias: str | None
+    key_alias: str | None = None
     asks_topic: bool = True
 
 
