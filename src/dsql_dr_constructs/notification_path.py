@@ -14,6 +14,9 @@ from .monitor_permissions import permit_notification_checks
 from .resource_policies import differ
 from .runtime.health_monitor.settings import NotificationPath
 
+_MINUTES = 4
+"""Between two checks. A run is the unit of the monitor: it has no clock that goes on between runs."""
+
 
 def notification_path(alarms: Sequence[str], topic: AlertingTopic) -> NotificationPath:
     """What a monitor in another Region has to know of *alarms*, by name, and the *topic* that they notify.
@@ -42,6 +45,8 @@ def check_notifications(monitor: HealthMonitor, paths: Sequence[NotificationPath
     stack = Stack.of(monitor)
     written = stack.to_json_string([{**asdict(one), "alarms": list(one.alarms)} for one in paths])
     monitor.function.add_environment("NOTIFICATION_PATHS", written)
+    every = max(1, _MINUTES // int(monitor.schedule.to_minutes()))
+    monitor.function.add_environment("NOTIFICATIONS_EVERY", str(every))
     wildcards = permit_notification_checks(monitor.function, stack, paths)
     reason = "The key of a topic in another Region has no known ARN: its alias fences it."
     accept(monitor, {f"IAM5[Resource::{readable_arn(stack, arn)}]": reason for arn in wildcards})

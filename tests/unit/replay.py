@@ -7,7 +7,6 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import inf
 from typing import Any
 
 import aws_cdk as cdk
@@ -22,7 +21,6 @@ from dsql_dr_constructs.rehearsal.alarm_evaluation import (
     statistic,
 )
 from dsql_dr_constructs.runtime.health_monitor import metric_names as names
-from dsql_dr_constructs.runtime.health_monitor.notifications import BEAT_SECONDS
 from dsql_dr_constructs.runtime.health_monitor.sighting import ControlPlane, Knock, Sighting, sight
 
 REGIONS = ("us-east-1", "us-west-2")
@@ -90,6 +88,8 @@ class AlarmSet:
     """Of composite alarms, by name."""
     notifying: set[str]
     """Names of alarms with an action."""
+    check_every: int
+    """How many runs there are for each check of the other Region's notifications."""
 
     @classmethod
     def of(cls, stack: cdk.Stack) -> AlarmSet:
@@ -120,7 +120,9 @@ class AlarmSet:
         definitions = [AlarmDefinition.of(one) for one in alarms]
         named = [one.name for one in definitions if any(json.dumps(one.name) in rule for rule in rules.values())]
         needed = [one for one in definitions if one.name in notifying or one.name in named]
-        return cls(stack.region, 60.0 * minutes, needed, rules, notifying)
+        environments = [one.get("Environment", {}).get("Variables", {}) for one in of_type["AWS::Lambda::Function"]]
+        [every] = [int(one["NOTIFICATIONS_EVERY"]) for one in environments if "NOTIFICATIONS_EVERY" in one]
+        return cls(stack.region, 60.0 * minutes, needed, rules, notifying, every)
 
     def kind(self, name: str) -> str:
         """What the alarm *name* is about."""
@@ -153,7 +155,7 @@ class Replay:
     states: dict[str, str] = field(default_factory=dict)
     notified: list[tuple[float, str, str]] = field(default_factory=list)
     """Notifications: when, of what kind, and the new state."""
-    _checked_at: float = -inf
+    _runs_to_skip: int = 0
     _times: dict[tuple[str, str | None], list[float]] = field(default_factory=lambda: defaultdict(list))
     _keys: dict[int, tuple[str, str | None]] = field(default_factory=dict)
     """Of each query, by its identity: to take a query apart at each evaluation would be most of the work."""
@@ -171,7 +173,7 @@ class Replay:
         for run_at in runs:
             pending += self._puts(run_at, see())
         if fresh:
-            self._checked_at = at  # the first run does not check the other Region
+            self._runs_to_skip = 1  # the first run does not check the other Region
             pending += self._puts(at, self.world(at) or Run())
             at += self.alarms.schedule
         evaluate_at = self.phase if not fresh else self.phase + (self.created_at or 0.0)
@@ -204,9 +206,10 @@ class Replay:
         """When each of the metrics of a run that began at that second can be seen, and what puts it."""
         ended = began + run.seconds
         findings = {names.PARAMETER_HEALTH: run.parameters}
-        if ended - self._checked_at >= BEAT_SECONDS and not run.failed:
+        if self._runs_to_skip <= 0 and not run.failed:
             findings[names.NOTIFICATION_HEALTH] = run.notifications
-            self._checked_at = ended if run.notifications is not None else self._checked_at
+            self._runs_to_skip = 0 if run.notifications is None else self.alarms.check_every
+        self._runs_to_skip -= 1
         values: list[tuple[str, str | None, float]]
         values = [(name, one.region, value) for one in run.seen for name, value, _ in one.measures()]
         values += [(name, None, float(value)) for name, value in findings.items() if run.seen and value is not None]

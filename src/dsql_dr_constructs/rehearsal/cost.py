@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ..runtime.health_monitor import metric_names as names
-from ..runtime.health_monitor.notifications import BEAT_SECONDS
 from .prices import AS_OF, BY_REGION, Prices
 
 _HOURS_A_MONTH = 730.0
@@ -77,7 +75,8 @@ def monitoring(templates: Iterable[Mapping[str, Any]], prices: Prices = BY_REGIO
                 environment = properties["Environment"]["Variables"]
                 checked = [_OF_SSM in str(environment["CLUSTERS"]), _OF_NOTIFICATIONS in environment]
                 counts["Custom metrics"] += 2 * len(_METRICS_A_CLUSTER) + 1 + sum(checked)
-                checks += _checks_a_month(runs_here, environment.get(_OF_NOTIFICATIONS))
+                others = str(environment.get(_OF_NOTIFICATIONS)).count('"topic_arn"')
+                checks += others * runs_here / int(environment.get("NOTIFICATIONS_EVERY", 1))
                 [architecture] = properties.get("Architectures", ["x86_64"])
                 gb_seconds[architecture] += runs_here * _SECONDS_A_RUN * float(properties["MemorySize"]) / 1024
                 runs += runs_here
@@ -191,14 +190,6 @@ def markdown(lines: Iterable[Line]) -> str:
 def to_json(lines: Iterable[Line], notes: Iterable[str], region: str) -> str:
     rows = [{"what": one.what, "count": one.count, "each": one.each, "total": one.total} for one in lines]
     return json.dumps({"as_of": AS_OF, "region": region, "lines": rows, "notes": list(notes)}, indent=2)
-
-
-def _checks_a_month(runs: float, paths: Any) -> float:
-    """Of all other Regions' notifications, by every run that comes late enough after the last check."""
-    if not runs or not paths:
-        return 0.0
-    between = _HOURS_A_MONTH * 3600 / runs
-    return str(paths).count('"topic_arn"') * runs / math.ceil(BEAT_SECONDS / between)
 
 
 def _runs_a_month(schedule: str) -> float:

@@ -189,11 +189,11 @@ class Aws:
 
     def run(self, observer: str = "us-east-1", *, budget: float = 20.0, **options: Any) -> dict[str, Any]:
         settings = Settings(
-            "Orders-production", observer, self.endpoints, "us-east-2", budget, self.folders, self.paths
+            "Orders-production", observer, self.endpoints, "us-east-2", budget, self.folders, self.paths, 2
         )
         surroundings = self.time.surroundings()
         self.notifications = self.notifications or NotificationCheck(
-            self.paths, client=self.client, now=lambda: self.time.now
+            settings.notification_paths, settings.notifications_every, client=self.client, now=lambda: self.time.now
         )
         options = {
             "tls": ssl.create_default_context,

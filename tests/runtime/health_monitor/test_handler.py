@@ -75,7 +75,9 @@ def test_anyones_call_looks_at_what_the_environment_names(handler: ModuleType) -
 def test_environment_may_name_parameters_and_what_notifies_in_other_regions() -> None:
     clusters = json.dumps([{"arn": EAST, "endpoint": "one.dsql", "parameters": "/dsql-dr/Orders/us-east-1"}])
     path = {"region": "us-east-1", "alarms": ["a", "b"], "topic_arn": "arn:t", "key_alias": None}
-    found = Settings.of({**ENVIRONMENT, "CLUSTERS": clusters, "NOTIFICATION_PATHS": json.dumps([path])})
+    given = {"CLUSTERS": clusters, "NOTIFICATION_PATHS": json.dumps([path]), "NOTIFICATIONS_EVERY": "2"}
+    found = Settings.of({**ENVIRONMENT, **given})
+    assert found.notifications_every == 2
     assert found.parameters == {EAST: "/dsql-dr/Orders/us-east-1"}
     assert found.notification_paths == (NotificationPath("us-east-1", ("a", "b"), "arn:t", None),)
 

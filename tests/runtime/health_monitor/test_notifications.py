@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ReadTimeoutError
 
 from dsql_dr_constructs.runtime.health_monitor import metric_names as names
-from dsql_dr_constructs.runtime.health_monitor.notifications import BEAT_SECONDS, PERMISSION_SECONDS
+from dsql_dr_constructs.runtime.health_monitor.notifications import PERMISSION_SECONDS
 from tests.runtime.health_monitor.hand_made_aws import Aws, OtherRegion, error
 
 WEST, WITNESS = "us-west-2", "us-east-2"
@@ -171,10 +171,8 @@ def test_it_checks_on_a_slow_beat_and_keeps_the_finding_in_between(aws: Aws, wes
         asked.append(west.asked)
         assert aws.run()["verdict"] == names.NOTIFICATIONS_BROKEN
         put.append(notification_health(aws))
-        aws.time.now += 120
     assert asked == [0, 1, 1, 2, 2], "every second run"
     assert put == [[0.0], [], [0.0], [], [0.0]]
-    assert 120 < BEAT_SECONDS < 240
 
 
 def test_person_who_asks_gets_a_finding_of_now(aws: Aws, west: OtherRegion) -> None:
@@ -204,7 +202,6 @@ def test_region_that_does_not_answer_is_no_fault_and_is_asked_in_the_next_run(
     [reason] = result["notifications"]["unanswered"]
     assert reason.startswith(f"{WEST}: ")
     west.failures[service].clear()
-    aws.time.now += 60
     assert aws.run()["notifications"]["healthy"] is True
 
 

@@ -32,7 +32,9 @@ def _client(service: str, region: str) -> Any:
 
 _SETTINGS, _SURROUNDINGS = Settings.of(os.environ), Surroundings()
 _tls = cache(ssl.create_default_context)
-_notifications = NotificationCheck(_SETTINGS.notification_paths, client=_client, now=_SURROUNDINGS.now)
+_notifications = NotificationCheck(
+    _SETTINGS.notification_paths, _SETTINGS.notifications_every, client=_client, now=_SURROUNDINGS.now
+)
 _watch = partial(Watch, _SETTINGS, client=_client, tls=_tls, surroundings=_SURROUNDINGS, notifications=_notifications)
 _watch()  # its clients are made now, outside of any run's budget
 gc.freeze()

@@ -16,9 +16,6 @@ from .asking import Finding, NotFound
 from .retries import MonitorError, NotAllowedYet, Tries, Unreachable
 from .settings import NotificationPath
 
-BEAT_SECONDS = 210.0
-"""Shortest time between two checks: with a schedule of 2 minutes, every second run checks."""
-
 PERMISSION_SECONDS = 600.0
 """How long a refusal may last: a new alias takes up to five minutes to count in the permission for its key.
 
@@ -36,28 +33,35 @@ class NotificationCheck:
 
     Args:
         paths: Those of the other Regions.
+        every: How many runs there are for each check.
         client: Gives the client of a service in a Region.
         now: Seconds since 1970.
     """
 
     def __init__(
-        self, paths: Sequence[NotificationPath], *, client: Callable[[str, str], Any], now: Callable[[], float]
+        self,
+        paths: Sequence[NotificationPath],
+        every: int,
+        *,
+        client: Callable[[str, str], Any],
+        now: Callable[[], float],
     ) -> None:
         self.paths = paths
+        self._every = every
+        self._runs_to_skip = 0
         self._now = now
         self._cloudwatch = {one: client("cloudwatch", one.region) for one in paths}
         self._sns = {one: client("sns", one.region) for one in paths}
         self._kms = {one: client("kms", one.region) for one in paths if one.key_alias}
-        self._checked_at: float | None = None
         self._found_at = 0.0
         self._denied_since: float | None = None
         self.last: Finding | None = None
         """The finding of the last check; None before the first one."""
 
-    @property
-    def is_due(self) -> bool:
-        """Whether the last check that all Regions answered is long enough ago."""
-        return bool(self.paths) and (self._checked_at is None or self._now() - self._checked_at >= BEAT_SECONDS)
+    def due(self) -> Sequence[NotificationPath]:
+        """What this run checks: all after enough runs, or after a check that a Region did not answer, else nothing."""
+        self._runs_to_skip -= 1
+        return self.paths if self._runs_to_skip < 0 else ()
 
     def check(self, path: NotificationPath, ask: Ask, tries: Tries) -> Finding:
         """What is wrong in one Region; what gave no answer is not wrong."""
@@ -80,7 +84,7 @@ class NotificationCheck:
         self._found_at = self._now()
         self.last = Finding(all(answers) if answers else None, problems, unanswered)
         if not unanswered:
-            self._checked_at, self._denied_since = self._found_at, None
+            self._runs_to_skip, self._denied_since = self._every - 1, None
         return self.last
 
     def to_json(self) -> dict[str, Any] | None:

@@ -45,7 +45,7 @@ class Surroundings:
 
     clock: Callable[[], float] = time.monotonic
     now: Callable[[], float] = time.time
-    """Seconds since 1970; they pass between runs, too, while Lambda keeps the process frozen."""
+    """Seconds since 1970."""
     sleep: Callable[[float], None] = time.sleep
     draw: Callable[[], float] = random
     """A number in [0, 1)."""

@@ -37,6 +37,7 @@ class Settings:
         budget: Seconds for the check of the clusters.
         parameters: Folder of each cluster's SSM parameters, by ARN. Empty: the pair has none.
         notification_paths: Those of the other observing Regions, which are checked from here.
+        notifications_every: How many runs there are for each check of these.
     """
 
     deployment: str
@@ -46,6 +47,7 @@ class Settings:
     budget: float
     parameters: Mapping[str, str] = field(default_factory=dict)
     notification_paths: tuple[NotificationPath, ...] = ()
+    notifications_every: int = 1
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Settings:
@@ -59,4 +61,5 @@ class Settings:
             budget=float(environment["BUDGET_SECONDS"]),
             parameters={one["arn"]: one["parameters"] for one in clusters if "parameters" in one},
             notification_paths=tuple(NotificationPath(**{**one, "alarms": tuple(one["alarms"])}) for one in paths),
+            notifications_every=int(environment.get("NOTIFICATIONS_EVERY", "1")),
         )

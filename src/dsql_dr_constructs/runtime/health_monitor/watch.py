@@ -79,7 +79,7 @@ class Watch:
             ssm = client("ssm", settings.observer)
             self._parameters = ParameterCheck(settings.clusters, settings.parameters, settings.observer, ssm)
         self._notifications = notifications or NotificationCheck(
-            settings.notification_paths, client=client, now=surroundings.now
+            settings.notification_paths, settings.notifications_every, client=client, now=surroundings.now
         )
         self._tls = tls
         self._surroundings = surroundings
@@ -132,7 +132,7 @@ class Watch:
         """Both clusters, and of each both sides, and all else, at once: what hangs takes no time from the others."""
         clusters, tls, until = self._settings.clusters, self._tls(), began + self._settings.budget
         check = self._notifications
-        paths = check.paths if not self._first and (self._by_hand or check.is_due) else ()
+        paths = () if self._first else check.paths if self._by_hand else check.due()
         pool = ThreadPoolExecutor(max_workers=2 * len(clusters) + 1 + len(paths))
         tries = {arn: (self._tries(until, began), self._tries(until, began)) for arn in clusters}
         asked = {arn: pool.submit(self._describe, arn, tries[arn][0]) for arn in clusters}
