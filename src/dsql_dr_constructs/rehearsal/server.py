@@ -51,6 +51,7 @@ def build(options: argparse.Namespace) -> Gateway:
     cloudformation_failures.install()
     function_permissions.install()
     key_policies.install(enforce_roles=options.enforce_permissions)
+    ministack_alarms.count_invocations()  # after what refuses them
     ministack_seams.keep_workers_of_other_regions()
     alarm_clock.start(options.time_scale)
     # functions inherit the process' environment
