@@ -33,7 +33,8 @@ ENDPOINT_FINDINGS = dict.fromkeys(
 MONITOR_FINDINGS = {
     **LAMBDA_FINDINGS,
     **ENDPOINT_FINDINGS,
-    "IAM5[Resource::*]": "PutMetricData, X-Ray and network interfaces have no resource type.",
+    "IAM5[Resource::*]": "PutMetricData, X-Ray and network interfaces have no resource type; DescribeAlarms "
+    "shows composite alarms for * only.",
     "LambdaAsyncFailureDestination": "Its dead-letter queue has what failed.",
     "SQSRedrivePolicy": "It is the dead-letter queue.",
 }
@@ -47,6 +48,13 @@ def versions_of(functions: Sequence[lambda_.IFunction]) -> dict[str, str]:
         f"IAM5[Resource::<{arn['Fn::GetAtt'][0]}.Arn>:*]": "Versions of this very function, granted by the Provider."
         for arn in arns
     }
+
+
+def readable_arn(stack: Stack, arn: str) -> str:
+    """*arn* as cdk-nag writes it: references in angle brackets."""
+    found = stack.resolve(arn)
+    parts = found["Fn::Join"][1] if isinstance(found, dict) else [found]
+    return "".join(f"<{one['Ref']}>" if isinstance(one, dict) else one for one in parts)
 
 
 def accept(construct: Construct, reasons: Mapping[str, str]) -> None:

@@ -10,11 +10,15 @@ from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 
 from .cluster_interface import IRegionalCluster
+from .existing_cluster import parameter_folder
 from .health_monitor import HealthMonitor
+from .runbook import repair_parameters_step, repair_step
 from .runtime.health_monitor import metric_names as names
 
 PEERING_LOST: Final = "peering-lost"
 MONITORING_NOT_WORKING: Final = "monitoring-not-working"
+PARAMETERS_CHANGED: Final = "parameters-changed"
+NOTIFICATIONS_BROKEN: Final = "notifications-broken"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +31,7 @@ class AlarmDefinition:
         metric: Gives what it watches for the length of a datapoint.
         happened: What an ALARM means.
         first_step: What to do first.
+        period: Length of a datapoint where the setting leaves it out. None: the monitor's schedule.
         notifies: Who is notified. ``itself``: the alarm's topic; ``warning``: the topic for warnings; ``nobody``; else
             the name of a composite alarm that notifies for several.
     """
@@ -36,17 +41,47 @@ class AlarmDefinition:
     metric: Callable[[Duration], cloudwatch.IMetric]
     happened: str
     first_step: str
+    period: Duration | None = None
     notifies: Literal["itself", "warning", "nobody", "peering-lost", "monitoring-not-working"] = "warning"
 
 
-def alarm_definitions(monitor: HealthMonitor, region: str, first_step_of_peering: str) -> Iterator[AlarmDefinition]:
-    """All alarms of *region*, which *monitor* is in."""
+def alarm_definitions(monitor: HealthMonitor, region: str, peering_region: str | None) -> Iterator[AlarmDefinition]:
+    """All alarms of *region*, which *monitor* is in, but that of the other Regions' notifications."""
     for cluster in monitor.clusters:
-        yield from _of_health(monitor, cluster.cluster_region, first_step_of_peering)
+        yield from _of_health(monitor, cluster.cluster_region, repair_step(monitor.deployment_name, peering_region))
+    if any(map(parameter_folder, monitor.clusters)):
+        yield AlarmDefinition(
+            what=PARAMETERS_CHANGED,
+            setting="parameters",
+            metric=lambda period: monitor.metric(names.PARAMETER_HEALTH, period=period),
+            happened="An SSM parameter of the pair does not say what the clusters say: somebody wrote it. Applications "
+            "that read it may connect elsewhere.",
+            first_step=repair_parameters_step(monitor.deployment_name, peering_region),
+            notifies="itself",
+        )
     yield from _of_monitor(monitor, region)
     for cluster in monitor.clusters:
         if cluster.cluster_region == region:  # alarms see metrics of their own Region only
             yield from _of_cluster(cluster)
+
+
+def notifications_broken(monitor: HealthMonitor) -> AlarmDefinition:
+    """The alarm on what notifies in the other Regions, where *monitor* checks it."""
+    return AlarmDefinition(
+        what=NOTIFICATIONS_BROKEN,
+        setting="notifications",
+        metric=lambda period: monitor.metric(names.NOTIFICATION_HEALTH, period=period),
+        period=_five_minutes(monitor),
+        happened="Another Region could not notify anybody: an alarm or its actions, the topic, its key or its "
+        "subscriptions.",
+        first_step="Ask for the verdict, which has a sentence for each broken part (notifications), and repair these.",
+        notifies="itself",
+    )
+
+
+def _five_minutes(monitor: HealthMonitor) -> Duration:
+    """Or the schedule if that is longer, so that each period has a run."""
+    return Duration.minutes(max(5, monitor.schedule.to_minutes()))
 
 
 def _of_health(monitor: HealthMonitor, region: str, first_step_of_peering: str) -> Iterator[AlarmDefinition]:
@@ -98,6 +133,23 @@ def _of_monitor(monitor: HealthMonitor, region: str) -> Iterator[AlarmDefinition
         ),
         happened=f"The monitor in {region} puts no metrics: nothing is known of the pair from there.",
         first_step="Ask for the verdict in another Region, then read the function's log.",
+        notifies=MONITORING_NOT_WORKING,
+    )
+    yield AlarmDefinition(
+        what="data-without-runs",
+        setting="data_without_runs",
+        metric=lambda period: cloudwatch.MathExpression(
+            expression="IF(FILL(puts, 0) > 0, IF(FILL(runs, 0) < 1, 1, 0), 0)",
+            using_metrics={
+                "puts": monitor.metric(names.PROBE_ATTEMPTS, first, statistic="SampleCount", period=period),
+                "runs": function.metric_invocations(period=period, statistic="Sum"),  # nobody but AWS writes it
+            },
+            period=period,
+            label="Metrics put without a run",
+        ),
+        period=_five_minutes(monitor),
+        happened=f"Somebody else puts the metrics of the monitor in {region}, which does not run: they say nothing.",
+        first_step="Find out who disabled its rule or changed its function (CloudTrail), and who may PutMetricData.",
         notifies=MONITORING_NOT_WORKING,
     )
     yield AlarmDefinition(

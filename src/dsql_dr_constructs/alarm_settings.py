@@ -81,6 +81,9 @@ _DEFAULTS = {
     "peering": _Default(1, (2, 2), worst=0, best=1, missing_data=TreatMissingData.IGNORE),
     "monitor_no_data": _Default(1, (3, 3), worst=0, best=inf, missing_data=TreatMissingData.BREACHING),
     "monitor_errors": _Default(1, (2, 2)),
+    "data_without_runs": _Default(1, (2, 4), worst=1, missing_data=TreatMissingData.IGNORE),
+    "parameters": _Default(1, (2, 2), worst=0, best=1, missing_data=TreatMissingData.IGNORE),
+    "notifications": _Default(1, (2, 2), worst=0, best=1, missing_data=TreatMissingData.IGNORE),
     "monitor_throttles": _Default(1, (2, 2)),
     "monitor_duration": _Default(80, (2, 2), worst=100),
     "failed_invocations": _Default(1, (2, 2)),
@@ -110,6 +113,14 @@ class AlarmSettings:
         monitor_no_data: Runs that put metrics, in each period; notifies. Default: < 1 in 3 of 3 periods, since
             one lost run and a slow one can leave 2 periods empty.
         monitor_errors: Runs that failed; notifies. Default: >= 1 in 2 of 2 periods.
+        data_without_runs: Metrics were put and Lambda did not run the monitor, 1 or 0: somebody else puts them;
+            notifies. Default: >= 1 in 2 of 4 periods of 5 minutes, or of the schedule if that is
+            longer; without data the alarm keeps its state.
+        parameters: An SSM parameter of the pair does not say what the clusters say; notifies. ``ParameterHealth``, 1
+            or 0. Default: < 1 in 2 of 2 periods; without data the alarm keeps its state.
+        notifications: Another observing Region could not notify anybody; notifies. ``NotificationHealth``, 1 or 0,
+            about every 4 minutes. None: not checked either. Default: < 1 in 2 of 2 periods of 5 minutes, or of the
+            schedule if that is longer; without data the alarm keeps its state.
         monitor_throttles: Runs that Lambda refused. Default: >= 1 in 2 of 2 periods.
         monitor_duration: Longest run in per cent of the time that a run has. Default: >= 80 in 2 of 2 periods.
         failed_invocations: Runs that EventBridge could not start. Default: >= 1 in 2 of 2 periods.
@@ -130,6 +141,9 @@ class AlarmSettings:
     peering: AlarmSetting | None = AlarmSetting()
     monitor_no_data: AlarmSetting | None = AlarmSetting()
     monitor_errors: AlarmSetting | None = AlarmSetting()
+    data_without_runs: AlarmSetting | None = AlarmSetting()
+    parameters: AlarmSetting | None = AlarmSetting()
+    notifications: AlarmSetting | None = AlarmSetting()
     monitor_throttles: AlarmSetting | None = AlarmSetting()
     monitor_duration: AlarmSetting | None = AlarmSetting()
     failed_invocations: AlarmSetting | None = AlarmSetting()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import jsii
-from aws_cdk import Aspects, CfnResource, Duration, IAspect, RemovalPolicy, Stack
+from aws_cdk import ArnFormat, Aspects, CfnResource, Duration, IAspect, RemovalPolicy, Stack, Token
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
@@ -17,7 +18,7 @@ from constructs import Construct, IConstruct
 
 from .accepted_findings import accept
 from .arguments import checked
-from .resource_policies import admit, alarms_of, is_imported, key_for_notifications, refuse_unusable_key, warn
+from .resource_policies import admit, alarms_of, is_imported, key_for_notifications, name_of, refuse_unusable_key, warn
 
 _SUBSCRIBERS = ("AWS::SNS::Subscription", "AWS::Chatbot::SlackChannelConfiguration")
 _SILENT = "CloudWatch drops what its alarms would notify"
@@ -37,6 +38,12 @@ class AlertingTopic(Construct):
     topic: sns.ITopic
     """What alarms publish to."""
 
+    known_arn: str | None
+    """ARN of the topic that stacks in other Regions can say, too; None without a name or an ARN of its own."""
+
+    key_alias: str | None
+    """Alias of the topic's key, for the checks of other Regions; None where this construct did not make one."""
+
     encryption_key: kms.IKey | None
     """The topic's key; None if an existing topic has none, or is imported without it."""
 
@@ -49,6 +56,7 @@ class AlertingTopic(Construct):
         emails: Sequence[str] = (),
         encryption_key: kms.IKey | None = None,
         existing_topic: sns.ITopic | None = None,
+        topic_name: str | None = None,
         display_name: str | None = None,
         alarm_name_prefix: str = "",
     ) -> None:
@@ -59,12 +67,15 @@ class AlertingTopic(Construct):
                 warning has the statement. Default: a new one, rotated every year.
             existing_topic: A topic of yours instead of a new one; CloudWatch is added to its policy and its key's, and
                 where they are imported a warning has the statements. Default: none.
+            topic_name: Physical name, which monitors of other Regions need to check the topic; its key gets the alias
+                ``alias/<topic_name>``, unless the key is imported. Default: a generated one, and no alias.
             display_name: Sender of the e-mails. Default: none, which is "AWS Notifications".
             alarm_name_prefix: What the names of alarms begin with that may publish to a new topic; `admit_alarm` lets
                 others. Default: all alarms of the account in this Region may.
 
         Raises:
-            ValueError: an address is not one, a key is one that AWS manages, or a key is given for *existing_topic*.
+            ValueError: an address is not one, a key is one that AWS manages, *topic_name* is none, or a key or a name
+                is given for *existing_topic*.
         """
         super().__init__(scope, id)
         self._emails: list[str] = []
@@ -72,8 +83,11 @@ class AlertingTopic(Construct):
         self._admitted = [f"{self._prefix}*"]
         self._statements: list[iam.PolicyStatement] = []
         self._subscribed = False
+        self.known_arn = self.key_alias = None
         if existing_topic:
-            _refuse_what_would_be_silent(existing_topic, encryption_key)
+            _refuse_what_would_be_silent(existing_topic, encryption_key, topic_name)
+            if not Token.is_unresolved(existing_topic.topic_arn):
+                self.known_arn = existing_topic.topic_arn
             self.encryption_key = existing_topic.master_key
             self.topic = existing_topic
         else:
@@ -86,8 +100,15 @@ class AlertingTopic(Construct):
                 description=f"Encrypts the alarms of {self.node.path}",
             )
             self.topic = sns.Topic(
-                self, "Topic", master_key=self.encryption_key, enforce_ssl=True, display_name=display_name
+                self,
+                "Topic",
+                topic_name=topic_name,
+                master_key=self.encryption_key,
+                enforce_ssl=True,
+                display_name=display_name,
             )
+            if topic_name:
+                self._make_known(topic_name, self.encryption_key)
         if not is_imported(self.topic):
             Aspects.of(self).add(_NobodySubscribed())
         self._admit_alarms()
@@ -189,6 +210,16 @@ class AlertingTopic(Construct):
         """Messages that SNS could not deliver (count; Sum over *period*, 5 minutes by default)."""
         return self.topic.metric_number_of_notifications_failed(period=period, statistic="Sum")
 
+    def _make_known(self, topic_name: str, key: kms.IKey) -> None:
+        if not re.fullmatch("[A-Za-z0-9_-]{1,256}", topic_name):
+            raise ValueError(f"topic_name is {topic_name!r}: up to 256 letters, digits, '-' and '_' are allowed.")
+        self.known_arn = Stack.of(self).format_arn(
+            service="sns", resource=topic_name, arn_format=ArnFormat.NO_RESOURCE_NAME
+        )
+        if not is_imported(key):  # an imported one may not let its aliases be made, or be of another account
+            self.key_alias = f"alias/{topic_name}"
+            kms.Alias(self, "Alias", alias_name=self.key_alias, target_key=key)
+
     def _subscribe(self, subscriber: sns.ITopicSubscription) -> None:
         self._subscribed = True
         subscription = self.topic.add_subscription(subscriber)
@@ -232,22 +263,6 @@ class AlertingTopic(Construct):
             admit(self, key, [use_key], _SILENT)
 
 
-def name_of(alarm: cloudwatch.AlarmBase) -> str:
-    """The physical name of *alarm*, which another stack can say without a reference.
-
-    Raises:
-        ValueError: it has none.
-    """
-    resource = alarm.node.default_child
-    found = resource.alarm_name if isinstance(resource, cloudwatch.CfnAlarm | cloudwatch.CfnCompositeAlarm) else None
-    name = Stack.of(alarm).resolve(found)
-    if isinstance(name, str):
-        return name
-    raise ValueError(
-        f"Alarm {alarm.node.path!r} has no name of its own, by which other stacks know it: give it alarm_name='...'."
-    )
-
-
 def refuse_no_email(parameter: str, address: str) -> None:
     """
     Raises:
@@ -258,9 +273,10 @@ def refuse_no_email(parameter: str, address: str) -> None:
         raise ValueError(f"In {parameter}: {address!r} is not an address: give something like 'ops@example.com'.")
 
 
-def _refuse_what_would_be_silent(topic: sns.ITopic, encryption_key: kms.IKey | None) -> None:
-    if encryption_key:
-        raise ValueError("encryption_key is given with existing_topic, which has its own: leave one of them out.")
+def _refuse_what_would_be_silent(topic: sns.ITopic, encryption_key: kms.IKey | None, topic_name: str | None) -> None:
+    for parameter, given in (("encryption_key", encryption_key), ("topic_name", topic_name)):
+        if given:
+            raise ValueError(f"{parameter} is given with existing_topic, which has its own: leave one of them out.")
     refuse_unusable_key(topic, topic.master_key, "a topic that alarms publish to")
 
 

@@ -10,13 +10,14 @@ from aws_cdk import Duration, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
-from .alerting_topic import name_of
+from .alarm_definitions import NOTIFICATIONS_BROKEN, PARAMETERS_CHANGED
 from .arguments import checked
 from .cluster_interface import IRegionalCluster
 from .deployment_name import validate_deployment_name
 from .health_alarms import HealthAlarms
 from .health_metric import health_metric
 from .physical_names import dashboard_name, monitor_name
+from .resource_policies import name_of
 from .runbook import runbook
 from .runtime.health_monitor import metric_names as names
 
@@ -101,7 +102,7 @@ class DrDashboard(Construct):
             default_interval=Duration.hours(3),
             widgets=[
                 self._are_we_up(alarms),
-                self._how_it_is_seen(),
+                self._how_it_is_seen(alarms),
                 [self._runbook(witness_region, peering_region)],
                 *self._what_dsql_says(),
                 self._who_watches(),
@@ -139,9 +140,27 @@ class DrDashboard(Construct):
             return [health]
         return [health, _AlarmStatus("Alarms, since when", arns, _WIDTH // 2, height)]
 
-    def _how_it_is_seen(self) -> list[cloudwatch.IWidget]:
+    def _how_it_is_seen(self, alarms: Sequence[HealthAlarms]) -> list[cloudwatch.IWidget]:
+        """The first graph has what is of no cluster, too, where there are alarms on it."""
+        also = [
+            health_metric(
+                self._deployment,
+                metric,
+                cluster_region=None,
+                observer_region=one.region,
+                period=self._period,
+                label=f"{label}, seen from {one.region}",
+            )
+            for what, metric, label in (
+                (PARAMETERS_CHANGED, names.PARAMETER_HEALTH, "SSM parameters"),
+                (NOTIFICATIONS_BROKEN, names.NOTIFICATION_HEALTH, "notifications of the others"),
+            )
+            for one in alarms
+            if what in one.alarms
+        ]
+        title = "Peering and witness, SSM parameters, notifications" if also else "Peering and witness"
         return [
-            self._seen("Peering: both name their peer and witness", names.PEERING_HEALTH, _UP_OR_DOWN),
+            self._graph(title, [*self._by_observer(names.PEERING_HEALTH), *also], _UP_OR_DOWN),
             self._seen("Endpoint asks for authentication", names.ENDPOINT_REACHABLE, _UP_OR_DOWN),
             self._seen("Time to that, ms", names.PROBE_LATENCY, _MILLISECONDS, statistic="Maximum"),
         ]

@@ -94,6 +94,13 @@ def arn_of(identifier: str, region: str, stack: Stack) -> str:
     return f"arn:{stack.partition}:dsql:{region}:{stack.account}:cluster/{identifier}"
 
 
+def parameter_folder(cluster: IRegionalCluster) -> str | None:
+    """Folder of the SSM parameters that *cluster* is read from; None if it is known without."""
+    if isinstance(cluster, RegisteredCluster):
+        return registry_path(cluster._deployment, cluster.cluster_region)
+    return None
+
+
 def endpoint_of(identifier: str, region: str) -> str:
     """Host name of a cluster.
 

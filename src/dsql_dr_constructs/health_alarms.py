@@ -10,17 +10,32 @@ from aws_cdk import aws_cloudwatch_actions as actions
 from constructs import Construct
 
 from .accepted_findings import accept
-from .alarm_definitions import MONITORING_NOT_WORKING, PEERING_LOST, AlarmDefinition, alarm_definitions
+from .alarm_definitions import (
+    MONITORING_NOT_WORKING,
+    PEERING_LOST,
+    AlarmDefinition,
+    alarm_definitions,
+    notifications_broken,
+)
 from .alarm_settings import AlarmSetting, AlarmSettings, refuse_period
 from .alerting_topic import AlertingTopic
 from .arguments import checked
 from .health_monitor import HealthMonitor
+from .notification_path import check_notifications, notification_path
 from .physical_names import alarm_name
 from .resource_policies import is_imported
 from .runbook import ask_for_verdict, dashboard_url, repair_step
 
-_ONE_A_RUN = ("cluster_down", "cluster_health", "peering", "monitor_no_data")
-"""Settings of alarms whose metrics have one datapoint a run."""
+_ONE_A_RUN = (
+    "cluster_down",
+    "cluster_health",
+    "peering",
+    "monitor_no_data",
+    "data_without_runs",
+    "parameters",
+    "notifications",
+)
+"""Settings of alarms whose metrics have one datapoint a run at most."""
 
 _COMPOSITES = {
     PEERING_LOST: (
@@ -28,7 +43,7 @@ _COMPOSITES = {
         "",  # the step that its children have
     ),
     MONITORING_NOT_WORKING: (
-        "The monitor fails or puts no metrics: whether the clusters are healthy is not known from there.",
+        "The monitor fails, puts no metrics, or others put them: whether the clusters are healthy is not known there.",
         "Ask for the verdict in another Region, then read the function's log.",
     ),
 }
@@ -40,7 +55,8 @@ class HealthAlarms(Construct):
         HealthAlarms(stack, "Alarms", monitor=monitor, topic=AlertingTopic(stack, "Alerts", emails=[...]))
 
     Each kind of fault has one alarm that notifies: a cluster is down (one alarm for each cluster), the peering is lost
-    or the witness was changed, monitoring does not work. So one fault makes one notification from each Region that
+    or the witness was changed, an SSM parameter was changed, monitoring does not work, and, with `check_each_other`,
+    another Region could not notify anybody. So one fault makes one notification from each Region that
     sees it, and one when it is over; another fault that comes while the first one lasts makes its own. All others are
     warnings: they show on the dashboard, and go to *warning_topic* if there is one.
 
@@ -84,17 +100,16 @@ class HealthAlarms(Construct):
         self._topic, self._warning_topic = topic, warning_topic
         self._repair = repair_step(monitor.deployment_name, peering_region)
         self._alarms: dict[str, cloudwatch.AlarmBase] = {}
-        settings = settings or AlarmSettings()
+        self._settings = settings = settings or AlarmSettings()
+        self._notifying: list[str] = []
         children: dict[str, list[cloudwatch.IAlarm]] = {name: [] for name in _COMPOSITES}
-        for one in alarm_definitions(monitor, self.region, self._repair):
+        for one in alarm_definitions(monitor, self.region, peering_region):
             setting: AlarmSetting | None = getattr(settings, one.setting)
             if setting:
-                alarm = self._alarm(one, setting)
-                children.get(one.notifies, []).append(alarm)
-                _publish(alarm, {"itself": topic, "warning": warning_topic}.get(one.notifies))
+                children.get(one.notifies, []).append(self._alarm(one, setting))
         for name, causes in children.items():
             if causes:
-                _publish(self._composite(name, causes), topic)
+                self._notify_of_fault(name, self._composite(name, causes))
         self.node.add_dependency(monitor.first_probe)
         accept(self, {"CloudWatchAlarmAction": "Composite alarms act for some; others are for Route 53, or warnings."})
 
@@ -112,6 +127,35 @@ class HealthAlarms(Construct):
     def names(self) -> Sequence[str]:
         """Physical names of all alarms; they hold in any Region's stack."""
         return [self._name(what) for what in self._alarms]
+
+    @staticmethod
+    @checked
+    def check_each_other(alarms: Sequence[HealthAlarms]) -> None:
+        """Let the monitor of each Region check that the others can notify people, about every 4 minutes.
+
+            HealthAlarms.check_each_other([in_virginia, in_oregon])
+
+        It reads the others' alarms that notify, their topic and its key. What is wrong there, notifies here: an alarm
+        or its actions are gone, nobody is subscribed, or CloudWatch cannot publish. A Region that does not answer is
+        not reported by this.
+
+        Args:
+            alarms: Those of all observing Regions of a pair, each with a topic that has a name.
+
+        Raises:
+            ValueError: a stack in another Region cannot say the ARN of a topic.
+        """
+        topics = {one: one._topic for one in alarms if one._topic}
+        checking = {
+            one: one._settings.notifications
+            for one in alarms
+            if one._settings.notifications and any(other is not one for other in topics)
+        }
+        for one, setting in checking.items():
+            one._alarm(notifications_broken(one._monitor), setting)
+        for one in checking:
+            paths = [notification_path(other._notifying, topic) for other, topic in topics.items() if other is not one]
+            check_notifications(one._monitor, paths)
 
     @checked
     def notify(self, alarm: cloudwatch.AlarmBase, *, warning: bool = False) -> None:
@@ -153,7 +197,7 @@ class HealthAlarms(Construct):
         return alarm_name(self._monitor.deployment_name, what, self.region)
 
     def _alarm(self, one: AlarmDefinition, setting: AlarmSetting) -> cloudwatch.Alarm:
-        period = setting.period or self._monitor.schedule
+        period = setting.period or one.period or self._monitor.schedule
         refuse_period(one.setting, period, setting.evaluation_periods or 0)
         if one.setting in _ONE_A_RUN:
             self._refuse_more_than_the_monitor_puts(one.setting, period, setting.threshold or 0)
@@ -170,7 +214,15 @@ class HealthAlarms(Construct):
             treat_missing_data=setting.missing_data,
         )
         self._alarms[one.what] = alarm
+        if one.notifies == "itself":
+            self._notify_of_fault(one.what, alarm)
+        elif one.notifies == "warning":
+            _publish(alarm, self._warning_topic)
         return alarm
+
+    def _notify_of_fault(self, what: str, alarm: cloudwatch.AlarmBase) -> None:
+        self._notifying.append(self._name(what))
+        _publish(alarm, self._topic)
 
     def _refuse_more_than_the_monitor_puts(self, name: str, period: Duration, threshold: float) -> None:
         """

@@ -12,7 +12,7 @@ def health_metric(
     deployment_name: str,
     metric_name: str,
     *,
-    cluster_region: str,
+    cluster_region: str | None,
     observer_region: str,
     statistic: str = "Minimum",
     period: Duration | None = None,
@@ -23,7 +23,7 @@ def health_metric(
     Args:
         deployment_name: The pair's.
         metric_name: As in `HealthMonitor.metric`.
-        cluster_region: Region of the cluster that is looked at.
+        cluster_region: Region of the cluster that is checked. None for what is of no cluster.
         observer_region: Region of the monitor; the metric is there.
         statistic: Default: Minimum.
         period: Length of a datapoint. Default: 2 minutes.
@@ -34,7 +34,7 @@ def health_metric(
         metric_name=metric_name,
         dimensions_map={
             names.DEPLOYMENT: deployment_name,
-            names.CLUSTER_REGION: cluster_region,
+            **({names.CLUSTER_REGION: cluster_region} if cluster_region else {}),
             names.OBSERVER_REGION: observer_region,
         },
         region=observer_region,

@@ -9,7 +9,6 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
@@ -20,14 +19,16 @@ from .accepted_findings import LAMBDA_CHECKS, LOG_CHECKS, MONITOR_FINDINGS, acce
 from .arguments import checked
 from .cluster_interface import IRegionalCluster
 from .deployment_name import validate_deployment_name
+from .existing_cluster import parameter_folder
 from .health_metric import health_metric
 from .monitor_network import add_endpoints, outbound_only, permit_network_interfaces, refuse_unusable_network
+from .monitor_options import longest_run
+from .monitor_permissions import permit_checks
 from .physical_names import monitor_name
 from .resource_policies import admit, is_imported, key_for_role
 from .runtime.health_monitor import metric_names as names
 from .runtime_function import architecture, function_log_group, function_role, refuse_other_sizes, runtime, runtime_code
 
-_ROOM_TO_REPORT_SECONDS = 20
 _FIRST_RUN_SECONDS = 150  # it waits up to 120 s for its permissions to hold (runtime/health_monitor/watch.py)
 
 
@@ -128,8 +129,8 @@ class HealthMonitor(Construct):
         self.clusters = tuple(clusters)
         self.schedule = schedule or Duration.minutes(2)
         probe_budget = probe_budget or Duration.seconds(20)
-        self._refuse_wrong_use(probe_budget)
-        self.longest_run = probe_budget.plus(Duration.seconds(_ROOM_TO_REPORT_SECONDS))
+        self._refuse_no_pair()
+        self.longest_run = longest_run(self.schedule, probe_budget)
         refuse_other_sizes(memory_size, reserved_concurrent_executions)
         self._log_group = function_log_group(self, "Logs", retention=log_retention, encryption_key=encryption_key)
         self._role = function_role(self, "Role", self._log_group)
@@ -170,7 +171,7 @@ class HealthMonitor(Construct):
             vpc_subnets=vpc_subnets if vpc else None,
             security_groups=[security_group] if security_group else None,
         )
-        self._permit()
+        permit_checks(self._role, self.clusters)
         if vpc:
             permit_network_interfaces(self._role)
         if vpc and vpc_endpoints:
@@ -185,17 +186,31 @@ class HealthMonitor(Construct):
 
     @checked
     def metric(
-        self, metric_name: str, cluster_region: str, *, statistic: str = "Minimum", period: Duration | None = None
+        self,
+        metric_name: str,
+        cluster_region: str | None = None,
+        *,
+        statistic: str = "Minimum",
+        period: Duration | None = None,
     ) -> cloudwatch.Metric:
-        """What this monitor puts for the cluster in *cluster_region*, one datapoint a run.
+        """What this monitor puts, for the cluster in *cluster_region* or of no cluster, one datapoint a run at most.
 
         Args:
             metric_name: ``ClusterHealth``, ``PeeringHealth``, ``EndpointReachable`` (1 or 0), ``ProbeLatency``
-                (milliseconds) or ``ProbeAttempts`` (count).
-            cluster_region: Region of either cluster.
+                (milliseconds) or ``ProbeAttempts`` (count) of a cluster; ``ParameterHealth`` or ``NotificationHealth``
+                (1 or 0) of none.
+            cluster_region: Region of either cluster. Default: none, for the metrics of no cluster.
             statistic: How datapoints of a period become one. Default: Minimum.
             period: Length of a datapoint. Default: the schedule.
+
+        Raises:
+            ValueError: a metric of a cluster without its Region, or one of no cluster with one.
         """
+        if (metric_name in names.OF_THE_OBSERVER) == (cluster_region is not None):
+            raise ValueError(
+                f"metric_name is {metric_name!r} and cluster_region is {cluster_region!r}: give cluster_region for all "
+                f"but {' and '.join(names.OF_THE_OBSERVER)}, which are of no cluster."
+            )
         return health_metric(
             self.deployment_name,
             metric_name,
@@ -205,19 +220,7 @@ class HealthMonitor(Construct):
             period=period or self.schedule,
         )
 
-    def _refuse_wrong_use(self, budget: Duration) -> None:
-        seconds = self.schedule.to_seconds(integral=False)
-        if seconds % 60 or not 60 <= seconds <= 3600:
-            raise ValueError(
-                f"The monitor's schedule is {self.schedule.to_human_string()}: whole minutes from 1 to 60 are allowed, "
-                "since EventBridge and CloudWatch count in minutes; Duration.minutes(2) is the default."
-            )
-        longest = seconds - _ROOM_TO_REPORT_SECONDS
-        if not 5 <= budget.to_seconds(integral=False) <= longest:
-            raise ValueError(
-                f"The monitor's probe_budget is {budget.to_human_string()}: 5 to {longest:g} seconds are allowed with "
-                f"a schedule of {self.schedule.to_human_string()}, so that a run ends before the next one."
-            )
+    def _refuse_no_pair(self) -> None:
         regions = [cluster.cluster_region for cluster in self.clusters]
         known = [region for region in regions if not Token.is_unresolved(region)]
         if len(regions) != 2 or len(set(known)) != len(known):
@@ -226,28 +229,17 @@ class HealthMonitor(Construct):
             )
 
     def _environment(self, stack: Stack, witness_region: str | None, budget: Duration) -> dict[str, str]:
-        watched = [{"arn": one.cluster_arn, "endpoint": one.cluster_endpoint} for one in self.clusters]
+        watched: list[dict[str, str]] = []
+        for one in self.clusters:
+            folder = parameter_folder(one)
+            known = {"arn": one.cluster_arn, "endpoint": one.cluster_endpoint}
+            watched.append({**known, "parameters": folder} if folder else known)
         return {
             "DEPLOYMENT": self.deployment_name,
             "CLUSTERS": stack.to_json_string(watched),
             **({"WITNESS_REGION": witness_region} if witness_region else {}),
             "BUDGET_SECONDS": f"{budget.to_seconds():g}",
         }
-
-    def _permit(self) -> None:
-        """Exactly the calls of runtime/health_monitor.
-
-        Source: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoncloudwatch.html
-        """
-        for cluster in self.clusters:
-            cluster.grant_describe(self._role)
-        self._role.add_to_policy(
-            iam.PolicyStatement(
-                actions=["cloudwatch:PutMetricData"],
-                resources=["*"],  # it has no resource type; the namespace fences it
-                conditions={"StringEquals": {"cloudwatch:namespace": names.NAMESPACE}},
-            )
-        )
 
     def _accept_findings(self, encryption_key: kms.IKey | None) -> None:
         accept(self, {**MONITOR_FINDINGS, **versions_of([self.function])})

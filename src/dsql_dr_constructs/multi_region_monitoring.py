@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 
 from aws_cdk import Duration, Stack
@@ -17,10 +16,11 @@ from .arguments import checked
 from .cluster_interface import IRegionalCluster
 from .deployment_name import refuse_doubled_name, validate_deployment_name
 from .dr_dashboard import DrDashboard
+from .given_arns import clusters_by_region, topics_by_region
 from .health_alarms import HealthAlarms
 from .health_monitor import HealthMonitor
 from .monitor_options import MonitorOptions
-from .physical_names import alarm_prefix
+from .physical_names import alarm_prefix, alerts_name
 from .regional_cluster import RegionalCluster
 from .regional_stack import (
     default_account,
@@ -29,9 +29,6 @@ from .regional_stack import (
     regional_stack,
 )
 from .regions import validate_observed
-
-_DSQL_ARN = r"arn:[a-z-]+:dsql:([a-z0-9-]+):([0-9]{12}):cluster/([a-z0-9]+)"
-_SNS_ARN = r"arn:[a-z-]+:sns:([a-z0-9-]+):[0-9]{12}:[A-Za-z0-9_.-]+"
 
 
 class MultiRegionMonitoring(Construct):
@@ -115,7 +112,7 @@ class MultiRegionMonitoring(Construct):
         self.deployment_name = validate_deployment_name(deployment_name)
         identifiers: dict[str, str] = {}
         if cluster_arns is not None:
-            identifiers, arn_account = _understand(cluster_arns)
+            identifiers, arn_account = clusters_by_region(cluster_arns)
             primary_region, secondary_region = identifiers
             if account and account != arn_account:
                 raise ValueError(f"account is {account}, and cluster_arns are of {arn_account}: leave account out.")
@@ -168,6 +165,7 @@ class MultiRegionMonitoring(Construct):
             )
             for region, stack in self._stacks.items()
         }
+        HealthAlarms.check_each_other(list(self._alarms.values()))
         self.dashboard = DrDashboard(
             self._stacks[primary_region],
             "Dashboard",
@@ -204,14 +202,16 @@ class MultiRegionMonitoring(Construct):
     def _alerting_topics(
         self, id: str, emails: Sequence[str], parameter: str, existing: Sequence[str]
     ) -> dict[str, AlertingTopic]:
-        """By Region; new ones share one key in each Region."""
-        arns = _by_region(parameter, existing, list(self._stacks))
+        """By Region; new ones share one key in each Region, and those for faults have names that can be checked."""
+        arns = topics_by_region(parameter, existing, list(self._stacks))
+        topic_name = alerts_name(self.deployment_name) if id == "Alerts" and not arns else None
         return {
             region: AlertingTopic(
                 stack,
                 id,
                 emails=emails,
                 encryption_key=None if arns else self._topic_key(region),
+                topic_name=topic_name,
                 existing_topic=sns.Topic.from_topic_arn(stack, f"{id}Topic", arns[region]) if arns else None,
                 alarm_name_prefix=alarm_prefix(self.deployment_name),
             )
@@ -266,27 +266,3 @@ class MultiRegionMonitoring(Construct):
     def alarms(self) -> Mapping[str, HealthAlarms]:
         """By observing Region."""
         return dict(self._alarms)
-
-
-def _understand(cluster_arns: Sequence[str]) -> tuple[dict[str, str], str]:
-    """Identifier by Region, and the account."""
-    matches = [re.fullmatch(_DSQL_ARN, arn) for arn in cluster_arns]
-    found = {match[1]: match[3] for match in matches if match}
-    accounts = {match[2] for match in matches if match}
-    if len(cluster_arns) != 2 or len(found) != 2 or len(accounts) != 1:
-        raise ValueError(
-            f"cluster_arns is {list(cluster_arns)}: two clusters of one account in two Regions are needed, each as "
-            "arn:aws:dsql:<region>:<account>:cluster/<identifier> (aws dsql get-cluster shows it)."
-        )
-    return found, accounts.pop()
-
-
-def _by_region(parameter: str, topic_arns: Sequence[str], regions: Sequence[str]) -> dict[str, str]:
-    """Empty for no topics at all, which is not an error."""
-    found = {match[1]: arn for arn in topic_arns if (match := re.fullmatch(_SNS_ARN, arn))}
-    if topic_arns and (sorted(found) != sorted(regions) or len(topic_arns) != len(regions)):
-        raise ValueError(
-            f"{parameter} is {list(topic_arns)}: one topic is needed in each of {', '.join(regions)}, since an alarm "
-            "notifies topics of its own Region only; give arn:aws:sns:<region>:<account>:<name> for each."
-        )
-    return found

@@ -18,6 +18,14 @@ def peering_name(deployment: str) -> str:
     return f"aurora-dsql-peering-{deployment}"
 
 
+def alerts_name(deployment: str) -> str:
+    """Physical name of the topic for faults in each observing Region, and of its key's alias after ``alias/``.
+
+    The monitors of the other Regions check it, whose permissions name it without a reference.
+    """
+    return f"aurora-dsql-alerts-{deployment}"
+
+
 def dashboard_name(deployment: str) -> str:
     """Physical name of the dashboard; it is one for all Regions."""
     return f"Aurora-DSQL-DR-Dashboard-{deployment}"
@@ -29,6 +37,9 @@ ALARM_KINDS = (
     "peering-",
     "monitoring-not-working",
     "monitor-",
+    "data-without-runs",
+    "parameters-changed",
+    "notifications-broken",
     "failed-invocations",
     "dead-letters",
     "query-timeouts",

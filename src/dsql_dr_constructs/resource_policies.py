@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from aws_cdk import Annotations, ArnFormat, Stack, Token
+from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import IConstruct
@@ -135,6 +136,22 @@ def named(grantee: object) -> str:
     """A construct by its path, anything else by its class."""
     node = getattr(grantee, "node", None)
     return repr(node.path) if node else type(grantee).__name__
+
+
+def name_of(alarm: cloudwatch.AlarmBase) -> str:
+    """The physical name of *alarm*, which another stack can say without a reference.
+
+    Raises:
+        ValueError: it has none.
+    """
+    resource = alarm.node.default_child
+    found = resource.alarm_name if isinstance(resource, cloudwatch.CfnAlarm | cloudwatch.CfnCompositeAlarm) else None
+    name = Stack.of(alarm).resolve(found)
+    if isinstance(name, str):
+        return name
+    raise ValueError(
+        f"Alarm {alarm.node.path!r} has no name of its own, by which other stacks know it: give it alarm_name='...'."
+    )
 
 
 def key_for_clusters(stack: Stack) -> list[iam.PolicyStatement]:

@@ -46,6 +46,12 @@ def repair_step(deployment: str, region: str | None) -> str:
     )
 
 
+def repair_parameters_step(deployment: str, region: str | None) -> str:
+    """What to do when a parameter was changed; *region* is that of the pair's `ClusterPeering`, if it is known."""
+    how = repair_command(deployment, region) if region else f"the repair of function {peering_name(deployment)}"
+    return f"Find out who wrote it (CloudTrail, PutParameter), then repair it: {how}"
+
+
 def runbook(
     deployment: str,
     clusters: Sequence[IRegionalCluster],
@@ -91,6 +97,13 @@ def runbook(
             "who changed it (CloudTrail, `UpdateCluster`), then repair it"
             f"{'; the answer says what was changed:' if peering_region else f', {_BY_HAND}'}",
             *(_code([repair_command(deployment, peering_region)]) if peering_region else [""]),
+            f"**{names.PARAMETERS_CHANGED}**: an SSM parameter does not say what the clusters say, and applications "
+            "that read it may connect elsewhere; `parameters` in the verdict says which. Find out who wrote it "
+            f"(CloudTrail, `PutParameter`), then repair it{' as above' if peering_region else ' by hand'}.",
+            "",
+            f"**{names.NOTIFICATIONS_BROKEN}**: another Region could not notify anybody; `notifications` in the "
+            "verdict says why, a sentence for each broken part.",
+            "",
             "**monitoring-not-working**: the monitor of that Region fails or puts no metrics. Why, is in its log:",
             *_code(logs),
         ]

@@ -117,6 +117,63 @@ def test_stopped_region_is_told_by_the_other_one(project: Project) -> None:
     assert {problem.partition(":")[0] for problem in result["clusters"][0]["problems"]} == {"GetCluster", "endpoint"}
 
 
+@pytest.mark.parametrize("project", [FAST], indirect=True)
+def test_attacks_on_what_is_believed_are_told_a_mute_region_forged_parameters_and_forged_metrics(
+    project: Project,
+) -> None:
+    project.deploy(paging_into_queues)
+    drill = Drill(project.aws)
+    drill.wait_until_well()
+    inbox = Inbox({EAST: queue(project, EAST)})
+    inbox.rest()
+    assert verdicts(project) == ["HEALTHY", "HEALTHY"], "by exactly its permissions"
+
+    kms = project.aws.client("kms", WEST)
+    key = kms.describe_key(KeyId="alias/aurora-dsql-alerts-Orders-production")["KeyMetadata"]["KeyId"]
+    kms.disable_key(KeyId=key)
+    [page] = inbox.next_of_each_region()
+    assert (page.alarm, page.state) == (f"aurora-dsql-Orders-production-notifications-broken-from-{EAST}", "ALARM")
+    told = drill.verdict(EAST, MONITOR)
+    [problem] = told["notifications"]["problems"]
+    assert (told["verdict"], "is Disabled: CloudWatch cannot publish" in problem) == ("NOTIFICATIONS_BROKEN", True)
+    kms.enable_key(KeyId=key)
+    [page] = inbox.next_of_each_region()
+    assert page.state == "OK"
+
+    endpoint = f"/dsql-dr/Orders-production/{WEST}/endpoint"
+    ssm = project.aws.client("ssm", EAST)
+    ssm.put_parameter(Name=endpoint, Value="evil.example", Overwrite=True)
+    [page] = inbox.next_of_each_region()
+    assert (page.alarm, page.state) == (f"aurora-dsql-Orders-production-parameters-changed-from-{EAST}", "ALARM")
+    assert drill.verdict(EAST, MONITOR)["verdict"] == "PARAMETERS_CHANGED"
+    assert project.repair()["done"]
+    [page] = inbox.next_of_each_region()
+    assert (page.state, drill.verdict(EAST, MONITOR)["verdict"]) == ("OK", "HEALTHY")
+
+    project.aws.client("events", EAST).disable_rule(Name=MONITOR)
+    forged = [
+        {
+            "MetricName": name,
+            "Value": 1.0,
+            "Dimensions": [
+                {"Name": "Deployment", "Value": "Orders-production"},
+                {"Name": "ClusterRegion", "Value": cluster},
+                {"Name": "ObserverRegion", "Value": EAST},
+            ],
+        }
+        for name in ("ClusterHealth", "PeeringHealth", "ProbeAttempts")
+        for cluster in (EAST, WEST)
+    ]
+    until, pages = time.monotonic() + 90, inbox.rest()
+    while not pages and time.monotonic() < until:
+        project.aws.client("cloudwatch", EAST).put_metric_data(Namespace=NAMESPACE, MetricData=forged)
+        time.sleep(1)
+        pages = inbox.rest()
+    assert [(page.alarm, page.state) for page in pages] == [
+        (f"aurora-dsql-Orders-production-monitoring-not-working-from-{EAST}", "ALARM")
+    ]
+
+
 @pytest.mark.parametrize("project", [{"regions": [EAST, WEST, "us-east-2"]}], indirect=True)
 def test_monitoring_is_destroyed_and_deployed_again_and_no_cluster_notices(project: Project) -> None:
     project.deploy(monitoring=True, witness_observer=True)

@@ -41,11 +41,15 @@ def test_monitoring_with_the_defaults_is_under_20_dollars_and_the_readme_has_the
 
 def test_every_paid_part_is_counted() -> None:
     counts = {what: one.count for what, one in bill().items()}
-    a_region = 2 + 2 + 2 + 1 + 1 + 4 + 1 + 2 + 1  # down, health, peering, ..., conflicts by two, latency
+    a_region = 2 + 2 + 2 + 1 + 1 + 1 + 2 + 1 + 4 + 1 + 2 + 1  # ..., data without runs and conflicts by two, latency
     assert counts["Alarms, by metric"] == 2 * a_region
-    assert counts["Custom metrics"] == 2 * (2 * 5 + 1)
+    assert counts["Custom metrics"] == 2 * (2 * 5 + 1 + 2)
     assert (counts["Composite alarms"], counts["Dashboards"], counts["KMS keys"]) == (4, 1, 2)
     assert counts["PutMetricData, calls"] == pytest.approx(2 * 730 * 30)
+    assert counts["DescribeAlarms, calls"] == counts["DescribeKey, calls"] == pytest.approx(2 * 730 * 15)
+    every_minute = bill(schedule=cdk.Duration.minutes(1))
+    assert every_minute["DescribeAlarms, calls"].count == pytest.approx(2 * 730 * 15), "on a beat of its own"
+    assert bill(schedule=cdk.Duration.minutes(10))["DescribeAlarms, calls"].count == pytest.approx(2 * 730 * 6)
 
 
 def test_what_is_left_out_costs_nothing_and_what_runs_more_often_costs_more() -> None:

@@ -51,8 +51,15 @@ def iam_requests(call: Call, tags: Mapping[str, str]) -> Iterator[IamRequest]:
         stack = call.arguments["StackName"]  # its id; by its name the id is any
         arn = stack if ":" in stack else f"arn:aws:cloudformation:{call.region}:{ACCOUNT}:stack/{stack}/*"
         yield IamRequest(f"cloudformation:{call.operation}", arn)
+    elif call.operation == "DescribeAlarms":  # composite alarms are in its answer only if * is permitted
+        yield IamRequest("cloudwatch:DescribeAlarms", "*")
     elif call.service == "cloudwatch":  # .../latest/reference/list_amazoncloudwatch.html
         yield IamRequest(f"cloudwatch:{call.operation}", "*", {"cloudwatch:namespace": call.arguments["Namespace"]})
+    elif call.service == "sns":  # .../latest/reference/list_amazonsns.html
+        yield IamRequest(f"sns:{call.operation}", call.arguments["TopicArn"])
+    elif call.service == "kms":  # .../latest/reference/list_awskeymanagementservice.html
+        key = f"arn:aws:kms:{call.region}:{ACCOUNT}:key/of-the-alias"
+        yield IamRequest(f"kms:{call.operation}", key, {"kms:RequestAlias": call.arguments["KeyId"]})
     else:
         raise AssertionError(f"What IAM checks for {call.service}:{call.operation} is not written down here.")
 

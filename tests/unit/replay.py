@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,11 +32,23 @@ ANSWERED = Knock(latency_ms=20.0)
 
 @dataclass(frozen=True)
 class Run:
-    """What one run of a monitor puts, and when; *failed* is the function's error."""
+    """What one run of a monitor puts, and when.
+
+    Args:
+        seen: Of both clusters.
+        seconds: How long it takes.
+        failed: Whether it ends in the function's error.
+        parameters: Whether the SSM parameters say what the clusters say. None: SSM does not answer.
+        notifications: Whether the other Region can notify, for the runs that check it. None: it does not answer.
+        forged: Whether somebody else put all this, and Lambda ran nothing.
+    """
 
     seen: Sequence[Sighting] = ()
     seconds: float = 1.0
     failed: bool = False
+    parameters: bool | None = True
+    notifications: bool | None = True
+    forged: bool = False
 
 
 def see(planes: Mapping[str, ControlPlane] | None = None, knocks: Mapping[str, Knock] | None = None, **run: Any) -> Run:
@@ -55,6 +67,12 @@ def see(planes: Mapping[str, ControlPlane] | None = None, knocks: Mapping[str, K
     return Run(seen, **run)
 
 
+LAMBDAS_DELAY = 60.0
+"""Lambda sends metrics at intervals of a minute, each with the time at which the function was invoked.
+
+Source: https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics.html
+"""
+
 World = Callable[[float], "Run | None"]
 """What the monitor's run at that second sees; None if it does not run, or puts nothing."""
 
@@ -70,6 +88,8 @@ class AlarmSet:
     """Of composite alarms, by name."""
     notifying: set[str]
     """Names of alarms with an action."""
+    check_every: int
+    """How many runs there are for each check of the other Region's notifications."""
 
     @classmethod
     def of(cls, stack: cdk.Stack) -> AlarmSet:
@@ -100,7 +120,9 @@ class AlarmSet:
         definitions = [AlarmDefinition.of(one) for one in alarms]
         named = [one.name for one in definitions if any(json.dumps(one.name) in rule for rule in rules.values())]
         needed = [one for one in definitions if one.name in notifying or one.name in named]
-        return cls(stack.region, 60.0 * minutes, needed, rules, notifying)
+        environments = [one.get("Environment", {}).get("Variables", {}) for one in of_type["AWS::Lambda::Function"]]
+        [every] = [int(one["NOTIFICATIONS_EVERY"]) for one in environments if "NOTIFICATIONS_EVERY" in one]
+        return cls(stack.region, 60.0 * minutes, needed, rules, notifying, every)
 
     def kind(self, name: str) -> str:
         """What the alarm *name* is about."""
@@ -133,6 +155,7 @@ class Replay:
     states: dict[str, str] = field(default_factory=dict)
     notified: list[tuple[float, str, str]] = field(default_factory=list)
     """Notifications: when, of what kind, and the new state."""
+    _runs_to_skip: int = 0
     _times: dict[tuple[str, str | None], list[float]] = field(default_factory=lambda: defaultdict(list))
     _keys: dict[int, tuple[str, str | None]] = field(default_factory=dict)
     """Of each query, by its identity: to take a query apart at each evaluation would be most of the work."""
@@ -143,26 +166,27 @@ class Replay:
         fresh = self.created_at is not None
         start = "INSUFFICIENT_DATA" if fresh else "OK"
         self.states = dict.fromkeys((*(one.name for one in self.alarms.metric_alarms), *self.alarms.rules), start)
-        pending: list[tuple[float, Run]] = []
+        pending: list[tuple[float, Callable[[], None]]] = []
         first = -10 * self.alarms.schedule
         runs = [] if fresh else [(first + n * self.alarms.schedule) for n in range(10)]
         at = (self.created_at or 0.0) - 10.0 if fresh else 0.0
         for run_at in runs:
-            self._put(run_at + 1.0, see())
+            pending += self._puts(run_at, see())
         if fresh:
-            self._put(at + 1.0, self.world(at) or Run())
+            self._runs_to_skip = 1  # the first run does not check the other Region
+            pending += self._puts(at, self.world(at) or Run())
             at += self.alarms.schedule
         evaluate_at = self.phase if not fresh else self.phase + (self.created_at or 0.0)
         while min(at, evaluate_at) < end:
             if at <= evaluate_at:
                 run = self.world(at)
                 if run:
-                    pending.append((at + run.seconds, run))
+                    pending += self._puts(at, run)
                 at += self.alarms.schedule
                 continue
-            for when, run in [one for one in pending if one[0] < evaluate_at]:
-                self._put(when, run)
-                pending.remove((when, run))
+            for due in [one for one in pending if one[0] < evaluate_at]:
+                due[1]()
+                pending.remove(due)
             self._evaluate(evaluate_at)
             evaluate_at += 60.0
         return self
@@ -178,11 +202,26 @@ class Replay:
             if state != before[name] and name in self.alarms.notifying:
                 self.notified.append((now, self.alarms.kind(name), state))
 
-    def _put(self, when: float, run: Run) -> None:
-        self._add("Errors", None, when, float(run.failed))
-        for one in run.seen:
-            for name, value, _ in one.measures():
-                self._add(name, one.region, when, value)
+    def _puts(self, began: float, run: Run) -> Iterator[tuple[float, Callable[[], None]]]:
+        """When each of the metrics of a run that began at that second can be seen, and what puts it."""
+        ended = began + run.seconds
+        findings = {names.PARAMETER_HEALTH: run.parameters}
+        if self._runs_to_skip <= 0 and not run.failed:
+            findings[names.NOTIFICATION_HEALTH] = run.notifications
+            self._runs_to_skip = 0 if run.notifications is None else self.alarms.check_every
+        self._runs_to_skip -= 1
+        values: list[tuple[str, str | None, float]]
+        values = [(name, one.region, value) for one in run.seen for name, value, _ in one.measures()]
+        values += [(name, None, float(value)) for name, value in findings.items() if run.seen and value is not None]
+
+        def put() -> None:
+            for name, region, value in values:
+                self._add(name, region, ended, value)
+
+        yield ended, put
+        if not run.forged:
+            yield ended + LAMBDAS_DELAY, lambda: self._add("Errors", None, began, float(run.failed))
+            yield ended + LAMBDAS_DELAY, lambda: self._add("Invocations", None, began, 1.0)
 
     def _add(self, name: str, cluster: str | None, when: float, value: float) -> None:
         self._times[name, cluster].append(when)
@@ -199,4 +238,5 @@ class Replay:
         if query.namespace == names.NAMESPACE:
             assert dimensions[names.DEPLOYMENT] == DEPLOYMENT
             assert dimensions[names.OBSERVER_REGION] == self.alarms.region
+            assert (names.CLUSTER_REGION in dimensions) == (query.metric_name not in names.OF_THE_OBSERVER)
         return query.metric_name, dimensions.get(names.CLUSTER_REGION)

@@ -11,6 +11,7 @@ from dsql_dr_constructs.runtime.health_monitor import metric_names as names
 from tests.unit.watched_pair import DEPLOYMENT, WatchedPair
 
 OURS = {names.CLUSTER_HEALTH, names.PEERING_HEALTH, names.ENDPOINT_REACHABLE, names.PROBE_LATENCY, names.PROBE_ATTEMPTS}
+OURS |= set(names.OF_THE_OBSERVER)
 EXISTING = {
     names.NAMESPACE: OURS,
     "AWS/Lambda": {"Invocations", "Errors", "Duration", "Throttles"},
@@ -102,8 +103,17 @@ def test_every_metric_on_it_exists(widgets: list[dict[str, Any]]) -> None:
             "AWS/Events": {"RuleName"},
             "AWS/AuroraDSQL": {"ClusterId"},
         }
+        if name in names.OF_THE_OBSERVER:
+            wanted[names.NAMESPACE] = {names.DEPLOYMENT, names.OBSERVER_REGION}
         assert set(dimensions) == wanted[namespace] or (name.endswith("DPU") and set(dimensions) == {"ResourceId"})
     assert {namespace for namespace, *_ in shown} == set(EXISTING)
+
+
+def test_parameters_and_notifications_are_lines_of_the_graph_of_the_peering(widgets: list[dict[str, Any]]) -> None:
+    [peering] = [one for one in widgets if "SSM parameters" in one["properties"].get("title", "")]
+    shown = [(name, rendering["region"]) for _, name, _, rendering in metrics([peering])]
+    for name in names.OF_THE_OBSERVER:
+        assert [region for one, region in shown if one == name] == ["us-east-1", "us-west-2", "us-east-2"]
 
 
 def test_both_clusters_stand_side_by_side(widgets: list[dict[str, Any]]) -> None:

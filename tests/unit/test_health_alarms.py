@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
@@ -7,8 +9,17 @@ import aws_cdk as cdk
 import pytest
 from aws_cdk import assertions
 from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_kms as kms
 
-from dsql_dr_constructs import AlarmSetting, AlarmSettings, AlertingTopic, HealthAlarms, MultiRegionDsqlDr
+from dsql_dr_constructs import (
+    AlarmSetting,
+    AlarmSettings,
+    AlertingTopic,
+    HealthAlarms,
+    HealthMonitor,
+    MultiRegionDsqlDr,
+    RegionalCluster,
+)
 from dsql_dr_constructs.physical_names import ALARM_KINDS
 from tests.unit.watched_pair import WatchedPair
 
@@ -16,9 +27,9 @@ PREFIX = "aurora-dsql-Orders-production-"
 REGIONS = ("us-east-1", "us-west-2")
 CAUSES = {
     "peering-lost": {f"peering-{region}" for region in REGIONS},
-    "monitoring-not-working": {"monitor-no-data", "monitor-errors"},
+    "monitoring-not-working": {"monitor-no-data", "data-without-runs", "monitor-errors"},
 }
-NOTIFYING = {*(f"cluster-down-{region}" for region in REGIONS), *CAUSES}
+NOTIFYING = {*(f"cluster-down-{region}" for region in REGIONS), *CAUSES, "parameters-changed"}
 FOR_ROUTE_53 = {f"cluster-health-{region}" for region in REGIONS}
 OF_THE_MONITOR = {"monitor-throttles", "monitor-duration", "failed-invocations", "dead-letters"}
 WARNINGS = OF_THE_MONITOR | {"query-timeouts", "occ-conflicts", "commit-latency"}
@@ -52,7 +63,9 @@ def test_every_region_has_an_alarm_for_each_fault_and_each_warning(app: cdk.App)
     watch = Watch(app)
     assert set(watch.alarms()) == ALL == set(watch.health.alarms)
     assert watch.health.names == [f"{PREFIX}{what}-from-us-east-1" for what in watch.health.alarms]
-    assert all(what.startswith(ALARM_KINDS) for what in ALL | {"dpu-budget"}), "or dsql-dr status would not see it"
+    assert all(what.startswith(ALARM_KINDS) for what in ALL | {"dpu-budget", "notifications-broken"}), (
+        "or dsql-dr status would not see it"
+    )
 
 
 def test_region_without_a_cluster_has_no_alarms_on_dsqls_own_signals(app: cdk.App) -> None:
@@ -153,6 +166,8 @@ LEFT_OUT = {
     "cluster_down": {f"cluster-down-{region}" for region in REGIONS},
     "cluster_health": FOR_ROUTE_53,
     "peering": CAUSES["peering-lost"] | {"peering-lost"},
+    "parameters": {"parameters-changed"},
+    "notifications": set(),  # that alarm is of several Regions: see below
 }
 
 
@@ -163,7 +178,8 @@ def test_none_leaves_an_alarm_out(app: cdk.App, name: str) -> None:
 
 
 def test_composite_without_causes_is_not_made(app: cdk.App) -> None:
-    watch = Watch(app, settings=AlarmSettings(peering=None, monitor_no_data=None, monitor_errors=None))
+    causes = ("peering", "monitor_no_data", "data_without_runs", "monitor_errors")
+    watch = Watch(app, settings=AlarmSettings(**dict.fromkeys(causes)))
     assert watch.properties("AWS::CloudWatch::CompositeAlarm") == []
 
 
@@ -180,6 +196,105 @@ def test_periods_that_reach_back_too_far_are_refused(app: cdk.App) -> None:
     settings = AlarmSettings(cluster_down=AlarmSetting(evaluation_periods=50, datapoints_to_alarm=50))
     with pytest.raises(ValueError, match="cluster_down looks at 50 periods of 30 minutes"):
         Watch(app, schedule=cdk.Duration.minutes(30), settings=settings)
+
+
+def test_pair_that_is_not_read_from_parameters_has_no_alarm_on_them(app: cdk.App) -> None:
+    stack = cdk.Stack(app, "Watch", env=cdk.Environment(region="us-east-1"))
+    clusters = [
+        RegionalCluster.from_cluster_attributes(stack, one, cluster_identifier="a" * 26, region=one) for one in REGIONS
+    ]
+    monitor = HealthMonitor(stack, "Monitor", deployment_name="Orders", clusters=clusters)
+    assert "parameters-changed" not in HealthAlarms(stack, "Alarms", monitor=monitor).alarms
+
+
+def test_changed_parameter_is_notified_with_the_command_that_repairs_it(app: cdk.App) -> None:
+    pair = MultiRegionDsqlDr(app, "Orders")
+    for region, alarms in pair.monitoring.alarms.items() if pair.monitoring else ():
+        stack = cdk.Stack.of(alarms)
+        name = f"{PREFIX}parameters-changed-from-{region}"
+        [alarm] = (
+            assertions.Template.from_stack(stack)
+            .find_resources("AWS::CloudWatch::Alarm", {"Properties": {"AlarmName": name}})
+            .values()
+        )
+        text = alarm["Properties"]["AlarmDescription"]
+        assert "(CloudTrail, PutParameter), then repair it: aws lambda invoke --region us-west-2" in text
+        assert alarm["Properties"]["TreatMissingData"] == "ignore"
+    foreign = Watch(cdk.App()).alarms()["parameters-changed"]["AlarmDescription"]
+    assert "then repair it: the repair of function aurora-dsql-peering-Orders-production" in foreign
+
+
+def monitored(template: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What the monitor of a stack is told of the other Regions."""
+    functions = [one["Properties"] for one in template["Resources"].values() if one["Type"] == "AWS::Lambda::Function"]
+    [variables] = [one["Environment"]["Variables"] for one in functions if "CLUSTERS" in str(one.get("Environment"))]
+    if "NOTIFICATION_PATHS" not in variables:
+        return []
+    written = variables["NOTIFICATION_PATHS"]
+    parts = written["Fn::Join"][1] if isinstance(written, dict) else [written]
+    found: list[dict[str, Any]] = json.loads("".join(one if isinstance(one, str) else one["Ref"] for one in parts))
+    return found
+
+
+def test_each_region_checks_the_alarms_topic_and_key_of_every_other_one(app: cdk.App) -> None:
+    pair = MultiRegionDsqlDr(app, "Orders", witness_observer=True)
+    templates = {stack.region: assertions.Template.from_stack(stack).to_json() for stack in pair.stacks[2:]}
+    for region, template in templates.items():
+        paths = {one["region"]: one for one in monitored(template)}
+        assert set(paths) == set(templates) - {region}
+        for other, path in paths.items():
+            there = templates[other]["Resources"].values()
+            named = [one["Properties"] for one in there if one["Type"].endswith("Alarm")]
+            notifying = {one["AlarmName"] for one in named if one.get("AlarmActions")}
+            assert set(path["alarms"]) == notifying
+            assert any("notifications-broken" in one for one in notifying)
+            [topic] = [one["Properties"] for one in there if one["Type"] == "AWS::SNS::Topic"]
+            assert path["topic_arn"].endswith(f":sns:{other}:AWS::AccountId:{topic['TopicName']}")
+            [alias] = [one["Properties"] for one in there if one["Type"] == "AWS::KMS::Alias"]
+            assert alias["AliasName"] == path["key_alias"] == "alias/aurora-dsql-alerts-Orders-production"
+            assert alias["TargetKeyId"] == topic["KmsMasterKeyId"]
+
+
+def test_none_leaves_the_check_of_other_regions_out(app: cdk.App) -> None:
+    pair = MultiRegionDsqlDr(app, "Orders", alarm_settings=AlarmSettings(notifications=None))
+    for stack in pair.stacks[2:]:
+        template = assertions.Template.from_stack(stack).to_json()
+        assert monitored(template) == []
+        assert "notifications-broken" not in str(template)
+        assert "kms:DescribeKey" not in str([one for one in template["Resources"].values() if "Policy" in one["Type"]])
+
+
+def test_period_of_the_check_is_never_shorter_than_the_schedule(app: cdk.App) -> None:
+    pair = MultiRegionDsqlDr(app, "Orders", schedule=cdk.Duration.minutes(10))
+    template = assertions.Template.from_stack(pair.stacks[2])
+    name = f"{PREFIX}notifications-broken-from-us-east-1"
+    template.has_resource_properties("AWS::CloudWatch::Alarm", {"AlarmName": name, "Period": 600})
+
+
+def test_topics_of_the_users_own_are_checked_without_keys_and_those_of_other_accounts_not_at_all(app: cdk.App) -> None:
+    arns = [f"arn:aws:sns:us-east-1:{'1' * 12}:ops", f"arn:aws:sns:us-west-2:{'2' * 12}:ops"]
+    pair = MultiRegionDsqlDr(app, "Orders", account="1" * 12, alert_topic_arns=arns)
+    east, west = (monitored(assertions.Template.from_stack(stack).to_json())[0] for stack in pair.stacks[2:])
+    assert (east["topic_arn"], east["asks_topic"], "key_alias" in east) == (arns[1], False, False)
+    assert (west["topic_arn"], west["asks_topic"], "key_alias" in west) == (arns[0], True, False)
+
+
+def test_imported_key_gets_no_alias_and_is_not_checked(app: cdk.App) -> None:
+    keys = {}
+    for one in REGIONS:
+        stack = cdk.Stack(app, f"Keys-{one}", env=cdk.Environment(account="1" * 12, region=one))
+        keys[one] = kms.Key.from_key_arn(stack, "Key", f"arn:aws:kms:{one}:{'1' * 12}:key/1234")
+    pair = MultiRegionDsqlDr(app, "Orders", account="1" * 12, encryption_keys=keys)
+    template = assertions.Template.from_stack(pair.stacks[3])
+    template.resource_count_is("AWS::KMS::Alias", 0)
+    [path] = monitored(template.to_json())
+    assert (path["region"], "key_alias" in path) == ("us-east-1", False)
+
+
+def test_topic_that_another_region_cannot_name_is_refused(app: cdk.App) -> None:
+    watches = [Watch(app), Watch(cdk.App(), "us-west-2")]
+    with pytest.raises(ValueError, match="'Watch/Alerts' has no name that a stack in another Region can say: give top"):
+        HealthAlarms.check_each_other([one.health for one in watches])
 
 
 # the user's own alarms

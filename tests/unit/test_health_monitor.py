@@ -14,6 +14,7 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 
+from dsql_dr_constructs.runtime.health_monitor.parameters import FIELDS
 from dsql_dr_constructs.runtime.health_monitor.watch import PERMISSION_SECONDS, REPORT_SECONDS
 from tests.unit.watched_pair import REGIONS, WatchedPair
 
@@ -61,7 +62,11 @@ def test_function_is_told_of_both_clusters_by_the_registry(pair: WatchedPair) ->
         "20",
     )
     assert json.loads(pair.written_out(environment["CLUSTERS"])) == [
-        {"arn": cluster_arn(region), "endpoint": f"{IDENTIFIER.format(region)}.dsql.{region}.on.aws"}
+        {
+            "arn": cluster_arn(region),
+            "endpoint": f"{IDENTIFIER.format(region)}.dsql.{region}.on.aws",
+            "parameters": f"/dsql-dr/Orders-production/{region}",
+        }
         for region in REGIONS
     ]
 
@@ -69,7 +74,7 @@ def test_function_is_told_of_both_clusters_by_the_registry(pair: WatchedPair) ->
 def test_role_may_do_what_the_handler_calls_and_nothing_else(pair: WatchedPair) -> None:
     pair.monitor()
     found = [(one["Action"], one["Resource"], one.get("Condition")) for one in statements(pair)]
-    write_logs, dead_letters, *look, put = found
+    write_logs, dead_letters, *look, read, put = found
     assert write_logs == (["logs:CreateLogStream", "logs:PutLogEvents"], _arn("MonitorLogsA2A2A44B"), None)
     assert dead_letters == ("sqs:SendMessage", _arn("MonitorDeadLettersBAD42EE3"), None)
     looked_at = [arn for _, resource, _ in look for arn in (resource if isinstance(resource, list) else [resource])]
@@ -77,6 +82,9 @@ def test_role_may_do_what_the_handler_calls_and_nothing_else(pair: WatchedPair) 
     assert {action for action, _, _ in look} == {"dsql:GetCluster"}
     assert all(condition == of_this_pair for _, _, condition in look)
     assert [pair.written_out(arn) for arn in looked_at] == [cluster_arn(one) for one in REGIONS]
+    names = [f"/dsql-dr/Orders-production/{one}/{field}" for one in REGIONS for field in FIELDS]
+    wanted = [_joined(f":ssm:us-east-1:111111111111:parameter{name}") for name in names]
+    assert read == ("ssm:GetParameters", wanted, None)
     fence = {"StringEquals": {"cloudwatch:namespace": "Aurora/DSQL/DisasterRecovery"}}
     assert put == ("cloudwatch:PutMetricData", "*", fence)
 
@@ -136,6 +144,21 @@ def test_schedule_and_budget_can_be_chosen(pair: WatchedPair) -> None:
         "ClusterRegion": "us-west-2",
         "ObserverRegion": "us-east-1",
     }
+
+
+@pytest.mark.parametrize(
+    ("metric_name", "cluster_region"), [("ClusterHealth", None), ("ParameterHealth", "us-east-1"), ("Other", None)]
+)
+def test_metric_without_the_dimensions_that_it_has_is_refused(
+    pair: WatchedPair, metric_name: str, cluster_region: str | None
+) -> None:
+    with pytest.raises(ValueError, match="give cluster_region for all but ParameterHealth and NotificationHealth"):
+        pair.monitor().metric(metric_name, cluster_region)
+
+
+def test_metric_of_no_cluster_has_no_clusters_region(pair: WatchedPair) -> None:
+    found = pair.monitor().metric("ParameterHealth").dimensions
+    assert found == {"Deployment": "Orders-production", "ObserverRegion": "us-east-1"}
 
 
 @pytest.mark.parametrize(
@@ -235,7 +258,19 @@ def test_package_is_small_and_holds_the_runtime_and_nothing_else(
 ) -> None:
     asset = monitor_asset(app, pair)
     files = [one for one in asset.rglob("*") if one.is_file()]
-    modules = ("__init__", "handler", "knock", "metric_names", "retries", "sighting", "watch")
+    modules = (
+        "__init__",
+        "asking",
+        "handler",
+        "knock",
+        "metric_names",
+        "notifications",
+        "parameters",
+        "retries",
+        "settings",
+        "sighting",
+        "watch",
+    )
     assert {str(one.relative_to(asset / "runtime")) for one in files} == {
         "__init__.py",
         "aws_errors.py",
@@ -247,6 +282,10 @@ def test_package_is_small_and_holds_the_runtime_and_nothing_else(
     assert (tmp_path / "package.zip").stat().st_size < 100 * 1024
 
 
+def _joined(end: str) -> dict[str, Any]:
+    return {"Fn::Join": ["", ["arn:", {"Ref": "AWS::Partition"}, end]]}
+
+
 def _arn(logical_id: str) -> dict[str, Any]:
     return {"Fn::GetAtt": [logical_id, "Arn"]}
 
@@ -254,7 +293,7 @@ def _arn(logical_id: str) -> dict[str, Any]:
 def test_handler_loads_as_lambda_loads_it(app: cdk.App, pair: WatchedPair) -> None:
     asset = monitor_asset(app, pair)
     module, _, name = function(pair)["Handler"].rpartition(".")
-    code = f"import importlib; print(importlib.import_module({module!r}).{name}({{'RequestType': 'Delete'}}, None))"
+    code = f"import importlib; print(importlib.import_module({module!r}).{name}.__name__)"
     environment = {
         **os.environ,
         "AWS_REGION": "us-east-1",
@@ -265,4 +304,4 @@ def test_handler_loads_as_lambda_loads_it(app: cdk.App, pair: WatchedPair) -> No
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=asset, env=environment, check=False, capture_output=True, text=True
     )
-    assert (done.stdout.strip(), done.stderr) == ("{}", "")
+    assert (done.stdout.strip(), done.stderr) == ("handle", "")

@@ -19,7 +19,8 @@ from dsql_dr_constructs import MultiRegionDsqlDr
 from dsql_dr_constructs.runtime.cluster_peering.handshake import Handshake
 from dsql_dr_constructs.runtime.cluster_peering.teardown import Teardown
 from dsql_dr_constructs.runtime.health_monitor.retries import Surroundings
-from dsql_dr_constructs.runtime.health_monitor.watch import Settings, Watch
+from dsql_dr_constructs.runtime.health_monitor.settings import NotificationPath, Settings
+from dsql_dr_constructs.runtime.health_monitor.watch import Watch
 from tests.runtime.cluster_peering.hand_made_aws import LOCAL, OTHER_LOCAL, PEER, PEER_ENTRY, STACK, HandMadeAws
 from tests.runtime.judge import Call, judged
 from tests.unit.iam_requests import ACCOUNT, BY_LAMBDA, BY_THE_CDK, IamRequest, iam_requests
@@ -126,28 +127,48 @@ def peering_calls(removal_policy: str) -> list[Call]:
     return calls
 
 
-def monitor_calls() -> list[Call]:
+def monitor_calls(observer: str = "us-west-2") -> list[Call]:
     """A run that sees nothing good asks for as much as one that does."""
     calls: list[Call] = []
     created = datetime(2026, 1, 1, tzinfo=timezone.utc)
+    [other] = {"us-east-1", "us-west-2"} - {observer}
 
     def client(service: str, region: str) -> Any:
-        def answer(operation: str, arguments: dict[str, Any]) -> dict[str, Any]:
-            calls.append(Call(service, operation, region, arguments))
-            if service == "cloudwatch":
-                return {}
-            one = PEER if PEER.split(":")[3] == region else LOCAL
-            known = {"identifier": one.rpartition("/")[2], "arn": one, "status": "ACTIVE"}
-            return {**known, "creationTime": created, "deletionProtectionEnabled": True}
+        one = PEER if PEER.split(":")[3] == region else LOCAL
+        known = {"identifier": one.rpartition("/")[2], "arn": one, "status": "ACTIVE"}
+        cluster = {**known, "creationTime": created, "deletionProtectionEnabled": True}
+        key = {"KeyId": "1234", "Arn": "arn:aws:kms:somewhere:1:key/1234", "KeyState": "Disabled"}
+        answers: dict[str, dict[str, tuple[str, dict[str, Any]]]] = {
+            "dsql": {"get_cluster": ("GetCluster", cluster)},
+            "cloudwatch": {
+                "put_metric_data": ("PutMetricData", {}),
+                "describe_alarms": ("DescribeAlarms", {"MetricAlarms": []}),
+            },
+            "ssm": {"get_parameters": ("GetParameters", {"Parameters": []})},
+            "sns": {"get_topic_attributes": ("GetTopicAttributes", {"Attributes": {}})},
+            "kms": {"describe_key": ("DescribeKey", {"KeyMetadata": key})},
+        }
 
-        return judged(
-            service,
-            {"put_metric_data": lambda **arguments: answer("PutMetricData", arguments)}
-            if service == "cloudwatch"
-            else {"get_cluster": lambda **arguments: answer("GetCluster", arguments)},
-        )
+        def method(operation: str, answer: dict[str, Any]) -> Any:
+            def call(**arguments: Any) -> dict[str, Any]:
+                calls.append(Call(service, operation, region, arguments))
+                return answer
 
-    settings = Settings("Orders-production", "us-west-2", dict.fromkeys((PEER, LOCAL), "127.0.0.1:1"), None, 0.1)
+            return call
+
+        return judged(service, {name: method(*one) for name, one in answers[service].items()})
+
+    name = "aurora-dsql-alerts-Orders-production"
+    path = NotificationPath(other, ("one",), f"arn:aws:sns:{other}:{ACCOUNT}:{name}", f"alias/{name}")
+    settings = Settings(
+        "Orders-production",
+        observer,
+        dict.fromkeys((PEER, LOCAL), "127.0.0.1:1"),
+        None,
+        0.1,
+        {one: f"/dsql-dr/Orders-production/{one.split(':')[3]}" for one in (PEER, LOCAL)},
+        (path,),
+    )
     Watch(
         settings,
         client=client,
@@ -183,9 +204,21 @@ def test_peering_may_do_what_it_calls_and_nothing_else(removal_policy: str) -> N
     assert_exact(statements, requests_of(peering_calls(removal_policy)))
 
 
-@pytest.mark.parametrize("stack", ["Orders-PrimaryMonitoring-production", "Orders-SecondaryMonitoring-production"])
-def test_monitor_may_do_what_it_calls_and_nothing_else(stack: str) -> None:
-    assert_exact(policies("retain")[f"{stack}/MonitorRole"], requests_of(monitor_calls()))
+@pytest.mark.parametrize(
+    ("stack", "observer"),
+    [("Orders-PrimaryMonitoring-production", "us-east-1"), ("Orders-SecondaryMonitoring-production", "us-west-2")],
+)
+def test_monitor_may_do_what_it_calls_and_nothing_else(stack: str, observer: str) -> None:
+    assert_exact(policies("retain")[f"{stack}/MonitorRole"], requests_of(monitor_calls(observer)))
+
+
+def test_monitor_may_read_no_other_key_and_no_other_topic() -> None:
+    statements = policies("retain")["Orders-SecondaryMonitoring-production/MonitorRole"]
+    key = f"arn:aws:kms:us-east-1:{ACCOUNT}:key/1234"
+    contexts: list[dict[str, str]] = [{}, {"kms:RequestAlias": "alias/other"}]
+    for context in contexts:
+        assert not allows(statements, IamRequest("kms:DescribeKey", key, context))
+    assert not allows(statements, IamRequest("sns:GetTopicAttributes", f"arn:aws:sns:us-east-1:{ACCOUNT}:other"))
 
 
 def test_every_other_role_is_the_frameworks_and_calls_functions_only() -> None:
@@ -204,7 +237,9 @@ def test_actions_and_resources_are_those_of_awss_authorization_data() -> None:
         known = get_action_data(service, action)
         assert known, f"IAM does not know {request.action}"
         formats = [one["resource_arn_format"] for one in known[service] if one["resource_arn_format"] != "*"]
-        if request.resource == "*":
+        if request.action == "cloudwatch:DescribeAlarms":
+            assert request.resource == "*", "with a narrower permission it returns no composite alarms"
+        elif request.resource == "*":
             assert not formats, f"{request.action} can name its resource"
         else:
             pattern = [re.sub(r"\$\{\w+\}", ".+", one) for one in formats]

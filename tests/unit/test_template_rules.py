@@ -95,6 +95,7 @@ CHECKOV_SKIPPED = {
 
 WILDCARD_RESOURCES = {
     "cloudwatch:PutMetricData": "has no resource type; a condition on the namespace fences it",
+    "cloudwatch:DescribeAlarms": "returns composite alarms only if the permission is for * (its API reference)",
     "ec2:": "Lambda checks the network interfaces of a function on * when it is created",
     "xray:": "has no resource type",
     "kms:": "in a key's policy that is the key",

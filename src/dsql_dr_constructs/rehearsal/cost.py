@@ -21,11 +21,13 @@ _METRICS_A_CLUSTER = (
     names.PROBE_LATENCY,
     names.PROBE_ATTEMPTS,
 )
+_OF_SSM, _OF_NOTIFICATIONS = '"parameters"', "NOTIFICATION_PATHS"
+"""In the environment of a monitor that checks these, and puts a metric more for each."""
 _HANDLER = "runtime.health_monitor.handler.handle"
 
 UNKNOWN = (
     "Data transfer between Regions, NAT gateways and VPC endpoints of yours are not counted.",
-    "The peering's functions run for seconds in each deployment, and notifications and calls of KMS are few: cents.",
+    "The peering's functions run for seconds in each deployment, and notifications and other calls are few: cents.",
     "Free tiers are not taken off, but for Aurora DSQL's.",
 )
 
@@ -52,7 +54,7 @@ def monitoring(templates: Iterable[Mapping[str, Any]], prices: Prices = BY_REGIO
         "KMS keys": 0,
         "Custom metrics": 0,
     }
-    runs = 0.0
+    runs = checks = 0.0
     gb_seconds = {"arm64": 0.0, "x86_64": 0.0}
     for template in templates:
         resources = [(one["Type"], one.get("Properties", {})) for one in template.get("Resources", {}).values()]
@@ -70,7 +72,11 @@ def monitoring(templates: Iterable[Mapping[str, Any]], prices: Prices = BY_REGIO
             elif kind == "AWS::KMS::Key":
                 counts["KMS keys"] += 1
             elif kind == "AWS::Lambda::Function" and properties.get("Handler") == _HANDLER:
-                counts["Custom metrics"] += 2 * len(_METRICS_A_CLUSTER) + 1
+                environment = properties["Environment"]["Variables"]
+                checked = [_OF_SSM in str(environment["CLUSTERS"]), _OF_NOTIFICATIONS in environment]
+                counts["Custom metrics"] += 2 * len(_METRICS_A_CLUSTER) + 1 + sum(checked)
+                others = str(environment.get(_OF_NOTIFICATIONS)).count('"topic_arn"')
+                checks += others * runs_here / int(environment.get("NOTIFICATIONS_EVERY", 1))
                 [architecture] = properties.get("Architectures", ["x86_64"])
                 gb_seconds[architecture] += runs_here * _SECONDS_A_RUN * float(properties["MemorySize"]) / 1024
                 runs += runs_here
@@ -85,6 +91,8 @@ def monitoring(templates: Iterable[Mapping[str, Any]], prices: Prices = BY_REGIO
     return [
         *lines,
         Line("PutMetricData, calls", runs, prices.metric_request),
+        Line("DescribeAlarms, calls", checks, prices.metric_request),
+        Line("DescribeKey, calls", checks, prices.key_request),
         Line("Lambda, runs", runs, prices.function_request),
         *_durations(gb_seconds, prices),
         Line("Logs, GB", runs * _BYTES_A_RUN / 1e9, prices.log_gb),

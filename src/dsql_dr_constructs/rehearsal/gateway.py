@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
 
-from . import dsql_api, function_permissions
+from . import dsql_api, function_permissions, ministack_seams
 from .door import Caller, Door, RefusedError
 from .dsql import Dsql
 from .dsql_cluster import DsqlError
@@ -159,6 +159,9 @@ class Gateway:
         found, resource = self._actions(
             call.service, method, path, headers, body, {**form, **query}, call.region, call.account
         )
+        if call.name == "DescribeKey" and ":alias/" in resource:  # IAM decides on the key that the alias is of
+            key = ministack_seams.kms_key(call.account, call.region, resource)
+            resource = key["Arn"] if key else resource
         if found:
             yield found, resource, _context(call.name, body)
 
@@ -194,7 +197,11 @@ class Gateway:
 
 def _context(call_name: str, body: bytes) -> dict[str, str]:
     """Condition keys of the service's own that our policies ask for."""
-    return {"cloudwatch:namespace": str(json.loads(body)["Namespace"])} if call_name == "PutMetricData" else {}
+    if call_name == "PutMetricData":
+        return {"cloudwatch:namespace": str(json.loads(body)["Namespace"])}
+    if call_name == "DescribeKey" and (alias := str(json.loads(body)["KeyId"])).startswith("alias/"):
+        return {"kms:RequestAlias": alias}
+    return {}
 
 
 def _call_name(scope: Scope, headers: dict[str, str], body: bytes) -> str:

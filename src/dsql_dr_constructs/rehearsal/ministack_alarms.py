@@ -75,6 +75,25 @@ def scale_schedules(factor: float) -> None:
     eventbridge._SCHEDULER_TICK_INTERVAL = max(0.1, eventbridge._SCHEDULER_TICK_INTERVAL * factor)
 
 
+def count_invocations() -> None:
+    """Put ``AWS/Lambda`` metrics for whatever calls a function; ministack does for calls of its API only."""
+    service: Any = importlib.import_module("ministack.services.lambda_svc")
+    execute, emit = service._execute_function, service._emit_lambda_metrics
+
+    def counted(func: dict[str, Any], event: dict[str, Any]) -> Any:
+        config = func.get("config") or func
+        began, result = time.time(), execute(func, event)
+        if not service._function_config_scope_mismatch(config) and not result.get("throttle"):  # else it came by here
+            emit(config["FunctionName"], 1000 * (time.time() - began), bool(result.get("error")), False)
+        return result
+
+    def emit_throttles(function_name: str, duration_ms: float, error: bool, throttle: bool) -> None:
+        if throttle:
+            emit(function_name, duration_ms, error, throttle)
+
+    service._execute_function, service._emit_lambda_metrics = counted, emit_throttles
+
+
 def metric_alarms() -> Iterator[Alarm]:
     """Every metric alarm, each with its account and Region at work."""
     responses = importlib.import_module("ministack.core.responses")

@@ -39,6 +39,8 @@ SEAMS: dict[str, dict[str, list[str] | None]] = {
         "invalidate_worker": ["func_name", "qualifier", "account", "region"],
         "_functions": None,
         "_execute_function": ["func", "event"],
+        "_emit_lambda_metrics": ["function_name", "duration_ms", "error", "throttle"],
+        "_function_config_scope_mismatch": ["config"],
         "_emit_lambda_logs": ["func", "request_id", "log_text", "error", "duration_ms", "log_source"],
     },
     "ministack.core.pgproxy": {

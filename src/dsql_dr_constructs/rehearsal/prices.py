@@ -22,7 +22,7 @@ class Prices:
     custom_metric_month: float = 0.30
     dashboard_month: float = 3.00
     metric_request: float = 0.01 / 1000
-    """One call of PutMetricData."""
+    """One call of PutMetricData or DescribeAlarms."""
     log_gb: float = 0.50
 
     # https://aws.amazon.com/lambda/pricing/
@@ -34,6 +34,7 @@ class Prices:
     key_month: float = 1.00
     key_rotation_month: float = 1.00
     """Each of a key's first two rotations; later ones add nothing."""
+    key_request: float = 0.03 / 10_000
 
     # https://aws.amazon.com/rds/aurora/dsql/pricing/
     dpu: float = 8.00 / 1e6

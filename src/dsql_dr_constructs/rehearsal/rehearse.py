@@ -70,9 +70,10 @@ class Rehearsal:
             return True
         broken = survey.clusters(self._aws)[0]["region"]
         minute = f"a minute of AWS lasts {60 * self._aws.time_scale:g} s"
-        with self._step(f"Waiting until all is well; {minute}"):
-            drill.wait_until_well()
         with drill.listening() as inbox:
+            with self._step(f"Waiting until all is well; {minute}"):
+                drill.wait_until_well()  # with somebody subscribed: a topic without is a fault
+            inbox.rest()
             with self._step(f"Drill: the endpoint in {broken} refuses everybody; {minute}"):
                 drill.break_cluster(broken)
                 seen = drill.verdicts()

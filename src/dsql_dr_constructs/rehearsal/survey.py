@@ -68,6 +68,9 @@ def _resources(aws: EmbeddedAws, region: str) -> Iterator[tuple[str, str]]:
         found = kms.describe_key(KeyId=key["KeyId"])["KeyMetadata"]
         if found["KeyManager"] == "CUSTOMER" and found["KeyState"] != "PendingDeletion":
             yield "AWS::KMS::Key", key["KeyId"]
+    for alias in kms.list_aliases()["Aliases"]:
+        if not alias["AliasName"].startswith("alias/aws/"):
+            yield "AWS::KMS::Alias", alias["AliasName"]
     for group in aws.client("logs", region).describe_log_groups()["logGroups"]:
         yield "AWS::Logs::LogGroup", group["logGroupName"]
     if region == aws.regions[0]:  # roles have no Region

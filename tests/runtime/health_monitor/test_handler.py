@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import json
 import sys
 from types import ModuleType
 from typing import Any
@@ -9,7 +10,8 @@ from typing import Any
 import pytest
 
 from dsql_dr_constructs.runtime.health_monitor import watch
-from dsql_dr_constructs.runtime.health_monitor.watch import Settings
+from dsql_dr_constructs.runtime.health_monitor.retries import MonitorError
+from dsql_dr_constructs.runtime.health_monitor.settings import NotificationPath, Settings
 
 EAST, WEST = (f"arn:aws:dsql:{region}:111111111111:cluster/one" for region in ("us-east-1", "us-west-2"))
 ENVIRONMENT = {
@@ -27,12 +29,15 @@ class Recorder:
     """Stands in for the watch and remembers how each run was made."""
 
     made: list[dict[str, Any]]
+    error: MonitorError | None
 
     def __init__(self, settings: Settings, **options: Any) -> None:
         self._options = {"settings": settings, "first": False, **options}
 
     def run(self) -> dict[str, Any]:
         self.made.append(self._options)
+        if self.error:
+            raise self.error
         return {"verdict": "HEALTHY"}
 
 
@@ -47,7 +52,7 @@ def load(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 @pytest.fixture
 def handler(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    Recorder.made = []
+    Recorder.made, Recorder.error = [], None
     monkeypatch.setattr(watch, "Watch", Recorder)
     return load(monkeypatch)
 
@@ -63,14 +68,33 @@ def test_anyones_call_looks_at_what_the_environment_names(handler: ModuleType) -
         budget=20.0,
     )
     assert [one["first"] for one in Recorder.made] == [False, False, False]
+    assert [one["by_hand"] for one in Recorder.made] == [True, True, False]
+    assert len({id(one["notifications"]) for one in Recorder.made}) == 1, "it remembers when it checked"
 
 
-def test_deployment_looks_at_create_and_update_and_not_at_delete(handler: ModuleType) -> None:
+def test_environment_may_name_parameters_and_what_notifies_in_other_regions() -> None:
+    clusters = json.dumps([{"arn": EAST, "endpoint": "one.dsql", "parameters": "/dsql-dr/Orders/us-east-1"}])
+    path = {"region": "us-east-1", "alarms": ["a", "b"], "topic_arn": "arn:t", "key_alias": None}
+    given = {"CLUSTERS": clusters, "NOTIFICATION_PATHS": json.dumps([path]), "NOTIFICATIONS_EVERY": "2"}
+    found = Settings.of({**ENVIRONMENT, **given})
+    assert found.notifications_every == 2
+    assert found.parameters == {EAST: "/dsql-dr/Orders/us-east-1"}
+    assert found.notification_paths == (NotificationPath("us-east-1", ("a", "b"), "arn:t", None),)
+
+
+def test_every_event_of_a_deployment_checks_and_a_deletion_does_not_wait_for_permissions(handler: ModuleType) -> None:
+    """Whoever may invoke it has no event with which Lambda counts a run that checked nothing."""
+    for request in ("Create", "Update", "Delete"):
+        assert handler.handle({"RequestType": request}, None) == {"verdict": "HEALTHY"}
+    assert [(one["first"], one["by_hand"]) for one in Recorder.made] == [(True, False), (True, False), (False, False)]
+
+
+def test_failure_stops_a_deployment_and_no_deletion(handler: ModuleType) -> None:
+    Recorder.error = MonitorError("refused")
     assert handler.handle({"RequestType": "Delete"}, None) == {}
-    assert Recorder.made == []
-    for request in ("Create", "Update"):
-        handler.handle({"RequestType": request}, None)
-    assert [one["first"] for one in Recorder.made] == [True, True]
+    for event in ({"RequestType": "Create"}, {}):
+        with pytest.raises(MonitorError, match="refused"):
+            handler.handle(event, None)
 
 
 def test_start_makes_the_clients_of_all_runs_which_try_once_and_wait_less_than_the_budget(

@@ -3,16 +3,13 @@ from __future__ import annotations
 import concurrent.futures
 import json
 import re
-import ssl
 import threading
 from collections.abc import Callable, Collection
 from concurrent.futures import Future
-from datetime import datetime, timezone
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError, NoCredentialsError, ReadTimeoutError
+from botocore.exceptions import NoCredentialsError, ReadTimeoutError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -21,118 +18,10 @@ from dsql_dr_constructs.runtime.health_monitor import watch
 from dsql_dr_constructs.runtime.health_monitor.knock import knock
 from dsql_dr_constructs.runtime.health_monitor.retries import MonitorError, Surroundings, TransientlyUnreachable
 from dsql_dr_constructs.runtime.health_monitor.sighting import Sighting, sight
-from dsql_dr_constructs.runtime.health_monitor.watch import PERMISSION_SECONDS, REPORT_SECONDS, Settings, Watch
+from dsql_dr_constructs.runtime.health_monitor.watch import PERMISSION_SECONDS, REPORT_SECONDS
+from tests.runtime.health_monitor.hand_made_aws import EAST, WEST, Aws, all_answered, error
 from tests.runtime.health_monitor.tls_server import HOST, Visit, serving
 from tests.runtime.judge import judged
-
-EAST, WEST = (f"arn:aws:dsql:{region}:111111111111:cluster/{region}" for region in ("us-east-1", "us-west-2"))
-
-
-def error(code: str, status: int = 400) -> ClientError:
-    return ClientError({"Error": {"Code": code, "Message": "no"}, "ResponseMetadata": {"HTTPStatusCode": status}}, "x")
-
-
-def all_answered(questions: Collection[Future[Any]], seconds: float) -> None:
-    """However slow this machine is."""
-    assert not concurrent.futures.wait(questions, timeout=60).not_done
-
-
-class Time:
-    """Passes by waiting only, and for all threads."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-        self._lock = threading.Lock()
-
-    def sleep(self, seconds: float) -> None:
-        with self._lock:
-            self.now += seconds
-
-    def surroundings(self, **options: Any) -> Surroundings:
-        return Surroundings(**{"clock": lambda: self.now, "sleep": self.sleep, "wait": all_answered, **options})
-
-
-class Aws:
-    """Two clusters that answer, or fail as told, and a CloudWatch that remembers."""
-
-    def __init__(self) -> None:
-        self.time = Time()
-        self.endpoints = {EAST: "us-east-1.dsql", WEST: "us-west-2.dsql"}
-        self.answers: dict[str, dict[str, Any]] = {"us-east-1": {}, "us-west-2": {}}
-        """What GetCluster says otherwise than of a healthy pair."""
-        self.malformed: set[str] = set()
-        """Regions whose answers are not what AWS's model promises."""
-        self.failures: dict[str, list[Any]] = {"us-east-1": [], "us-west-2": [], "put": []}
-        self.endpoint_does: dict[str, Callable[[], None]] = {}
-        self.put: list[dict[str, Any]] = []
-        self.lines: list[str] = []
-        self.asked_of: list[tuple[str, str]] = []
-
-    def client(self, service: str, region: str) -> Any:
-        self.asked_of.append((service, region))
-        if service == "cloudwatch":
-            return judged(service, {"put_metric_data": self._put})
-
-        def get_cluster(*, identifier: str) -> dict[str, Any]:
-            return self.get_cluster(region, identifier)
-
-        if region in self.malformed:
-            return SimpleNamespace(get_cluster=get_cluster)
-        return judged(service, {"get_cluster": get_cluster})
-
-    def get_cluster(self, region: str, identifier: str) -> dict[str, Any]:
-        if self.failures[region]:
-            raise self.failures[region].pop()
-        answer = {
-            "identifier": identifier,
-            "arn": f"arn:aws:dsql:{region}:111111111111:cluster/{identifier}",
-            "creationTime": datetime(2026, 1, 1, tzinfo=timezone.utc),
-            "deletionProtectionEnabled": True,
-            "status": "ACTIVE",
-            "encryptionDetails": {"encryptionType": "AWS_OWNED_KMS_KEY", "encryptionStatus": "ENABLED"},
-            "multiRegionProperties": {"witnessRegion": "us-east-2", "clusters": [EAST, WEST]},
-            **self.answers[region],
-        }
-        return {name: value for name, value in answer.items() if value is not None}
-
-    def _put(self, **request: Any) -> None:
-        if self.failures["put"]:
-            raise self.failures["put"].pop()
-        self.put.append(request)
-
-    def _probe(self, host: str, port: int, tls: ssl.SSLContext, time_left: Callable[[], float]) -> None:
-        self.time.sleep(0.02)
-        self.endpoint_does.get(host.partition(".")[0], lambda: None)()
-
-    def _tell(self, line: str) -> None:
-        assert "AssertionError" not in line, "a judge's word is a test's failure"
-        self.lines.append(line)
-
-    def run(self, observer: str = "us-east-1", *, budget: float = 20.0, **options: Any) -> dict[str, Any]:
-        settings = Settings("Orders-production", observer, self.endpoints, "us-east-2", budget)
-        options = {
-            "tls": ssl.create_default_context,
-            "surroundings": self.time.surroundings(),
-            "probe": self._probe,
-            **options,
-        }
-        return Watch(settings, client=self.client, tell=self._tell, **options).run()
-
-    def failing_run(self, **options: Any) -> dict[str, Any]:
-        """The line that a run logs before it fails with the same errors."""
-        with pytest.raises(MonitorError) as caught:
-            self.run(**options)
-        told: dict[str, Any] = json.loads(self.lines[-1])
-        assert str(caught.value) == "; ".join(told["errors"])
-        return told
-
-    def metrics(self) -> dict[tuple[str, str | None], tuple[float, str]]:
-        """Value and unit of each metric put, by name and cluster's Region."""
-        found: dict[tuple[str, str | None], tuple[float, str]] = {}
-        for datum in self.put[-1]["MetricData"]:
-            dimensions = {one["Name"]: one["Value"] for one in datum.get("Dimensions", [])}
-            found[datum["MetricName"], dimensions.get("ClusterRegion")] = (datum["Value"], datum["Unit"])
-        return found
 
 
 @pytest.fixture

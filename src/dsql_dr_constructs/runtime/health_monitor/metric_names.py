@@ -20,10 +20,19 @@ PROBE_LATENCY = "ProbeLatency"
 PROBE_ATTEMPTS = "ProbeAttempts"
 """Tries of GetCluster and of the knock together: 2 where nothing was tried again."""
 
+PARAMETER_HEALTH = "ParameterHealth"
+"""1 or 0: the SSM parameters in the observer's Region say what the clusters say. Not put while SSM does not answer."""
+
+NOTIFICATION_HEALTH = "NotificationHealth"
+"""1 or 0: the other observing Regions can notify people. Put by the runs that check it, if one of them answered."""
+
+OF_THE_OBSERVER = (PARAMETER_HEALTH, NOTIFICATION_HEALTH)
+"""Metrics of no cluster: they have no ClusterRegion."""
+
 DEPLOYMENT, CLUSTER_REGION, OBSERVER_REGION = DIMENSIONS = ("Deployment", "ClusterRegion", "ObserverRegion")
-"""Dimensions of every metric. `CLUSTER_HEALTH` is put once more without any, the worse of both clusters, for the
-recipe's `aws cloudwatch get-metric-statistics`. It means something only where one pair is in the account and Region:
-the values of two pairs mix in it. Use the Deployment dimension then."""
+"""Dimensions of every metric but `OF_THE_OBSERVER`. `CLUSTER_HEALTH` is put once more without any, the worse of both
+clusters, for the recipe's `aws cloudwatch get-metric-statistics`. It means something only where one pair is in the
+account and Region: the values of two pairs mix in it. Use the Deployment dimension then."""
 
 HEALTHY_STATUSES = frozenset({"ACTIVE", "IDLE", "INACTIVE", "UPDATING"})
 """What counts as healthy. IDLE and INACTIVE are what DSQL does without connections. Every other status is unhealthy,
@@ -54,5 +63,18 @@ UNPEERED = "UNPEERED"
 """Both serve, but one does not name the other."""
 WITNESS_DRIFT = "WITNESS_DRIFT"
 """Both serve and are peered, but one has another witness than configured."""
+PARAMETERS_CHANGED = "PARAMETERS_CHANGED"
+"""Both serve as configured, but an SSM parameter in the observer's Region does not say what they say."""
+NOTIFICATIONS_BROKEN = "NOTIFICATIONS_BROKEN"
+"""All else is as it should be, but another observing Region could not notify anybody."""
 
-VERDICTS = (HEALTHY, LOCAL_DOWN, PEER_DOWN, BOTH_DOWN, UNPEERED, WITNESS_DRIFT)
+VERDICTS = (
+    HEALTHY,
+    LOCAL_DOWN,
+    PEER_DOWN,
+    BOTH_DOWN,
+    UNPEERED,
+    WITNESS_DRIFT,
+    PARAMETERS_CHANGED,
+    NOTIFICATIONS_BROKEN,
+)

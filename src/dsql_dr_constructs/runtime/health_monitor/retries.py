@@ -44,6 +44,8 @@ class Surroundings:
     """Time and chance, so that tests can bring their own."""
 
     clock: Callable[[], float] = time.monotonic
+    now: Callable[[], float] = time.time
+    """Seconds since 1970."""
     sleep: Callable[[float], None] = time.sleep
     draw: Callable[[], float] = random
     """A number in [0, 1)."""

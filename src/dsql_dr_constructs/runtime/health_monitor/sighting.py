@@ -11,13 +11,19 @@ from . import metric_names as names
 
 @dataclass(frozen=True)
 class ControlPlane:
-    """GetCluster's answer; *status* is None where there was none, with the reason in *problem*."""
+    """GetCluster's answer; *status* is None where there was none, with the reason in *problem*.
+
+    Any member but the status may be missing from an answer.
+    """
 
     status: str | None
     encryption_status: str | None = None
     peers: frozenset[str] = frozenset()
     witness_region: str | None = None
     problem: str | None = None
+    arn: str | None = None
+    identifier: str | None = None
+    endpoint: str | None = None
 
 
 @dataclass(frozen=True)
@@ -124,8 +130,21 @@ def sight(
     )
 
 
-def verdict(sightings: Sequence[Sighting], observer: str) -> str:
-    """One word on both clusters, as seen from Region *observer*; the worst that holds."""
+def verdict(
+    sightings: Sequence[Sighting],
+    observer: str,
+    *,
+    parameters: bool | None = None,
+    notifications: bool | None = None,
+) -> str:
+    """One word on the pair, as seen from Region *observer*; the worst that holds.
+
+    Args:
+        sightings: Of both clusters.
+        observer: The monitor's Region.
+        parameters: Whether the SSM parameters say what the clusters say. None: not known.
+        notifications: Whether the other observing Regions can notify. None: not known.
+    """
     down = [one for one in sightings if not one.healthy]
     if len(down) == len(sightings):
         return names.BOTH_DOWN
@@ -135,4 +154,8 @@ def verdict(sightings: Sequence[Sighting], observer: str) -> str:
         return names.UNPEERED
     if not all(one.witnessed for one in sightings):
         return names.WITNESS_DRIFT
+    if parameters is False:
+        return names.PARAMETERS_CHANGED
+    if notifications is False:
+        return names.NOTIFICATIONS_BROKEN
     return names.HEALTHY

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import json
 import ssl
-import traceback
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError  # noqa: A004
-
-from ..aws_errors import is_transient
 from . import metric_names as names
+from .asking import Finding, NotFound, ask, kept, result
 from .knock import PORT, knock
-from .retries import MonitorError, NotAllowedYet, Surroundings, TransientlyUnreachable, Tries, Unreachable
+from .notifications import NotificationCheck
+from .parameters import ParameterCheck
+from .retries import MonitorError, NotAllowedYet, Surroundings, Tries, Unreachable
+from .settings import Settings
 from .sighting import ControlPlane, Knock, Sighting, sight, verdict
 
 REPORT_SECONDS = 8.0
@@ -27,36 +26,20 @@ PERMISSION_SECONDS = 120.0
 
 _GRACE_SECONDS = 0.5
 """So that a try that the budget itself cut short can still say what it was waiting for."""
-_ACCESS_DENIED = frozenset({"AccessDenied", "AccessDeniedException"})
 
 
-@dataclass(frozen=True)
-class Settings:
-    """The function's environment, understood.
+@dataclass
+class _Seen:
+    """What one run saw; None where it did not check, or could not."""
 
-    Args:
-        deployment: Name of the pair.
-        observer: Region that the function runs in.
-        clusters: Endpoint of both clusters, by ARN: a name, or a name with a port, which is 5432 else.
-        witness_region: The witness that both should have. None: any.
-        budget: Seconds for the look at the clusters.
-    """
+    clusters: list[Sighting] = field(default_factory=list)
+    parameters: Finding | None = None
+    notifications: Finding | None = None
 
-    deployment: str
-    observer: str
-    clusters: Mapping[str, str]
-    witness_region: str | None
-    budget: float
-
-    @classmethod
-    def of(cls, environment: Mapping[str, str]) -> Settings:
-        return cls(
-            deployment=environment["DEPLOYMENT"],
-            observer=environment["AWS_REGION"],
-            clusters={one["arn"]: one["endpoint"] for one in json.loads(environment["CLUSTERS"])},
-            witness_region=environment.get("WITNESS_REGION"),
-            budget=float(environment["BUDGET_SECONDS"]),
-        )
+    def of_the_observer(self) -> list[tuple[str, bool]]:
+        """Metric and value of what is of no cluster, if it could be judged."""
+        findings = zip(names.OF_THE_OBSERVER, (self.parameters, self.notifications), strict=True)
+        return [(name, one.healthy) for name, one in findings if one and one.healthy is not None]
 
 
 class Watch:
@@ -67,7 +50,10 @@ class Watch:
         client: Gives the client of a service in a Region; asked before any thread starts.
         tls: Gives whom to trust at the endpoints.
         surroundings: Time and chance.
-        first: Whether this is the first run after a deployment, when a permission just given may not hold yet.
+        notifications: Checks the other Regions' notifications, and remembers when. Default: one of this run's own.
+        first: Whether this is the first run after a deployment, when a permission just given may not hold yet, and the
+            other Regions may not be deployed.
+        by_hand: Whether a person asks, for whom everything is checked now.
         tell: Takes the run's one line of the log.
         probe: Returns when the endpoint can be reached, as `knock` does.
     """
@@ -79,16 +65,25 @@ class Watch:
         client: Callable[[str, str], Any],
         tls: Callable[[], ssl.SSLContext],
         surroundings: Surroundings,
+        notifications: NotificationCheck | None = None,
         first: bool = False,
+        by_hand: bool = False,
         tell: Callable[[str], object] = print,
         probe: Callable[[str, int, ssl.SSLContext, Callable[[], float]], None] = knock,
     ) -> None:
         self._settings = settings
         self._cloudwatch = client("cloudwatch", settings.observer)
         self._dsql = {arn: client("dsql", _region(arn)) for arn in settings.clusters}
+        self._parameters = None
+        if settings.parameters:
+            ssm = client("ssm", settings.observer)
+            self._parameters = ParameterCheck(settings.clusters, settings.parameters, settings.observer, ssm)
+        self._notifications = notifications or NotificationCheck(
+            settings.notification_paths, settings.notifications_every, client=client, now=surroundings.now
+        )
         self._tls = tls
         self._surroundings = surroundings
-        self._first = first
+        self._first, self._by_hand = first, by_hand
         self._tell = tell
         self._probe = probe
 
@@ -99,58 +94,96 @@ class Watch:
             MonitorError: the monitor could not ask, or not tell, or met what nobody foresaw; metrics of what could be
                 seen are put before, and the run's line is in the log.
         """
-        began = self._surroundings.clock()
-        seen: list[Sighting] = []
-        errors: list[MonitorError] = []
-        result: dict[str, Any] = {
-            "verdict": None,
-            "deployment": self._settings.deployment,
-            "observer": self._settings.observer,
-        }
-        with _kept(errors, "The run"):
+        began, settings = self._surroundings.clock(), self._settings
+        seen, errors = _Seen(), list[MonitorError]()
+        told: dict[str, Any] = {"verdict": None, "deployment": settings.deployment, "observer": settings.observer}
+        with kept(errors, "The run"):
             self._look(began, seen, errors)
-            result["verdict"] = None if errors else verdict(seen, self._settings.observer)
+            if len(seen.clusters) == len(settings.clusters):
+                told["verdict"] = self._verdict(seen)
         looked = self._surroundings.clock()
-        if seen:
-            with _kept(errors, "PutMetricData"):
+        if seen.clusters:
+            with kept(errors, "PutMetricData"):
                 self._put(seen, began)
-        result["clusters"] = [one.to_json() for one in seen]
-        result["errors"] = [str(error) for error in errors]
-        result["look_ms"] = round(1000 * (looked - began))
-        result["report_ms"] = round(1000 * (self._surroundings.clock() - looked))
-        self._tell(json.dumps(result))
+        told["clusters"] = [one.to_json() for one in seen.clusters]
+        if seen.parameters:
+            told["parameters"] = vars(seen.parameters)
+        if self._notifications.last:
+            told["notifications"] = self._notifications.to_json()
+        told["errors"] = [str(error) for error in errors]
+        told["look_ms"] = round(1000 * (looked - began))
+        told["report_ms"] = round(1000 * (self._surroundings.clock() - looked))
+        self._tell(json.dumps(told))
         if errors:
-            raise MonitorError("; ".join(dict.fromkeys(result["errors"]))) from errors[0]
-        return result
+            raise MonitorError("; ".join(dict.fromkeys(told["errors"]))) from errors[0]
+        return told
 
-    def _look(self, began: float, seen: list[Sighting], errors: list[MonitorError]) -> None:
-        """Both clusters, and of each both sides, at once: what hangs takes no time from the others."""
+    def _verdict(self, seen: _Seen) -> str:
+        """Of the other Regions' notifications the last finding holds until the next one."""
+        last = self._notifications.last
+        return verdict(
+            seen.clusters,
+            self._settings.observer,
+            parameters=seen.parameters.healthy if seen.parameters else None,
+            notifications=last.healthy if last else None,
+        )
+
+    def _look(self, began: float, seen: _Seen, errors: list[MonitorError]) -> None:
+        """Both clusters, and of each both sides, and all else, at once: what hangs takes no time from the others."""
         clusters, tls, until = self._settings.clusters, self._tls(), began + self._settings.budget
-        pool = ThreadPoolExecutor(max_workers=2 * len(clusters))
+        check = self._notifications
+        paths = () if self._first else check.paths if self._by_hand else check.due()
+        pool = ThreadPoolExecutor(max_workers=2 * len(clusters) + 1 + len(paths))
         tries = {arn: (self._tries(until, began), self._tries(until, began)) for arn in clusters}
         asked = {arn: pool.submit(self._describe, arn, tries[arn][0]) for arn in clusters}
         probed = {arn: pool.submit(self._probe_endpoint, clusters[arn], tls, tries[arn][1]) for arn in clusters}
-        self._wait([*asked.values(), *probed.values()], until)
-        self._wait([asked[arn] for arn in clusters if tries[arn][0].denied], began + PERMISSION_SECONDS)
+        of_ssm = self._tries(until, began)
+        read = [pool.submit(self._parameters.read, self._ask, of_ssm)] if self._parameters else []
+        checked = [pool.submit(check.check, path, _ask_early, Tries(until, self._surroundings)) for path in paths]
+        self._wait([*asked.values(), *probed.values(), *read, *checked], until)
+        denied = [asked[arn] for arn in clusters if tries[arn][0].denied]
+        self._wait([*denied, *(read if of_ssm.denied else ())], began + PERMISSION_SECONDS)
         pool.shutdown(wait=False, cancel_futures=True)
         late = f"no answer within the run's {self._settings.budget:g} s"
-        control_planes: dict[str, ControlPlane] = {}
-        for arn in clusters:
-            what = f"The check of {_region(arn)}"
-            with _kept(errors, what):
-                control_planes[arn] = _result(what, asked[arn], ControlPlane(None, problem=late))
+        control_planes = self._control_planes(asked, late, errors)
         for arn, control_plane in control_planes.items():
             what = f"The check of {_region(arn)}"
-            with _kept(errors, what):
+            with kept(errors, what):
                 [peer] = [other for other in clusters if other != arn]
-                endpoint = _result(what, probed[arn], Knock(problem=late))
+                endpoint = result(what, probed[arn], Knock(problem=late))
                 attempts = sum(question.attempts for question in tries[arn])
                 witness = self._settings.witness_region
                 peer_status = control_planes[peer].status if peer in control_planes else None
                 one = sight(
                     arn, control_plane, endpoint, attempts, peer=peer, witness_region=witness, peer_status=peer_status
                 )
-                seen.append(one)
+                seen.clusters.append(one)
+        unanswered = Finding(None, unanswered=(late,))
+        if self._parameters:
+            what = "The check of the parameters"
+            with kept(errors, what):
+                found = result(what, read[0], unanswered)
+                seen.parameters = (
+                    found if isinstance(found, Finding) else self._parameters.compare(found, control_planes)
+                )
+        if checked:
+            findings = []
+            for path, one_check in zip(paths, checked, strict=True):
+                what = f"The check of notifications in {path.region}"
+                findings.append(Finding(None, unanswered=(f"{path.region}: {late}",)))
+                with kept(errors, what):
+                    findings[-1] = result(what, one_check, findings[-1])
+            seen.notifications = check.conclude(findings)
+
+    def _control_planes(
+        self, asked: Mapping[str, Future[ControlPlane]], late: str, errors: list[MonitorError]
+    ) -> dict[str, ControlPlane]:
+        found: dict[str, ControlPlane] = {}
+        for arn, question in asked.items():
+            what = f"The check of {_region(arn)}"
+            with kept(errors, what):
+                found[arn] = result(what, question, ControlPlane(None, problem=late))
+        return found
 
     def _tries(self, until: float, began: float) -> Tries:
         return Tries(until, self._surroundings, permission_until=began + PERMISSION_SECONDS)
@@ -170,7 +203,7 @@ class Watch:
 
         try:
             found = tries.of(once)
-        except _NotFound:
+        except NotFound:
             return ControlPlane(names.NOT_FOUND)
         except NotAllowedYet as reason:
             raise MonitorError(f"GetCluster in {region} was refused: {reason}") from reason
@@ -182,6 +215,9 @@ class Watch:
             encryption_status=(found.get("encryptionDetails") or {}).get("encryptionStatus"),
             peers=frozenset(multi_region.get("clusters") or ()),
             witness_region=multi_region.get("witnessRegion"),
+            arn=found.get("arn"),
+            identifier=found.get("identifier"),
+            endpoint=found.get("endpoint"),
         )
 
     def _probe_endpoint(self, endpoint: str, tls: ssl.SSLContext, tries: Tries) -> Knock:
@@ -197,14 +233,16 @@ class Watch:
         except Unreachable as reason:
             return Knock(problem=str(reason))
 
-    def _put(self, seen: Sequence[Sighting], began: float) -> None:
+    def _put(self, seen: _Seen, began: float) -> None:
         """All in one call, which takes up to 1,000 metrics.
 
         Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricData.html
         """
-        data = [datum for one in seen for datum in self._data(one)]
-        if len(seen) == len(self._settings.clusters):
-            data.append(_datum(names.CLUSTER_HEALTH, all(one.healthy for one in seen), "None"))
+        data = [datum for one in seen.clusters for datum in self._data(one)]
+        if len(seen.clusters) == len(self._settings.clusters):
+            data.append(_datum(names.CLUSTER_HEALTH, all(one.healthy for one in seen.clusters), "None"))
+        here = self._dimensions({names.OBSERVER_REGION: self._settings.observer})
+        data += [{**_datum(name, value, "None"), "Dimensions": here} for name, value in seen.of_the_observer()]
         tries = self._tries(self._surroundings.clock() + REPORT_SECONDS, began)
         try:
             tries.of(
@@ -217,64 +255,25 @@ class Watch:
             raise MonitorError(f"PutMetricData in {self._settings.observer}: {reason}") from reason
 
     def _data(self, one: Sighting) -> list[dict[str, Any]]:
-        where = zip(names.DIMENSIONS, (self._settings.deployment, one.region, self._settings.observer), strict=True)
-        dimensions = [{"Name": name, "Value": value} for name, value in where]
+        where = {names.CLUSTER_REGION: one.region, names.OBSERVER_REGION: self._settings.observer}
+        dimensions = self._dimensions(where)
         return [{**_datum(*measure), "Dimensions": dimensions} for measure in one.measures()]
 
+    def _dimensions(self, where: Mapping[str, str]) -> list[dict[str, str]]:
+        named = {names.DEPLOYMENT: self._settings.deployment, **where}
+        return [{"Name": name, "Value": value} for name, value in named.items()]
+
     def _ask(self, what: str, call: Callable[[], Any]) -> Any:
-        """The answer of *call*; no answer, and a fault inside AWS, are the other side's, all else is the monitor's."""
-        try:
-            return call()
-        except ClientError as error:
-            answer = error.response.get("Error", {})
-            code = answer.get("Code", "no code")
-            said = f"{code}: {answer.get('Message', '')}"
-            if code == "ResourceNotFoundException":
-                raise _NotFound(f"{what}: {said}") from error
-            if self._first and code in _ACCESS_DENIED:
-                raise NotAllowedYet(said) from error
-            if is_transient(error):
-                raise TransientlyUnreachable(said) from error
-            raise MonitorError(f"{what} was refused: {said}") from error
-        except (ConnectionError, HTTPClientError) as error:
-            raise TransientlyUnreachable(f"no answer ({error})") from error
-        except BotoCoreError as error:
-            raise MonitorError(f"{what} could not be asked: {error}") from error
+        return ask(what, call, permissions_are_new=self._first)
 
 
-class _NotFound(MonitorError):  # noqa: N818 - an answer
-    """Of a cluster it is an answer, of anything else the monitor's fault."""
-
-
-@contextmanager
-def _kept(errors: list[MonitorError], what: str) -> Iterator[None]:
-    """What goes wrong is added to *errors*, so that the rest of the run goes on, and is reported."""
-    try:
-        yield
-    except MonitorError as error:
-        errors.append(error)
-    except Exception as error:
-        errors.append(_unforeseen(what, error))
-        errors[-1].__cause__ = error
-
-
-def _unforeseen(what: str, error: BaseException) -> MonitorError:
-    place = traceback.extract_tb(error.__traceback__)[-1]
-    where = f"{place.filename.rpartition('/')[2]}, line {place.lineno}"
-    return MonitorError(f"{what} ended in {type(error).__name__}: {error} ({where})")
+def _ask_early(what: str, call: Callable[[], Any]) -> Any:
+    """Of the other Regions' notifications a permission may be new in any run: their stacks have a time of their own."""
+    return ask(what, call, permissions_are_new=True)
 
 
 def _region(arn: str) -> str:
     return arn.split(":")[3]
-
-
-def _result(what: str, future: Future[Any], late: Any) -> Any:
-    if not future.done() or future.cancelled():
-        return late
-    error = future.exception()
-    if error and not isinstance(error, Exception):  # SystemExit in a thread must not end the run without its line
-        raise _unforeseen(what, error) from error
-    return future.result()
 
 
 def _datum(name: str, value: float, unit: str) -> dict[str, Any]:

@@ -1,0 +1,98 @@
+"""How a call of AWS ends: in an answer, in none, or in the monitor's own error; and what a run does with the last."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError  # noqa: A004
+
+from ..aws_errors import is_transient
+from .retries import MonitorError, NotAllowedYet, TransientlyUnreachable
+
+_ACCESS_DENIED = frozenset({"AccessDenied", "AccessDeniedException", "AuthorizationError"})
+_NOT_FOUND = frozenset({"ResourceNotFoundException", "NotFound", "NotFoundException"})
+"""As DSQL, SNS and KMS call it."""
+
+
+class NotFound(MonitorError):  # noqa: N818 - an answer
+    """Of what may be gone it is an answer, of anything else the monitor's fault."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check of something else than a cluster found.
+
+    Args:
+        healthy: None if it could not be asked.
+        problems: A sentence for everything that is not as it should be.
+        unanswered: A sentence for everything that could not be asked.
+    """
+
+    healthy: bool | None
+    problems: tuple[str, ...] = ()
+    unanswered: tuple[str, ...] = ()
+
+
+def ask(what: str, call: Callable[[], Any], *, permissions_are_new: bool) -> Any:
+    """The answer of *call*; no answer, and a fault inside AWS, are the other side's, all else is the monitor's.
+
+    Args:
+        what: The call and its Region, for the sentence.
+        call: Asks once.
+        permissions_are_new: Whether a refusal may be over at the next try.
+
+    Raises:
+        TransientlyUnreachable: there was no answer, or one that another try may change.
+        NotFound: what was asked for does not exist.
+        MonitorError: the call was refused, or could not be sent.
+    """
+    try:
+        return call()
+    except ClientError as error:
+        answer = error.response.get("Error", {})
+        code = answer.get("Code", "no code")
+        said = f"{code}: {answer.get('Message', '')}"
+        if code in _NOT_FOUND:
+            raise NotFound(f"{what}: {said}") from error
+        if permissions_are_new and code in _ACCESS_DENIED:
+            raise NotAllowedYet(said) from error
+        if is_transient(error):
+            raise TransientlyUnreachable(said) from error
+        raise MonitorError(f"{what} was refused: {said}") from error
+    except (ConnectionError, HTTPClientError) as error:
+        raise TransientlyUnreachable(f"no answer ({error})") from error
+    except BotoCoreError as error:
+        raise MonitorError(f"{what} could not be asked: {error}") from error
+
+
+@contextmanager
+def kept(errors: list[MonitorError], what: str) -> Iterator[None]:
+    """What goes wrong is added to *errors*, so that the rest of the run goes on, and is reported."""
+    try:
+        yield
+    except MonitorError as error:
+        errors.append(error)
+    except Exception as error:
+        errors.append(_unforeseen(what, error))
+        errors[-1].__cause__ = error
+
+
+def result(what: str, future: Future[Any], late: Any) -> Any:
+    """What *future* gave; *late* if it has not ended."""
+    if not future.done() or future.cancelled():
+        return late
+    error = future.exception()
+    if error and not isinstance(error, Exception):  # SystemExit in a thread must not end the run without its line
+        raise _unforeseen(what, error) from error
+    return future.result()
+
+
+def _unforeseen(what: str, error: BaseException) -> MonitorError:
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{place.filename.rpartition('/')[2]}, line {place.lineno}"
+    return MonitorError(f"{what} ended in {type(error).__name__}: {error} ({where})")

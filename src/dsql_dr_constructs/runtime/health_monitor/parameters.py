@@ -1,0 +1,83 @@
+"""Whether the SSM parameters of the pair say what the clusters say, since applications connect where they say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from . import metric_names as names
+from .asking import Finding
+from .retries import Tries, Unreachable
+from .sighting import ControlPlane
+
+FIELDS = ("arn", "identifier", "endpoint")
+"""Parameters that are compared, and members of GetCluster's answer. It does not tell the VPC endpoint service."""
+
+_LONGEST_VALUE = 100
+
+Ask = Callable[[str, Callable[[], Any]], Any]
+
+
+class ParameterCheck:
+    """Reads the parameters in the observer's Region, and compares.
+
+    Args:
+        clusters: Endpoint of both clusters, by ARN, as the monitor was given them.
+        folders: Folder of each cluster's parameters, by ARN.
+        observer: Region of the parameters.
+        ssm: Client there.
+    """
+
+    def __init__(self, clusters: Mapping[str, str], folders: Mapping[str, str], observer: str, ssm: Any) -> None:
+        self._clusters = clusters
+        self._folders = folders
+        self._observer = observer
+        self._ssm = ssm
+
+    def read(self, ask: Ask, tries: Tries) -> Mapping[str, str] | Finding:
+        """Value by name; a finding if SSM does not answer."""
+        wanted = [f"{folder}/{field}" for folder in self._folders.values() for field in FIELDS]
+        what = f"GetParameters in {self._observer}"
+        try:
+            answer = tries.of(lambda: ask(what, lambda: self._ssm.get_parameters(Names=wanted)))
+        except Unreachable as reason:
+            return Finding(None, unanswered=(f"{what}: {reason}",))
+        return {one["Name"]: one["Value"] for one in answer["Parameters"]}
+
+    def compare(self, found: Mapping[str, str], control_planes: Mapping[str, ControlPlane]) -> Finding:
+        """*found* with what GetCluster says, and where that did not answer, with what the monitor was given.
+
+        A cluster that is gone is a fault already, and its parameters are none of their own.
+        """
+        judged = {
+            arn: plane
+            for arn in self._folders
+            if (plane := control_planes.get(arn, ControlPlane(None))).status not in names.GONE_STATUSES
+        }
+        problems = [problem for arn, plane in judged.items() for problem in self._problems(arn, plane, found)]
+        return Finding(not problems if judged else None, tuple(problems))
+
+    def _problems(self, arn: str, plane: ControlPlane, found: Mapping[str, str]) -> list[str]:
+        region, given = arn.split(":")[3], {"arn": arn, "endpoint": self._clusters[arn]}
+        said = {"arn": plane.arn, "identifier": plane.identifier, "endpoint": plane.endpoint}
+        problems = [
+            f"the monitor was deployed with {field} {_shown(value)} of the cluster in {region}, and GetCluster says "
+            f"{_shown(said[field])}: deploy the monitoring again after the repair"
+            for field, value in given.items()
+            if said[field] not in (None, value)
+        ]
+        for field in FIELDS:
+            name = f"{self._folders[arn]}/{field}"
+            right = said[field] or {**given, "identifier": arn.rpartition("/")[2]}[field]
+            if name not in found:
+                problems.append(f"SSM parameter {name} in {self._observer} is missing: it should be {_shown(right)}")
+            elif found[name] != right:
+                problems.append(
+                    f"SSM parameter {name} in {self._observer} is {_shown(found[name])}: it should be {_shown(right)}"
+                )
+        return problems
+
+
+def _shown(value: str | None) -> str:
+    """What somebody may have written on purpose: no line of its own, and not without end."""
+    return repr(value)[:_LONGEST_VALUE]

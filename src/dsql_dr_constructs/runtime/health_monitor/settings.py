@@ -1,0 +1,65 @@
+"""The environment of the monitor's function, understood."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class NotificationPath:
+    """What notifies people in another Region.
+
+    Args:
+        region: That Region.
+        alarms: Names of its alarms that notify.
+        topic_arn: What they notify.
+        asks_topic: Whether it can be asked: a topic of another account cannot.
+        key_alias: Alias of the topic's key. None: the key is not this library's to check.
+    """
+
+    region: str
+    alarms: tuple[str, ...]
+    topic_arn: str
+    key_alias: str | None = None
+    asks_topic: bool = True
+
+
+@dataclass(frozen=True)
+class Settings:
+    """
+    Args:
+        deployment: Name of the pair.
+        observer: Region that the function runs in.
+        clusters: Endpoint of both clusters, by ARN: a name, or a name with a port, which is 5432 else.
+        witness_region: The witness that both should have. None: any.
+        budget: Seconds for the check of the clusters.
+        parameters: Folder of each cluster's SSM parameters, by ARN. Empty: the pair has none.
+        notification_paths: Those of the other observing Regions, which are checked from here.
+        notifications_every: How many runs there are for each check of these.
+    """
+
+    deployment: str
+    observer: str
+    clusters: Mapping[str, str]
+    witness_region: str | None
+    budget: float
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    notification_paths: tuple[NotificationPath, ...] = ()
+    notifications_every: int = 1
+
+    @classmethod
+    def of(cls, environment: Mapping[str, str]) -> Settings:
+        clusters = json.loads(environment["CLUSTERS"])
+        paths = json.loads(environment.get("NOTIFICATION_PATHS", "[]"))
+        return cls(
+            deployment=environment["DEPLOYMENT"],
+            observer=environment["AWS_REGION"],
+            clusters={one["arn"]: one["endpoint"] for one in clusters},
+            witness_region=environment.get("WITNESS_REGION"),
+            budget=float(environment["BUDGET_SECONDS"]),
+            parameters={one["arn"]: one["parameters"] for one in clusters if "parameters" in one},
+            notification_paths=tuple(NotificationPath(**{**one, "alarms": tuple(one["alarms"])}) for one in paths),
+            notifications_every=int(environment.get("NOTIFICATIONS_EVERY", "1")),
+        )
