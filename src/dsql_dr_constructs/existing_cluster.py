@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 
-from aws_cdk import CfnParameter, Stack
+from aws_cdk import CfnParameter, Fn, Stack
 from constructs import Construct
 
 from .cluster_interface import IRegionalCluster
@@ -42,14 +42,15 @@ class RegisteredCluster(IRegionalCluster):
     def __init__(self, scope: Construct, id: str, deployment: str, region: str) -> None:
         super().__init__(scope, id)
         self.cluster_region = region
-        self._deployment = deployment
+        self.folder = registry_path(deployment, region)
         self._conditions = {"StringEquals": {f"aws:ResourceTag/{DEPLOYMENT_TAG}": deployment}}
 
     # cached properties can be set, which mypy does not see
 
     @cached_property
     def cluster_identifier(self) -> str:  # type: ignore[override]
-        return self._read("identifier", "[a-z0-9]{26}")
+        # after a quote would come more of the JSON that it is put into: of a dashboard, or of a function's settings
+        return Fn.select(0, Fn.split('"', self._read("identifier", "[a-z0-9]{26}")))
 
     @cached_property
     def cluster_arn(self) -> str:  # type: ignore[override]
@@ -71,7 +72,7 @@ class RegisteredCluster(IRegionalCluster):
 
         Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-supplied-parameter-types.html
         """
-        path, stack = registry_path(self._deployment, self.cluster_region, field), Stack.of(self)
+        path, stack = f"{self.folder}/{field}", Stack.of(self)
         id = path.strip("/").replace("/", "-")
         found = stack.node.try_find_child(id)
         parameter = (
@@ -96,9 +97,7 @@ def arn_of(identifier: str, region: str, stack: Stack) -> str:
 
 def parameter_folder(cluster: IRegionalCluster) -> str | None:
     """Folder of the SSM parameters that *cluster* is read from; None if it is known without."""
-    if isinstance(cluster, RegisteredCluster):
-        return registry_path(cluster._deployment, cluster.cluster_region)
-    return None
+    return cluster.folder if isinstance(cluster, RegisteredCluster) else None
 
 
 def endpoint_of(identifier: str, region: str) -> str:

@@ -234,6 +234,8 @@ def _plain(value: Any) -> Any:
         return value
     if "Fn::Join" in value:
         return "".join(str(_plain(one)) for one in value["Fn::Join"][1])
+    if "Fn::Select" in value:  # of an identifier that is read from SSM, what comes before a quote
+        return _plain(value["Fn::Select"][1]["Fn::Split"][1])
     if "Ref" in value:
         return f"${{{value['Ref']}}}"
     if "Fn::GetAtt" in value:

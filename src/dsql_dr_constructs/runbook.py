@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .cluster_interface import IRegionalCluster
+from .existing_cluster import parameter_folder
 from .physical_names import dashboard_name, monitor_name, peering_name
 from .runtime.health_monitor import metric_names as names
 
@@ -68,15 +69,11 @@ def runbook(
         witness_region: The pair's, if it is known.
         peering_region: Region of the pair's `ClusterPeering`, if it has one.
     """
-    describe = [
-        f"aws dsql get-cluster --region {one.cluster_region} --identifier {one.cluster_identifier}" for one in clusters
-    ]
-    endpoints = [f"{one.cluster_region}: `{one.cluster_endpoint}`" for one in clusters]
     verdicts = [ask_for_verdict(deployment, region) for region in observers]
     down = f"{names.LOCAL_DOWN} / {names.PEER_DOWN}"
     logs = [
-        f"aws logs tail --since 15m --region {region} $(aws lambda get-function-configuration --region {region} "
-        f"--function-name {monitor_name(deployment)} --query LoggingConfig.LogGroup --output text)"
+        f'aws logs tail --since 15m --region {region} "$(aws lambda get-function-configuration --region '
+        f'{region} --function-name {monitor_name(deployment)} --query LoggingConfig.LogGroup --output text)"'
         for region in observers
     ]
     return "\n".join(
@@ -84,10 +81,10 @@ def runbook(
             f"# Runbook of {deployment}",
             "**1. Ask for the verdict, from each Region.** It says what is wrong, and why it thinks so.",
             *_code(verdicts),
-            f"**{down}**: one cluster is down, the other one takes reads and writes: {'; '.join(endpoints)}. Send the "
-            "application there; nothing has to be promoted. Look at the cluster that is down, and at "
-            "https://health.aws.amazon.com:",
-            *_code(describe),
+            f"**{down}**: one cluster is down, the other one takes reads and writes. Send the application there; "
+            "nothing has to be promoted. Look at https://health.aws.amazon.com, and at both clusters; the answers have "
+            "the endpoints:",
+            *_code([_describe(one, clusters) for one in clusters]),
             f"**{names.BOTH_DOWN}**: ask from every Region. If only one sees it, that Region's network or monitor is "
             "at fault. If all do, open a case with AWS; no write is possible until one of them is back.",
             "",
@@ -108,6 +105,16 @@ def runbook(
             *_code(logs),
         ]
     )
+
+
+def _describe(cluster: IRegionalCluster, clusters: Sequence[IRegionalCluster]) -> str:
+    """GetCluster by its identifier, which the shell reads: text of a parameter is no part of what a person pastes."""
+    identifier, folder = cluster.cluster_identifier, parameter_folder(cluster)
+    if folder:
+        [other] = [one.cluster_region for one in clusters if one is not cluster]  # this one's Region may be down
+        read = f"aws ssm get-parameter --region {other} --name {folder}/identifier --query Parameter.Value"
+        identifier = f'"$({read} --output text)"'
+    return f"aws dsql get-cluster --region {cluster.cluster_region} --identifier {identifier}"
 
 
 def _code(lines: Sequence[str]) -> list[str]:

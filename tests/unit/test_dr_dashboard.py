@@ -5,8 +5,10 @@ from typing import Any
 
 import aws_cdk as cdk
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from dsql_dr_constructs import DrDashboard, MultiRegionDsqlDr
+from dsql_dr_constructs import DrDashboard, MultiRegionDsqlDr, RegionalCluster
 from dsql_dr_constructs.runtime.health_monitor import metric_names as names
 from tests.unit.watched_pair import DEPLOYMENT, WatchedPair
 
@@ -32,18 +34,62 @@ EXISTING = {
 
 def body(stack: cdk.Stack) -> list[dict[str, Any]]:
     """The dashboard's widgets, with template parameters written as their names."""
-    template = cdk.assertions.Template.from_stack(stack)
-    [dashboard] = template.find_resources("AWS::CloudWatch::Dashboard").values()
-    parts = dashboard["Properties"]["DashboardBody"]["Fn::Join"][1]
-    text = "".join(next(iter(part.values())) if isinstance(part, dict) else part for part in parts)
-    found: list[dict[str, Any]] = json.loads(text.replace("AWS::Partition", "aws"))["widgets"]
+    found: list[dict[str, Any]] = json.loads(deployed(template_of(stack)))["widgets"]
     return found
 
 
+def template_of(stack: cdk.Stack) -> Any:
+    template = cdk.assertions.Template.from_stack(stack)
+    [dashboard] = template.find_resources("AWS::CloudWatch::Dashboard").values()
+    return dashboard["Properties"]["DashboardBody"]
+
+
+def deployed(value: Any, parameter: str | None = None) -> str:
+    """*value* as CloudFormation makes a text of it, where each parameter is *parameter*, or else its own name."""
+    if isinstance(value, str):
+        return value
+    if "Fn::Join" in value:
+        return "".join(deployed(one, parameter) for one in value["Fn::Join"][1])
+    if "Fn::Select" in value:
+        index, parts = value["Fn::Select"]
+        separator, text = parts["Fn::Split"]
+        return deployed(text, parameter).split(separator)[int(index)]
+    name = str(value["Ref"])
+    return {"AWS::Partition": "aws"}.get(name) or (name if parameter is None else parameter)
+
+
+INJECTED = [
+    'a"]]}},{"type":"text","properties":{"markdown":"# Runbook"}},{"type":"metric","properties":{"metrics":[["x","y"',
+    "a\\",
+    "a\\u0022]]",
+    "a\nb",
+    "a`b",
+]
+
+
 @pytest.fixture(scope="module")
-def widgets() -> list[dict[str, Any]]:
-    pair = MultiRegionDsqlDr(cdk.App(), "Orders", witness_observer=True)
-    return body(pair.stacks[2])
+def dashboard_body() -> Any:
+    return template_of(MultiRegionDsqlDr(cdk.App(), "Orders", witness_observer=True).stacks[2])
+
+
+@pytest.fixture(scope="module")
+def widgets(dashboard_body: Any) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(deployed(dashboard_body))["widgets"]
+    return found
+
+
+@given(text=st.one_of(st.sampled_from(INJECTED), st.text(max_size=30)))
+def test_whatever_a_parameter_says_the_dashboard_has_no_other_widgets(
+    dashboard_body: Any, widgets: list[dict[str, Any]], text: str
+) -> None:
+    try:
+        found = json.loads(deployed(dashboard_body, text))["widgets"]
+    except ValueError:
+        return  # CloudWatch refuses it, too
+    assert [one["type"] for one in found] == [one["type"] for one in widgets]
+    assert [one["properties"].get("markdown") for one in found] == [
+        one["properties"].get("markdown") for one in widgets
+    ]
 
 
 def metrics(widgets: list[dict[str, Any]]) -> list[tuple[str, str, dict[str, str], dict[str, Any]]]:
@@ -134,10 +180,23 @@ def test_runbook_has_a_step_for_every_verdict_and_commands_that_are_filled_in(wi
         assert verdict in text
     for region in ("us-east-1", "us-west-2", "us-east-2"):
         assert f"aws lambda invoke --region {region} --function-name aurora-dsql-monitor-Orders-production" in text
-    for region, parameter in (("us-east-1", "useast1identifier"), ("us-west-2", "uswest2identifier")):
-        assert f"aws dsql get-cluster --region {region} --identifier dsqldrOrdersproduction{parameter}" in text
+    for region, other in (("us-east-1", "us-west-2"), ("us-west-2", "us-east-1")):
+        read = f"aws ssm get-parameter --region {other} --name /dsql-dr/Orders-production/{region}/identifier"
+        asked = f'"$({read} --query Parameter.Value --output text)"'
+        assert f"aws dsql get-cluster --region {region} --identifier {asked}\n" in text
     assert "the witness should be us-east-2" in text
     assert "<" not in text, "nothing is left for the reader to fill in"
+
+
+def test_runbook_of_clusters_that_are_known_names_them(app: cdk.App) -> None:
+    pair = WatchedPair(app)
+    clusters = [
+        RegionalCluster.from_cluster_attributes(pair.stack, one, cluster_identifier="a" * 26, region=one)
+        for one in ("eu-west-1", "eu-west-2")
+    ]
+    DrDashboard(pair.stack, "Dashboard", deployment_name=DEPLOYMENT, clusters=clusters)
+    [text] = [one["properties"]["markdown"] for one in body(pair.stack) if one["type"] == "text"]
+    assert f"aws dsql get-cluster --region eu-west-1 --identifier {'a' * 26}\n" in text
 
 
 def test_without_alarms_the_first_row_is_the_health_alone(app: cdk.App) -> None:

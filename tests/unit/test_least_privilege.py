@@ -85,6 +85,8 @@ def _written_out(document: Statement, template: Mapping[str, Any]) -> list[State
             return value
         if "Fn::Join" in value:
             return "".join(text(part) for part in value["Fn::Join"][1])
+        if "Fn::Select" in value:
+            return text(value["Fn::Select"][1]["Fn::Split"][1])
         if "Fn::GetAtt" in value:
             resource, attribute = value["Fn::GetAtt"]
             return LOCAL if attribute == "ResourceArn" else f"{resource}.{attribute}"

@@ -47,7 +47,13 @@ def identifier_of(arn: Any, template: Mapping[str, Any]) -> str:
     *literal, read = arn["Fn::Join"][1]
     plain = "".join(one if isinstance(one, str) else one["Ref"] for one in literal)
     assert re.fullmatch(rf"arn:AWS::Partition:dsql:us-(east-1|west-2):{ACCOUNT}:cluster/", plain)
-    return str(template["Parameters"][read["Ref"]]["Default"])
+    return str(template["Parameters"][before_a_quote(read)["Ref"]]["Default"])
+
+
+def before_a_quote(value: Mapping[str, Any]) -> Any:
+    [first, parts] = value["Fn::Select"]
+    assert (first, parts["Fn::Split"][0]) == (0, '"')
+    return parts["Fn::Split"][1]
 
 
 BOTH = ["/dsql-dr/Orders-production/us-east-1/identifier", "/dsql-dr/Orders-production/us-west-2/identifier"]
@@ -182,7 +188,7 @@ def test_endpoints_of_both_clusters_are_read_from_the_registry(app: cdk.App) -> 
     found = template(stack)
     hosts = [one["Value"]["Fn::Join"][1] for one in found["Outputs"].values()]
     assert [host for _, host in hosts] == [f".dsql.{region}.on.aws" for region in endpoints]
-    read = [found["Parameters"][identifier["Ref"]]["Default"] for identifier, _ in hosts]
+    read = [found["Parameters"][before_a_quote(identifier)["Ref"]]["Default"] for identifier, _ in hosts]
     assert read == [f"/dsql-dr/Orders-production/{region}/identifier" for region in endpoints]
     assert stack.dependencies == [pair.stacks[1]]
     assert all("Export" not in json.dumps(template(one)) for one in pair.stacks)
@@ -318,6 +324,8 @@ def _written_out(value: Any, identifier: str) -> Any:
         return value.replace("<value>", identifier)
     if "Fn::Join" in value:
         return "".join(_written_out(value["Fn::Join"][1], identifier))
+    if "Fn::Select" in value:
+        return _written_out(value["Fn::Select"][1]["Fn::Split"][1], identifier).split('"')[0]
     if "Ref" in value:
         return "aws" if value["Ref"] == "AWS::Partition" else value["Ref"]
     return {key: _written_out(one, identifier) for key, one in value.items()}

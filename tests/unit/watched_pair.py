@@ -39,6 +39,8 @@ class WatchedPair:
             return value
         if "Fn::Join" in value:
             return "".join(self.written_out(part) for part in value["Fn::Join"][1])
+        if "Fn::Select" in value:
+            return self.written_out(value["Fn::Select"][1]["Fn::Split"][1])
         if value["Ref"] == "AWS::Partition":
             return "aws"
         found: str = self.template().to_json()["Parameters"][value["Ref"]]["Default"]

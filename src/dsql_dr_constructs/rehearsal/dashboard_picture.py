@@ -73,6 +73,8 @@ def _text(value: Any, template: Mapping[str, Any], region: str) -> str:
     if "Fn::Join" in value:
         separator, parts = value["Fn::Join"]
         return str(separator).join(_text(one, template, region) for one in parts)
+    if "Fn::Select" in value:
+        return _text(value["Fn::Select"][1]["Fn::Split"][1], template, region)
     if "Fn::GetAtt" in value:
         return "-".join(value["Fn::GetAtt"])
     if "Ref" not in value:  # of another stack, say
