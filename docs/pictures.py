@@ -92,9 +92,8 @@ def _parts(template: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """What a person should know of a stack, with what AWS calls it."""
     if _of_type(template, "AWS::DSQL::Cluster"):
         yield "Aurora DSQL cluster", "takes reads and writes; kept and protected by default"
-    if _of_type(template, "AWS::SSM::Parameter") or _of_type(template, "Custom::DsqlClusterPeering"):
-        yield "Parameter registry", "SSM: where both clusters are"
     if _of_type(template, "Custom::DsqlClusterPeering"):
+        yield "Parameter registry", "SSM, in both Regions: where both clusters are"
         yield "Peering", "peers both clusters, and repairs it on demand"
     for rule in _of_type(template, "AWS::Events::Rule"):
         every = rule["Properties"]["ScheduleExpression"].removeprefix("rate(").removesuffix(")")
