@@ -260,8 +260,13 @@ def test_surprise_of_either_side_is_logged_and_the_other_cluster_reported(
         aws.failures["us-west-2"] = [surprise]
     told = aws.failing_run()
     [logged] = told["errors"]
-    assert logged.startswith(f"The check of us-west-2 ended in {type(surprise).__name__}: {surprise} (test_watch.py, ")
+    assert_placed(logged, f"The check of us-west-2 ended in {type(surprise).__name__}: {surprise}")
     assert_only_east_is_reported(aws, told)
+
+
+def assert_placed(logged: str, sentence: str) -> None:
+    """It says *sentence*, and the line of ours that it comes from."""
+    assert re.fullmatch(re.escape(sentence) + r" \((test_watch|hand_made_aws)\.py, line \d+\)", logged)
 
 
 @pytest.mark.parametrize("end", [SystemExit("no memory"), BaseException("of any kind")])
@@ -276,7 +281,7 @@ def test_end_of_a_thread_is_logged_and_the_other_cluster_reported(aws: Aws, side
         aws.failures["us-west-2"] = [end]
     told = aws.failing_run()
     [logged] = told["errors"]
-    assert logged.startswith(f"The check of us-west-2 ended in {type(end).__name__}: {end} (test_watch.py, ")
+    assert_placed(logged, f"The check of us-west-2 ended in {type(end).__name__}: {end}")
     assert_only_east_is_reported(aws, told)
 
 
@@ -300,7 +305,7 @@ def test_surprise_of_a_judgement_is_logged_and_the_other_cluster_reported(
     monkeypatch.setattr(watch, "sight", judge)
     told = aws.failing_run()
     [logged] = told["errors"]
-    assert logged.startswith("The check of us-west-2 ended in ZeroDivisionError: of west (test_watch.py, ")
+    assert_placed(logged, "The check of us-west-2 ended in ZeroDivisionError: of west")
     assert_only_east_is_reported(aws, told)
 
 
@@ -308,7 +313,7 @@ def test_surprise_of_cloudwatch_is_logged(aws: Aws) -> None:
     aws.failures["put"] = [KeyError("x")]
     told = aws.failing_run()
     [logged] = told["errors"]
-    assert logged.startswith("PutMetricData ended in KeyError: 'x' (test_watch.py, line")
+    assert_placed(logged, "PutMetricData ended in KeyError: 'x'")
     assert told["verdict"] == "HEALTHY"
 
 
@@ -318,7 +323,7 @@ def test_surprise_of_the_run_itself_is_logged(aws: Aws, monkeypatch: pytest.Monk
 
     told = aws.failing_run(tls=fail)
     [logged] = told["errors"]
-    assert logged.startswith("The run ended in FileNotFoundError: no certificates (test_watch.py, line")
+    assert_placed(logged, "The run ended in FileNotFoundError: no certificates")
     assert (told["clusters"], aws.put) == ([], [])
 
     monkeypatch.setattr(watch, "verdict", fail)
