@@ -102,6 +102,8 @@ class AlarmSet:
             if isinstance(value, dict):
                 if "Fn::Join" in value:
                     return "".join(text(part) for part in value["Fn::Join"][1])
+                if "Fn::Select" in value:
+                    return text(value["Fn::Select"][1]["Fn::Split"][1])
                 if "Fn::GetAtt" in value:
                     return names_by_id.get(value["Fn::GetAtt"][0]) or value["Fn::GetAtt"][0]
                 return value.get("Ref") or {key: text(one) for key, one in value.items()}
