@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dsql_dr_constructs.runtime.health_monitor import metric_names as names
-from dsql_dr_constructs.runtime.health_monitor.parameters import FIELDS
 from tests.runtime.health_monitor.hand_made_aws import EAST, FOLDERS, WEST, Aws, error, said_of
 
 WESTS_ENDPOINT = f"{FOLDERS[WEST]}/endpoint"
@@ -54,7 +53,7 @@ def test_pair_without_parameters_is_not_asked_for_them() -> None:
 
 
 @pytest.mark.parametrize("arn", [EAST, WEST])
-@pytest.mark.parametrize("field", FIELDS)
+@pytest.mark.parametrize("field", names.PARAMETER_FIELDS)
 def test_parameter_that_somebody_wrote_is_a_fault_of_its_own(aws: Aws, arn: str, field: str) -> None:
     name = f"{FOLDERS[arn]}/{field}"
     aws.parameters[name] = "evil\n.example"
@@ -143,7 +142,10 @@ def test_first_run_waits_for_the_permission(aws: Aws) -> None:
 
 
 @settings(max_examples=100)
-@given(name=st.sampled_from([f"{FOLDERS[arn]}/{field}" for arn in FOLDERS for field in FIELDS]), text=st.text())
+@given(
+    name=st.sampled_from([f"{FOLDERS[arn]}/{field}" for arn in FOLDERS for field in names.PARAMETER_FIELDS]),
+    text=st.text(),
+)
 def test_any_text_in_any_parameter_is_reported_on_one_line_and_cut(name: str, text: str) -> None:
     aws = registered()
     right: Any = aws.parameters[name]

@@ -10,9 +10,6 @@ from .asking import Finding
 from .retries import Tries, Unreachable
 from .sighting import ControlPlane
 
-FIELDS = ("arn", "identifier", "endpoint")
-"""Parameters that are compared, and members of GetCluster's answer. It does not tell the VPC endpoint service."""
-
 _LONGEST_VALUE = 100
 
 Ask = Callable[[str, Callable[[], Any]], Any]
@@ -36,7 +33,7 @@ class ParameterCheck:
 
     def read(self, ask: Ask, tries: Tries) -> Mapping[str, str] | Finding:
         """Value by name; a finding if SSM does not answer."""
-        wanted = [f"{folder}/{field}" for folder in self._folders.values() for field in FIELDS]
+        wanted = [f"{folder}/{field}" for folder in self._folders.values() for field in names.PARAMETER_FIELDS]
         what = f"GetParameters in {self._observer}"
         try:
             answer = tries.of(lambda: ask(what, lambda: self._ssm.get_parameters(Names=wanted)))
@@ -66,7 +63,7 @@ class ParameterCheck:
             for field, value in given.items()
             if said[field] not in (None, value)
         ]
-        for field in FIELDS:
+        for field in names.PARAMETER_FIELDS:
             name = f"{self._folders[arn]}/{field}"
             right = said[field] or {**given, "identifier": arn.rpartition("/")[2]}[field]
             if name not in found:
