@@ -49,20 +49,23 @@ class RegisteredCluster(IRegionalCluster):
 
     @cached_property
     def cluster_identifier(self) -> str:  # type: ignore[override]
-        # after a quote would come more of the JSON that it is put into: of a dashboard, or of a function's settings
-        return Fn.select(0, Fn.split('"', self._read("identifier", "[a-z0-9]{26}")))
+        # without this one, no text ends a dashboard's list of metrics, to add a widget (the CDK escapes a quote here)
+        return _before("]", self._read("identifier", "[a-z0-9]{26}"))
 
     @cached_property
     def cluster_arn(self) -> str:  # type: ignore[override]
-        return arn_of(self.cluster_identifier, self.cluster_region, Stack.of(self))
+        return arn_of(_before("*?$", self.cluster_identifier), self.cluster_region, Stack.of(self))
 
     @cached_property
     def cluster_endpoint(self) -> str:  # type: ignore[override]
-        return endpoint_of(self.cluster_identifier, self.cluster_region)
+        return endpoint_of(_before("/?#@:", self.cluster_identifier), self.cluster_region)
 
     @cached_property
     def vpc_endpoint_service_name(self) -> str:  # type: ignore[override]
-        return self._read("vpc-endpoint-service-name", r"[a-z0-9.-]+\.dsql[a-z0-9-]*")
+        # com.amazonaws.<region>.dsql-<suffix>, of which the last part alone is read
+        start = f"com.amazonaws.{self.cluster_region}."
+        name = self._read("vpc-endpoint-service-name", rf"{start.replace('.', '[.]')}dsql[a-z0-9-]*")
+        return f"{start}{Fn.select(3, Fn.split('.', name))}"
 
     def _read(self, field: str, form: str) -> str:
         """The parameter's value, which CloudFormation refuses if it is not of *form*.
@@ -88,6 +91,13 @@ class RegisteredCluster(IRegionalCluster):
             )
         )
         return parameter.value_as_string
+
+
+def _before(marks: str, value: str) -> str:
+    """What *value*, which is known when it is deployed, has before the first of *marks*."""
+    for mark in marks:
+        value = Fn.select(0, Fn.split(mark, value))
+    return value
 
 
 def arn_of(identifier: str, region: str, stack: Stack) -> str:

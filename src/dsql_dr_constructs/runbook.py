@@ -108,12 +108,14 @@ def runbook(
 
 
 def _describe(cluster: IRegionalCluster, clusters: Sequence[IRegionalCluster]) -> str:
-    """GetCluster by its identifier, which the shell reads: text of a parameter is no part of what a person pastes."""
+    """GetCluster by its identifier, which the shell reads: no text of a parameter is part of what a person pastes, and
+    none of another form reaches the AWS CLI, which would take ``file://…`` for the file.
+    """
     identifier, folder = cluster.cluster_identifier, parameter_folder(cluster)
     if folder:
         [other] = [one.cluster_region for one in clusters if one is not cluster]  # this one's Region may be down
         read = f"aws ssm get-parameter --region {other} --name {folder}/identifier --query Parameter.Value"
-        identifier = f'"$({read} --output text)"'
+        identifier = f"\"$({read} --output text | grep -Ex '[a-z0-9]{{26}}')\""
     return f"aws dsql get-cluster --region {cluster.cluster_region} --identifier {identifier}"
 
 

@@ -47,13 +47,16 @@ def identifier_of(arn: Any, template: Mapping[str, Any]) -> str:
     *literal, read = arn["Fn::Join"][1]
     plain = "".join(one if isinstance(one, str) else one["Ref"] for one in literal)
     assert re.fullmatch(rf"arn:AWS::Partition:dsql:us-(east-1|west-2):{ACCOUNT}:cluster/", plain)
-    return str(template["Parameters"][before_a_quote(read)["Ref"]]["Default"])
+    return str(template["Parameters"][before("]*?$", read)["Ref"]]["Default"])
 
 
-def before_a_quote(value: Mapping[str, Any]) -> Any:
-    [first, parts] = value["Fn::Select"]
-    assert (first, parts["Fn::Split"][0]) == (0, '"')
-    return parts["Fn::Split"][1]
+def before(marks: str, value: Mapping[str, Any]) -> Any:
+    """What *value* is cut from, at each of *marks*."""
+    for mark in reversed(marks):
+        [first, parts] = value["Fn::Select"]
+        assert (first, parts["Fn::Split"][0]) == (0, mark)
+        value = parts["Fn::Split"][1]
+    return value
 
 
 BOTH = ["/dsql-dr/Orders-production/us-east-1/identifier", "/dsql-dr/Orders-production/us-west-2/identifier"]
@@ -188,7 +191,7 @@ def test_endpoints_of_both_clusters_are_read_from_the_registry(app: cdk.App) -> 
     found = template(stack)
     hosts = [one["Value"]["Fn::Join"][1] for one in found["Outputs"].values()]
     assert [host for _, host in hosts] == [f".dsql.{region}.on.aws" for region in endpoints]
-    read = [found["Parameters"][before_a_quote(identifier)["Ref"]]["Default"] for identifier, _ in hosts]
+    read = [found["Parameters"][before("]/?#@:", identifier)["Ref"]]["Default"] for identifier, _ in hosts]
     assert read == [f"/dsql-dr/Orders-production/{region}/identifier" for region in endpoints]
     assert stack.dependencies == [pair.stacks[1]]
     assert all("Export" not in json.dumps(template(one)) for one in pair.stacks)
@@ -236,8 +239,12 @@ def test_endpoint_of_a_registered_cluster_reads_its_service_name(stack: cdk.Stac
     cluster.add_vpc_endpoint(ec2.Vpc(stack, "Vpc", max_azs=2))
     found = template(stack)
     [endpoint] = [one for one in found["Resources"].values() if one["Type"] == "AWS::EC2::VPCEndpoint"]
-    name = found["Parameters"][endpoint["Properties"]["ServiceName"]["Ref"]]["Default"]
-    assert name == "/dsql-dr/Orders-production/us-east-1/vpc-endpoint-service-name"
+    _, [start, read] = endpoint["Properties"]["ServiceName"]["Fn::Join"]
+    [last, parts] = read["Fn::Select"]
+    separator, name = parts["Fn::Split"]
+    assert (start, last, separator) == ("com.amazonaws.us-east-1.", 3, "."), "the last of four parts alone is read"
+    default = found["Parameters"][name["Ref"]]["Default"]
+    assert default == "/dsql-dr/Orders-production/us-east-1/vpc-endpoint-service-name"
 
 
 def test_network_in_another_stage_is_told_of_from_registry(app: cdk.App) -> None:
@@ -296,6 +303,9 @@ def test_whatever_a_parameter_says_it_opens_no_cluster_but_the_pairs(
     statements = _written_out(json.loads(policy), value)
     assert not _may_connect(statements, STRANGER, {})
     assert not _may_connect(statements, STRANGER, {"dsql-dr:deployment": "Other-production"})
+    for one in statements:
+        for arn in _as_list(one["Resource"]):
+            assert not re.search(r"[*?$]", arn), "one cluster is named, or none"
 
 
 def test_right_parameter_opens_the_pairs_cluster(consumers_policy: tuple[str, str]) -> None:
@@ -325,7 +335,9 @@ def _written_out(value: Any, identifier: str) -> Any:
     if "Fn::Join" in value:
         return "".join(_written_out(value["Fn::Join"][1], identifier))
     if "Fn::Select" in value:
-        return _written_out(value["Fn::Select"][1]["Fn::Split"][1], identifier).split('"')[0]
+        index, parts = value["Fn::Select"]
+        mark, text = parts["Fn::Split"]
+        return _written_out(text, identifier).split(mark)[int(index)]
     if "Ref" in value:
         return "aws" if value["Ref"] == "AWS::Partition" else value["Ref"]
     return {key: _written_out(one, identifier) for key, one in value.items()}

@@ -240,8 +240,13 @@ def test_registered_cluster_is_read_when_the_stack_is_deployed(stack: cdk.Stack)
         ),
         (
             "vpc-endpoint-service-name",
-            ["com.amazonaws.us-east-1.dsql-fnh4"],
-            ["com.amazonaws.vpce.us-east-1.vpce-svc-0123456789abcdef0", "evil.example", ""],
+            ["com.amazonaws.us-west-2.dsql-fnh4", "com.amazonaws.us-west-2.dsql"],
+            [
+                "com.amazonaws.vpce.us-east-1.vpce-svc-0123456789abcdef0",
+                "com.amazonaws.us-east-1.dsql-fnh4",
+                "evil.example",
+                "",
+            ],
         ),
     ],
 )
