@@ -48,11 +48,12 @@ def answers(endpoint: str) -> bool:
 
 
 PROGRAM = """
-import io, json, time, zipfile
+import io, json, signal, time, zipfile
 from dsql_dr_constructs.rehearsal import EmbeddedAws
 code = io.BytesIO()
 with zipfile.ZipFile(code, "w") as file:
     file.writestr("index.py", "def handler(event, context): return event")
+signal.signal(signal.SIGINT, signal.default_int_handler)  # where these tests run in the background, it is ignored
 options = {"Runtime": "python3.13", "Role": "arn:aws:iam::000000000000:role/one", "Handler": "index.handler"}
 with EmbeddedAws(regions=["us-east-1"]) as aws:
     client = aws.client("lambda", "us-east-1")

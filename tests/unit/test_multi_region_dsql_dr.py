@@ -98,6 +98,7 @@ def test_logical_ids_are_a_promise(app: cdk.App) -> None:
     stack = "AuroraDsqlDRPrimaryMonitoringproduction"
     assert {id: one["Type"] for id, one in watch.items()} == {
         "AlertsKey9E1197AF": "AWS::KMS::Key",
+        "AlertsAlias85D9FA80": "AWS::KMS::Alias",
         "AlertsTopicCF7C81C9": "AWS::SNS::Topic",
         "AlertsTopicPolicyFF1F97BA": "AWS::SNS::TopicPolicy",
         "AlertsTopicopsexamplecomA813B42A": "AWS::SNS::Subscription",
@@ -121,6 +122,9 @@ def test_logical_ids_are_a_promise(app: cdk.App) -> None:
         "Alarmsclusterhealthuswest22C0639AB": "AWS::CloudWatch::Alarm",
         "Alarmspeeringuswest2E54ACBAF": "AWS::CloudWatch::Alarm",
         "AlarmsmonitornodataE4F239D8": "AWS::CloudWatch::Alarm",
+        "Alarmsdatawithoutruns26E8D2B7": "AWS::CloudWatch::Alarm",
+        "AlarmsparameterschangedDFD6DC0B": "AWS::CloudWatch::Alarm",
+        "AlarmsnotificationsbrokenFCD6DAAB": "AWS::CloudWatch::Alarm",
         "Alarmsmonitorerrors7093540D": "AWS::CloudWatch::Alarm",
         "AlarmsmonitorthrottlesE4EC1769": "AWS::CloudWatch::Alarm",
         "AlarmsmonitordurationE3D020E2": "AWS::CloudWatch::Alarm",

@@ -97,6 +97,7 @@ class Things:
             "secondary": lambda: "us-west-2",
             "witness": lambda: "us-east-2",
             "actions": lambda: "dsql:GetCluster",
+            "metric_name": lambda: "ParameterHealth",  # of a monitor, it needs no Region
         }
         if name in named:
             return named[name]()
