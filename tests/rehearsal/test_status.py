@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 from rich.console import Console
 
 from dsql_dr_constructs import MultiRegionDsqlDr
-from dsql_dr_constructs.rehearsal import EmbeddedAws, Fault, survey
+from dsql_dr_constructs.rehearsal import EmbeddedAws, Fault, status_tables, survey
 from dsql_dr_constructs.rehearsal import status as command
 from dsql_dr_constructs.rehearsal.cdk_cli import CdkCli
 from dsql_dr_constructs.rehearsal.drill import Drill
@@ -120,6 +120,7 @@ def test_unknown_deployment_is_a_sentence(aws: EmbeddedAws) -> None:
 
 
 ARN = "arn:aws:dsql:{}:111122223333:cluster/" + "a" * 26
+FUNCTION = "arn:aws:lambda:{}:111122223333:function:aurora-dsql-monitor-Orders"
 KINDS = ("cluster-down-us-east-1", "cluster-down-us-west-2", "peering-lost", "monitoring-not-working")
 TOPIC = "arn:aws:sns:{}:111122223333:Alerts"
 CONFIRMED, PENDING = "arn:aws:sns:us-east-1:111122223333:Alerts:0a1b", "PendingConfirmation"
@@ -136,6 +137,7 @@ class FakeAws:
     denied: str = ""
     monitored: bool = True
     schedule: str = "ENABLED"
+    targets: list[dict[str, str]] = field(default_factory=lambda: [{"Arn": FUNCTION}])
     key: dict[str, str] = field(default_factory=lambda: {"KeyState": "Enabled"})
     tag: str = "Orders"
     arn: str = ""
@@ -188,6 +190,9 @@ class _FakeClient:
     def describe_rule(self, **request: Any) -> dict[str, Any]:
         return {"State": self.aws.schedule}
 
+    def list_targets_by_rule(self, **request: Any) -> dict[str, Any]:
+        return {"Targets": [one | {"Arn": one["Arn"].format(self.region)} for one in self.aws.targets]}
+
     def get_topic_attributes(self, **request: Any) -> dict[str, Any]:
         return {"Attributes": {"KmsMasterKeyId": "1234"} if self.aws.key else {}}
 
@@ -214,7 +219,7 @@ def alarm(
 def shown(found: command.Status) -> str:
     """Its lines in one, words apart by one space."""
     console = Console(file=io.StringIO(), width=80)
-    command.show(found, console)
+    status_tables.show(found, console)
     assert isinstance(console.file, io.StringIO)
     return " ".join(console.file.getvalue().split())
 
@@ -242,14 +247,16 @@ def test_topic_without_a_confirmed_subscription_is_not_healthy(subscriptions: li
     assert f"Nobody is notified: topic {TOPIC.format('us-east-1')} has no confirmed subscription." in shown(found)
 
 
-@pytest.mark.parametrize("silent", [{"actions": []}, {"enabled": False}])
+@pytest.mark.parametrize(
+    "silent", [{"actions": []}, {"enabled": False}, {"actions": ["arn:aws:ssm:us-west-2:111122223333:opsitem:3"]}]
+)
 @pytest.mark.parametrize("what", KINDS)
 def test_alarm_without_an_enabled_action_is_not_healthy(silent: dict[str, Any], what: str) -> None:
     aws = FakeAws()
     aws.alarms["us-west-2"][KINDS.index(what)] = alarm("us-west-2", what, **silent)
     found = aws.ask()
     assert not found.healthy
-    assert found.nobody_notified == [f"Alarm {what} in us-west-2 has no enabled action."]
+    assert found.nobody_notified == [f"Alarm {what} in us-west-2 has no enabled action that notifies."]
     del aws.alarms["us-west-2"][KINDS.index(what)]
     assert not aws.ask().healthy
     assert aws.ask().nobody_notified == [f"us-west-2 has no alarm {what}."]
@@ -274,6 +281,33 @@ def test_schedule_that_is_disabled_is_not_healthy() -> None:
     found = FakeAws(schedule="DISABLED").ask()
     assert not found.healthy
     assert found.not_monitored == [f"The schedule of the monitor in {one} is disabled." for one in REGIONS]
+
+
+@pytest.mark.parametrize(
+    "targets", [[], [{"Arn": FUNCTION + "-other"}], [{"Arn": FUNCTION, "Input": '{"RequestType": "Delete"}'}]]
+)
+def test_schedule_that_does_not_call_the_monitor_is_not_healthy(targets: list[dict[str, str]]) -> None:
+    found = FakeAws(targets=targets).ask()
+    assert not found.healthy
+    assert [one.partition(" does not call it")[0] for one in found.not_monitored] == [
+        f"The schedule of the monitor in {one}" for one in REGIONS
+    ]
+
+
+@pytest.mark.parametrize("what", ["parameters-changed", "notifications-broken"])
+def test_notifying_alarm_that_may_be_left_out_notifies_where_it_is(what: str) -> None:
+    aws = FakeAws()
+    aws.alarms["us-east-1"].append(alarm("us-east-1", what, enabled=False))
+    assert aws.ask().nobody_notified == [f"Alarm {what} in us-east-1 has no enabled action that notifies."]
+
+
+def test_alarm_with_a_name_like_theirs_does_not_take_the_place_of_theirs() -> None:
+    aws = FakeAws()
+    aws.alarms["us-east-1"][0]["StateValue"] = "ALARM"
+    decoy = alarm("us-east-1", "cluster-down-us-east-1")
+    aws.alarms["us-east-1"].append(decoy | {"AlarmName": "aurora-dsql-Orders-cluster-down-us-east-1"})
+    assert aws.ask().alarms["us-east-1 cluster-down-us-east-1"] == "ALARM"
+    assert not aws.ask().healthy
 
 
 @pytest.mark.parametrize("state", ["Disabled", "PendingDeletion"])

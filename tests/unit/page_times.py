@@ -30,7 +30,7 @@ FAULTS: dict[str, Callable[[], Run | None]] = {
     "another Region could not notify": lambda: see(notifications=False),
     "the monitor fails": lambda: Run(failed=True),
     "the monitor does not run": lambda: None,
-    "others put its metrics": lambda: see(forged=True),
+    "the monitor does not run, and somebody else puts its metrics": lambda: see(forged=True),
 }
 
 

@@ -32,7 +32,7 @@ def alarms(minutes: int = 2) -> dict[str, AlarmSet]:
     return alarm_sets(schedule=cdk.Duration.minutes(minutes))
 
 
-SLOW = {"another Region could not notify": 900, "others put its metrics": 900}
+SLOW = {"another Region could not notify": 900, "the monitor does not run, and somebody else puts its metrics": 900}
 """What is looked for on a slow beat, and how long it may take."""
 
 

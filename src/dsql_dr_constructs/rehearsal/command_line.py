@@ -17,7 +17,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 from rich.console import Console
 
-from . import cost, dashboard_picture, status, survey
+from . import cost, dashboard_picture, status, status_tables, survey
 from .browser import BrowserError
 from .cdk_cli import CdkCli, CdkError
 from .embedded_aws import EmbeddedAws, node
@@ -150,7 +150,7 @@ def tell_status(options: argparse.Namespace, console: Console) -> bool:
     if options.json:
         console.print(status.to_json(found), soft_wrap=True)
     else:
-        status.show(found, console)
+        status_tables.show(found, console)
     return found.healthy
 
 

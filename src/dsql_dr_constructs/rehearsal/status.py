@@ -11,15 +11,15 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
-from rich import box
-from rich.console import Console
-from rich.table import Table
 
 from ..physical_names import ALARM_KINDS, alarm_prefix, monitor_name
 from ..runtime.cluster_peering.registry import DEPLOYMENT_TAG, registry_path
 from ..runtime.health_monitor import metric_names as names
 
 _ARN = r"arn:aws[a-z-]*:dsql:{region}:[0-9]{{12}}:cluster/[a-z0-9]{{26}}"
+
+_CHANGED = {"Input", "InputPath", "InputTransformer"}
+"""What a target has whose function does not get the schedule's own event."""
 
 Client = Callable[[str, str], Any]
 """Gives the client of a service in a Region."""
@@ -178,8 +178,8 @@ def _observer(status: Status, region: str, client: Client, regions: list[str]) -
         return
     if not verdict:
         status.not_monitored.append(f"No monitor in {region} observes this pair.")
-    elif client("events", region).describe_rule(Name=monitor_name(status.deployment))["State"] == "DISABLED":
-        status.not_monitored.append(f"The schedule of the monitor in {region} is disabled.")
+    else:
+        status.not_monitored.extend(_unscheduled(monitor_name(status.deployment), region, client("events", region)))
     status.nobody_notified.extend(_silent(region, regions, dict(alarms)))
     actions = [action for _, one in alarms if one["ActionsEnabled"] for action in one["AlarmActions"]]
     for arn in dict.fromkeys(actions):
@@ -197,13 +197,29 @@ def _observer(status: Status, region: str, client: Client, regions: list[str]) -
         status.destinations.append(destination)
 
 
+def _unscheduled(name: str, region: str, events: Any) -> Iterator[str]:
+    """The rule has the function's name, and calls it with an event that says nothing."""
+    if events.describe_rule(Name=name)["State"] == "DISABLED":
+        yield f"The schedule of the monitor in {region} is disabled."
+    targets = events.list_targets_by_rule(Rule=name)["Targets"]
+    if not any(one["Arn"].endswith(f":function:{name}") and not _CHANGED & one.keys() for one in targets):
+        yield f"The schedule of the monitor in {region} does not call it, or not as it was deployed."
+
+
 def _silent(region: str, regions: list[str], alarms: dict[str, dict[str, Any]]) -> Iterator[str]:
     """The faults that no alarm of *region* notifies of."""
-    for what in (*(f"cluster-down-{one}" for one in regions), "peering-lost", "monitoring-not-working"):
+    required = (*(f"cluster-down-{one}" for one in regions), "peering-lost", "monitoring-not-working")
+    for what in (*required, "parameters-changed", "notifications-broken"):
         if what not in alarms:
-            yield f"{region} has no alarm {what}."
-        elif not (alarms[what]["ActionsEnabled"] and alarms[what]["AlarmActions"]):
-            yield f"Alarm {what} in {region} has no enabled action."
+            if what in required:
+                yield f"{region} has no alarm {what}."
+        elif not (alarms[what]["ActionsEnabled"] and any(map(_reaches_people, alarms[what]["AlarmActions"]))):
+            yield f"Alarm {what} in {region} has no enabled action that notifies."
+
+
+def _reaches_people(action: str) -> bool:
+    """An SNS topic, or a response plan of Incident Manager."""
+    return action.split(":")[2] in ("sns", "ssm-incidents")
 
 
 def _alarms(deployment: str, region: str, cloudwatch: Any) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -212,8 +228,8 @@ def _alarms(deployment: str, region: str, cloudwatch: Any) -> Iterator[tuple[str
     types = ["MetricAlarm", "CompositeAlarm"]
     for page in cloudwatch.get_paginator("describe_alarms").paginate(AlarmNamePrefix=prefix, AlarmTypes=types):
         for one in (*page["MetricAlarms"], *page["CompositeAlarms"]):
-            what = one["AlarmName"].removeprefix(prefix).removesuffix(f"-from-{region}")
-            if what.startswith(ALARM_KINDS):
+            what, suffix, _ = one["AlarmName"].removeprefix(prefix).partition(f"-from-{region}")
+            if suffix and what.startswith(ALARM_KINDS):
                 yield what, one
 
 
@@ -245,50 +261,3 @@ def _public(endpoint: str) -> str:
 
 def to_json(status: Status) -> str:
     return json.dumps({"healthy": status.healthy, **asdict(status)}, indent=2)
-
-
-def show(status: Status, console: Console) -> None:
-    """Tables for a terminal of 80 columns."""
-    for one in _tables(status):
-        console.print(one, width=80 if isinstance(one, Table) else None)
-    for problem in status.problems:
-        console.print(f"Could not be asked: {problem}")
-    console.print("The pair is healthy." if status.healthy else "The pair is not healthy.")
-
-
-def _tables(status: Status) -> Iterator[Table | str]:
-    clusters = _table("Region", "Cluster", "Status", "Peered", "Witness")
-    for one in status.clusters:
-        clusters.add_row(one.region, one.identifier, one.status, "yes" if one.peered else "NO", one.witness_region)
-    yield clusters
-    unprotected = [one.region for one in status.clusters if not one.deletion_protection]
-    if unprotected:
-        yield f"Deletion protection is off in {' and '.join(unprotected)}."
-    if status.verdicts:
-        seen = _table("Seen from", "Verdict")
-        for region, said in status.verdicts.items():
-            seen.add_row(region, said)
-        yield seen
-    raised = _table("Region", "Alarm", "State")
-    for name, state in status.alarms.items():
-        if state != "OK":
-            raised.add_row(*name.split(" ", 1), state)
-    if raised.row_count:
-        yield raised
-    yield f"{sum(state == 'OK' for state in status.alarms.values())} of {len(status.alarms)} alarms are OK."
-    if status.destinations:
-        notified = _table("Region", "Notifies", "Confirmed", "Not yet confirmed")
-        for to in status.destinations:
-            confirmed = "" if to.confirmed is None else str(to.confirmed)
-            notified.add_row(to.region, to.arn.rpartition(":")[2], confirmed, "\n".join(to.pending))
-        yield notified
-    yield from status.not_monitored
-    for sentence in status.nobody_notified:
-        yield f"Nobody is notified: {sentence[0].lower()}{sentence[1:]}"
-
-
-def _table(*columns: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
-    for one in columns:
-        table.add_column(one, overflow="fold")
-    return table

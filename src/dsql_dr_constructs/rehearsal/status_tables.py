@@ -1,0 +1,58 @@
+"""A `Status` for people: tables for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from .status import Status
+
+
+def show(status: Status, console: Console) -> None:
+    """Tables for a terminal of 80 columns."""
+    for one in _tables(status):
+        console.print(one, width=80 if isinstance(one, Table) else None)
+    for problem in status.problems:
+        console.print(f"Could not be asked: {problem}")
+    console.print("The pair is healthy." if status.healthy else "The pair is not healthy.")
+
+
+def _tables(status: Status) -> Iterator[Table | str]:
+    clusters = _table("Region", "Cluster", "Status", "Peered", "Witness")
+    for one in status.clusters:
+        clusters.add_row(one.region, one.identifier, one.status, "yes" if one.peered else "NO", one.witness_region)
+    yield clusters
+    unprotected = [one.region for one in status.clusters if not one.deletion_protection]
+    if unprotected:
+        yield f"Deletion protection is off in {' and '.join(unprotected)}."
+    if status.verdicts:
+        seen = _table("Seen from", "Verdict")
+        for region, said in status.verdicts.items():
+            seen.add_row(region, said)
+        yield seen
+    raised = _table("Region", "Alarm", "State")
+    for name, state in status.alarms.items():
+        if state != "OK":
+            raised.add_row(*name.split(" ", 1), state)
+    if raised.row_count:
+        yield raised
+    yield f"{sum(state == 'OK' for state in status.alarms.values())} of {len(status.alarms)} alarms are OK."
+    if status.destinations:
+        notified = _table("Region", "Notifies", "Confirmed", "Not yet confirmed")
+        for to in status.destinations:
+            confirmed = "" if to.confirmed is None else str(to.confirmed)
+            notified.add_row(to.region, to.arn.rpartition(":")[2], confirmed, "\n".join(to.pending))
+        yield notified
+    yield from status.not_monitored
+    for sentence in status.nobody_notified:
+        yield f"Nobody is notified: {sentence[0].lower()}{sentence[1:]}"
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    for one in columns:
+        table.add_column(one, overflow="fold")
+    return table
