@@ -92,7 +92,7 @@ class Entries:
         return {entry: arn for entry, arn in named.items() if judged[arn]}
 
     def _is_of_another_pair(self, cluster: Cluster) -> bool:
-        """An entry that names such a cluster is that pair's; one that names any other is tampering, and written over."""
+        """An entry that names such a cluster is that pair's; one that names another is tampering, and written over."""
         return (
             cluster.remains
             and cluster.tags.get(DEPLOYMENT_TAG) == self._pair.deployment
