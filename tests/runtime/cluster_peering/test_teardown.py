@@ -91,6 +91,14 @@ def test_peering_that_left_the_template_may_have_no_record(aws: HandMadeAws, sta
     assert (state(aws), aws.registry) == (before, {})
 
 
+def test_peering_without_a_record_is_deleted_by_nobody_while_its_stack_rests(aws: HandMadeAws) -> None:
+    del aws.physical_ids[STACK, "Peering"]
+    aws.stack_status = "UPDATE_COMPLETE"
+    with pytest.raises(PeeringError, match="The stack is UPDATE_COMPLETE and the peering in it unknown, so this Delete"):
+        Teardown(aws.event("Delete"), pair=aws.pair(), clock=lambda: aws.now).step()
+    assert aws.writes == []
+
+
 @pytest.mark.parametrize("resource_status", ["CREATE_COMPLETE", "CREATE_FAILED", "DELETE_FAILED"])
 @pytest.mark.parametrize("stack_status", ["DELETE_IN_PROGRESS", "ROLLBACK_IN_PROGRESS"])
 def test_stack_that_goes_takes_the_registry_whatever_is_recorded_of_the_peering(
