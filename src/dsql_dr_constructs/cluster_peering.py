@@ -209,6 +209,7 @@ class ClusterPeering(Construct):
             handler="runtime.cluster_peering.handler.handle",
             environment={
                 "DEPLOYMENT": self.deployment_name,
+                "PAIR_TAG": self._permissions.pair_tag,
                 "CLUSTER_ARN": self._cluster.cluster_arn,
                 "STACK_ID": Stack.of(self).stack_id,
                 "PEER_REGION": self._peer.cluster_region,

@@ -16,23 +16,29 @@ WEST = {"primary_region": "us-west-2", "secondary_region": "us-east-2", "witness
 """No stack of one has both name and Region of one of the other; both have a cluster and parameters in us-west-2."""
 MOVED = {**EAST, "primary_region": "us-east-2"}
 """The secondary's stack is the same, so CloudFormation takes the second app for a change of the first."""
-SAME_NAME = "names {}, which lives, .* another deployment has the name Orders-production, so nothing was changed"
+MINE = {"deployment_name": "Mine"}
+"""What the second app had until it took the first one's name."""
+SAME_NAME = "names {}, which lives, .* another deployment has the name Orders-production, so no parameter was written"
 SAME_STACK = "is peered with {}, and to peer it with .* would take that pair apart, so nothing was changed"
 
 
 @pytest.mark.parametrize(
-    ("project", "first", "second", "sentence"),
+    ("project", "first", "second", "earlier", "sentence"),
     [
-        pytest.param({"regions": ["us-east-1", "us-west-2", "us-east-2"]}, EAST, WEST, SAME_NAME, id="same name"),
-        pytest.param({"regions": ["us-west-2", "us-east-2", "us-east-1"]}, WEST, EAST, SAME_NAME, id="other order"),
-        pytest.param({"regions": ["us-east-1", "us-west-2", "us-east-2"]}, EAST, MOVED, SAME_STACK, id="same stack"),
+        pytest.param({"regions": ["us-east-1", "us-west-2", "us-east-2"]}, EAST, WEST, {}, SAME_NAME, id="same name"),
+        pytest.param({"regions": ["us-west-2", "us-east-2", "us-east-1"]}, WEST, EAST, MINE, SAME_NAME, id="renamed"),
+        pytest.param(
+            {"regions": ["us-east-1", "us-west-2", "us-east-2"]}, EAST, MOVED, {}, SAME_STACK, id="same stack"
+        ),
     ],
     indirect=["project"],
 )
 def test_second_app_is_refused_before_it_changes_anything_of_the_first(
-    project: Project, first: dict[str, Any], second: dict[str, Any], sentence: str
+    project: Project, first: dict[str, Any], second: dict[str, Any], earlier: dict[str, Any], sentence: str
 ) -> None:
     project.deploy(**first)
+    if earlier:
+        project.deploy(**second, **earlier)
     before = pair_and_parameters(project, first)
     theirs = {one["region"]: one["arn"] for one in before[0]}
 
@@ -54,11 +60,13 @@ def test_second_app_is_refused_before_it_changes_anything_of_the_first(
 
 
 def pair_and_parameters(project: Project, regions: dict[str, str]) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
-    """Clusters with a peer, and what the pair's Regions have in their parameters."""
-    clusters = [one for one in survey.clusters(project.aws) if one["peers"]]
+    """The pair's clusters by its parameters, and what its Regions have in theirs, of the other app too."""
     both = [regions["primary_region"], regions["secondary_region"]]
+    parameters = [survey.registry(project.aws, region) for region in both]
+    named = {entries[f"/dsql-dr/Orders-production/{region}/arn"] for entries in parameters for region in both}
+    clusters = [one for one in survey.clusters(project.aws) if one["arn"] in named and one["peers"]]
     assert sorted(one["region"] for one in clusters) == sorted(both)
-    return clusters, [survey.registry(project.aws, region) for region in both]
+    return clusters, parameters
 
 
 def forget_each_other(project: Project, arns: dict[str, str]) -> None:

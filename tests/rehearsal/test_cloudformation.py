@@ -162,22 +162,53 @@ def test_delete_of_a_side_waits_until_it_is_gone_or_returns_at_pending_delete(
 ) -> None:
     """With *wait* the delete lasts until the peer is deleted, too; here its deletion comes from the outside."""
     stack, east, west = Stack(aws), aws.client("dsql", "us-east-1"), aws.client("dsql", "us-west-2")
-    witness = {"witnessRegion": "us-east-2"}
-    peer = west.create_cluster(deletionProtectionEnabled=False, multiRegionProperties=witness)
-    while west.get_cluster(identifier=peer["identifier"])["status"] == "CREATING":
-        pass
-    sides = {"One": cluster(MultiRegionProperties={"WitnessRegion": "us-east-2", "Clusters": [peer["arn"]]})}
-    assert stack.run("create", sides, {"Arn": {"Fn::GetAtt": ["One", "ResourceArn"]}}) == "CREATE_COMPLETE"
-    west.update_cluster(
-        identifier=peer["identifier"], multiRegionProperties={**witness, "clusters": [stack.outputs()["Arn"]]}
-    )
-    while west.get_cluster(identifier=peer["identifier"])["status"] != "ACTIVE":
-        pass
+    peer = with_one_side_of_a_pair(aws, stack)
     if not left:
-        west.delete_cluster(identifier=peer["identifier"])
+        west.delete_cluster(identifier=peer)
     assert stack.run("delete") == "gone"
     statuses = [east.get_cluster(identifier=one["identifier"])["status"] for one in east.list_clusters()["clusters"]]
     assert statuses == left
+
+
+def with_one_side_of_a_pair(aws: EmbeddedAws, stack: Stack) -> str:
+    """*stack* gets a cluster "One" and a log group; the identifier is of its peer, which is in no stack."""
+    west, witness = aws.client("dsql", "us-west-2"), {"witnessRegion": "us-east-2"}
+    peer = west.create_cluster(deletionProtectionEnabled=False, multiRegionProperties=witness)
+    identifier = str(peer["identifier"])
+    while west.get_cluster(identifier=identifier)["status"] == "CREATING":
+        pass
+    sides = {"One": cluster(MultiRegionProperties={"WitnessRegion": "us-east-2", "Clusters": [peer["arn"]]})}
+    outputs = {"Arn": {"Fn::GetAtt": ["One", "ResourceArn"]}}
+    assert stack.run("create", {**sides, "Group": GROUP}, outputs) == "CREATE_COMPLETE"
+    west.update_cluster(identifier=identifier, multiRegionProperties={**witness, "clusters": [stack.outputs()["Arn"]]})
+    while west.get_cluster(identifier=identifier)["status"] != "ACTIVE":
+        pass
+    return identifier
+
+
+@pytest.mark.parametrize("aws", [{"delete_mode": "wait"}], indirect=True)
+@pytest.mark.parametrize("change", ["delete", "update"])
+def test_what_is_deleted_is_recorded_so_until_it_is_gone(aws: EmbeddedAws, change: str) -> None:
+    """With its stack, and because it left the template."""
+    stack = Stack(aws)
+    peer = with_one_side_of_a_pair(aws, stack)
+    body = {"TemplateBody": json.dumps({"Resources": {"Group": GROUP}})} if change == "update" else {}
+    getattr(stack.client, f"{change}_stack")(StackName="Here", **body)
+    while (record := recorded(stack, "One")) != "DELETE_IN_PROGRESS":
+        assert record == "CREATE_COMPLETE"
+    aws.client("dsql", "us-west-2").delete_cluster(identifier=peer)
+    while recorded(stack, "One") == "DELETE_IN_PROGRESS":
+        pass
+    assert recorded(stack, "One") is None
+
+
+def recorded(stack: Stack, logical_id: str) -> str | None:
+    """None once there is no such resource, or no such stack."""
+    try:
+        answer = stack.client.describe_stack_resource(StackName="Here", LogicalResourceId=logical_id)
+    except stack.client.exceptions.ClientError:
+        return None
+    return str(answer["StackResourceDetail"]["ResourceStatus"])
 
 
 def test_what_a_resource_depends_on_stays_while_it_cannot_be_deleted(aws: EmbeddedAws) -> None:

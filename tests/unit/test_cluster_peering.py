@@ -98,6 +98,7 @@ def test_function_has_a_name_that_people_type_and_the_pair_in_its_environment(pa
     assert properties["FunctionName"] == "aurora-dsql-peering-Orders-production"
     assert properties["Environment"]["Variables"] == {
         "DEPLOYMENT": "Orders-production",
+        "PAIR_TAG": PAIR_TAG,
         "CLUSTER_ARN": HERE,
         "STACK_ID": {"Ref": "AWS::StackId"},
         "RESOURCE": "Peering3EBF733F",

@@ -1,5 +1,7 @@
-"""What CloudFormation does after a failure, and ministack does not.
+"""What CloudFormation does when it deletes and after a failure, and ministack does not.
 
+- What it deletes is recorded as DELETE_IN_PROGRESS until it is gone.
+  Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html
 - A custom resource whose Create failed gets a Delete when the operation is rolled back.
   Source: https://docs.aws.amazon.com/cdk/api/v2/docs/aws-cdk-lib.custom_resources-readme.html#error-handling
 - What a resource depends on stays for as long as that resource cannot be deleted.
@@ -104,6 +106,9 @@ def _keep_what_is_needed() -> None:
             if id != logical_id and logical_id in stacks._with_dependencies([id], definitions, set(definitions)):
                 in_rollback.add(logical_id)
                 raise RuntimeError(f"{STILL_NEEDED}{id}, which could not be deleted.")
+        record = resources.get(logical_id, {})
+        if record.get("PhysicalResourceId") == physical_id:  # and not of what replaced it
+            record["ResourceStatus"] = "DELETE_IN_PROGRESS"
         try:
             delete(resource_type, physical_id, props, stack_name, logical_id)
         except Exception:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
@@ -26,6 +26,7 @@ STACK = "arn:aws:cloudformation:us-west-2:111111111111:stack/Orders/1"
 PEER_STACK = "Orders-Primary"
 ENVIRONMENT = {
     "DEPLOYMENT": "Orders-production",
+    "PAIR_TAG": "ours",
     "CLUSTER_ARN": LOCAL,
     "STACK_ID": STACK,
     "RESOURCE": "Peering",
@@ -60,6 +61,7 @@ class HandMadeAws:
             (STACK, "Peering"): FINISHED,
         }
         self.stack_status = "CREATE_IN_PROGRESS"
+        self.resource_status = "CREATE_COMPLETE"
         self.empty_clusters = "take"  # what UpdateCluster does with an empty list: take, refuse or ignore
         self.calls: list[tuple[str, str]] = []
         self.writes: list[tuple[str, str]] = []
@@ -77,10 +79,11 @@ class HandMadeAws:
         """Let *event* happen just before the next *call* in *region* is answered."""
         self._events[call, region] = event
 
-    def add_cluster(self, arn: str, *, peers: Sequence[str] = ()) -> None:
+    def add_cluster(self, arn: str, *, peers: Sequence[str] = (), tags: Mapping[str, str] | None = None) -> None:
         status = "ACTIVE" if peers else "PENDING_SETUP"
         known = [arn, *peers] if peers else []  # AWS lists the cluster itself, too
         self.clusters[arn] = {"status": status, "peers": known, "protected": False, "witness": "us-east-2"}
+        self.clusters[arn]["tags"] = tags or {}
 
     def peered(self) -> HandMadeAws:
         """As a finished handshake leaves it, the registry apart."""
@@ -151,6 +154,7 @@ class HandMadeAws:
             "status": cluster["status"],
             "endpoint": f"{identifier}.dsql.{region}.on.aws",
             "deletionProtectionEnabled": cluster["protected"],
+            "tags": dict(cluster["tags"]),
             "multiRegionProperties": {"witnessRegion": cluster["witness"], "clusters": list(cluster["peers"])},
         }
         if cluster["status"] in ("UPDATING", "CREATING"):  # done by the next look
@@ -195,7 +199,9 @@ class HandMadeAws:
         return {"Parameters": found}
 
     def _put_parameter(self, region: str, Name: str, Value: str, Type: str, Overwrite: bool) -> None:  # noqa: N803
-        assert (Type, Overwrite) == ("String", True)
+        assert Type == "String"
+        if not Overwrite and (region, Name) in self.registry:
+            raise ClientError({"Error": {"Code": "ParameterAlreadyExists", "Message": "no"}}, "PutParameter")
         self.registry[region, Name] = Value
 
     def _delete_parameters(self, region: str, Names: list[str]) -> None:  # noqa: N803
@@ -216,7 +222,7 @@ class HandMadeAws:
         detail = {
             "LogicalResourceId": LogicalResourceId,
             "ResourceType": "AWS::DSQL::Cluster",
-            "ResourceStatus": "CREATE_COMPLETE",
+            "ResourceStatus": self.resource_status,
             "LastUpdatedTimestamp": _CREATED,
             **({"PhysicalResourceId": recorded} if recorded is not None else {}),
         }

@@ -30,6 +30,8 @@ from tests.runtime.cluster_peering.hand_made_aws import (
     HandMadeAws,
 )
 
+THEIRS = {"dsql-dr:deployment": "Orders-production", "dsql-dr:pair": "theirs"}
+"""Tags of a pair of another app with the same deployment name."""
 NAMES = registry_paths("Orders-production", "us-east-1", "us-west-2")
 OTHER_ID = OTHER_PEER.rpartition("/")[2]
 FORGED = {
@@ -72,6 +74,11 @@ def with_another_pair(aws: HandMadeAws) -> HandMadeAws:
 
 def step(aws: HandMadeAws, request_type: str = "Update") -> dict[str, Any]:
     return Handshake(aws.event(request_type), pair=aws.pair(), clock=lambda: aws.now).step()
+
+
+def create(aws: HandMadeAws) -> None:
+    while not step(aws, "Create")["IsComplete"]:
+        aws.now += 10
 
 
 def teardown(aws: HandMadeAws, stack_status: str, removal_policy: str) -> None:
@@ -184,6 +191,101 @@ def test_command_deletes_every_entry_that_stands_in_the_way_and_then_it_works(aw
     assert repair(aws)["done"]
 
 
+# two apps with one deployment name, after this pair is peered
+
+
+@pytest.mark.parametrize("change", [lambda aws: step(aws), lambda aws: repaired(aws)], ids=["deployment", "repair"])
+@pytest.mark.parametrize("field", ["arn", "identifier"])
+@pytest.mark.parametrize("registry", ["us-east-1", "us-west-2"])
+@pytest.mark.parametrize(("ours", "theirs"), [(PEER, OTHER_PEER), (LOCAL, OTHER_LOCAL)])
+@pytest.mark.parametrize("their_peer", ["seen", THIRD])
+def test_living_pair_that_takes_anothers_name_is_refused_before_a_parameter_is_written(
+    aws: HandMadeAws,
+    their_peer: str,
+    ours: str,
+    theirs: str,
+    registry: str,
+    field: str,
+    change: Callable[[HandMadeAws], object],
+) -> None:
+    """As after a change of deployment_name: nothing stands under the new name yet, but what the other app wrote."""
+    peer = THIRD if their_peer == THIRD else OTHER_LOCAL if theirs == OTHER_PEER else OTHER_PEER
+    aws.add_cluster(theirs, peers=[peer], tags=THEIRS)
+    aws.add_cluster(peer, peers=[theirs], tags=THEIRS)
+    name = f"/dsql-dr/Orders-production/{ours.split(':')[3]}/{field}"
+    aws.registry = {(registry, name): theirs if field == "arn" else OTHER_ID}
+    before = copy.deepcopy(aws.clusters), dict(aws.registry)
+    with pytest.raises(PeeringError) as failure:
+        change(aws)
+    sentence = str(failure.value)
+    assert f"parameter {name} in {registry} names {theirs}, which lives, and this deployment's cluster is {ours}" in (
+        sentence
+    )
+    assert f"run aws ssm delete-parameters --region {registry} --names {name}, then try again" in sentence
+    assert (aws.clusters, aws.registry, aws.writes) == (*before, [])
+
+
+def repaired(aws: HandMadeAws) -> None:
+    answer = repair(aws)
+    if not answer["done"]:
+        raise PeeringError(answer["error"])
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        pytest.param({"tags": {}}, id="without tags"),
+        pytest.param({"tags": {**THEIRS, "dsql-dr:pair": "ours"}}, id="of this pair, replaced"),
+        pytest.param({"tags": {"dsql-dr:deployment": "Orders-production"}}, id="of no pair"),
+        pytest.param({"tags": {**THEIRS, "dsql-dr:deployment": "Orders"}}, id="of another name"),
+        pytest.param({"status": "PENDING_DELETE"}, id="on its way out"),
+        pytest.param({"peers": []}, id="without a peer"),
+        pytest.param({"peers": [PEER]}, id="whose peer has forgotten it"),
+    ],
+)
+def test_entry_of_a_cluster_that_is_no_other_pairs_of_this_name_is_overwritten(
+    aws: HandMadeAws, changed: dict[str, Any]
+) -> None:
+    aws.add_cluster(OTHER_LOCAL, peers=[OTHER_PEER], tags=THEIRS)
+    aws.clusters[OTHER_LOCAL].update(changed)
+    name = "/dsql-dr/Orders-production/us-west-2/arn"
+    aws.registry["us-west-2", name] = OTHER_LOCAL
+    assert repair(aws)["changed"] == [f"us-west-2: wrote {name}"]
+
+
+def test_first_deployment_is_refused_if_another_was_registered_while_it_waited() -> None:
+    aws = HandMadeAws()
+    assert not step(aws, "Create")["IsComplete"]
+    others_entries = register_another_pair(aws)
+    with pytest.raises(PeeringError, match="another deployment has the name Orders-production, so no parameter was"):
+        create(aws)
+    assert aws.registry == others_entries
+    teardown(aws, "ROLLBACK_IN_PROGRESS", "destroy")
+    assert aws.registry == others_entries
+    assert [aws.clusters[arn]["peers"] for arn in (PEER, LOCAL, OTHER_LOCAL)] == [[], [], [OTHER_LOCAL, THIRD]]
+
+
+def test_entry_that_another_deployment_writes_at_the_same_moment_is_left_and_refuses() -> None:
+    aws, theirs = HandMadeAws().peered(), {}
+    aws.before("put_parameter", "us-west-2", lambda: theirs.update(register_another_pair(aws)))
+    assert not step(aws, "Create")["IsComplete"]
+    assert {key: aws.registry[key] for key in theirs} == theirs
+    with pytest.raises(PeeringError, match="another deployment has the name Orders-production"):
+        step(aws, "Create")
+    teardown(aws, "ROLLBACK_IN_PROGRESS", "destroy")
+    assert aws.registry == theirs
+
+
+def register_another_pair(aws: HandMadeAws) -> dict[tuple[str, str], str]:
+    """One with the same name, in us-west-2 and a third Region."""
+    aws.add_cluster(OTHER_LOCAL, peers=[THIRD], tags=THEIRS)
+    aws.add_cluster(THIRD, peers=[OTHER_LOCAL], tags=THEIRS)
+    path = "/dsql-dr/Orders-production/us-west-2"
+    entries = {("us-west-2", f"{path}/arn"): OTHER_LOCAL, ("us-west-2", f"{path}/identifier"): OTHER_ID}
+    aws.registry.update(entries)
+    return entries
+
+
 # a deployment that was refused is rolled back
 
 
@@ -235,11 +337,19 @@ CHANGES: dict[str, Callable[[HandMadeAws], object]] = {
 
 
 @settings(max_examples=300)
-@given(forged=ENTRIES, peered=st.booleans(), change=st.sampled_from(sorted(CHANGES)), recorded=st.booleans())
+@given(
+    forged=ENTRIES,
+    peered=st.booleans(),
+    tagged=st.booleans(),
+    change=st.sampled_from(sorted(CHANGES)),
+    recorded=st.booleans(),
+)
 def test_no_text_in_a_parameter_reaches_a_cluster_that_is_not_the_pairs(
-    forged: dict[tuple[str, str], str], peered: bool, change: str, recorded: bool
+    forged: dict[tuple[str, str], str], peered: bool, tagged: bool, change: str, recorded: bool
 ) -> None:
     aws = deployed()
+    for arn in (OTHER_PEER, OTHER_LOCAL) if tagged else ():
+        aws.clusters[arn]["tags"] = dict(THEIRS)
     if not recorded:
         aws.physical_ids[STACK, "Peering"] = UNFINISHED
     if not peered:
@@ -259,6 +369,7 @@ def test_no_text_in_a_parameter_reaches_a_cluster_that_is_not_the_pairs(
             assert call.operation == "GetCluster"
             assert re.fullmatch("[a-z0-9]{26}", call.arguments["identifier"])
             assert call.region in ("us-east-1", "us-west-2")
+    assert not sentence or not peered or tagged, "an unrelated cluster's ARN stops no repair of a living pair"
     if sentence:
         assert "another deployment has the name" in sentence, "which is all that a parameter can bring about"
         assert re.search(r"run aws ssm delete-parameters --region [a-z0-9-]+ --names [\w/ -]+[ ,]", sentence)

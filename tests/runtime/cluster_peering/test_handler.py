@@ -49,14 +49,28 @@ def test_begun_delete_undoes(aws: HandMadeAws) -> None:
 
 
 @pytest.mark.parametrize("physical_id", [FINISHED, UNFINISHED, "", None])
-@pytest.mark.parametrize("stack_status", ["CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"])
+@pytest.mark.parametrize(
+    ("stack_status", "resource_status"),
+    [
+        ("CREATE_COMPLETE", "CREATE_COMPLETE"),
+        ("UPDATE_COMPLETE", "UPDATE_COMPLETE"),
+        ("UPDATE_ROLLBACK_COMPLETE", "UPDATE_COMPLETE"),
+        ("UPDATE_COMPLETE", "DELETE_FAILED"),
+        ("CREATE_IN_PROGRESS", "CREATE_IN_PROGRESS"),
+        ("UPDATE_IN_PROGRESS", "CREATE_COMPLETE"),
+        ("UPDATE_IN_PROGRESS", "UPDATE_IN_PROGRESS"),
+        ("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "UPDATE_COMPLETE"),
+        ("UPDATE_ROLLBACK_IN_PROGRESS", "UPDATE_FAILED"),
+    ],
+)
 def test_delete_of_somebody_who_may_invoke_the_function_deletes_nothing(
-    aws: HandMadeAws, monkeypatch: pytest.MonkeyPatch, stack_status: str, physical_id: str | None
+    aws: HandMadeAws, monkeypatch: pytest.MonkeyPatch, stack_status: str, resource_status: str, physical_id: str | None
 ) -> None:
     monkeypatch.setenv("REMOVAL_POLICY", "destroy")
-    aws.peered().stack_status = stack_status
+    aws.peered().stack_status, aws.resource_status = stack_status, resource_status
     event = {**aws.event("Delete"), "StartedAt": time.time() - 10_000, "PhysicalResourceId": physical_id}
-    with pytest.raises(PeeringError, match=f"The stack is {stack_status}, so this Delete does not come from Cloud"):
+    said = f"The stack is {stack_status} and the peering in it {resource_status}, so this Delete does not come from Cl"
+    with pytest.raises(PeeringError, match=said):
         handler.handle(event, None)
     assert aws.writes == []
 

@@ -76,9 +76,36 @@ def test_whole_registry_goes(aws: HandMadeAws) -> None:
 )
 def test_anything_else_keeps_clusters_and_peering(aws: HandMadeAws, stack_status: str, removal_policy: str) -> None:
     before = state(aws)
+    aws.resource_status = "DELETE_IN_PROGRESS"
     poll(aws, stack_status, removal_policy)
     assert state(aws) == before
     assert {name for name, _ in aws.writes} == {"delete_parameters"}
+    assert aws.registry == {}
+
+
+@pytest.mark.parametrize("stack_status", ["UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "UPDATE_IN_PROGRESS"])
+def test_peering_that_left_the_template_may_have_no_record(aws: HandMadeAws, stack_status: str) -> None:
+    del aws.physical_ids[STACK, "Peering"]
+    before, aws.stack_status = state(aws), stack_status
+    assert Teardown(aws.event("Delete"), pair=aws.pair(), clock=lambda: aws.now).step()["IsComplete"]
+    assert (state(aws), aws.registry) == (before, {})
+
+
+def test_peering_without_a_record_is_deleted_by_nobody_while_its_stack_rests(aws: HandMadeAws) -> None:
+    del aws.physical_ids[STACK, "Peering"]
+    aws.stack_status = "UPDATE_COMPLETE"
+    with pytest.raises(PeeringError, match="The stack is UPDATE_COMPLETE and the peering in it unknown, so this Delete"):
+        Teardown(aws.event("Delete"), pair=aws.pair(), clock=lambda: aws.now).step()
+    assert aws.writes == []
+
+
+@pytest.mark.parametrize("resource_status", ["CREATE_COMPLETE", "CREATE_FAILED", "DELETE_FAILED"])
+@pytest.mark.parametrize("stack_status", ["DELETE_IN_PROGRESS", "ROLLBACK_IN_PROGRESS"])
+def test_stack_that_goes_takes_the_registry_whatever_is_recorded_of_the_peering(
+    aws: HandMadeAws, stack_status: str, resource_status: str
+) -> None:
+    aws.resource_status = resource_status
+    poll(aws, stack_status, "retain")
     assert aws.registry == {}
 
 

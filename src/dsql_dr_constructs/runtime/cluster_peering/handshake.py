@@ -56,14 +56,13 @@ class Handshake(PolledChange):
 
     def _refuse_living_pair(self, cluster: Cluster, other: Cluster) -> None:
         """A pair that lives is never taken apart to make this one: its two databases would go on as two."""
-        for named in self.pair.named_by(cluster, beside=other):
-            if named.remains and cluster.arn in named.peers:
-                raise PeeringError(
-                    f"cluster {cluster.arn} is peered with {named.arn}, and to peer it with {other.arn} would take "
-                    "that pair apart, so nothing was changed. If it is another app's, give this pair another id or "
-                    f"environment_name. If nobody needs {named.arn}, delete it; if this comes again after that, run "
-                    f"{cluster.forget_command}. Then try again."
-                )
+        for named in self.pair.living_peers(cluster, beside=other):
+            raise PeeringError(
+                f"cluster {cluster.arn} is peered with {named.arn}, and to peer it with {other.arn} would take "
+                "that pair apart, so nothing was changed. If it is another app's, give this pair another id or "
+                f"environment_name. If nobody needs {named.arn}, delete it; if this comes again after that, run "
+                f"{cluster.forget_command}. Then try again."
+            )
 
     def _refuse_if_lost(self, cluster: Cluster) -> None:
         if cluster.status == "not found" and not self.settled:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -19,6 +19,7 @@ _BUSY = frozenset(
     {
         "ConflictException",  # DSQL: a cluster that is UPDATING
         "TooManyUpdates",  # SSM: two writes of one parameter at once
+        "ParameterAlreadyExists",  # SSM: somebody wrote it since it was read
         "InternalServerException",  # DSQL
         "InternalServerError",  # SSM
     }
@@ -69,6 +70,7 @@ class Cluster:
     witness_region: str | None = None
     peers: frozenset[str] = frozenset()
     deletion_protection: bool = False
+    tags: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def remains(self) -> bool:
@@ -106,6 +108,7 @@ class Pair:
 
     def __init__(self, environment: Mapping[str, str], client: ClientFactory) -> None:
         self.deployment = environment["DEPLOYMENT"]
+        self.pair_tag = environment["PAIR_TAG"]
         self.local_arn = environment["CLUSTER_ARN"]
         _, self._partition, _, self.local_region, self._account, _ = self.local_arn.split(":")
         self.stack_id = environment["STACK_ID"]
@@ -139,7 +142,8 @@ class Pair:
         Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-dsql-cluster.html
         (Ref returns the identifier, and so it is the physical id)
         """
-        identifier = self._physical_id(self.peer_region, self.peer_stack, self._peer_logical_id)
+        record = self._record(self.peer_region, self.peer_stack, self._peer_logical_id)
+        identifier = record.get("PhysicalResourceId")
         if not identifier:
             return None
         arn = self.arn_in(identifier, self.peer_region)
@@ -151,18 +155,19 @@ class Pair:
             )
         return arn
 
-    def own_physical_id(self) -> str | None:
-        """What CloudFormation recorded for the peering's custom resource."""
-        return self._physical_id(self.local_region, self.stack_id, self._resource)
+    def own_record(self) -> Mapping[str, Any]:
+        """What CloudFormation recorded for the peering's custom resource; empty where it has no record."""
+        return self._record(self.local_region, self.stack_id, self._resource)
 
-    def _physical_id(self, region: str, stack: str, logical_id: str) -> str | None:
+    def _record(self, region: str, stack: str, logical_id: str) -> Mapping[str, Any]:
         what = f"DescribeStackResource of {logical_id} in {stack} in {region}"
         call = self.client("cloudformation", region).describe_stack_resource
         try:
             answer = ask(what, call, StackName=stack, LogicalResourceId=logical_id)
         except NotFound:
-            return None
-        return answer["StackResourceDetail"].get("PhysicalResourceId") or None
+            return {}
+        found: Mapping[str, Any] = answer["StackResourceDetail"]
+        return found
 
     def arn_in(self, text: str, region: str) -> str | None:
         """The ARN that *text* is or has the identifier of, if it can be a cluster's of this account in *region*."""
@@ -178,6 +183,10 @@ class Pair:
             else Cluster(region="", identifier="", arn=arn, status="unknown", peers=frozenset({cluster.arn}))
             for arn in sorted(cluster.peers - ({beside.arn} if beside else set()))
         ]
+
+    def living_peers(self, cluster: Cluster, *, beside: Cluster | None) -> list[Cluster]:
+        """Those of `named_by` that make a pair with *cluster*: they live, and name it too."""
+        return [one for one in self.named_by(cluster, beside=beside) if one.remains and cluster.arn in one.peers]
 
     def describe(self, arn: str) -> Cluster:
         """The cluster behind *arn* now.
@@ -208,6 +217,7 @@ class Pair:
             witness_region=multi_region.get("witnessRegion"),
             peers=frozenset(multi_region.get("clusters") or ()) - {arn},  # GetCluster lists the cluster itself too
             deletion_protection=bool(found.get("deletionProtectionEnabled")),
+            tags=found.get("tags") or {},
         )
 
     def vpc_endpoint_service_name(self, cluster: Cluster) -> str:

@@ -1,7 +1,7 @@
 """Where a deployment's clusters are looked up: names shared by the constructs and the Lambda functions."""
 
 DEPLOYMENT_TAG = "dsql-dr:deployment"
-"""Tag on both clusters of a pair; its value is the deployment name, for people to read."""
+"""Tag on both clusters of a pair; its value is the deployment name, which consumers' policies compare with."""
 
 PAIR_TAG = "dsql-dr:pair"
 """Tag on both clusters of a pair; its value is of both stacks, and the peering's IAM conditions compare with it."""

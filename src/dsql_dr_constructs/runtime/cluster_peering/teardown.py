@@ -26,14 +26,12 @@ class Teardown(PolledChange):
     doing = "Removal"
 
     def advance(self) -> dict[str, str]:
-        stack = self._stack_status()
-        if not stack.endswith("_IN_PROGRESS"):
-            raise PeeringError(
-                f"The stack is {stack}, so this Delete does not come from CloudFormation, and nothing was changed. To "
-                "take the pair down, delete its stacks."
-            )
+        stack, record = self._stack_status(), self.pair.own_record()
+        self._refuse_event_of_somebody_else(stack, record.get("ResourceStatus") or "unknown")
         deleted = stack == "DELETE_IN_PROGRESS"
-        if stack == "ROLLBACK_IN_PROGRESS" or (deleted and self._unfinished()):
+        # By the record: an event that says "finished" of a failed creation would delete the peer.
+        unfinished = (record.get("PhysicalResourceId") or UNFINISHED).endswith(UNFINISHED)
+        if stack == "ROLLBACK_IN_PROGRESS" or (deleted and unfinished):
             self._unpeer()
         elif deleted and self.pair.destroys:
             self._delete_peer()
@@ -45,9 +43,21 @@ class Teardown(PolledChange):
         answer = ask("DescribeStacks", cloudformation.describe_stacks, StackName=self.pair.stack_id)
         return str(answer["Stacks"][0]["StackStatus"])
 
-    def _unfinished(self) -> bool:
-        """By CloudFormation's record: an event that says "finished" of a failed creation would delete the peer."""
-        return (self.pair.own_physical_id() or UNFINISHED).endswith(UNFINISHED)
+    def _refuse_event_of_somebody_else(self, stack: str, recorded: str) -> None:
+        """Where the stack stays, the peering has to be what CloudFormation deletes.
+
+        Where all of the stack goes, the event asks for what comes anyway. What is recorded of a resource that left the
+        template is not documented while it is deleted; if nothing, it left.
+
+        Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html (the statuses)
+        """
+        if stack in ("DELETE_IN_PROGRESS", "ROLLBACK_IN_PROGRESS"):
+            return
+        if not stack.endswith("_IN_PROGRESS") or recorded not in ("DELETE_IN_PROGRESS", "unknown"):
+            raise PeeringError(
+                f"The stack is {stack} and the peering in it {recorded}, so this Delete does not come from "
+                "CloudFormation, and nothing was changed. To take the pair down, delete its stacks."
+            )
 
     def _both(self) -> tuple[Cluster, Cluster] | None:
         """Peer and local cluster, if one of them still names the other.
