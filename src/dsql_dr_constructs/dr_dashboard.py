@@ -103,7 +103,7 @@ class DrDashboard(Construct):
             widgets=[
                 self._are_we_up(alarms),
                 self._how_it_is_seen(alarms),
-                [self._runbook(witness_region, peering_region)],
+                [self._runbook(witness_region, peering_region, alarms)],
                 *self._what_dsql_says(),
                 self._who_watches(),
             ],
@@ -168,8 +168,11 @@ class DrDashboard(Construct):
     def _arn(self, region: str, alarm: str) -> str:
         return f"arn:{self._partition}:cloudwatch:{region}:{self._account}:alarm:{alarm}"
 
-    def _runbook(self, witness_region: str | None, peering_region: str | None) -> cloudwatch.TextWidget:
-        text = runbook(self._deployment, self._clusters, self._observers, witness_region, peering_region)
+    def _runbook(
+        self, witness_region: str | None, peering_region: str | None, alarms: Sequence[HealthAlarms]
+    ) -> cloudwatch.TextWidget:
+        repairs = [command for one in alarms for command in one._repair_of_notifications()]
+        text = runbook(self._deployment, self._clusters, self._observers, witness_region, peering_region, repairs)
         return cloudwatch.TextWidget(markdown=text, width=_WIDTH, height=_RUNBOOK_HEIGHT)
 
     def _what_dsql_says(self) -> list[list[cloudwatch.IWidget]]:

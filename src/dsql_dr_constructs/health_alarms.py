@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from aws_cdk import Duration, Stack, Stage, Token
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -21,10 +22,11 @@ from .alarm_settings import AlarmSetting, AlarmSettings, refuse_period
 from .alerting_topic import AlertingTopic
 from .arguments import checked
 from .health_monitor import HealthMonitor
-from .notification_path import check_notifications, notification_path
+from .notification_path import check_notifications, notification_path, watched
 from .physical_names import alarm_name
 from .resource_policies import is_imported
-from .runbook import ask_for_verdict, dashboard_url, repair_step
+from .runbook import ask_for_verdict, dashboard_url, notification_commands, repair_step
+from .runtime.health_monitor.settings import NotificationPath
 
 _ONE_A_RUN = (
     "cluster_down",
@@ -101,13 +103,15 @@ class HealthAlarms(Construct):
         self._repair = repair_step(monitor.deployment_name, peering_region)
         self._alarms: dict[str, cloudwatch.AlarmBase] = {}
         self._settings = settings = settings or AlarmSettings()
+        self._watched: dict[str, Callable[[], Mapping[str, Any]]] = {}
         self._notifying: list[str] = []
-        children: dict[str, list[cloudwatch.IAlarm]] = {name: [] for name in _COMPOSITES}
+        self._causes: dict[str, list[str]] = {name: [] for name in _COMPOSITES}
         for one in alarm_definitions(monitor, self.region, peering_region):
             setting: AlarmSetting | None = getattr(settings, one.setting)
             if setting:
-                children.get(one.notifies, []).append(self._alarm(one, setting))
-        for name, causes in children.items():
+                self._alarm(one, setting)
+                self._causes.get(one.notifies, []).append(one.what)
+        for name, causes in self._causes.items():
             if causes:
                 self._notify_of_fault(name, self._composite(name, causes))
         self.node.add_dependency(monitor.first_probe)
@@ -153,9 +157,10 @@ class HealthAlarms(Construct):
         }
         for one, setting in checking.items():
             one._alarm(notifications_broken(one._monitor), setting)
-        for one in checking:
-            paths = [notification_path(other._notifying, topic) for other, topic in topics.items() if other is not one]
-            check_notifications(one._monitor, paths)
+        if checking:
+            paths = {one: one._notification_path(topic) for one, topic in topics.items()}
+            for one in checking:
+                check_notifications(one._monitor, [path for other, path in paths.items() if other is not one])
 
     @checked
     def notify(self, alarm: cloudwatch.AlarmBase, *, warning: bool = False) -> None:
@@ -201,12 +206,14 @@ class HealthAlarms(Construct):
         refuse_period(one.setting, period, setting.evaluation_periods or 0)
         if one.setting in _ONE_A_RUN:
             self._refuse_more_than_the_monitor_puts(one.setting, period, setting.threshold or 0)
+        metric = one.metric(period)
+        self._watched[one.what] = lambda: watched(metric, setting)
         alarm = cloudwatch.Alarm(
             self,
             one.what,
             alarm_name=self._name(one.what),
             alarm_description=self._description(one.happened, one.first_step),
-            metric=one.metric(period),
+            metric=metric,
             threshold=setting.threshold or 0,
             comparison_operator=setting.comparison,
             evaluation_periods=setting.evaluation_periods or 0,
@@ -221,8 +228,18 @@ class HealthAlarms(Construct):
         return alarm
 
     def _notify_of_fault(self, what: str, alarm: cloudwatch.AlarmBase) -> None:
-        self._notifying.append(self._name(what))
+        self._notifying.append(what)
         _publish(alarm, self._topic)
+
+    def _repair_of_notifications(self) -> list[str]:
+        if not self._topic or not self._notifying:
+            return []
+        return notification_commands(self.region, self._name("*"), self._notifying, self._topic.known_arn)
+
+    def _notification_path(self, topic: AlertingTopic) -> NotificationPath:
+        causes = [cause for causes in self._causes.values() for cause in causes]
+        notifying, children = ({what: self._watched[what]() for what in one} for one in (self._notifying, causes))
+        return notification_path(self._name("*"), notifying, children, topic)
 
     def _refuse_more_than_the_monitor_puts(self, name: str, period: Duration, threshold: float) -> None:
         """
@@ -238,9 +255,10 @@ class HealthAlarms(Construct):
                 "period of at least the schedule, and a threshold of no more than the runs in it."
             )
 
-    def _composite(self, name: str, causes: Iterable[cloudwatch.IAlarm]) -> cloudwatch.CompositeAlarm:
+    def _composite(self, name: str, causes: Sequence[str]) -> cloudwatch.CompositeAlarm:
         happened, first_step = _COMPOSITES[name]
-        rules = [cloudwatch.AlarmRule.from_alarm(one, cloudwatch.AlarmState.ALARM) for one in causes]
+        rules = [cloudwatch.AlarmRule.from_alarm(self._alarms[one], cloudwatch.AlarmState.ALARM) for one in causes]
+        self._watched[name] = lambda: {"AlarmRule": " OR ".join(f'ALARM("{self._name(one)}")' for one in causes)}
         alarm = cloudwatch.CompositeAlarm(
             self,
             name,

@@ -50,7 +50,29 @@ def repair_step(deployment: str, region: str | None) -> str:
 def repair_parameters_step(deployment: str, region: str | None) -> str:
     """What to do when a parameter was changed; *region* is that of the pair's `ClusterPeering`, if it is known."""
     how = repair_command(deployment, region) if region else f"the repair of function {peering_name(deployment)}"
-    return f"Find out who wrote it (CloudTrail, PutParameter), then repair it: {how}"
+    return (
+        f"Repair it: {how}. Then deploy or restart applications that have read it, and find out who wrote it "
+        "(CloudTrail, PutParameter)."
+    )
+
+
+def notification_commands(region: str, alarm_name: str, notifying: Sequence[str], topic_arn: str | None) -> list[str]:
+    """What repairs most of what keeps notifications of *region* away: actions switched on, an address subscribed.
+
+    Args:
+        region: That Region.
+        alarm_name: Of its alarms, with ``*`` for what they are about.
+        notifying: What those are about that notify.
+        topic_arn: What they notify. None: not known.
+    """
+    names_of_alarms = alarm_name.replace("*", f"{{{','.join(notifying)}}}" if len(notifying) > 1 else notifying[0])
+    commands = [f"aws cloudwatch enable-alarm-actions --region {region} --alarm-names {names_of_alarms}"]
+    if topic_arn:
+        commands.append(
+            f"aws sns subscribe --region {region} --topic-arn {topic_arn} --protocol email "
+            '--notification-endpoint "$EMAIL"'
+        )
+    return commands
 
 
 def runbook(
@@ -59,6 +81,7 @@ def runbook(
     observers: Sequence[str],
     witness_region: str | None,
     peering_region: str | None,
+    repair_of_notifications: Sequence[str],
 ) -> str:
     """Markdown with every command filled in.
 
@@ -68,6 +91,7 @@ def runbook(
         observers: Regions with a monitor.
         witness_region: The pair's, if it is known.
         peering_region: Region of the pair's `ClusterPeering`, if it has one.
+        repair_of_notifications: Commands of all Regions that notify, as `notification_commands` gives them.
     """
     verdicts = [ask_for_verdict(deployment, region) for region in observers]
     down = f"{names.LOCAL_DOWN} / {names.PEER_DOWN}"
@@ -95,12 +119,15 @@ def runbook(
             f"{'; the answer says what was changed:' if peering_region else f', {_BY_HAND}'}",
             *(_code([repair_command(deployment, peering_region)]) if peering_region else [""]),
             f"**{names.PARAMETERS_CHANGED}**: an SSM parameter does not say what the clusters say, and applications "
-            "that read it may connect elsewhere; `parameters` in the verdict says which. Find out who wrote it "
-            f"(CloudTrail, `PutParameter`), then repair it{' as above' if peering_region else ' by hand'}.",
+            "that read it may connect elsewhere; `parameters` in the verdict says which. Repair it"
+            f"{' as above' if peering_region else ' by hand'}, then deploy or restart applications that have read it, "
+            "then find out who wrote it (CloudTrail, `PutParameter`).",
             "",
             f"**{names.NOTIFICATIONS_BROKEN}**: another Region could not notify anybody; `notifications` in the "
-            "verdict says why, a sentence for each broken part.",
-            "",
+            "verdict says why, a sentence for each broken part. Actions that are switched off: enable them. Nobody is "
+            "notified: set `EMAIL`, subscribe it, and confirm, or only confirm. Anything else: destroy the monitoring "
+            "stack of that Region, which touches no cluster, and deploy it again.",
+            *(_code(repair_of_notifications) if repair_of_notifications else [""]),
             "**monitoring-not-working**: the monitor of that Region fails or puts no metrics. Why, is in its log:",
             *_code(logs),
         ]

@@ -56,7 +56,7 @@ def deployed(value: Any, parameter: str | None = None) -> str:
         separator, text = parts["Fn::Split"]
         return deployed(text, parameter).split(separator)[int(index)]
     name = str(value["Ref"])
-    return {"AWS::Partition": "aws"}.get(name) or (name if parameter is None else parameter)
+    return {"AWS::Partition": "aws", "AWS::AccountId": "1" * 12}.get(name) or (name if parameter is None else parameter)
 
 
 INJECTED = [
@@ -188,6 +188,12 @@ def test_runbook_has_a_step_for_every_verdict_and_commands_that_are_filled_in(wi
         asked = f"\"$({read} --query Parameter.Value --output text | grep -Ex '[a-z0-9]{{26}}')\""
         assert f"aws dsql get-cluster --region {region} --identifier {asked}\n" in text
     assert "the witness should be us-east-2" in text
+    for region in ("us-east-1", "us-west-2", "us-east-2"):
+        faults = "cluster-down-us-east-1,cluster-down-us-west-2,parameters-changed,peering-lost,monitoring-not-working"
+        named = f"aurora-dsql-Orders-production-{{{faults},notifications-broken}}-from-{region}"
+        assert f"aws cloudwatch enable-alarm-actions --region {region} --alarm-names {named}\n" in text
+        topic = f":sns:{region}:{'1' * 12}:aurora-dsql-alerts-Orders-production"
+        assert re.search(rf"aws sns subscribe --region {region} --topic-arn arn:\S+{topic} .*\$EMAIL", text)
     assert "<" not in text, "nothing is left for the reader to fill in"
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
@@ -21,6 +22,7 @@ from dsql_dr_constructs import (
     RegionalCluster,
 )
 from dsql_dr_constructs.physical_names import ALARM_KINDS
+from dsql_dr_constructs.runtime.health_monitor.alarm_digest import digest
 from tests.unit.watched_pair import WatchedPair
 
 PREFIX = "aurora-dsql-Orders-production-"
@@ -218,10 +220,12 @@ def test_changed_parameter_is_notified_with_the_command_that_repairs_it(app: cdk
             .values()
         )
         text = alarm["Properties"]["AlarmDescription"]
-        assert "(CloudTrail, PutParameter), then repair it: aws lambda invoke --region us-west-2" in text
+        assert "First: Repair it: aws lambda invoke --region us-west-2" in text
+        restart, find_out = "Then deploy or restart applications that have read it", "find out who wrote it (CloudTrail"
+        assert text.index("Repair it") < text.index(restart) < text.index(find_out)
         assert alarm["Properties"]["TreatMissingData"] == "ignore"
     foreign = Watch(cdk.App()).alarms()["parameters-changed"]["AlarmDescription"]
-    assert "then repair it: the repair of function aurora-dsql-peering-Orders-production" in foreign
+    assert "Repair it: the repair of function aurora-dsql-peering-Orders-production" in foreign
 
 
 def monitored(template: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -246,13 +250,52 @@ def test_each_region_checks_the_alarms_topic_and_key_of_every_other_one(app: cdk
             there = templates[other]["Resources"].values()
             named = [one["Properties"] for one in there if one["Type"].endswith("Alarm")]
             notifying = {one["AlarmName"] for one in named if one.get("AlarmActions")}
-            assert set(path["alarms"]) == notifying
+            assert {path["alarm_name"].replace("*", one) for one in path["alarms"]} == notifying
             assert any("notifications-broken" in one for one in notifying)
             [topic] = [one["Properties"] for one in there if one["Type"] == "AWS::SNS::Topic"]
             assert path["topic_arn"].endswith(f":sns:{other}:AWS::AccountId:{topic['TopicName']}")
             [alias] = [one["Properties"] for one in there if one["Type"] == "AWS::KMS::Alias"]
             assert alias["AliasName"] == path["key_alias"] == "alias/aurora-dsql-alerts-Orders-production"
             assert alias["TargetKeyId"] == topic["KmsMasterKeyId"]
+
+
+@pytest.mark.parametrize("settings", [AlarmSettings(), AlarmSettings(cluster_down=AlarmSetting(threshold=0.5))])
+def test_digest_of_each_alarm_that_notifies_and_of_its_causes_is_that_of_the_template(
+    app: cdk.App, settings: AlarmSettings
+) -> None:
+    pair = MultiRegionDsqlDr(app, "Orders", alarm_settings=settings)
+    east, west = (assertions.Template.from_stack(stack).to_json() for stack in pair.stacks[2:])
+    [path] = monitored(east)
+    alarms = {}
+    for logical_id, one in west["Resources"].items():
+        alarms[logical_id] = one["Properties"]
+    for one in alarms.values():
+        if "AlarmRule" in one:
+            parts = one["AlarmRule"]["Fn::Join"][1]
+            arns = [part if isinstance(part, str) else alarms[part["Fn::GetAtt"][0]]["AlarmName"] for part in parts]
+            one["AlarmRule"] = "".join(arns)
+    named = {one["AlarmName"]: one for one in alarms.values() if "AlarmName" in one}
+    told = {path["alarm_name"].replace("*", what): told for what, told in {**path["alarms"], **path["causes"]}.items()}
+    assert told == {name: digest(named[name]) for name in told}
+    rules = " ".join(one["AlarmRule"] for one in named.values() if "AlarmRule" in one)
+    causes = {path["alarm_name"].replace("*", what) for what in path["causes"]}
+    assert causes == set(re.findall('ALARM."([^"]+)"', rules))
+    assert len(causes) == 5
+
+
+def test_path_of_the_longest_names_of_three_regions_fits_a_functions_environment(app: cdk.App) -> None:
+    """4 KB in all: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html."""
+    pair = MultiRegionDsqlDr(
+        app,
+        "Orders",
+        deployment_name="x" * 44,
+        primary_region="ap-northeast-1",
+        secondary_region="ap-northeast-2",
+        witness_region="ap-northeast-3",
+        witness_observer=True,
+    )
+    for stack in pair.stacks[2:]:
+        assert len(json.dumps(monitored(assertions.Template.from_stack(stack).to_json()))) < 2000, "CLUSTERS needs 700"
 
 
 def test_none_leaves_the_check_of_other_regions_out(app: cdk.App) -> None:

@@ -264,6 +264,8 @@ def test_package_is_small_and_holds_the_runtime_and_nothing_else(
         "handler",
         "knock",
         "metric_names",
+        "alarm_digest",
+        "topic_policy",
         "notifications",
         "parameters",
         "retries",

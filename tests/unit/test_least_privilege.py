@@ -161,7 +161,7 @@ def monitor_calls(observer: str = "us-west-2") -> list[Call]:
         return judged(service, {name: method(*one) for name, one in answers[service].items()})
 
     name = "aurora-dsql-alerts-Orders-production"
-    path = NotificationPath(other, ("one",), f"arn:aws:sns:{other}:{ACCOUNT}:{name}", f"alias/{name}")
+    path = NotificationPath(other, "*", {"one": ""}, f"arn:aws:sns:{other}:{ACCOUNT}:{name}", key_alias=f"alias/{name}")
     settings = Settings(
         "Orders-production",
         observer,

@@ -11,6 +11,7 @@ from pathlib import Path
 import aws_cdk as cdk
 import pytest
 
+from dsql_dr_constructs.runtime.health_monitor.notifications import UNCHECKED_SECONDS
 from dsql_dr_constructs.runtime.health_monitor.retries import (
     Surroundings,
     TransientlyUnreachable,
@@ -260,6 +261,18 @@ def test_disabled_monitor_whose_metrics_others_put_is_notified_however_few_they_
         assert (first[2], first[0] <= 600 + 900) == ("ALARM", True)
         assert (last_alarm[2], last_alarm[0] <= 600 + 900) == ("ALARM", True), "and stays, once it is steady"
         assert (end[2], 9000 < end[0] <= 9000 + 1800) == ("OK", True)
+
+
+@pytest.mark.parametrize("phase", [0.5, 31.0])
+def test_region_that_answers_and_cannot_be_checked_is_notified_once_half_an_hour_later(phase: float) -> None:
+    def world(at: float) -> Run:
+        if not 600 <= at < 6000:
+            return see()
+        return see(notifications=None, failed=at - 600 >= UNCHECKED_SECONDS)
+
+    [(began, *alarm), (ended, *ok)] = Replay(alarms()[WEST], world, phase=phase).until(9000).notified
+    assert (alarm, ok) == ([NOT_WORKING, "ALARM"], [NOT_WORKING, "OK"])
+    assert (2400 < began <= 2400 + 480, 6000 < ended <= 6000 + 480) == (True, True)
 
 
 @pytest.mark.parametrize("phase", [0.5, 31.0])

@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from dsql_dr_constructs.runtime.health_monitor.alarm_digest import digest
+from dsql_dr_constructs.runtime.health_monitor.metric_names import NAMESPACE
 from dsql_dr_constructs.runtime.health_monitor.notifications import NotificationCheck
 from dsql_dr_constructs.runtime.health_monitor.retries import MonitorError, Surroundings
 from dsql_dr_constructs.runtime.health_monitor.settings import NotificationPath, Settings
@@ -63,14 +65,42 @@ class OtherRegion:
     def __init__(self, region: str) -> None:
         self.topic_arn = f"arn:aws:sns:{region}:111111111111:aurora-dsql-alerts-Orders-production"
         self.key_arn = f"arn:aws:kms:{region}:111111111111:key/1234"
-        names = (f"cluster-down-from-{region}", f"peering-lost-from-{region}")
-        self.path = NotificationPath(region, names, self.topic_arn, "alias/aurora-dsql-alerts-Orders-production")
-        self.alarms: dict[str, dict[str, Any]] = {
-            name: {"AlarmName": name, "ActionsEnabled": True, "AlarmActions": [self.topic_arn]} for name in names
+        down, lost, cause = (f"{what}-from-{region}" for what in ("cluster-down", "peering-lost", "peering"))
+        arn = f"arn:aws:cloudwatch:{region}:111111111111:alarm:"
+        how = {
+            "Namespace": NAMESPACE,
+            "MetricName": "ClusterHealth",
+            "Dimensions": [{"Name": "ClusterRegion", "Value": "us-east-1"}, {"Name": "Deployment", "Value": "Orders"}],
+            "Statistic": "Minimum",
+            "Period": 120,
+            "EvaluationPeriods": 2,
+            "DatapointsToAlarm": 2,
+            "Threshold": 1.0,
+            "ComparisonOperator": "LessThanThreshold",
+            "TreatMissingData": "missing",
         }
-        allow = {"Effect": "Allow", "Principal": {"Service": "cloudwatch.amazonaws.com"}, "Action": "sns:Publish"}
-        over_tls = {"Effect": "Deny", "Principal": "*", "Action": "sns:Publish", "Condition": {"Bool": {"x": "false"}}}
-        self.policy: list[dict[str, Any]] = [over_tls, {**allow, "Resource": self.topic_arn}]
+        acts = {"ActionsEnabled": True, "AlarmActions": [self.topic_arn]}
+        self.alarms: dict[str, dict[str, Any]] = {
+            down: {"AlarmName": down, "AlarmArn": arn + down, **acts, **how},
+            lost: {"AlarmName": lost, "AlarmArn": arn + lost, **acts, "AlarmRule": f'(ALARM("{arn}{cause}"))'},
+            cause: {"AlarmName": cause, "AlarmArn": arn + cause, **how, "MetricName": "PeeringHealth"},
+        }
+        self.path = NotificationPath(
+            region,
+            f"*-from-{region}",
+            {"cluster-down": digest(self.alarms[down]), "peering-lost": digest(self.alarms[lost])},
+            self.topic_arn,
+            causes={"peering": digest(self.alarms[cause])},
+            key_alias="alias/aurora-dsql-alerts-Orders-production",
+        )
+        publish = {"Action": "sns:Publish", "Resource": self.topic_arn}
+        over_tls = {"Effect": "Deny", "Principal": "*", "Condition": {"Bool": {"aws:SecureTransport": "false"}}}
+        allow = {
+            "Effect": "Allow",
+            "Principal": {"Service": "cloudwatch.amazonaws.com"},
+            "Condition": {"ArnLike": {"aws:SourceArn": [f"{arn}cluster-*", f"{arn}peering-*"]}},
+        }
+        self.policy: list[dict[str, Any]] = [{**over_tls, **publish}, {**allow, **publish}]
         self.topic: dict[str, str] | None = {
             "SubscriptionsConfirmed": "1",
             "SubscriptionsPending": "0",
@@ -99,7 +129,10 @@ class OtherRegion:
     def _describe_alarms(self, *, AlarmNames: list[str], AlarmTypes: list[str]) -> dict[str, Any]:  # noqa: N803
         assert AlarmTypes == ["MetricAlarm", "CompositeAlarm"], "else there are no composite alarms in the answer"
         found = [self.alarms[name] for name in AlarmNames if name in self.alarms]
-        return {"MetricAlarms": found[:1], "CompositeAlarms": found[1:]}
+        return {
+            "MetricAlarms": [one for one in found if "AlarmRule" not in one],
+            "CompositeAlarms": [one for one in found if "AlarmRule" in one],
+        }
 
     def _get_topic_attributes(self, *, TopicArn: str) -> dict[str, Any]:  # noqa: N803
         assert TopicArn == self.topic_arn

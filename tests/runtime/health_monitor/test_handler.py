@@ -74,12 +74,16 @@ def test_anyones_call_looks_at_what_the_environment_names(handler: ModuleType) -
 
 def test_environment_may_name_parameters_and_what_notifies_in_other_regions() -> None:
     clusters = json.dumps([{"arn": EAST, "endpoint": "one.dsql", "parameters": "/dsql-dr/Orders/us-east-1"}])
-    path = {"region": "us-east-1", "alarms": ["a", "b"], "topic_arn": "arn:t", "key_alias": None}
+    alarms = {"alarm_name": "a-*-b", "alarms": {"one": "0123"}, "causes": {"two": ""}}
+    path = {"region": "us-east-1", **alarms, "topic_arn": "arn:t", "key_alias": None}
     given = {"CLUSTERS": clusters, "NOTIFICATION_PATHS": json.dumps([path]), "NOTIFICATIONS_EVERY": "2"}
     found = Settings.of({**ENVIRONMENT, **given})
     assert found.notifications_every == 2
     assert found.parameters == {EAST: "/dsql-dr/Orders/us-east-1"}
-    assert found.notification_paths == (NotificationPath("us-east-1", ("a", "b"), "arn:t", None),)
+    assert found.notification_paths == (
+        NotificationPath("us-east-1", "a-*-b", {"one": "0123"}, "arn:t", causes={"two": ""}),
+    )
+    assert found.notification_paths[0].name_of("one") == "a-one-b"
 
 
 def test_every_event_of_a_deployment_checks_and_a_deletion_does_not_wait_for_permissions(handler: ModuleType) -> None:
@@ -89,10 +93,11 @@ def test_every_event_of_a_deployment_checks_and_a_deletion_does_not_wait_for_per
     assert [(one["first"], one["by_hand"]) for one in Recorder.made] == [(True, False), (True, False), (False, False)]
 
 
-def test_failure_stops_a_deployment_and_no_deletion(handler: ModuleType) -> None:
+def test_failure_stops_a_deployment_and_not_the_first_deletion(handler: ModuleType) -> None:
+    """Of deletions one: whoever may change the schedule's input could call every run a deletion."""
     Recorder.error = MonitorError("refused")
     assert handler.handle({"RequestType": "Delete"}, None) == {}
-    for event in ({"RequestType": "Create"}, {}):
+    for event in ({"RequestType": "Create"}, {}, {"RequestType": "Delete"}):
         with pytest.raises(MonitorError, match="refused"):
             handler.handle(event, None)
 

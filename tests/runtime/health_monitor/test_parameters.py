@@ -134,6 +134,13 @@ def test_ssm_that_refuses_is_the_monitors_error_and_the_verdict_on_the_clusters_
     assert (told["verdict"], parameter_health(aws)) == (names.PEER_DOWN, [])
 
 
+def test_first_run_that_is_refused_for_too_long_fails_as_every_other(aws: Aws) -> None:
+    aws.failures["ssm"] = [error("AccessDeniedException")] * 100_000
+    told = aws.failing_run(first=True)
+    assert told["errors"] == ["GetParameters in us-east-1 was refused: AccessDeniedException: no"]
+    assert told["verdict"] == names.HEALTHY
+
+
 def test_first_run_waits_for_the_permission(aws: Aws) -> None:
     aws.failures["ssm"] = [error("AccessDeniedException", 403)] * 70
     began = aws.time.now

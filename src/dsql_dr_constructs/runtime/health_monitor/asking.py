@@ -12,7 +12,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError  # noqa: A004
 
 from ..aws_errors import is_transient
-from .retries import MonitorError, NotAllowedYet, TransientlyUnreachable
+from .retries import MonitorError, NoAnswer, NotAllowedYet, TransientlyUnreachable
 
 _ACCESS_DENIED = frozenset({"AccessDenied", "AccessDeniedException", "AuthorizationError"})
 _NOT_FOUND = frozenset({"ResourceNotFoundException", "NotFound", "NotFoundException"})
@@ -65,7 +65,7 @@ def ask(what: str, call: Callable[[], Any], *, permissions_are_new: bool) -> Any
             raise TransientlyUnreachable(said) from error
         raise MonitorError(f"{what} was refused: {said}") from error
     except (ConnectionError, HTTPClientError) as error:
-        raise TransientlyUnreachable(f"no answer ({error})") from error
+        raise NoAnswer(f"no answer ({error})") from error
     except BotoCoreError as error:
         raise MonitorError(f"{what} could not be asked: {error}") from error
 

@@ -7,14 +7,15 @@ Source: https://docs.aws.amazon.com/kms/latest/APIReference/API_DescribeKey.html
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
+from .alarm_digest import digest
 from .asking import Finding, NotFound
-from .retries import MonitorError, NotAllowedYet, Tries, Unreachable
+from .retries import MonitorError, NoAnswer, NotAllowedYet, Tries, Unreachable
 from .settings import NotificationPath
+from .topic_policy import CLOUDWATCH, may_publish
 
 PERMISSION_SECONDS = 600.0
 """How long a refusal may last: a new alias takes up to five minutes to count in the permission for its key.
@@ -22,10 +23,16 @@ PERMISSION_SECONDS = 600.0
 Source: https://docs.aws.amazon.com/kms/latest/developerguide/alias-authorization.html
 """
 
-_CLOUDWATCH = "cloudwatch.amazonaws.com"
-_PUBLISH = frozenset({"sns:publish", "sns:*", "*"})
+UNCHECKED_SECONDS = 1800.0
+"""How long a Region that answers otherwise may go unchecked."""
 
 Ask = Callable[[str, Callable[[], Any]], Any]
+Alarms = Mapping[str, Mapping[str, Any]]
+"""By name, as DescribeAlarms gives them."""
+
+
+class _Refused(MonitorError):  # noqa: N818 - an answer, of a key's alias
+    """As `NotAllowedYet`, and for too long."""
 
 
 class NotificationCheck:
@@ -46,35 +53,69 @@ class NotificationCheck:
         client: Callable[[str, str], Any],
         now: Callable[[], float],
     ) -> None:
-        self.paths = paths
+        self._paths = paths
         self._every = every
         self._runs_to_skip = 0
+        self._has_run = False
         self._now = now
-        self._cloudwatch = {one: client("cloudwatch", one.region) for one in paths}
-        self._sns = {one: client("sns", one.region) for one in paths}
-        self._kms = {one: client("kms", one.region) for one in paths if one.key_alias}
+        self._cloudwatch = {one.region: client("cloudwatch", one.region) for one in paths}
+        self._sns = {one.region: client("sns", one.region) for one in paths}
+        self._kms = {one.region: client("kms", one.region) for one in paths if one.key_alias}
         self._found_at = 0.0
-        self._denied_since: float | None = None
+        self._answering: set[str] = set()
+        """Regions that gave any answer in the last check."""
+        self._unchecked_since: dict[str, float] = {}
+        self._keys_described: set[str] = set()
+        """Regions where DescribeKey was allowed once."""
+        self._denied_since: dict[str, float] = {}
         self.last: Finding | None = None
         """The finding of the last check; None before the first one."""
 
-    def due(self) -> Sequence[NotificationPath]:
-        """What this run checks: all after enough runs, or after a check that a Region did not answer, else nothing."""
+    def due(self, *, first: bool, by_hand: bool) -> Sequence[NotificationPath]:
+        """What this run checks: all after enough runs, or after a check that a Region did not answer, else nothing.
+
+        Args:
+            first: Whether the run says that it is the first one of a deployment. Only the process's first run is
+                believed: whoever may change the schedule's input could say so for ever.
+            by_hand: Whether a person asks.
+        """
+        may_be_first, self._has_run = not self._has_run, True
+        if first and may_be_first:
+            return ()
         self._runs_to_skip -= 1
-        return self.paths if self._runs_to_skip < 0 else ()
+        return self._paths if by_hand or self._runs_to_skip < 0 else ()
 
     def check(self, path: NotificationPath, ask: Ask, tries: Tries) -> Finding:
         """What is wrong in one Region; what gave no answer is not wrong."""
         problems: list[str] = []
+        self._answering.discard(path.region)
         try:
-            problems += self._of_alarms(path, ask, tries)
+            alarms = self._alarms(path, ask, tries)
+            problems += _of_alarms(path, alarms)
             if path.asks_topic:
-                problems += self._of_topic(path, ask, tries)
+                problems += self._of_topic(path, alarms, ask, tries)
         except Unreachable as reason:
-            if isinstance(reason, NotAllowedYet):
-                self._refuse_to_wait_for_ever(path, reason)
             return Finding(False if problems else None, tuple(problems), (f"{path.region}: {reason}",))
         return Finding(not problems, tuple(problems))
+
+    def refuse_to_stay_unchecked(self, path: NotificationPath, finding: Finding, *, answers: bool | None) -> None:
+        """
+        Args:
+            path: What was checked.
+            finding: What came of it.
+            answers: Whether the Region's cluster did. None: there is none, and any answer of the Region counts.
+
+        Raises:
+            MonitorError: that was not possible for `UNCHECKED_SECONDS`, and the Region is not dead.
+        """
+        region = path.region
+        if not finding.unanswered or not (region in self._answering if answers is None else answers):
+            self._unchecked_since.pop(region, None)
+        elif self._now() - self._unchecked_since.setdefault(region, self._now()) >= UNCHECKED_SECONDS:
+            raise MonitorError(
+                f"Notifications in {region} could not be checked for {UNCHECKED_SECONDS / 60:g} minutes, and the "
+                f"Region answers otherwise: {'; '.join(finding.unanswered)}"
+            )
 
     def conclude(self, findings: Sequence[Finding]) -> Finding:
         """All Regions together: of those that answered, the worst."""
@@ -84,7 +125,7 @@ class NotificationCheck:
         self._found_at = self._now()
         self.last = Finding(all(answers) if answers else None, problems, unanswered)
         if not unanswered:
-            self._runs_to_skip, self._denied_since = self._every - 1, None
+            self._runs_to_skip = self._every - 1
         return self.last
 
     def to_json(self) -> dict[str, Any] | None:
@@ -94,61 +135,74 @@ class NotificationCheck:
         at = datetime.fromtimestamp(self._found_at, timezone.utc)
         return {**vars(self.last), "checked_at": at.isoformat(timespec="seconds")}
 
-    def _refuse_to_wait_for_ever(self, path: NotificationPath, reason: NotAllowedYet) -> None:
-        """
-        Raises:
-            MonitorError: the refusal has lasted for longer than a new permission takes.
-        """
-        self._denied_since = self._denied_since or self._now()
-        if self._now() - self._denied_since >= PERMISSION_SECONDS:
-            raise MonitorError(f"The check of notifications in {path.region} was refused: {reason}") from reason
+    def _answer(self, what: str, region: str, call: Callable[[], Any], ask: Ask, tries: Tries) -> Any:
+        """What *call* gives; remembers whether the Region answers, and since when it refuses.
 
-    def _of_alarms(self, path: NotificationPath, ask: Ask, tries: Tries) -> list[str]:
-        answer = tries.of(
-            lambda: ask(
-                f"DescribeAlarms in {path.region}",
-                lambda: self._cloudwatch[path].describe_alarms(
-                    AlarmNames=list(path.alarms), AlarmTypes=["MetricAlarm", "CompositeAlarm"]
-                ),
-            )
+        Raises:
+            Unreachable: there was none, or none yet.
+            _Refused: the refusal has lasted for longer than a new permission takes.
+        """
+        what = f"{what} in {region}"
+        try:
+            answer = tries.of(lambda: ask(what, call))
+        except NotAllowedYet as reason:
+            self._answering.add(region)
+            if self._now() - self._denied_since.setdefault(what, self._now()) >= PERMISSION_SECONDS:
+                raise _Refused(f"The check of notifications in {region} was refused: {reason}") from reason
+            raise
+        except (Unreachable, MonitorError) as reason:
+            if not isinstance(reason, NoAnswer):
+                self._answering.add(region)
+            raise
+        self._answering.add(region)
+        self._denied_since.pop(what, None)
+        return answer
+
+    def _alarms(self, path: NotificationPath, ask: Ask, tries: Tries) -> Alarms:
+        wanted = [path.name_of(what) for what in (*path.alarms, *path.causes)]
+        client = self._cloudwatch[path.region]
+        answer = self._answer(
+            "DescribeAlarms",
+            path.region,
+            lambda: client.describe_alarms(AlarmNames=wanted, AlarmTypes=["MetricAlarm", "CompositeAlarm"]),
+            ask,
+            tries,
         )
         found = (*answer.get("MetricAlarms", ()), *answer.get("CompositeAlarms", ()))
-        alarms = {one["AlarmName"]: one for one in found}
-        problems = []
-        for name in path.alarms:
-            if name not in alarms:
-                problems.append(f"alarm {name} does not exist")
-                continue
-            if not alarms[name].get("ActionsEnabled", True):
-                problems.append(f"the actions of alarm {name} are switched off")
-            if path.topic_arn not in alarms[name].get("AlarmActions", ()):
-                problems.append(f"alarm {name} does not notify topic {path.topic_arn}")
-        return problems
+        return {one["AlarmName"]: one for one in found}
 
-    def _of_topic(self, path: NotificationPath, ask: Ask, tries: Tries) -> list[str]:
-        what, arn = f"GetTopicAttributes in {path.region}", path.topic_arn
+    def _of_topic(self, path: NotificationPath, alarms: Alarms, ask: Ask, tries: Tries) -> list[str]:
+        arn, client = path.topic_arn, self._sns[path.region]
         try:
-            topic = tries.of(lambda: ask(what, lambda: self._sns[path].get_topic_attributes(TopicArn=arn)))
+            topic = self._answer(
+                "GetTopicAttributes", path.region, lambda: client.get_topic_attributes(TopicArn=arn), ask, tries
+            )
         except NotFound:
             return [f"topic {arn} does not exist"]
         attributes: Mapping[str, str] = topic["Attributes"]
         problems = []
         if not int(attributes.get("SubscriptionsConfirmed", "0")):
             pending = int(attributes.get("SubscriptionsPending", "0"))
-            waiting = f": {pending} subscribed, and have not confirmed" if pending else ""
-            problems.append(f"nobody is notified by topic {arn}{waiting}")
-        if not _admits_cloudwatch(attributes.get("Policy", "")):
-            problems.append(f"the policy of topic {arn} does not allow {_CLOUDWATCH} to publish")
+            addresses = "1 address has" if pending == 1 else f"{pending} addresses have"
+            problems.append(f"nobody is notified by topic {arn}{f': {addresses} not confirmed' if pending else ''}")
+        problems += _of_policy(path, alarms, attributes.get("Policy", ""))
         if path.key_alias:
             problems += self._of_key(path, path.key_alias, attributes.get("KmsMasterKeyId", ""), ask, tries)
         return problems
 
     def _of_key(self, path: NotificationPath, alias: str, of_topic: str, ask: Ask, tries: Tries) -> list[str]:
-        what = f"DescribeKey in {path.region}"
+        """Where the alias is gone, so is the permission that names it: KMS may say the one or the other."""
+        client = self._kms[path.region]
+        gone = f"{alias} of the topic's key does not exist in {path.region}"
         try:
-            answer = tries.of(lambda: ask(what, lambda: self._kms[path].describe_key(KeyId=alias)))
+            answer = self._answer("DescribeKey", path.region, lambda: client.describe_key(KeyId=alias), ask, tries)
         except NotFound:
-            return [f"{alias} of the topic's key does not exist in {path.region}"]
+            return [gone]
+        except (NotAllowedYet, _Refused) as reason:
+            if isinstance(reason, NotAllowedYet) and path.region not in self._keys_described:
+                raise
+            return [f"{gone}, or the role may not ask: deploy the monitoring stack again"]
+        self._keys_described.add(path.region)
         key = answer["KeyMetadata"]
         if key["KeyState"] != "Enabled":
             return [f"key {key['Arn']} of topic {path.topic_arn} is {key['KeyState']}: CloudWatch cannot publish"]
@@ -157,28 +211,39 @@ class NotificationCheck:
         return []
 
 
-def _admits_cloudwatch(policy: str) -> bool:
-    """Conditions are not looked into, and a denial with one, as of plain HTTP, is none."""
-    try:
-        statements = _list(json.loads(policy)["Statement"])
-    except (ValueError, KeyError):
-        return False
-    about_us = [one for one in statements if _is_about_publishing(one) and _is_about_cloudwatch(one)]
-    denied = any(one.get("Effect") == "Deny" and not one.get("Condition") for one in about_us)
-    return not denied and any(one.get("Effect") == "Allow" for one in about_us)
+def _of_alarms(path: NotificationPath, alarms: Alarms) -> list[str]:
+    problems = []
+    for what, deployed in {**path.alarms, **path.causes}.items():
+        name = path.name_of(what)
+        alarm = alarms.get(name)
+        if alarm is None:
+            problems.append(f"alarm {name} does not exist")
+            continue
+        if deployed and digest(alarm) != deployed:
+            problems.append(f"alarm {name} has another metric, threshold or rule than was deployed")
+        if what in path.alarms:
+            problems += _of_actions(name, alarm, path.topic_arn)
+    return problems
 
 
-def _is_about_publishing(statement: Mapping[str, Any]) -> bool:
-    return any(str(action).lower() in _PUBLISH for action in _list(statement.get("Action", ())))
+def _of_actions(name: str, alarm: Mapping[str, Any], topic_arn: str) -> list[str]:
+    problems = []
+    if not alarm.get("ActionsEnabled", True):
+        problems.append(f"the actions of alarm {name} are switched off")
+    if alarm.get("ActionsSuppressor"):
+        problems.append(f"the actions of alarm {name} are suppressed by alarm {alarm['ActionsSuppressor']}")
+    if topic_arn not in alarm.get("AlarmActions", ()):
+        problems.append(f"alarm {name} does not notify topic {topic_arn}")
+    return problems
 
 
-def _is_about_cloudwatch(statement: Mapping[str, Any]) -> bool:
-    principal = statement.get("Principal")
-    if isinstance(principal, dict):
-        named = [*_list(principal.get("Service", ())), *_list(principal.get("AWS", ()))]
-        return not {_CLOUDWATCH, "*"}.isdisjoint(named)
-    return principal == "*"
-
-
-def _list(value: Any) -> list[Any]:
-    return list(value) if isinstance(value, list | tuple) else [value]
+def _of_policy(path: NotificationPath, alarms: Alarms, policy: str) -> list[str]:
+    is_ours, arn = path.key_alias is not None, path.topic_arn
+    if not may_publish(policy, None, is_ours=is_ours):
+        return [f"the policy of topic {arn} does not allow {CLOUDWATCH} to publish"]
+    notifying = [one for what in path.alarms if (one := alarms.get(path.name_of(what)))]
+    return [
+        f"the policy of topic {arn} does not allow alarm {one['AlarmName']} to publish"
+        for one in notifying
+        if not may_publish(policy, one.get("AlarmArn"), is_ours=is_ours)
+    ]

@@ -7,7 +7,7 @@ from typing import Any
 
 from . import metric_names as names
 from .asking import Finding
-from .retries import Tries, Unreachable
+from .retries import MonitorError, NotAllowedYet, Tries, Unreachable
 from .sighting import ControlPlane
 
 _LONGEST_VALUE = 100
@@ -32,11 +32,17 @@ class ParameterCheck:
         self._ssm = ssm
 
     def read(self, ask: Ask, tries: Tries) -> Mapping[str, str] | Finding:
-        """Value by name; a finding if SSM does not answer."""
+        """Value by name; a finding if SSM does not answer.
+
+        Raises:
+            MonitorError: reading is refused, and was so for as long as a new permission takes.
+        """
         wanted = [f"{folder}/{field}" for folder in self._folders.values() for field in names.PARAMETER_FIELDS]
         what = f"GetParameters in {self._observer}"
         try:
             answer = tries.of(lambda: ask(what, lambda: self._ssm.get_parameters(Names=wanted)))
+        except NotAllowedYet as reason:
+            raise MonitorError(f"{what} was refused: {reason}") from reason
         except Unreachable as reason:
             return Finding(None, unanswered=(f"{what}: {reason}",))
         return {one["Name"]: one["Value"] for one in answer["Parameters"]}

@@ -24,6 +24,10 @@ class TransientlyUnreachable(Unreachable):
     """The next try may succeed."""
 
 
+class NoAnswer(TransientlyUnreachable):
+    """Nothing came back at all, as from a Region that is dead."""
+
+
 class NotAllowedYet(TransientlyUnreachable):
     """A policy just attached takes seconds to minutes to hold.
 

@@ -13,17 +13,26 @@ class NotificationPath:
 
     Args:
         region: That Region.
-        alarms: Names of its alarms that notify.
+        alarm_name: Of its alarms, with ``*`` for what they are about: written once, since the environment of a
+            function has room for 4 KB.
+        alarms: Digest of what each alarm watches that notifies, by what it is about. Empty: not known.
         topic_arn: What they notify.
+        causes: The same as *alarms* of the children of composite alarms, which notify by these.
         asks_topic: Whether it can be asked: a topic of another account cannot.
         key_alias: Alias of the topic's key. None: the key is not this library's to check.
     """
 
     region: str
-    alarms: tuple[str, ...]
+    alarm_name: str
+    alarms: Mapping[str, str]
     topic_arn: str
+    causes: Mapping[str, str] = field(default_factory=dict)
     key_alias: str | None = None
     asks_topic: bool = True
+
+    def name_of(self, what: str) -> str:
+        """Name of the alarm for *what*."""
+        return self.alarm_name.replace("*", what)
 
 
 @dataclass(frozen=True)
@@ -60,6 +69,6 @@ class Settings:
             witness_region=environment.get("WITNESS_REGION"),
             budget=float(environment["BUDGET_SECONDS"]),
             parameters={one["arn"]: one["parameters"] for one in clusters if "parameters" in one},
-            notification_paths=tuple(NotificationPath(**{**one, "alarms": tuple(one["alarms"])}) for one in paths),
+            notification_paths=tuple(NotificationPath(**one) for one in paths),
             notifications_every=int(environment.get("NOTIFICATIONS_EVERY", "1")),
         )

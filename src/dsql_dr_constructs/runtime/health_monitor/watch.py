@@ -132,7 +132,7 @@ class Watch:
         """Both clusters, and of each both sides, and all else, at once: what hangs takes no time from the others."""
         clusters, tls, until = self._settings.clusters, self._tls(), began + self._settings.budget
         check = self._notifications
-        paths = () if self._first else check.paths if self._by_hand else check.due()
+        paths = check.due(first=self._first, by_hand=self._by_hand)
         pool = ThreadPoolExecutor(max_workers=2 * len(clusters) + 1 + len(paths))
         tries = {arn: (self._tries(until, began), self._tries(until, began)) for arn in clusters}
         asked = {arn: pool.submit(self._describe, arn, tries[arn][0]) for arn in clusters}
@@ -173,6 +173,8 @@ class Watch:
                 findings.append(Finding(None, unanswered=(f"{path.region}: {late}",)))
                 with kept(errors, what):
                     findings[-1] = result(what, one_check, findings[-1])
+                    answers = _answers(path.region, control_planes)
+                    check.refuse_to_stay_unchecked(path, findings[-1], answers=answers)
             seen.notifications = check.conclude(findings)
 
     def _control_planes(
@@ -270,6 +272,12 @@ class Watch:
 def _ask_early(what: str, call: Callable[[], Any]) -> Any:
     """Of the other Regions' notifications a permission may be new in any run: their stacks have a time of their own."""
     return ask(what, call, permissions_are_new=True)
+
+
+def _answers(region: str, control_planes: Mapping[str, ControlPlane]) -> bool | None:
+    """Whether the control plane of the cluster in *region* did; None without a cluster there."""
+    [*planes] = [one for arn, one in control_planes.items() if _region(arn) == region]
+    return planes[0].status is not None if planes else None
 
 
 def _region(arn: str) -> str:
