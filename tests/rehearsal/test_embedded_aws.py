@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -92,7 +93,7 @@ def test_it_stops_when_the_block_fails() -> None:
     assert not answers(aws.endpoint)
 
 
-@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 def test_it_ends_with_the_program_that_started_it_and_leaves_nothing(end: signal.Signals) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", PROGRAM], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
@@ -109,6 +110,45 @@ def test_it_ends_with_the_program_that_started_it_and_leaves_nothing(end: signal
     assert not folder.exists()
     assert processes.of_group(group) == []
     assert not answers(told["endpoint"])
+
+
+KILLED = """
+import os, signal
+from dsql_dr_constructs.rehearsal import EmbeddedAws, embedded_aws
+aws = EmbeddedAws(regions=["us-east-1"])
+end = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
+%s
+with aws:
+    %s
+"""
+BEFORE_CREDENTIALS = KILLED % ("embedded_aws.asdict = end", "pass")
+BEFORE_AN_ANSWER = KILLED % ("aws._wait_until_it_answers = end", "pass")
+AT_THE_END = KILLED % ("", "stop = aws._process.wait; aws._process.wait = lambda timeout: end(stop())")
+WITHOUT_SERVER = KILLED % ("", "aws._process.kill(); aws._process.wait(); end()")
+
+
+@pytest.mark.parametrize(
+    "program",
+    [BEFORE_CREDENTIALS, BEFORE_AN_ANSWER, AT_THE_END, WITHOUT_SERVER],
+    ids=["before it has credentials", "before it answers", "when it has just ended", "when its server was killed"],
+)
+def test_it_leaves_nothing_whenever_its_program_is_killed(program: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=os.environ | {"TMPDIR": str(tmp_path)}, check=False, capture_output=True
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    until = time.monotonic() + 60
+    while list(tmp_path.iterdir()) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_server_that_was_killed_leaves_nothing_when_its_block_ends() -> None:
+    with EmbeddedAws(regions=["us-east-1"]) as aws:
+        directory = aws.directory
+        assert aws._process
+        aws._process.kill()
+    assert not directory.exists()
 
 
 def test_one_that_cannot_start_says_why_and_leaves_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

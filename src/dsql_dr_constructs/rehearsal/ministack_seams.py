@@ -47,7 +47,9 @@ SEAMS: dict[str, dict[str, list[str] | None]] = {
         "_handle_client": ["cluster_id", "backend_host", "backend_port", "c_reader", "c_writer"],
         "_parse_startup_params": ["payload"],
         "_read_frame": ["reader"],
+        "_connect_backend": ["host", "port", "database", "attempts", "delay"],
     },
+    "ministack.core.router": {"detect_service": ["method", "path", "headers", "query_params"]},
     "ministack.services.cloudwatch_logs": {"_log_groups": None, "_create_log_group": ["data"]},
     "ministack.services.cloudwatch": {
         "handle_request": ["method", "path", "headers", "body", "query_params"],
