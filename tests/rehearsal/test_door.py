@@ -404,6 +404,7 @@ def scope(*headers: tuple[str, str], kind: str = "http", query: str = "") -> dic
 
 def signed(credentials: Credentials) -> list[tuple[str, str]]:
     authorization = f"AWS4-HMAC-SHA256 Credential={credentials.access_key}/20260101/us-east-1/dsql/aws4_request"
+    authorization += ", SignedHeaders=host, Signature=0"
     return [("Authorization", authorization), ("X-Amz-Security-Token", credentials.session_token)]
 
 

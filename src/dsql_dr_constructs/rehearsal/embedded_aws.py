@@ -41,6 +41,7 @@ class EmbeddedAws:
 
     It runs as a process of its own on a free port and is stopped at the end of the block, whatever ends it. Several can
     run side by side. Each has random credentials, and answers nobody who has others or none, and no web page.
+    Subscriptions to topics are confirmed at once, and no notification leaves the machine.
 
     Where AWS does not document what happens, an option chooses: ``update_without_clusters``, ``empty_clusters``,
     ``witness_change``, ``delete_mode``, ``tags_across_regions``, ``endpoint_before_active`` and ``allowed_pattern``.
@@ -282,7 +283,8 @@ class EmbeddedAws:
         data = json.dumps(body).encode() if body is not None else None
         url = f"{self.endpoint}/_rehearsal/{path}"
         owner = self._credentials
-        signed = {"Authorization": f"AWS4-HMAC-SHA256 Credential={owner.access_key}/"}
+        scope = f"{owner.access_key}/20260101/{self.regions[0]}/rehearsal/aws4_request"
+        signed = {"Authorization": f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0"}
         headers = {**signed, "X-Amz-Security-Token": owner.session_token}
         request = urllib.request.Request(url, data=data, method=method, headers=headers)  # noqa: S310 - loopback
         try:

@@ -57,6 +57,7 @@ def build(options: argparse.Namespace, owner: Credentials) -> Gateway:
     function_permissions.install(owner)
     key_policies.install(enforce_roles=options.enforce_permissions)
     ministack_alarms.count_invocations()  # after what refuses them
+    ministack_seams.confirm_subscriptions()
     ministack_seams.keep_workers_of_other_regions()
     ministack_cloudformation.name_resources_by_region()
     if dsql.undocumented.allowed_pattern == "name":
