@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import os
 import signal
@@ -17,9 +18,10 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from dsql_dr_constructs.rehearsal import EmbeddedAws, Fault
+from dsql_dr_constructs.rehearsal import EmbeddedAws, Fault, ministack_seams
 from dsql_dr_constructs.rehearsal.credentials import Credentials
 from tests.rehearsal import processes
+from tests.rehearsal.test_cloudformation import Stack
 
 
 @pytest.fixture(scope="module")
@@ -245,6 +247,49 @@ def test_status_that_aws_decides_on_can_be_set(aws: EmbeddedAws) -> None:
     assert dsql.get_cluster(identifier=identifier)["status"] == "FAILED"
     with pytest.raises(ValueError, match="does not exist"):
         aws.set_cluster_status("us-west-2", identifier, "FAILED")
+
+
+# topics
+
+
+@pytest.mark.parametrize("made_by", ["a client", "a stack"])
+def test_subscription_is_confirmed_at_once_whatever_its_protocol(aws: EmbeddedAws, made_by: str) -> None:
+    sns, name = aws.client("sns", "us-east-1"), f"alerts-{made_by.replace(' ', '-')}"
+    topic = sns.create_topic(Name=name)["TopicArn"]
+    wanted = [("https", "https://pager.example.com/hook"), ("email", "me@example.com")]
+    if made_by == "a client":
+        for protocol, endpoint in wanted:
+            sns.subscribe(TopicArn=topic, Protocol=protocol, Endpoint=endpoint)
+    else:
+        properties = [{"TopicArn": topic, "Protocol": protocol, "Endpoint": endpoint} for protocol, endpoint in wanted]
+        resources = {
+            f"One{number}": {"Type": "AWS::SNS::Subscription", "Properties": one}
+            for number, one in enumerate(properties)
+        }
+        assert Stack(aws).run("create", resources) == "CREATE_COMPLETE"
+    attributes = sns.get_topic_attributes(TopicArn=topic)["Attributes"]
+    assert (attributes["SubscriptionsPending"], attributes["SubscriptionsConfirmed"]) == ("0", "2")
+    listed = sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
+    assert {(one["Protocol"], one["Endpoint"]) for one in listed} == set(wanted)
+    everywhere = [one["SubscriptionArn"] for one in sns.list_subscriptions()["Subscriptions"]]
+    for one in listed:
+        assert one["SubscriptionArn"].startswith(f"{topic}:")
+        assert one["SubscriptionArn"] in everywhere
+        found = sns.get_subscription_attributes(SubscriptionArn=one["SubscriptionArn"])["Attributes"]
+        assert found["PendingConfirmation"] == "false"
+
+
+def test_notification_is_delivered_on_this_machine_and_nowhere_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    sns: Any = importlib.import_module("ministack.services.sns")
+    sent: list[str] = []
+    monkeypatch.setattr(sns, "_topic_by_arn_any_scope", sns._topic_by_arn_any_scope)  # what is installed is taken back
+    monkeypatch.setattr(sns, "_http_post_sync", lambda endpoint, *_: sent.append(endpoint))
+    ministack_seams.confirm_subscriptions()
+    here = ["http://127.0.0.1:1/a", "https://user:word@localhost/b", "http://[::1]:1/c"]
+    away = ["https://pager.example.com/hook", "https://127.0.0.1@example.com/", "https://127.0.0.1.example.com", "x"]
+    for endpoint in (*here, *away):
+        sns._http_post_sync(endpoint, "{}", "Notification")
+    assert sent == here
 
 
 # IAM across Regions

@@ -71,6 +71,8 @@ class Door:
             )
         signature = self.signature(scope)
         caller = self.identify(signature.key, signature.token) if signature else None
+        if caller and caller.role and scope["type"] == "websocket":
+            raise RefusedError("A function's role opens no web socket here, since no policy of it would be asked.")
         if caller:
             return caller
         if not signature and needs_no_credentials(scope):

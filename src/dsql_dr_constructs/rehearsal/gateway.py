@@ -26,8 +26,7 @@ Answer = tuple[int, dict[str, str], bytes]
 
 CONTROL = "/_rehearsal/"
 _OWNERS = (CONTROL, "/_ministack/", "/_localstack/")
-_TRAFFIC = ("/_aws/lambda-url/", "/_aws/execute-api/")
-"""Requests to what the app serves: ministack asks for what their AuthType says."""
+_API = "/_aws/execute-api/"
 _NOT_OWNER = {"message": "Only who has started this local AWS emulator controls it."}
 
 
@@ -78,10 +77,7 @@ class Gateway:
             return
         send = _for_programs_only(send)
         try:
-            caller = self._door.admit(scope)
-            signature = self._door.signature(scope)
-            if scope["type"] == "websocket" and caller and caller.role:
-                raise RefusedError("A function's role opens no web socket, since no policy of it is asked.")
+            caller, signature = self._door.admit(scope), self._door.signature(scope)
         except RefusedError as refused:
             if scope["type"] == "websocket":
                 await send({"type": "websocket.close"})
@@ -120,7 +116,8 @@ class Gateway:
         if fault:
             await self._fail(fault, headers, receive, send)
             return
-        if caller.role and self._enforce and (denied := self._denial(call, request, scope, headers, body, query)):
+        is_checked = caller.role and self._enforce and not needs_no_credentials(scope) and not path.startswith(_API)
+        if is_checked and (denied := self._denial(call, request, scope, headers, body, query)):
             await _respond(send, _error("AccessDeniedException", denied, 403, headers))
         elif request:
             await _respond(send, dsql_api.answer(request, self._dsql))
@@ -160,8 +157,6 @@ class Gateway:
         if request:
             for action, resource, context in dsql_api.permissions(request, self._dsql):
                 yield action, resource, {**self._dsql.tags_seen(resource, call.region), **context}
-            return
-        if call.path.startswith(_TRAFFIC):
             return
         asked, query = operation.service_and_parameters(scope["method"], call.path, headers, query, body)
         if asked == "ssm" and call.name in ("GetParameters", "DeleteParameters"):  # ministack checks the first name
