@@ -145,6 +145,20 @@ def test_it_leaves_nothing_whenever_its_program_is_killed(program: str, tmp_path
     assert list(tmp_path.iterdir()) == []
 
 
+def test_it_leaves_nothing_when_its_end_is_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    with EmbeddedAws(regions=["us-east-1"]) as aws:
+        directory = aws.directory
+
+        def interrupted(timeout: float) -> None:
+            monkeypatch.undo()
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(aws._process, "wait", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            aws.stop()
+        assert not directory.exists()
+
+
 def test_server_that_was_killed_leaves_nothing_when_its_block_ends() -> None:
     with EmbeddedAws(regions=["us-east-1"]) as aws:
         directory = aws.directory

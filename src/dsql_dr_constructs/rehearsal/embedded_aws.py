@@ -156,12 +156,14 @@ class EmbeddedAws:
 
     def stop(self) -> None:
         """End the process and all that it started; once more does nothing."""
-        if self._process and self._process.poll() is None:
-            self._process.terminate()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(timeout=3)
-        if self._cleanup:
-            self._cleanup.run()
+        try:
+            if self._process:
+                self._process.terminate()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self._process.wait(timeout=3)
+        finally:
+            if self._cleanup:
+                self._cleanup.run()
         if self._process:
             self._process.wait()
         self._process = self._cleanup = self._directory = None
@@ -260,10 +262,9 @@ class EmbeddedAws:
                     start_new_session=True,
                 )
             self._cleanup.also_kill(self._process.pid)
-            with contextlib.suppress(BrokenPipeError):  # the log says why it has ended
-                assert self._process.stdin  # noqa: S101 - a pipe, as asked for
-                with self._process.stdin:
-                    self._process.stdin.write(json.dumps(asdict(self._credentials)).encode() + b"\n")
+            assert self._process.stdin  # noqa: S101 - a pipe, as asked for
+            with contextlib.suppress(BrokenPipeError), self._process.stdin as pipe:  # the log says why it has ended
+                pipe.write(json.dumps(asdict(self._credentials)).encode() + b"\n")
         self._wait_until_it_answers()
 
     def _wait_until_it_answers(self) -> None:
