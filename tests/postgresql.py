@@ -18,10 +18,13 @@ HOST = "localhost"
 
 
 class Postgresql:
-    """One server in a folder of its own. It refuses to run as root, so where tests do, it runs as another user."""
+    """One server in a folder of its own. It refuses to run as root, so where tests do, it runs as another user.
+
+    With ``auth="trust"`` it has no port, and only a socket in that folder, where no other user may enter.
+    """
 
     def __init__(self, folder: Path, *, auth: str = "scram-sha-256", **settings: str) -> None:
-        folder.chmod(0o755)
+        folder.chmod(0o700)
         home = folder / "postgresql"
         shutil.copytree(POSTGRESQL.folder / "native", home, symlinks=True)  # where the other user can read it
         self.authority = trustme.CA()
@@ -45,7 +48,8 @@ class Postgresql:
         subprocess.run([*initdb, "--no-sync"], check=True, capture_output=True, **run)
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
-        where = ["-D", "data", "-h", "127.0.0.1", "-p", str(self.port), "-k", str(folder)]
+        self.socket_folder = folder
+        where = ["-D", "data", "-h", "" if auth == "trust" else "127.0.0.1", "-p", str(self.port), "-k", str(folder)]
         files = {"ssl_cert_file": f"{folder}/certificate.pem", "ssl_key_file": f"{folder}/key.pem"}
         settings |= {"ssl": "on", "log_connections": "on", "log_disconnections": "on", **files}
         options = [f"--{name}={value}" for name, value in settings.items()]
@@ -54,6 +58,11 @@ class Postgresql:
             command = [str(home / "bin" / "postgres"), *where, *options]
             self._process = subprocess.Popen(command, stdout=log, stderr=log, **run)
         self._wait_for("ready to accept connections")
+
+    @property
+    def unix_socket(self) -> str:
+        """As `EmbeddedAws` takes it."""
+        return f"{self.socket_folder}:{self.port}"
 
     def stop(self) -> None:
         self._process.terminate()

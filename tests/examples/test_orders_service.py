@@ -78,7 +78,7 @@ def test_no_order_is_lost_or_doubled_when_an_endpoint_stops_under_load(
     installed: Installed, database: Postgresql
 ) -> None:
     example = installed("orders_service")
-    with EmbeddedAws(regions=REGIONS, postgresql=f"127.0.0.1:{database.port}") as aws:
+    with EmbeddedAws(regions=REGIONS, postgresql=database.unix_socket) as aws:
         cli = CdkCli(aws, example.folder, app=example.app)
         cli.bootstrap()
         cli.deploy()
@@ -116,5 +116,5 @@ def outputs(aws: EmbeddedAws, region: str) -> dict[str, str]:
 
 def stored(database: Postgresql, query: LiteralString) -> list[Any]:
     """As the database itself has it, in order."""
-    with psycopg.connect(host="127.0.0.1", port=database.port, user="postgres") as connection:
+    with psycopg.connect(host=str(database.socket_folder), port=database.port, user="postgres") as connection:
         return sorted(row[0] for row in connection.execute(query))

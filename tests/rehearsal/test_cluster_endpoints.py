@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+import stat
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 
 from dsql_dr_constructs.rehearsal import EmbeddedAws, Fault
 from dsql_dr_constructs.rehearsal.cluster_database import translated
 from dsql_dr_constructs.rehearsal.credentials import Credentials
 from tests.postgresql import Postgresql
+from tests.rehearsal import processes
 
 CONNECT = """
 import sys, time
@@ -57,7 +61,7 @@ class Client:
 def client() -> Iterator[Client]:
     with tempfile.TemporaryDirectory() as folder:
         database = Postgresql(Path(folder), auth="trust")
-        with EmbeddedAws(regions=["us-east-1"], postgresql=f"127.0.0.1:{database.port}") as aws:
+        with EmbeddedAws(regions=["us-east-1"], postgresql=database.unix_socket) as aws:
             dsql = aws.client("dsql", "us-east-1")
             made = dsql.create_cluster()
             dsql.get_waiter("cluster_active").wait(identifier=made["identifier"])
@@ -124,6 +128,37 @@ def test_function_needs_a_permission_and_a_mapping(client: Client) -> None:
     client.says(f"AWS IAM GRANT porter TO '{role}'")
     assert client.says("SELECT current_user", user="porter", role_arn=role) == "porter\n"
     assert "dsql:DbConnectAdmin" in client.says("SELECT 1", role_arn=role)
+
+
+@pytest.mark.parametrize("user", ["admin", "postgres"])
+@pytest.mark.parametrize("tls", ["disable", "require"])
+def test_no_listener_lets_anybody_in_without_a_token(client: Client, user: str, tls: str) -> None:
+    assert client.aws._process
+    found = {port for _, port in processes.listening(client.aws._process.pid)}
+    endpoints = int(client.aws.endpoint_variables()["PGPORT"])
+    assert found == {urlsplit(client.aws.endpoint).port, endpoints}
+    options = f"user={user} password=none dbname=postgres sslmode={tls} connect_timeout=5"
+    for port in found:
+        with pytest.raises(psycopg.OperationalError):
+            psycopg.connect(f"host=127.0.0.1 port={port} {options}")
+
+
+def test_sql_behind_the_endpoints_is_in_the_runs_own_folder_and_for_no_superuser(
+    client: Client, tmp_path: Path
+) -> None:
+    assert stat.S_IMODE(client.aws.directory.stat().st_mode) == 0o700
+    (tmp_path / ".s.PGSQL.5432").symlink_to(client.aws.directory / "sql")
+
+    def who(user: str) -> object:
+        with psycopg.connect(
+            host=str(tmp_path), port=5432, user=user, dbname="postgres", autocommit=True
+        ) as connection:
+            return connection.execute("SELECT current_user").fetchone()
+
+    assert who("admin") == ("admin",)
+    for user in ("postgres", "nobody-at-all"):
+        with pytest.raises(psycopg.OperationalError, match="closed the connection"):
+            who(user)
 
 
 def test_iam_statements_are_understood_when_they_are_prepared() -> None:

@@ -13,7 +13,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from http.client import HTTPConnection
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 from uuid import uuid4
 
 import boto3
@@ -323,6 +323,132 @@ def test_function_has_credentials_of_its_role_and_makes_no_others_from_them(emul
     assert_refused(asked(emulator, "control", {}, signed_with=own), "Only who has started")
 
 
+# what a function's role may do
+
+
+@pytest.fixture
+def role(emulator: Emulator) -> Credentials:
+    """Of a function that may read one parameter and publish; the same forms that attack work within that."""
+    iam, name = emulator.aws.client("iam", REGION), f"reads-{uuid4()}"
+    arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+    allowed = {
+        "Effect": "Allow",
+        "Action": ["ssm:GetParameter", "sns:Publish", "lambda:InvokeFunction"],
+        "Resource": "*",
+    }
+    document = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
+    iam.put_role_policy(RoleName=name, PolicyName="own", PolicyDocument=document)
+    return emulator.owner.of_role(arn)
+
+
+def put(name: str) -> str:
+    return json.dumps({"Name": name, "Value": "forged", "Type": "String"})
+
+
+JSON, FORM = "application/x-amz-json-1.1", "application/x-www-form-urlencoded"
+PUT = {"x-amz-target": "AmazonSSM.PutParameter", "content-type": JSON}
+TOPIC = "Action=CreateTopic&Name=forged"
+ATTACKS = {
+    "plainly": ("/", "ssm", PUT, put("/forged"), "is not authorized to perform: ssm:PutParameter"),
+    "for S3": ("/", "s3", PUT, put("/forged"), "is signed for s3 and asks for another service"),
+    "for S3, in a form": ("/", "s3", {"content-type": FORM}, TOPIC, "is signed for s3 and asks for another service"),
+    "for S3, in the query": (f"/?{TOPIC}", "s3", {}, "", "is signed for s3 and asks for another service"),
+    "for another service": ("/", "sns", PUT, put("/forged"), "should be scoped to correct service: 'ssm'"),
+    "for none": ("/2015-03-31/functions", "fantasy", {}, CREATE, "to perform: lambda:CreateFunction"),
+    "by two names": ("/?Action=GetParameter", "ssm", PUT, put("/forged"), "names its operation more than once"),
+    "by path and name": (
+        "/2015-03-31/functions?Action=InvokeFunction",
+        "lambda",
+        {},
+        CREATE,
+        "names its operation more than once",
+    ),
+    "in query and body": (
+        "/?Action=Publish",
+        "sns",
+        {"content-type": "text/plain"},
+        TOPIC,
+        "names its operation more than once",
+    ),
+    "packed": ("/?Action=Publish", "sns", {"content-encoding": "gzip"}, "packed", "names its operation more than once"),
+    "by no name": ("/", "ssm", {}, "", "is not authorized to perform: ssm:POST /"),
+}
+
+
+@pytest.mark.parametrize("way", ATTACKS)
+def test_role_does_what_its_policies_allow_and_nothing_else_by_another_form(
+    emulator: Emulator, role: Credentials, way: str
+) -> None:
+    path, service, headers, body, sentence = ATTACKS[way]
+    answer = emulator.ask("POST", path, headers, signed_with=role, service=service, body=body)
+    assert answer.status == 403
+    assert sentence in answer.body.decode().replace("&apos;", "'")
+
+
+def test_role_does_what_its_policies_allow(emulator: Emulator, role: Credentials) -> None:
+    emulator.aws.client("ssm", REGION).put_parameter(Name="/there", Value="&Action=here", Type="String", Overwrite=True)
+    topic = emulator.aws.client("sns", REGION).create_topic(Name="ours")["TopicArn"]
+    client = client_of(emulator, role)
+    assert boto3.client("ssm", **client).get_parameter(Name="/there")["Parameter"]["Value"] == "&Action=here"
+    boto3.client("sns", **client).publish(TopicArn=topic, Message="x&Action=Subscribe")
+    assert boto3.client("lambda", **client).invoke(FunctionName="open", Payload=b'"&Action=x"')["StatusCode"] == 200
+    bucket = f"of-{uuid4()}"
+    boto3.client("s3", **client).create_bucket(Bucket=bucket)
+    boto3.client("s3", **client).put_object(Bucket=bucket, Key="key", Body=b"body")
+
+
+@pytest.mark.parametrize("signs", ["owner", "role"])
+@pytest.mark.parametrize(
+    "credential",
+    [
+        "{key}/",
+        "{key}",
+        "{key}/20260101/us-east-1/ssm",
+        "{key}/today/us-east-1/ssm/aws4_request",
+        "{key}//us//aws4_request",
+    ],
+)
+def test_signature_without_a_full_scope_is_refused(
+    emulator: Emulator, role: Credentials, signs: str, credential: str
+) -> None:
+    own = role if signs == "role" else emulator.owner
+    parts = [
+        f"AWS4-HMAC-SHA256 Credential={credential.format(key=own.access_key)}",
+        "SignedHeaders=host",
+        "Signature=0",
+    ]
+    for authorization in (", ".join(parts), parts[0]):
+        headers = {**PUT, "authorization": authorization, "x-amz-security-token": own.session_token}
+        assert_refused(emulator.ask("POST", "/", headers, body=put("/forged")), "signature has no full scope")
+
+
+@pytest.mark.parametrize(
+    ("service", "sentence"),
+    [("ssm", "takes presigned URLs for S3 only"), ("s3", "is signed for s3 and asks for another service")],
+)
+def test_presigned_url_reaches_s3_only(emulator: Emulator, role: Credentials, service: str, sentence: str) -> None:
+    scope = f"{role.access_key}/20260101/{REGION}/{service}/aws4_request"
+    own = {"X-Amz-Credential": scope, "X-Amz-Security-Token": role.session_token}
+    assert_refused(emulator.ask("POST", f"/?{urlencode(own)}", PUT, body=put("/forged")), sentence)
+    older = {"AWSAccessKeyId": role.access_key, "X-Amz-Security-Token": role.session_token, "Action": "CreateTopic"}
+    for query in (older, older | {"Action": "ListTopics"}):
+        assert_refused(emulator.ask("GET", f"/?{urlencode(query)}"), "is signed for s3 and asks for another service")
+    twice = f"{urlencode(own)}&{urlencode(own)}"
+    assert_refused(emulator.ask("GET", f"/bucket/key?{twice}"), "the query parameter x-amz-credential more than once")
+
+
+@pytest.mark.parametrize("path", ["/_ministack/reset", "/_ministack/config", "/_localstack/init", "/_rehearsal/calls"])
+@pytest.mark.parametrize("service", ["ssm", "s3"])
+def test_controls_are_the_owners_only(emulator: Emulator, role: Credentials, path: str, service: str) -> None:
+    given = emulator.aws.client("sts", REGION).assume_role(RoleArn=ROLE, RoleSessionName="cdk")["Credentials"]
+    session = Credentials(given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"])
+    for other in (role, session):
+        assert_refused(emulator.ask("POST", path, signed_with=other, service=service), "Only who has started")
+    assert emulator.ask("GET", "/_ministack/health", signed_with=emulator.owner).status == 200
+    answer = emulator.ask("PUT", f"/_ministack/cfn-response/{uuid4()}", signed_with=role, body="{}")
+    assert answer.status != 403, "a custom resource may sign its answer"
+
+
 # what needs no credentials
 
 
@@ -404,13 +530,15 @@ def scope(*headers: tuple[str, str], kind: str = "http", query: str = "") -> dic
 
 def signed(credentials: Credentials) -> list[tuple[str, str]]:
     authorization = f"AWS4-HMAC-SHA256 Credential={credentials.access_key}/20260101/us-east-1/dsql/aws4_request"
+    authorization += ", SignedHeaders=host, Signature=0"
     return [("Authorization", authorization), ("X-Amz-Security-Token", credentials.session_token)]
 
 
-@pytest.mark.parametrize("twice", ["Host", "Authorization", "X-Amz-Security-Token"])
+@pytest.mark.parametrize("twice", ["Host", "Authorization", "X-Amz-Security-Token", "X-Amz-Target", "Content-Type"])
 def test_header_that_decides_is_sent_once(twice: str) -> None:
     owner = Credentials.random()
-    door, headers = Door(1234, owner), [("Host", "127.0.0.1:1234"), *signed(owner)]
+    named = [("X-Amz-Target", "AmazonSSM.GetParameter"), ("Content-Type", JSON)]
+    door, headers = Door(1234, owner), [("Host", "127.0.0.1:1234"), *signed(owner), *named]
     assert door.admit(scope(*headers)) == Caller(ACCOUNT, is_owner=True)
     again = [one for one in headers if one[0] == twice]
     with pytest.raises(RefusedError, match=f"has the header {twice.lower()} more than once"):
@@ -429,8 +557,13 @@ def test_web_socket_needs_the_same() -> None:
     nothing: Any = None
     gateway = Gateway(inner, Door(1234, owner), nothing, nothing, nothing, enforce=True)
     host = ("Host", "127.0.0.1:1234")
-    for headers in ([host], [host, *signed(Credentials.random())], [host, *signed(owner), ("Origin", "null")]):
+    for headers in (
+        [host],
+        [host, *signed(Credentials.random())],
+        [host, *signed(owner), ("Origin", "null")],
+        [host, *signed(owner.of_role(ROLE))],
+    ):
         asyncio.run(gateway(scope(*headers, kind="websocket"), nothing, send))
-    assert (reached, sent) == ([], ["websocket.close"] * 3)
+    assert (reached, sent) == ([], ["websocket.close"] * 4)
     asyncio.run(gateway(scope(host, *signed(owner), kind="websocket"), nothing, send))
     assert reached == ["inside"]

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -16,9 +18,10 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from dsql_dr_constructs.rehearsal import EmbeddedAws, Fault
+from dsql_dr_constructs.rehearsal import EmbeddedAws, Fault, ministack_seams
 from dsql_dr_constructs.rehearsal.credentials import Credentials
 from tests.rehearsal import processes
+from tests.rehearsal.test_cloudformation import Stack
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +96,7 @@ def test_it_stops_when_the_block_fails() -> None:
     assert not answers(aws.endpoint)
 
 
-@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 def test_it_ends_with_the_program_that_started_it_and_leaves_nothing(end: signal.Signals) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", PROGRAM], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
@@ -110,6 +113,59 @@ def test_it_ends_with_the_program_that_started_it_and_leaves_nothing(end: signal
     assert not folder.exists()
     assert processes.of_group(group) == []
     assert not answers(told["endpoint"])
+
+
+KILLED = """
+import os, signal
+from dsql_dr_constructs.rehearsal import EmbeddedAws, embedded_aws
+aws = EmbeddedAws(regions=["us-east-1"])
+end = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
+%s
+with aws:
+    %s
+"""
+BEFORE_CREDENTIALS = KILLED % ("embedded_aws.asdict = end", "pass")
+BEFORE_AN_ANSWER = KILLED % ("aws._wait_until_it_answers = end", "pass")
+AT_THE_END = KILLED % ("", "stop = aws._process.wait; aws._process.wait = lambda timeout: end(stop())")
+WITHOUT_SERVER = KILLED % ("", "aws._process.kill(); aws._process.wait(); end()")
+
+
+@pytest.mark.parametrize(
+    "program",
+    [BEFORE_CREDENTIALS, BEFORE_AN_ANSWER, AT_THE_END, WITHOUT_SERVER],
+    ids=["before it has credentials", "before it answers", "when it has just ended", "when its server was killed"],
+)
+def test_it_leaves_nothing_whenever_its_program_is_killed(program: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=os.environ | {"TMPDIR": str(tmp_path)}, check=False, capture_output=True
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    until = time.monotonic() + 60
+    while list(tmp_path.iterdir()) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_it_leaves_nothing_when_its_end_is_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    with EmbeddedAws(regions=["us-east-1"]) as aws:
+        directory = aws.directory
+
+        def interrupted(timeout: float) -> None:
+            monkeypatch.undo()
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(aws._process, "wait", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            aws.stop()
+        assert not directory.exists()
+
+
+def test_server_that_was_killed_leaves_nothing_when_its_block_ends() -> None:
+    with EmbeddedAws(regions=["us-east-1"]) as aws:
+        directory = aws.directory
+        assert aws._process
+        aws._process.kill()
+    assert not directory.exists()
 
 
 def test_one_that_cannot_start_says_why_and_leaves_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -206,6 +262,49 @@ def test_status_that_aws_decides_on_can_be_set(aws: EmbeddedAws) -> None:
     assert dsql.get_cluster(identifier=identifier)["status"] == "FAILED"
     with pytest.raises(ValueError, match="does not exist"):
         aws.set_cluster_status("us-west-2", identifier, "FAILED")
+
+
+# topics
+
+
+@pytest.mark.parametrize("made_by", ["a client", "a stack"])
+def test_subscription_is_confirmed_at_once_whatever_its_protocol(aws: EmbeddedAws, made_by: str) -> None:
+    sns, name = aws.client("sns", "us-east-1"), f"alerts-{made_by.replace(' ', '-')}"
+    topic = sns.create_topic(Name=name)["TopicArn"]
+    wanted = [("https", "https://pager.example.com/hook"), ("email", "me@example.com")]
+    if made_by == "a client":
+        for protocol, endpoint in wanted:
+            sns.subscribe(TopicArn=topic, Protocol=protocol, Endpoint=endpoint)
+    else:
+        properties = [{"TopicArn": topic, "Protocol": protocol, "Endpoint": endpoint} for protocol, endpoint in wanted]
+        resources = {
+            f"One{number}": {"Type": "AWS::SNS::Subscription", "Properties": one}
+            for number, one in enumerate(properties)
+        }
+        assert Stack(aws).run("create", resources) == "CREATE_COMPLETE"
+    attributes = sns.get_topic_attributes(TopicArn=topic)["Attributes"]
+    assert (attributes["SubscriptionsPending"], attributes["SubscriptionsConfirmed"]) == ("0", "2")
+    listed = sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
+    assert {(one["Protocol"], one["Endpoint"]) for one in listed} == set(wanted)
+    everywhere = [one["SubscriptionArn"] for one in sns.list_subscriptions()["Subscriptions"]]
+    for one in listed:
+        assert one["SubscriptionArn"].startswith(f"{topic}:")
+        assert one["SubscriptionArn"] in everywhere
+        found = sns.get_subscription_attributes(SubscriptionArn=one["SubscriptionArn"])["Attributes"]
+        assert found["PendingConfirmation"] == "false"
+
+
+def test_notification_is_delivered_on_this_machine_and_nowhere_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    sns: Any = importlib.import_module("ministack.services.sns")
+    sent: list[str] = []
+    monkeypatch.setattr(sns, "_topic_by_arn_any_scope", sns._topic_by_arn_any_scope)  # what is installed is taken back
+    monkeypatch.setattr(sns, "_http_post_sync", lambda endpoint, *_: sent.append(endpoint))
+    ministack_seams.confirm_subscriptions()
+    here = ["http://127.0.0.1:1/a", "https://user:word@localhost/b", "http://[::1]:1/c"]
+    away = ["https://pager.example.com/hook", "https://127.0.0.1@example.com/", "https://127.0.0.1.example.com", "x"]
+    for endpoint in (*here, *away):
+        sns._http_post_sync(endpoint, "{}", "Notification")
+    assert sent == here
 
 
 # IAM across Regions

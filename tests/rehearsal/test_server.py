@@ -21,7 +21,7 @@ async def serve(app, listener):
     socket.socket().bind(("0.0.0.0", 0))
 
 server.build, server._serve = lambda options, owner: None, serve
-sys.argv = ["server", "--socket=0", "--directory=/nowhere"]
+sys.argv = ["server", "--socket=0"]
 server.main()
 """
 
@@ -52,7 +52,6 @@ def test_process_is_held_to_that_before_it_serves() -> None:
         stdin=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        start_new_session=True,  # which it ends when its standard input does
     ) as started:
         assert started.stdin
         assert started.stderr

@@ -9,11 +9,15 @@ import asyncio
 import importlib
 import re
 import socket
+import struct
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import psycopg
+
+from .private_socket import folder_and_port, private_socket
 
 _BORN_WITH = """
 CREATE ROLE admin LOGIN CREATEROLE;
@@ -56,25 +60,32 @@ class ClusterDatabase:
     """Gives a PostgreSQL what a cluster is born with, and lets DSQL's clients reach it.
 
     Args:
-        postgresql: ``host:port``; it lets every role in without a password.
+        postgresql: ``folder:port`` of its unix socket, where it lets every role in without a password.
+        listen_at: Where only DSQL's subset of SQL can be had: a unix socket as well, in a folder of the run's own.
     """
 
-    def __init__(self, postgresql: str) -> None:
-        host, _, port = postgresql.rpartition(":")
-        self._where = f"host={host} port={port} user=postgres dbname=postgres"
-        with psycopg.connect(self._where) as database:
+    def __init__(self, postgresql: str, listen_at: Path) -> None:
+        self._folder, self._port = folder_and_port(postgresql)
+        with self._database() as database:
             if not database.execute("SELECT FROM pg_namespace WHERE nspname = 'sys'").fetchone():
                 database.execute(_BORN_WITH)
-        self._address = _speak_dsql(host, int(port), translated)
+        self._listen_at = str(listen_at)
+        _speak_dsql(private_socket(postgresql), self._listen_at, translated)
 
     def connect(self) -> socket.socket:
         """To where only DSQL's subset of SQL can be had, under the role that the client asks for."""
-        return socket.create_connection(self._address)
+        connection = socket.socket(socket.AF_UNIX)
+        connection.connect(self._listen_at)
+        return connection
 
     def lets_in(self, role: str, iam_role_arn: str | None) -> bool:
         """Whether *role* is there to connect as, and is ``admin`` or mapped to *iam_role_arn*, if there is one."""
-        with psycopg.connect(self._where) as database:
+        with self._database() as database:
             return database.execute(_LETS_IN, {"role": role, "arn": iam_role_arn}).fetchone() is not None
+
+    def _database(self) -> psycopg.Connection:
+        # without PGHOSTADDR, which is for functions
+        return psycopg.connect(host=self._folder, hostaddr="", port=self._port, user="postgres", dbname="postgres")
 
 
 def translated(message: bytes) -> bytes:
@@ -87,35 +98,48 @@ def _in_sql(found: re.Match[bytes]) -> bytes:
     return found["before"] + statement % (found["arn"], role.replace(b"'", b"''"))
 
 
-def _speak_dsql(host: str, port: int, translate: Callable[[bytes], bytes]) -> tuple[str, int]:
-    """Where DSQL's subset of SQL can be had of a PostgreSQL; *translate* sees each message that asks for some.
+def _speak_dsql(postgresql: Path, listen_at: str, translate: Callable[[bytes], bytes]) -> None:
+    """Let DSQL's subset of SQL be had of a PostgreSQL; *translate* sees each message that asks for some.
 
-    ministack's own proxies listen at every address of the machine; this one is of loopback. They also let everybody be
-    ``postgres``; here a client is who it says, since PostgreSQL takes the last of two users in a startup message.
+    ministack's own proxies listen at every address of the machine; this one is a file in a folder of the run's own.
+    They also let everybody be ``postgres``; here a client is who it says, and no superuser.
     """
     proxy: Any = importlib.import_module("ministack.core.pgproxy")
     parse, read = proxy._parse_startup_params, proxy._read_frame
 
-    def as_itself(payload: bytes) -> dict[str, str]:
+    def with_user(payload: bytes) -> dict[str, str]:
         parameters: dict[str, str] = parse(payload)
         database, user = parameters.get("database") or "postgres", parameters.get("user", "")
-        return parameters | {"database": f"{database}\0user\0{user}"}
+        return parameters | {"database": f"{database}\0user\0{user}"}  # the only one that is handed to connect()
 
     async def read_translated(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
         kind, payload = await read(reader)
         return kind, translate(payload) if kind in (b"Q", b"P") else payload  # Query and Parse, which no server sends
 
-    proxy._parse_startup_params, proxy._read_frame = as_itself, read_translated
-    listener = socket.create_server(("127.0.0.1", 0))
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # asyncio does not for a socket that it is given
+    async def connect(
+        backend_host: str, backend_port: int, database: str
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        reader, writer = await asyncio.open_unix_connection(postgresql)
+        startup = struct.pack("!i", 196608) + f"database\0{database}\0\0".encode()
+        writer.write(struct.pack("!i", len(startup) + 4) + startup)
+        kind = b""
+        while kind != b"Z":
+            kind, payload = await read(reader)
+            if kind == b"E" or (kind, payload) == (b"S", b"is_superuser\0on\0"):
+                writer.close()
+                raise ConnectionRefusedError(payload)  # which closes the client's connection
+        return reader, writer
+
+    proxy._parse_startup_params, proxy._read_frame, proxy._connect_backend = with_user, read_translated, connect
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(listen_at)
+    listener.listen(256)
 
     async def visit(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await proxy._handle_client("pair", host, port, reader, writer)
+        await proxy._handle_client("pair", None, None, reader, writer)
 
     async def serve() -> None:
-        async with await asyncio.start_server(visit, sock=listener) as server:
+        async with await asyncio.start_unix_server(visit, sock=listener) as server:
             await server.serve_forever()
 
     threading.Thread(target=lambda: asyncio.run(serve()), daemon=True, name="speaks-dsql").start()
-    address: tuple[str, int] = listener.getsockname()
-    return address

@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl
 
 from . import ministack_seams
 from .credentials import ACCOUNT, Credentials, same
+from .signature import Signature, SignatureError, signature_of
 
 _UNSIGNED = (
     # Custom resources and wait conditions answer CloudFormation at a URL that nobody else knows: it ends with a random
@@ -23,8 +24,8 @@ _UNSIGNED = (
     # is for everybody in AWS, and here for every program that knows the name. The path leads to nothing else.
     re.compile(r"(?!OPTIONS )[A-Z]+ /_aws/lambda-url/[a-z0-9-]{32,36}(?:/.*)?", re.DOTALL),
 )
-_CREDENTIAL = re.compile(r"Credential=([^/,\s]+)/")
-_ONCE = ("host", "authorization", "x-amz-security-token")
+_ONCE = ("host", "authorization", "x-amz-security-token", "x-amz-target", "content-type")
+_ONCE_IN_QUERY = ("awsaccesskeyid", "x-amz-credential", "x-amz-security-token")
 
 
 class RefusedError(Exception):
@@ -58,7 +59,7 @@ class Door:
         Raises:
             RefusedError: it is not for this address, comes from a web page, or has no credentials of this run.
         """
-        headers = _headers(scope["headers"])
+        headers = headers_of(scope)
         if headers.get("host") not in self._hosts:
             raise RefusedError(
                 f"This local AWS emulator is {' or '.join(self._hosts)}, and the request's Host is "
@@ -68,18 +69,31 @@ class Door:
             raise RefusedError(
                 "This local AWS emulator answers programs, and no web page: take Origin and Sec-Fetch-Site away."
             )
-        query = {name.lower(): value for name, value in parse_qsl(scope["query_string"].decode("latin-1"), True)}
-        key, token, is_signed = _signed_with(headers, query)
-        caller = self.identify(key, token)
+        signature = self.signature(scope)
+        caller = self.identify(signature.key, signature.token) if signature else None
+        if caller and caller.role and scope["type"] == "websocket":
+            raise RefusedError("A function's role opens no web socket here, since no policy of it would be asked.")
         if caller:
             return caller
-        request = f"{scope.get('method', 'GET')} {scope['path']}"
-        if not is_signed and any(one.fullmatch(request) for one in _UNSIGNED):
+        if not signature and needs_no_credentials(scope):
             return None
         raise RefusedError(
             "This request has no credentials of this local AWS emulator: take AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY "
             "and AWS_SESSION_TOKEN from EmbeddedAws.variables(), or from what dsql-dr rehearse --keep prints."
         )
+
+    @staticmethod
+    def signature(scope: Mapping[str, Any]) -> Signature | None:
+        """That of a request, whoever made it.
+
+        Raises:
+            RefusedError: it can be understood in more than one way.
+        """
+        pairs = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        try:
+            return signature_of(headers_of(scope), _by_name(pairs, _ONCE_IN_QUERY, "query parameter"))
+        except SignatureError as error:
+            raise RefusedError(str(error)) from None
 
     def identify(self, access_key: str, session_token: str) -> Caller | None:
         """Whose credentials these are; None if this run gave them to nobody."""
@@ -95,23 +109,24 @@ class Door:
         return None
 
 
-def _headers(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
-    """By name in lower case; of two with one name, servers take the one or the other, so there must not be two."""
-    headers: dict[str, str] = {}
-    for raw_name, value in pairs:
-        name = raw_name.decode("latin-1").lower()
-        if name in _ONCE and name in headers:
-            raise RefusedError(f"This request has the header {name} more than once: send one.")
-        headers[name] = value.decode("latin-1")
-    return headers
+def needs_no_credentials(scope: Mapping[str, Any]) -> bool:
+    """Whether a request is one of the few that everybody may make who knows their URL."""
+    request = f"{scope.get('method', 'GET')} {scope['path']}"
+    return any(one.fullmatch(request) for one in _UNSIGNED)
 
 
-def _signed_with(headers: Mapping[str, str], query: Mapping[str, str]) -> tuple[str, str, bool]:
-    """Access key and session token of a signed request or of a presigned URL, and whether it is either."""
-    authorization = headers.get("authorization", "")
-    if authorization.startswith("AWS"):
-        found = _CREDENTIAL.search(authorization)
-        return found[1] if found else "", headers.get("x-amz-security-token", ""), True
-    key = query.get("x-amz-credential", "").partition("/")[0] or query.get("awsaccesskeyid", "")
-    is_signed = any(name.startswith("x-amz-") or name == "awsaccesskeyid" for name in query)
-    return key, query.get("x-amz-security-token", ""), is_signed
+def headers_of(scope: Mapping[str, Any]) -> dict[str, str]:
+    """By name in lower case."""
+    pairs = ((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"])
+    return _by_name(pairs, _ONCE, "header")
+
+
+def _by_name(pairs: Iterable[tuple[str, str]], once: tuple[str, ...], kind: str) -> dict[str, str]:
+    """In lower case; of two with one name, servers take the one or the other, so there must not be two."""
+    found: dict[str, str] = {}
+    for given, value in pairs:
+        name = given.lower()
+        if name in once and name in found:
+            raise RefusedError(f"This request has the {kind} {name} more than once: send one.")
+        found[name] = value
+    return found

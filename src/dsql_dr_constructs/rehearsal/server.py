@@ -9,9 +9,7 @@ import json
 import os
 import signal
 import socket
-import subprocess
 import sys
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -36,17 +34,6 @@ from .faults import Faults
 from .gateway import Gateway
 from .undocumented import Undocumented
 
-_REMOVE = """
-import contextlib, os, shutil, signal, sys, time
-with contextlib.suppress(ProcessLookupError):
-    os.killpg(int(sys.argv[1]), signal.SIGKILL)
-for _ in range(100):
-    shutil.rmtree(sys.argv[2], ignore_errors=True)
-    if not os.path.exists(sys.argv[2]):
-        break
-    time.sleep(0.1)
-"""
-
 
 def build(options: argparse.Namespace, owner: Credentials) -> Gateway:
     """The application, with its resource types and checks installed into this process' ministack."""
@@ -70,6 +57,7 @@ def build(options: argparse.Namespace, owner: Credentials) -> Gateway:
     function_permissions.install(owner)
     key_policies.install(enforce_roles=options.enforce_permissions)
     ministack_alarms.count_invocations()  # after what refuses them
+    ministack_seams.confirm_subscriptions()
     ministack_seams.keep_workers_of_other_regions()
     ministack_cloudformation.name_resources_by_region()
     if dsql.undocumented.allowed_pattern == "name":
@@ -80,7 +68,7 @@ def build(options: argparse.Namespace, owner: Credentials) -> Gateway:
     if options.postgresql:
         from .cluster_database import ClusterDatabase  # which takes a driver that nobody else needs
 
-        database = ClusterDatabase(options.postgresql)
+        database = ClusterDatabase(options.postgresql, Path("sql"))  # a short name: a socket's path may have 100 bytes
     found = ClusterEndpoints(dsql, door, faults, database).variables(Path("functions").resolve())
     os.environ.update(found)
     Path("endpoints.json").write_text(json.dumps(found))  # for the parent
@@ -91,7 +79,6 @@ def build(options: argparse.Namespace, owner: Credentials) -> Gateway:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--socket", type=int, required=True)
-    parser.add_argument("--directory", type=Path, required=True)
     parser.add_argument("--transition-seconds", type=float, default=0.2)
     parser.add_argument("--undocumented", default="{}")
     parser.add_argument("--enforce-permissions", action="store_true")
@@ -99,7 +86,6 @@ def main() -> None:
     parser.add_argument("--postgresql")
     options = parser.parse_args()
     owner = Credentials(**json.loads(sys.stdin.readline()))  # other users can read arguments, and functions variables
-    threading.Thread(target=_end_with_parent, args=(options.directory,), daemon=True).start()
     sys.addaudithook(_stay_on_loopback)
     asyncio.run(_serve(build(options, owner), options.socket))
 
@@ -113,21 +99,6 @@ async def _serve(app: Gateway, socket: int) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     await hypercorn.serve(app, config, shutdown_trigger=stop.wait)
-
-
-def _end_with_parent(directory: Path) -> None:
-    """The parent holds our standard input open; when it dies, however it dies, this process group ends too.
-
-    A process outside of the group removes *directory* after that, since what still runs may write to it.
-    """
-    while os.read(sys.stdin.fileno(), 1024):  # not sys.stdin.read(), whose lock the end of this process would wait for
-        pass
-    group = os.getpgid(0)
-    try:
-        remove = [sys.executable, "-I", "-S", "-c", _REMOVE, str(group), str(directory)]
-        subprocess.Popen(remove, cwd="/", start_new_session=True).wait()
-    finally:
-        os.killpg(group, signal.SIGKILL)
 
 
 def _stay_on_loopback(event: str, arguments: tuple[Any, ...]) -> None:
