@@ -21,7 +21,7 @@ from .resource_policies import name_of
 from .runbook import runbook
 from .runtime.health_monitor import metric_names as names
 
-_WIDTH, _RUNBOOK_HEIGHT = 24, 10
+_WIDTH = 24
 _LAMBDA, _EVENTS = "AWS/Lambda", "AWS/Events"
 _Axis = Mapping[str, Any]  # a YAxisProps when it is used: the first struct loads jsii's type checker, 40 ms
 _UP_OR_DOWN: _Axis = {"min": 0, "max": 1}
@@ -173,7 +173,7 @@ class DrDashboard(Construct):
     ) -> cloudwatch.TextWidget:
         repairs = [command for one in alarms for command in one._repair_of_notifications()]
         text = runbook(self._deployment, self._clusters, self._observers, witness_region, peering_region, repairs)
-        return cloudwatch.TextWidget(markdown=text, width=_WIDTH, height=_RUNBOOK_HEIGHT)
+        return cloudwatch.TextWidget(markdown=text, width=_WIDTH, height=8 + 3 * len(self._observers))
 
     def _what_dsql_says(self) -> list[list[cloudwatch.IWidget]]:
         """Both clusters side by side, the same metrics at the same height."""

@@ -125,8 +125,9 @@ def runbook(
             "",
             f"**{names.NOTIFICATIONS_BROKEN}**: another Region could not notify anybody; `notifications` in the "
             "verdict says why, a sentence for each broken part. Actions that are switched off: enable them. Nobody is "
-            "notified: set `EMAIL`, subscribe it, and confirm, or only confirm. Anything else: destroy the monitoring "
-            "stack of that Region, which touches no cluster, and deploy it again.",
+            "notified: set `EMAIL`, subscribe it, and confirm, or only confirm. Anything else: bring that Region's "
+            "monitoring stack back to its template by `aws cloudformation create-change-set --deployment-mode "
+            "REVERT_DRIFT`; do not destroy it, since its subscriptions would go with it.",
             *(_code(repair_of_notifications) if repair_of_notifications else [""]),
             "**monitoring-not-working**: the monitor of that Region fails or puts no metrics. Why, is in its log:",
             *_code(logs),

@@ -17,6 +17,7 @@ from aws_cdk import assertions
 from dsql_dr_constructs import MultiRegionDsqlDr
 from dsql_dr_constructs.rehearsal import dashboard_picture
 from dsql_dr_constructs.rehearsal.browser import in_browser
+from dsql_dr_constructs.rehearsal.credentials import ACCOUNT
 from tests.drawn_text import NOT_DRAWN
 
 ROOT = Path(__file__).parents[2]
@@ -130,7 +131,7 @@ def test_command_draws_html_and_png(tmp_path: Path) -> None:
         )
         assert done.returncode == 0, done.stdout + done.stderr
         assert done.stdout == f"Aurora-DSQL-DR-Dashboard-AuroraDsqlDR-production: {tmp_path / name}\n"
-    html = dashboard_picture.to_html(*body())
+    html = dashboard_picture.to_html(*body()).replace("111122223333", ACCOUNT)  # which the CDK CLI gives the app
     assert (tmp_path / "dashboard.html").read_text() == html
     png = base64.b64encode((tmp_path / "dashboard.png").read_bytes()).decode()
     assert in_browser(NOT_DRAWN + LOOK, html=html, png=png)["blank"] == []

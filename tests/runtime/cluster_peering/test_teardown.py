@@ -94,7 +94,7 @@ def test_peering_that_left_the_template_may_have_no_record(aws: HandMadeAws, sta
 def test_peering_without_a_record_is_deleted_by_nobody_while_its_stack_rests(aws: HandMadeAws) -> None:
     del aws.physical_ids[STACK, "Peering"]
     aws.stack_status = "UPDATE_COMPLETE"
-    with pytest.raises(PeeringError, match="The stack is UPDATE_COMPLETE and the peering in it unknown, so this Delete"):
+    with pytest.raises(PeeringError, match="UPDATE_COMPLETE and the peering in it unknown, so this Delete"):
         Teardown(aws.event("Delete"), pair=aws.pair(), clock=lambda: aws.now).step()
     assert aws.writes == []
 
