@@ -58,6 +58,8 @@ def _remember_failed_creates(failed: dict[tuple[str, str], dict[str, Any]]) -> N
                     "PhysicalResourceId": physical_ids.get((stack_id, logical_id), logical_id),
                     "ResourceType": resource_type,
                     "Properties": props,
+                    "ResourceStatus": "CREATE_FAILED",
+                    "Timestamp": datetime.now(timezone.utc).isoformat(),
                 }
             raise
 
