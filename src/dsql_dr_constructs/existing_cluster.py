@@ -54,7 +54,7 @@ class RegisteredCluster(IRegionalCluster):
 
     @cached_property
     def cluster_arn(self) -> str:  # type: ignore[override]
-        return arn_of(_before("*?$", self.cluster_identifier), self.cluster_region, Stack.of(self))
+        return arn_of(self.cluster_identifier, self.cluster_region, Stack.of(self))  # the tag fences what is granted
 
     @cached_property
     def cluster_endpoint(self) -> str:  # type: ignore[override]
