@@ -24,7 +24,17 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What is installed from the wheel takes longest and begins first, then what waits; else one worker ends alone."""
-    items.sort(
-        key=lambda item: ("wheels" not in getattr(item, "fixturenames", ()), "end_to_end" not in item.path.parts)
-    )
+    """What takes long begins first, dealt out to the workers, each of which gets one run of the list.
+
+    All else stays in its order, so that what a file sets up once is set up by few workers.
+    """
+
+    def takes_long(item: pytest.Item) -> bool:
+        return "wheels" in getattr(item, "fixturenames", ()) or "end_to_end" in item.path.parts
+
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    long, rest = [one for one in items if takes_long(one)], [one for one in items if not takes_long(one)]
+    ends = [len(rest) * number // workers for number in range(workers + 1)]
+    items[:] = [
+        item for number in range(workers) for item in (*long[number::workers], *rest[ends[number] : ends[number + 1]])
+    ]

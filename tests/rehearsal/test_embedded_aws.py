@@ -56,7 +56,8 @@ from dsql_dr_constructs.rehearsal import EmbeddedAws
 code = io.BytesIO()
 with zipfile.ZipFile(code, "w") as file:
     file.writestr("index.py", "def handler(event, context): return event")
-signal.signal(signal.SIGINT, signal.default_int_handler)  # where these tests run in the background, it is ignored
+signal.signal(signal.SIGINT, signal.default_int_handler)  # where these tests run in the background, both are ignored
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 options = {"Runtime": "python3.13", "Role": "arn:aws:iam::000000000000:role/one", "Handler": "index.handler"}
 with EmbeddedAws(regions=["us-east-1"]) as aws:
     client = aws.client("lambda", "us-east-1")
