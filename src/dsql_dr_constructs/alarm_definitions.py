@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Literal
 
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -12,13 +12,15 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from .cluster_interface import IRegionalCluster
 from .existing_cluster import parameter_folder
 from .health_monitor import HealthMonitor
+from .physical_names import (
+    CLUSTER_DOWN,
+    MONITORING_NOT_WORKING,
+    NOTIFICATIONS_BROKEN,
+    PARAMETERS_CHANGED,
+    PEERING_LOST,
+)
 from .runbook import repair_parameters_step, repair_step
 from .runtime.health_monitor import metric_names as names
-
-PEERING_LOST: Final = "peering-lost"
-MONITORING_NOT_WORKING: Final = "monitoring-not-working"
-PARAMETERS_CHANGED: Final = "parameters-changed"
-NOTIFICATIONS_BROKEN: Final = "notifications-broken"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +97,7 @@ def _of_health(monitor: HealthMonitor, region: str, first_step_of_peering: str) 
 
     down = f"The cluster in {region} does not serve, does not answer, or cannot be reached."
     yield AlarmDefinition(
-        what=f"cluster-down-{region}",
+        what=f"{CLUSTER_DOWN}{region}",
         setting="cluster_down",
         metric=seen(names.CLUSTER_HEALTH),
         happened=down,

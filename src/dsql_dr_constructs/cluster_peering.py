@@ -34,7 +34,7 @@ from .physical_names import peering_name
 from .regional_cluster import RegionalCluster
 from .regions import validate_topology
 from .resource_policies import differ
-from .runtime.cluster_peering.registry import DEPLOYMENT_TAG, PAIR_TAG
+from .runtime.registry import DEPLOYMENT_TAG, PAIR_TAG
 from .runtime_function import architecture, function_log_group, function_role, runtime, runtime_code
 
 _POLL_SECONDS = 10

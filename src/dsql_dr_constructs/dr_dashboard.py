@@ -10,13 +10,12 @@ from aws_cdk import Duration, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
-from .alarm_definitions import NOTIFICATIONS_BROKEN, PARAMETERS_CHANGED
 from .arguments import checked
 from .cluster_interface import IRegionalCluster
 from .deployment_name import validate_deployment_name
 from .health_alarms import HealthAlarms
 from .health_metric import health_metric
-from .physical_names import dashboard_name, monitor_name
+from .physical_names import NOTIFICATIONS_BROKEN, PARAMETERS_CHANGED, dashboard_name, monitor_name
 from .resource_policies import name_of
 from .runbook import runbook
 from .runtime.health_monitor import metric_names as names

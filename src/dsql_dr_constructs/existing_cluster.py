@@ -8,7 +8,7 @@ from aws_cdk import CfnParameter, Fn, Stack
 from constructs import Construct
 
 from .cluster_interface import IRegionalCluster
-from .runtime.cluster_peering.registry import DEPLOYMENT_TAG, registry_path
+from .runtime.registry import DEPLOYMENT_TAG, IDENTIFIER, registry_path
 
 
 class ExistingCluster(IRegionalCluster):
@@ -50,7 +50,7 @@ class RegisteredCluster(IRegionalCluster):
     @cached_property
     def cluster_identifier(self) -> str:  # type: ignore[override]
         # without this one, no text ends a dashboard's list of metrics, to add a widget (the CDK escapes a quote here)
-        return _before("]", self._read("identifier", "[a-z0-9]{26}"))
+        return _before("]", self._read("identifier", IDENTIFIER))
 
     @cached_property
     def cluster_arn(self) -> str:  # type: ignore[override]

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-_DSQL_ARN = r"arn:[a-z-]+:dsql:([a-z0-9-]+):([0-9]{12}):cluster/([a-z0-9]+)"
+from .runtime.registry import IDENTIFIER
+
+_DSQL_ARN = rf"arn:[a-z-]+:dsql:([a-z0-9-]+):([0-9]{{12}}):cluster/({IDENTIFIER})"
 _SNS_ARN = r"arn:[a-z-]+:sns:([a-z0-9-]+):[0-9]{12}:[A-Za-z0-9_.-]+"
 
 

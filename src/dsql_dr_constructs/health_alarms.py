@@ -11,19 +11,13 @@ from aws_cdk import aws_cloudwatch_actions as actions
 from constructs import Construct
 
 from .accepted_findings import accept
-from .alarm_definitions import (
-    MONITORING_NOT_WORKING,
-    PEERING_LOST,
-    AlarmDefinition,
-    alarm_definitions,
-    notifications_broken,
-)
+from .alarm_definitions import AlarmDefinition, alarm_definitions, notifications_broken
 from .alarm_settings import AlarmSetting, AlarmSettings, refuse_period
 from .alerting_topic import AlertingTopic
 from .arguments import checked
 from .health_monitor import HealthMonitor
 from .notification_path import check_notifications, notification_path, watched
-from .physical_names import alarm_name
+from .physical_names import MONITORING_NOT_WORKING, PEERING_LOST, alarm_name
 from .resource_policies import is_imported
 from .runbook import ask_for_verdict, dashboard_url, notification_commands, repair_step
 from .runtime.health_monitor.settings import NotificationPath

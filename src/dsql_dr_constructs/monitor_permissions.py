@@ -11,6 +11,7 @@ from .cluster_interface import IRegionalCluster
 from .existing_cluster import parameter_folder
 from .runtime.health_monitor import metric_names as names
 from .runtime.health_monitor.settings import NotificationPath
+from .runtime.registry import COMPARED
 
 
 def permit_checks(role: iam.Role, clusters: Sequence[IRegionalCluster]) -> None:
@@ -26,7 +27,7 @@ def permit_checks(role: iam.Role, clusters: Sequence[IRegionalCluster]) -> None:
         parameters = [
             stack.format_arn(service="ssm", resource="parameter", resource_name=f"{folder}/{field}".lstrip("/"))
             for folder in folders
-            for field in names.PARAMETER_FIELDS
+            for field in COMPARED
         ]
         role.add_to_policy(iam.PolicyStatement(actions=["ssm:GetParameters"], resources=parameters))
     role.add_to_policy(

@@ -10,7 +10,7 @@ from aws_cdk import Stack, Token
 from aws_cdk import aws_iam as iam
 
 from .regional_cluster import RegionalCluster
-from .runtime.cluster_peering.registry import PAIR_TAG, registry_paths
+from .runtime.registry import PAIR_TAG, registry_paths
 
 _CLUSTER_CALLS = (
     "dsql:GetVpcEndpointServiceName",

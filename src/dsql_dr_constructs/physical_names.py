@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 MONITOR = "aurora-dsql-monitor-"
 
 
@@ -31,15 +33,21 @@ def dashboard_name(deployment: str) -> str:
     return f"Aurora-DSQL-DR-Dashboard-{deployment}"
 
 
+CLUSTER_DOWN: Final = "cluster-down-"
+PEERING_LOST: Final = "peering-lost"
+MONITORING_NOT_WORKING: Final = "monitoring-not-working"
+PARAMETERS_CHANGED: Final = "parameters-changed"
+NOTIFICATIONS_BROKEN: Final = "notifications-broken"
+
 ALARM_KINDS = (
-    "cluster-down-",
+    CLUSTER_DOWN,
     "cluster-health-",
     "peering-",
-    "monitoring-not-working",
+    MONITORING_NOT_WORKING,
     "monitor-",
     "data-without-runs",
-    "parameters-changed",
-    "notifications-broken",
+    PARAMETERS_CHANGED,
+    NOTIFICATIONS_BROKEN,
     "failed-invocations",
     "dead-letters",
     "query-timeouts",

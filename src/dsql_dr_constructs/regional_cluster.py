@@ -20,6 +20,7 @@ from .existing_cluster import ExistingCluster, RegisteredCluster, arn_of, endpoi
 from .regional_stack import add_tags
 from .regions import require_region_code, validate_witness
 from .resource_policies import admit, key_for_clusters, refuse_unusable_key
+from .runtime.registry import IDENTIFIER
 
 
 class RegionalCluster(IRegionalCluster):
@@ -136,7 +137,7 @@ class RegionalCluster(IRegionalCluster):
         Raises:
             ValueError: *cluster_identifier* or *region* can be none.
         """
-        if not Token.is_unresolved(cluster_identifier) and not re.fullmatch("[a-z0-9]+", cluster_identifier):
+        if not Token.is_unresolved(cluster_identifier) and not re.fullmatch(IDENTIFIER, cluster_identifier):
             raise ValueError(
                 f"cluster_identifier is {cluster_identifier!r}: its 26 letters and digits are needed, which are the "
                 "last part of the cluster's ARN."

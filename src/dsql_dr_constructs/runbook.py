@@ -8,6 +8,7 @@ from .cluster_interface import IRegionalCluster
 from .existing_cluster import parameter_folder
 from .physical_names import dashboard_name, monitor_name, peering_name
 from .runtime.health_monitor import metric_names as names
+from .runtime.registry import IDENTIFIER
 
 _BY_HAND = "by aws dsql update-cluster --multi-region-properties in both Regions, with witness and peer."
 """For a pair that was made elsewhere, and has no function of ours."""
@@ -143,7 +144,7 @@ def _describe(cluster: IRegionalCluster, clusters: Sequence[IRegionalCluster]) -
     if folder:
         [other] = [one.cluster_region for one in clusters if one is not cluster]  # this one's Region may be down
         read = f"aws ssm get-parameter --region {other} --name {folder}/identifier --query Parameter.Value"
-        identifier = f"\"$({read} --output text | grep -Ex '[a-z0-9]{{26}}')\""
+        identifier = f"\"$({read} --output text | grep -Ex '{IDENTIFIER}')\""
     return f"aws dsql get-cluster --region {cluster.cluster_region} --identifier {identifier}"
 
 

@@ -283,9 +283,9 @@ def test_digest_of_each_alarm_that_notifies_and_of_its_causes_is_that_of_the_tem
     assert len(causes) == 5
 
 
-def test_path_of_the_longest_names_of_three_regions_fits_a_functions_environment(app: cdk.App) -> None:
-    """4 KB in all: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html."""
-    pair = MultiRegionDsqlDr(
+def pair_of_the_longest_names(app: cdk.App) -> MultiRegionDsqlDr:
+    """With as many observers as there can be."""
+    return MultiRegionDsqlDr(
         app,
         "Orders",
         deployment_name="x" * 44,
@@ -294,7 +294,11 @@ def test_path_of_the_longest_names_of_three_regions_fits_a_functions_environment
         witness_region="ap-northeast-3",
         witness_observer=True,
     )
-    for stack in pair.stacks[2:]:
+
+
+def test_path_of_the_longest_names_of_three_regions_fits_a_functions_environment(app: cdk.App) -> None:
+    """4 KB in all: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html."""
+    for stack in pair_of_the_longest_names(app).stacks[2:]:
         assert len(json.dumps(monitored(assertions.Template.from_stack(stack).to_json()))) < 2000, "CLUSTERS needs 700"
 
 
@@ -439,17 +443,8 @@ def test_own_alarms_of_a_pair_without_monitoring_are_refused(app: cdk.App) -> No
 
 def test_names_are_unique_in_all_regions_and_the_fault_fits_a_notifications_subject(app: cdk.App) -> None:
     """https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html"""
-    pair = MultiRegionDsqlDr(
-        app,
-        "Orders",
-        deployment_name="x" * 44,
-        primary_region="ap-northeast-1",
-        secondary_region="ap-northeast-2",
-        witness_region="ap-northeast-3",
-        witness_observer=True,
-    )
     names = []
-    for stack in pair.stacks[2:]:
+    for stack in pair_of_the_longest_names(app).stacks[2:]:
         template = assertions.Template.from_stack(stack).to_json()
         for one in template["Resources"].values():
             if one["Type"] in ("AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm"):

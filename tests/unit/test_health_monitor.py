@@ -14,8 +14,8 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 
-from dsql_dr_constructs.runtime.health_monitor.metric_names import PARAMETER_FIELDS
 from dsql_dr_constructs.runtime.health_monitor.watch import PERMISSION_SECONDS, REPORT_SECONDS
+from dsql_dr_constructs.runtime.registry import COMPARED
 from tests.unit.watched_pair import REGIONS, WatchedPair
 
 
@@ -82,7 +82,7 @@ def test_role_may_do_what_the_handler_calls_and_nothing_else(pair: WatchedPair) 
     assert {action for action, _, _ in look} == {"dsql:GetCluster"}
     assert all(condition == of_this_pair for _, _, condition in look)
     assert [pair.written_out(arn) for arn in looked_at] == [cluster_arn(one) for one in REGIONS]
-    names = [f"/dsql-dr/Orders-production/{one}/{field}" for one in REGIONS for field in PARAMETER_FIELDS]
+    names = [f"/dsql-dr/Orders-production/{one}/{field}" for one in REGIONS for field in COMPARED]
     wanted = [_joined(f":ssm:us-east-1:111111111111:parameter{name}") for name in names]
     assert read == ("ssm:GetParameters", wanted, None)
     fence = {"StringEquals": {"cloudwatch:namespace": "Aurora/DSQL/DisasterRecovery"}}
@@ -276,6 +276,7 @@ def test_package_is_small_and_holds_the_runtime_and_nothing_else(
     assert {str(one.relative_to(asset / "runtime")) for one in files} == {
         "__init__.py",
         "aws_errors.py",
+        "registry.py",
         *(f"health_monitor/{one}.py" for one in modules),
     }
     with zipfile.ZipFile(tmp_path / "package.zip", "w") as package:

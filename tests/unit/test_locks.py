@@ -116,6 +116,11 @@ def unlocked(found: Iterable[str]) -> set[str]:
     return installs - {one for one in locked if not TAKEN_BACK.search(one)}
 
 
+def unlocked_in(file: Path, text: str) -> set[str]:
+    file.write_text(f"{text}\n")
+    return unlocked(commands(file))
+
+
 def sources() -> list[Path]:
     found = [ROOT / "Makefile", ROOT / ".projenrc.py", *ROOT.glob(".ci/*"), *ROOT.glob(".github/workflows/*.yml")]
     for folder in ("src", "tests", "examples", "benchmarks", "docs"):
@@ -171,8 +176,7 @@ def test_nothing_is_installed_that_no_lock_names() -> None:
 )
 def test_plain_install_in_a_shell_is_found(line: str, tmp_path: Path) -> None:
     for name in ("Makefile", "publish", "test.yml"):
-        (tmp_path / name).write_text(f"{line}\n")
-        assert unlocked(commands(tmp_path / name))
+        assert unlocked_in(tmp_path / name, line)
 
 
 @pytest.mark.parametrize(
@@ -199,8 +203,7 @@ def test_plain_install_in_a_shell_is_found(line: str, tmp_path: Path) -> None:
     ],
 )
 def test_install_from_a_lock_that_another_option_takes_back_is_found(line: str, tmp_path: Path) -> None:
-    (tmp_path / "Makefile").write_text(f"{line}\n")
-    assert unlocked(commands(tmp_path / "Makefile"))
+    assert unlocked_in(tmp_path / "Makefile", line)
 
 
 @pytest.mark.parametrize(
@@ -217,8 +220,7 @@ def test_install_from_a_lock_that_another_option_takes_back_is_found(line: str, 
     ],
 )
 def test_plain_install_in_python_is_found(code: str, tmp_path: Path) -> None:
-    (tmp_path / "one.py").write_text(f"def one():\n    {code}\n")
-    assert unlocked(commands(tmp_path / "one.py"))
+    assert unlocked_in(tmp_path / "one.py", f"def one():\n    {code}")
 
 
 @pytest.mark.parametrize(
@@ -235,8 +237,7 @@ def test_plain_install_in_python_is_found(code: str, tmp_path: Path) -> None:
     ],
 )
 def test_install_from_a_lock_and_what_is_none_is_not_found(line: str, tmp_path: Path) -> None:
-    (tmp_path / "Makefile").write_text(f"{line}\n")
-    assert unlocked(commands(tmp_path / "Makefile")) == set()
+    assert unlocked_in(tmp_path / "Makefile", line) == set()
 
 
 @pytest.mark.parametrize("lock", PYTHON_LOCKS, ids=lambda one: str(one.relative_to(ROOT)))

@@ -8,8 +8,9 @@ from aws_cdk import assertions
 
 from dsql_dr_constructs import MultiRegionDsqlDr, MultiRegionMonitoring
 
+ONE, OTHER = "a1" * 13, "b2" * 13
 ARNS = [
-    f"arn:aws:dsql:{region}:222222222222:cluster/{name}" for region, name in (("eu-west-1", "a1"), ("eu-west-2", "b2"))
+    f"arn:aws:dsql:{region}:222222222222:cluster/{name}" for region, name in (("eu-west-1", ONE), ("eu-west-2", OTHER))
 ]
 
 
@@ -33,7 +34,7 @@ def test_pair_of_somebody_else_is_watched_by_its_arns(app: cdk.App) -> None:
         assert "AWS::DSQL::Cluster" not in types(stack)
         assert "dsql-dr" not in str(template.to_json().get("Parameters")), "no registry is needed"
         clusters = str(template.find_resources("AWS::Lambda::Function", {"Properties": {"MemorySize": 256}}))
-        for arn, endpoint in zip(ARNS, ("a1.dsql.eu-west-1.on.aws", "b2.dsql.eu-west-2.on.aws"), strict=True):
+        for arn, endpoint in zip(ARNS, (f"{ONE}.dsql.eu-west-1.on.aws", f"{OTHER}.dsql.eu-west-2.on.aws"), strict=True):
             assert arn.partition(":dsql:")[2] in clusters
             assert endpoint in clusters
 

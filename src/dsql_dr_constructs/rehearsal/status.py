@@ -12,11 +12,18 @@ from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ..physical_names import ALARM_KINDS, alarm_prefix, monitor_name
-from ..runtime.cluster_peering.registry import DEPLOYMENT_TAG, registry_path
+from ..physical_names import (
+    ALARM_KINDS,
+    CLUSTER_DOWN,
+    MONITORING_NOT_WORKING,
+    NOTIFICATIONS_BROKEN,
+    PARAMETERS_CHANGED,
+    PEERING_LOST,
+    alarm_prefix,
+    monitor_name,
+)
 from ..runtime.health_monitor import metric_names as names
-
-_ARN = r"arn:aws[a-z-]*:dsql:{region}:[0-9]{{12}}:cluster/[a-z0-9]{{26}}"
+from ..runtime.registry import DEPLOYMENT_TAG, IDENTIFIER, registry_path
 
 _CHANGED = {"Input", "InputPath", "InputTransformer"}
 """What a target has whose function does not get the schedule's own event."""
@@ -132,7 +139,7 @@ def _registered(deployment: str, region: str, client: Client) -> list[str]:
         raise StatusError(f"The registry in {region} could not be read: {error}") from error
     arns = {name: value for name, value in sorted(found.items()) if name.endswith("/arn")}
     for name, value in arns.items():
-        if not re.fullmatch(_ARN.format(region=name.split("/")[-2]), value):
+        if not re.fullmatch(rf"arn:aws[a-z-]*:dsql:{name.split('/')[-2]}:[0-9]{{12}}:cluster/{IDENTIFIER}", value):
             raise StatusError(
                 f"SSM parameter {name} in {region} is {value[:100]!r}, and no ARN of a cluster there: somebody wrote "
                 "it. Repair the pair, which writes the right one."
@@ -208,8 +215,8 @@ def _unscheduled(name: str, region: str, events: Any) -> Iterator[str]:
 
 def _silent(region: str, regions: list[str], alarms: dict[str, dict[str, Any]]) -> Iterator[str]:
     """The faults that no alarm of *region* notifies of."""
-    required = (*(f"cluster-down-{one}" for one in regions), "peering-lost", "monitoring-not-working")
-    for what in (*required, "parameters-changed", "notifications-broken"):
+    required = (*(f"{CLUSTER_DOWN}{one}" for one in regions), PEERING_LOST, MONITORING_NOT_WORKING)
+    for what in (*required, PARAMETERS_CHANGED, NOTIFICATIONS_BROKEN):
         if what not in alarms:
             if what in required:
                 yield f"{region} has no alarm {what}."

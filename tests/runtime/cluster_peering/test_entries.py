@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from dsql_dr_constructs.runtime.cluster_peering.handshake import Handshake
 from dsql_dr_constructs.runtime.cluster_peering.pair import PeeringError
-from dsql_dr_constructs.runtime.cluster_peering.registry import registry_paths
 from dsql_dr_constructs.runtime.cluster_peering.repair import Repair
 from dsql_dr_constructs.runtime.cluster_peering.teardown import Teardown
+from dsql_dr_constructs.runtime.registry import registry_paths
 from tests.runtime.cluster_peering.hand_made_aws import (
     LOCAL,
     LOCAL_ID,

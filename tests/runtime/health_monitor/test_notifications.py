@@ -36,13 +36,7 @@ def west(aws: Aws) -> OtherRegion:
 
 
 def notification_health(aws: Aws) -> list[float]:
-    data = [one for one in aws.put[-1]["MetricData"] if one["MetricName"] == "NotificationHealth"]
-    for one in data:
-        assert one["Dimensions"] == [
-            {"Name": "Deployment", "Value": "Orders-production"},
-            {"Name": "ObserverRegion", "Value": "us-east-1"},
-        ]
-    return [one["Value"] for one in data]
+    return aws.put_of_the_observer("NotificationHealth")
 
 
 def test_region_that_can_notify_is_healthy(aws: Aws) -> None:
@@ -407,7 +401,7 @@ def test_refusal_that_was_over_in_between_begins_anew(aws: Aws, west: OtherRegio
 
 GONE = (
     f"alias/aurora-dsql-alerts-Orders-production of the topic's key does not exist in {WEST}, or the role may not ask: "
-    "deploy the monitoring stack again"
+    "bring the monitoring stack back to its template"
 )
 
 

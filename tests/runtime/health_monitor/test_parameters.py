@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dsql_dr_constructs.runtime.health_monitor import metric_names as names
+from dsql_dr_constructs.runtime.registry import COMPARED
 from tests.runtime.health_monitor.hand_made_aws import EAST, FOLDERS, WEST, Aws, error, said_of
 
 WESTS_ENDPOINT = f"{FOLDERS[WEST]}/endpoint"
@@ -26,14 +27,7 @@ def aws() -> Aws:
 
 
 def parameter_health(aws: Aws) -> list[float]:
-    """What was put, with the dimensions that it has."""
-    data = [one for one in aws.put[-1]["MetricData"] if one["MetricName"] == "ParameterHealth"]
-    for one in data:
-        assert one["Dimensions"] == [
-            {"Name": "Deployment", "Value": "Orders-production"},
-            {"Name": "ObserverRegion", "Value": "us-east-1"},
-        ]
-    return [one["Value"] for one in data]
+    return aws.put_of_the_observer("ParameterHealth")
 
 
 def test_parameters_that_say_what_the_clusters_say_are_healthy(aws: Aws) -> None:
@@ -53,7 +47,7 @@ def test_pair_without_parameters_is_not_asked_for_them() -> None:
 
 
 @pytest.mark.parametrize("arn", [EAST, WEST])
-@pytest.mark.parametrize("field", names.PARAMETER_FIELDS)
+@pytest.mark.parametrize("field", COMPARED)
 def test_parameter_that_somebody_wrote_is_a_fault_of_its_own(aws: Aws, arn: str, field: str) -> None:
     name = f"{FOLDERS[arn]}/{field}"
     aws.parameters[name] = "evil\n.example"
@@ -150,7 +144,7 @@ def test_first_run_waits_for_the_permission(aws: Aws) -> None:
 
 @settings(max_examples=100)
 @given(
-    name=st.sampled_from([f"{FOLDERS[arn]}/{field}" for arn in FOLDERS for field in names.PARAMETER_FIELDS]),
+    name=st.sampled_from([f"{FOLDERS[arn]}/{field}" for arn in FOLDERS for field in COMPARED]),
     text=st.text(),
 )
 def test_any_text_in_any_parameter_is_reported_on_one_line_and_cut(name: str, text: str) -> None:

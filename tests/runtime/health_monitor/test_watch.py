@@ -246,10 +246,15 @@ def test_surprising_answer_is_logged_and_the_other_cluster_reported(
     assert_only_east_is_reported(aws, told)
 
 
-@pytest.mark.parametrize("surprise", [KeyError("x"), RuntimeError("can't start new thread"), UnicodeError("label")])
+SURPRISES = (KeyError("x"), RuntimeError("can't start new thread"), UnicodeError("label"))
+ENDS = (SystemExit("no memory"), BaseException("of any kind"))
+"""What ends a thread, and must not end the run without its line."""
+
+
+@pytest.mark.parametrize("surprise", [*SURPRISES, *ENDS])
 @pytest.mark.parametrize("side", ["control plane", "endpoint"])
 def test_surprise_of_either_side_is_logged_and_the_other_cluster_reported(
-    aws: Aws, side: str, surprise: Exception
+    aws: Aws, side: str, surprise: BaseException
 ) -> None:
     def fail() -> None:
         raise surprise
@@ -267,22 +272,6 @@ def test_surprise_of_either_side_is_logged_and_the_other_cluster_reported(
 def assert_placed(logged: str, sentence: str) -> None:
     """It says *sentence*, and the line of ours that it comes from."""
     assert re.fullmatch(re.escape(sentence) + r" \((test_watch|hand_made_aws)\.py, line \d+\)", logged)
-
-
-@pytest.mark.parametrize("end", [SystemExit("no memory"), BaseException("of any kind")])
-@pytest.mark.parametrize("side", ["control plane", "endpoint"])
-def test_end_of_a_thread_is_logged_and_the_other_cluster_reported(aws: Aws, side: str, end: BaseException) -> None:
-    def fail() -> None:
-        raise end
-
-    if side == "endpoint":
-        aws.endpoint_does["us-west-2"] = fail
-    else:
-        aws.failures["us-west-2"] = [end]
-    told = aws.failing_run()
-    [logged] = told["errors"]
-    assert_placed(logged, f"The check of us-west-2 ended in {type(end).__name__}: {end}")
-    assert_only_east_is_reported(aws, told)
 
 
 def test_interrupt_of_the_run_itself_ends_it(aws: Aws) -> None:

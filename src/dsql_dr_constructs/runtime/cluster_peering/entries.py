@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
+from ..registry import DEPLOYMENT_TAG, FIELDS, PAIR_TAG, registry_path, registry_paths
 from .pair import Cluster, Pair, PeeringError, ask
-from .registry import DEPLOYMENT_TAG, FIELDS, PAIR_TAG, registry_path, registry_paths
 
 Found = Mapping[str, Mapping[str, str]]
 """By Region, what each entry says there."""

@@ -11,6 +11,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ..aws_errors import is_transient
+from ..registry import IDENTIFIER
 
 ClientFactory = Callable[[str, str], Any]
 """Gives the boto3 client for a service and a Region."""
@@ -36,7 +37,6 @@ SERVING = frozenset({"ACTIVE", "IDLE", "INACTIVE"})
 Source: https://docs.aws.amazon.com/aurora-dsql/latest/userguide/cluster-lifecycle.html
 """
 
-_IDENTIFIER = re.compile("[a-z0-9]{26}")
 """Source: https://docs.aws.amazon.com/aurora-dsql/latest/APIReference/API_GetCluster.html"""
 
 _LONGEST_REASON = 1500  # CloudFormation takes 4 KB for the whole response
@@ -173,7 +173,7 @@ class Pair:
         """The ARN that *text* is or has the identifier of, if it can be a cluster's of this account in *region*."""
         identifier = text.rpartition("/")[2]
         arn = f"arn:{self._partition}:dsql:{region}:{self._account}:cluster/{identifier}"
-        return arn if _IDENTIFIER.fullmatch(identifier) and text in (arn, identifier) else None
+        return arn if re.fullmatch(IDENTIFIER, identifier) and text in (arn, identifier) else None
 
     def named_by(self, cluster: Cluster, *, beside: Cluster | None) -> list[Cluster]:
         """Peers of *cluster* but *beside*; one in a third Region, where the policy allows no call, is taken to live."""

@@ -6,8 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from ..registry import registry_path
 from .pair import Cluster, Denied, NotFound, Pair, PeeringError, TryAgain
-from .registry import registry_path
 
 UNFINISHED = "/unfinished"
 """How the physical id ends for as long as no Create has succeeded, and so in the Delete that follows a failed one."""

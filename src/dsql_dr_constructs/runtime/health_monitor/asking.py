@@ -19,6 +19,10 @@ _NOT_FOUND = frozenset({"ResourceNotFoundException", "NotFound", "NotFoundExcept
 """As DSQL, SNS and KMS call it."""
 
 
+Ask = Callable[[str, Callable[[], Any]], Any]
+"""`ask` with the third argument given."""
+
+
 class NotFound(MonitorError):  # noqa: N818 - an answer
     """Of what may be gone it is an answer, of anything else the monitor's fault."""
 

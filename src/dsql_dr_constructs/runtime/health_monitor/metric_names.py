@@ -23,10 +23,6 @@ PROBE_ATTEMPTS = "ProbeAttempts"
 PARAMETER_HEALTH = "ParameterHealth"
 """1 or 0: the SSM parameters in the observer's Region say what the clusters say. Not put while SSM does not answer."""
 
-PARAMETER_FIELDS = ("arn", "identifier", "endpoint")
-"""SSM parameters of each cluster that are compared, by the members of GetCluster's answer, which does not tell the VPC
-endpoint service."""
-
 NOTIFICATION_HEALTH = "NotificationHealth"
 """1 or 0: the other observing Regions can notify people. Put by the runs that check it, if one of them answered."""
 

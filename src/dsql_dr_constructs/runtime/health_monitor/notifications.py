@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from .alarm_digest import digest
-from .asking import Finding, NotFound
+from .asking import Ask, Finding, NotFound
 from .retries import MonitorError, NoAnswer, NotAllowedYet, Tries, Unreachable
 from .settings import NotificationPath
 from .topic_policy import CLOUDWATCH, may_publish
@@ -26,7 +26,6 @@ Source: https://docs.aws.amazon.com/kms/latest/developerguide/alias-authorizatio
 UNCHECKED_SECONDS = 1800.0
 """How long a Region that answers otherwise may go unchecked."""
 
-Ask = Callable[[str, Callable[[], Any]], Any]
 Alarms = Mapping[str, Mapping[str, Any]]
 """By name, as DescribeAlarms gives them."""
 
@@ -201,7 +200,7 @@ class NotificationCheck:
         except (NotAllowedYet, _Refused) as reason:
             if isinstance(reason, NotAllowedYet) and path.region not in self._keys_described:
                 raise
-            return [f"{gone}, or the role may not ask: deploy the monitoring stack again"]
+            return [f"{gone}, or the role may not ask: bring the monitoring stack back to its template"]
         self._keys_described.add(path.region)
         key = answer["KeyMetadata"]
         if key["KeyState"] != "Enabled":

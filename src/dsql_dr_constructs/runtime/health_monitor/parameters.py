@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
+from ..registry import COMPARED
 from . import metric_names as names
-from .asking import Finding
+from .asking import Ask, Finding
 from .retries import MonitorError, NotAllowedYet, Tries, Unreachable
 from .sighting import ControlPlane
 
 _LONGEST_VALUE = 100
-
-Ask = Callable[[str, Callable[[], Any]], Any]
 
 
 class ParameterCheck:
@@ -37,7 +36,7 @@ class ParameterCheck:
         Raises:
             MonitorError: reading is refused, and was so for as long as a new permission takes.
         """
-        wanted = [f"{folder}/{field}" for folder in self._folders.values() for field in names.PARAMETER_FIELDS]
+        wanted = [f"{folder}/{field}" for folder in self._folders.values() for field in COMPARED]
         what = f"GetParameters in {self._observer}"
         try:
             answer = tries.of(lambda: ask(what, lambda: self._ssm.get_parameters(Names=wanted)))
@@ -69,7 +68,7 @@ class ParameterCheck:
             for field, value in given.items()
             if said[field] not in (None, value)
         ]
-        for field in names.PARAMETER_FIELDS:
+        for field in COMPARED:
             name = f"{self._folders[arn]}/{field}"
             right = said[field] or {**given, "identifier": arn.rpartition("/")[2]}[field]
             if name not in found:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import ssl
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,7 +15,7 @@ from .knock import PORT, knock
 from .notifications import NotificationCheck
 from .parameters import ParameterCheck
 from .retries import MonitorError, NotAllowedYet, Surroundings, Tries, Unreachable
-from .settings import Settings
+from .settings import NotificationPath, Settings
 from .sighting import ControlPlane, Knock, Sighting, sight, verdict
 
 REPORT_SECONDS = 8.0
@@ -158,24 +158,32 @@ class Watch:
                     arn, control_plane, endpoint, attempts, peer=peer, witness_region=witness, peer_status=peer_status
                 )
                 seen.clusters.append(one)
-        unanswered = Finding(None, unanswered=(late,))
         if self._parameters:
             what = "The check of the parameters"
             with kept(errors, what):
-                found = result(what, read[0], unanswered)
+                found = result(what, read[0], Finding(None, unanswered=(late,)))
                 seen.parameters = (
                     found if isinstance(found, Finding) else self._parameters.compare(found, control_planes)
                 )
         if checked:
-            findings = []
-            for path, one_check in zip(paths, checked, strict=True):
-                what = f"The check of notifications in {path.region}"
-                findings.append(Finding(None, unanswered=(f"{path.region}: {late}",)))
-                with kept(errors, what):
-                    findings[-1] = result(what, one_check, findings[-1])
-                    answers = _answers(path.region, control_planes)
-                    check.refuse_to_stay_unchecked(path, findings[-1], answers=answers)
+            findings = list(self._of_notifications(zip(paths, checked, strict=True), control_planes, late, errors))
             seen.notifications = check.conclude(findings)
+
+    def _of_notifications(
+        self,
+        checked: Iterable[tuple[NotificationPath, Future[Finding]]],
+        control_planes: Mapping[str, ControlPlane],
+        late: str,
+        errors: list[MonitorError],
+    ) -> Iterator[Finding]:
+        for path, question in checked:
+            what = f"The check of notifications in {path.region}"
+            finding = Finding(None, unanswered=(f"{path.region}: {late}",))
+            with kept(errors, what):
+                finding = result(what, question, finding)
+                answers = _answers(path.region, control_planes)
+                self._notifications.refuse_to_stay_unchecked(path, finding, answers=answers)
+            yield finding
 
     def _control_planes(
         self, asked: Mapping[str, Future[ControlPlane]], late: str, errors: list[MonitorError]

@@ -14,6 +14,15 @@ FIELDS = {
 }
 """What the registry says about a cluster: last part of the parameter's name, and attribute of `pair.Cluster`."""
 
+COMPARED = ("arn", "identifier", "endpoint")
+"""Those of them that monitors compare: GetCluster does not tell the VPC endpoint service."""
+
+IDENTIFIER = "[a-z0-9]{26}"
+"""Form of a cluster's identifier (ClusterId in the API's model).
+
+Source: https://docs.aws.amazon.com/aurora-dsql/latest/APIReference/API_GetCluster.html
+"""
+
 
 def registry_path(deployment: str, region: str | None = None, field: str | None = None) -> str:
     """Name of the SSM parameter for *field* of the cluster in *region*; the folder above it where they are left out."""
