@@ -22,6 +22,7 @@ from dsql_dr_constructs.rehearsal.alarm_evaluation import (
 )
 from dsql_dr_constructs.runtime.health_monitor import metric_names as names
 from dsql_dr_constructs.runtime.health_monitor.sighting import ControlPlane, Knock, Sighting, sight
+from tests.unit.intrinsics import written_out
 
 REGIONS = ("us-east-1", "us-west-2")
 ARNS = {region: f"arn:aws:dsql:{region}:111111111111:cluster/{region}" for region in REGIONS}
@@ -99,15 +100,7 @@ class AlarmSet:
 
         def text(value: Any) -> Any:
             """*value* with its references written out: alarms by name, all else by logical id."""
-            if isinstance(value, dict):
-                if "Fn::Join" in value:
-                    return "".join(text(part) for part in value["Fn::Join"][1])
-                if "Fn::Select" in value:
-                    return text(value["Fn::Select"][1]["Fn::Split"][1])
-                if "Fn::GetAtt" in value:
-                    return names_by_id.get(value["Fn::GetAtt"][0]) or value["Fn::GetAtt"][0]
-                return value.get("Ref") or {key: text(one) for key, one in value.items()}
-            return [text(one) for one in value] if isinstance(value, list) else value
+            return written_out(value, lambda name: name, lambda one, _: names_by_id.get(one) or one)
 
         of_type: dict[str, list[Any]] = defaultdict(list)
         for one in resources.values():

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from dsql_dr_constructs import DrDashboard, MultiRegionDsqlDr, RegionalCluster
 from dsql_dr_constructs.runtime.health_monitor import metric_names as names
+from tests.unit.intrinsics import written_out
 from tests.unit.watched_pair import DEPLOYMENT, WatchedPair
 
 OURS = {names.CLUSTER_HEALTH, names.PEERING_HEALTH, names.ENDPOINT_REACHABLE, names.PROBE_LATENCY, names.PROBE_ATTEMPTS}
@@ -47,16 +48,13 @@ def template_of(stack: cdk.Stack) -> Any:
 
 def deployed(value: Any, parameter: str | None = None) -> str:
     """*value* as CloudFormation makes a text of it, where each parameter is *parameter*, or else its own name."""
-    if isinstance(value, str):
-        return value
-    if "Fn::Join" in value:
-        return "".join(deployed(one, parameter) for one in value["Fn::Join"][1])
-    if "Fn::Select" in value:
-        index, parts = value["Fn::Select"]
-        separator, text = parts["Fn::Split"]
-        return deployed(text, parameter).split(separator)[int(index)]
-    name = str(value["Ref"])
-    return {"AWS::Partition": "aws", "AWS::AccountId": "1" * 12}.get(name) or (name if parameter is None else parameter)
+
+    def ref(name: str) -> str:
+        known = {"AWS::Partition": "aws", "AWS::AccountId": "1" * 12}
+        return known.get(name) or (name if parameter is None else parameter)
+
+    found: str = written_out(value, ref)
+    return found
 
 
 INJECTED = [

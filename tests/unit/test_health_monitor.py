@@ -46,7 +46,7 @@ def test_function_has_the_name_that_people_type_and_modest_defaults(pair: Watche
     assert "VpcConfig" not in found
 
 
-IDENTIFIER = "/dsql-dr/Orders-production/{}/identifier"
+IDENTIFIER = "dsql-dr-Orders-production-{}-identifier"
 
 
 def cluster_arn(region: str) -> str:

@@ -24,6 +24,7 @@ from dsql_dr_constructs.runtime.health_monitor.watch import Watch
 from tests.runtime.cluster_peering.hand_made_aws import LOCAL, OTHER_LOCAL, PEER, PEER_ENTRY, STACK, HandMadeAws
 from tests.runtime.judge import Call, judged
 from tests.unit.iam_requests import ACCOUNT, BY_LAMBDA, BY_THE_CDK, IamRequest, iam_requests
+from tests.unit.intrinsics import written_out
 
 TAGS = {"dsql-dr:deployment": "Orders-production", "dsql-dr:pair": "c429f3c72c13eade"}
 POLICIES = {"retain": cdk.RemovalPolicy.RETAIN, "destroy": cdk.RemovalPolicy.DESTROY}
@@ -78,25 +79,14 @@ def _written_out(document: Statement, template: Mapping[str, Any]) -> list[State
         for _, _, _, region, _, name in clusters
     }
 
-    def text(value: Any) -> Any:
-        if isinstance(value, list):
-            return [text(one) for one in value]
-        if not isinstance(value, dict):
-            return value
-        if "Fn::Join" in value:
-            return "".join(text(part) for part in value["Fn::Join"][1])
-        if "Fn::Select" in value:
-            return text(value["Fn::Select"][1]["Fn::Split"][1])
-        if "Fn::GetAtt" in value:
-            resource, attribute = value["Fn::GetAtt"]
-            return LOCAL if attribute == "ResourceArn" else f"{resource}.{attribute}"
-        if "Ref" in value:
-            reference = value["Ref"]
-            known = {"AWS::Partition": "aws", "AWS::StackId": STACK, "AWS::AccountId": ACCOUNT}
-            return known.get(reference) or registry.get(parameters.get(reference, ""), reference)
-        return {key: text(one) for key, one in value.items()}
+    def ref(name: str) -> str:
+        known = {"AWS::Partition": "aws", "AWS::StackId": STACK, "AWS::AccountId": ACCOUNT}
+        return known.get(name) or registry.get(parameters.get(name, ""), name)
 
-    found: list[Statement] = text(document["Statement"])
+    def attribute(resource: str, name: str) -> str:
+        return LOCAL if name == "ResourceArn" else f"{resource}.{name}"
+
+    found: list[Statement] = written_out(document["Statement"], ref, attribute)
     return found
 
 

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from ministack.core.iam_evaluator import EvalContext, evaluate, parse_policy_document
 
 from dsql_dr_constructs import MultiRegionDsqlDr, RegionalCluster
+from tests.unit.intrinsics import written_out
 
 ACCOUNT, OTHER_ACCOUNT = "111111111111", "222222222222"
 
@@ -282,15 +283,14 @@ FORGED = ["*", "?" * 26, f"*{IDENTIFIER}", STRANGER, f"{IDENTIFIER}*", "${aws:Pr
 
 @pytest.fixture(scope="module")
 def consumers_policy() -> tuple[str, str]:
-    """AllowedPattern of the identifier of us-east-1, and what the policy says, as JSON with <value> for that."""
+    """AllowedPattern of an identifier, and the policy's statements as JSON (what hypothesis shows of a failure)."""
     app = cdk.App()
     stack, role = consumer(app)
     MultiRegionDsqlDr(app, "Orders", monitoring=False).grant_connect(role)
     found = template(stack)
     [policy] = [one for one in found["Resources"].values() if one["Type"] == "AWS::IAM::Policy"]
-    [name] = [name for name, one in found["Parameters"].items() if one["Default"] == BOTH[0]]
-    text = json.dumps(policy["Properties"]["PolicyDocument"]["Statement"])
-    return found["Parameters"][name]["AllowedPattern"], text.replace(json.dumps({"Ref": name}), '"<value>"')
+    [pattern] = [one["AllowedPattern"] for one in found["Parameters"].values() if one["Default"] == BOTH[0]]
+    return pattern, json.dumps(policy["Properties"]["PolicyDocument"]["Statement"])
 
 
 @given(value=st.one_of(st.sampled_from(FORGED), st.text(max_size=40)))
@@ -300,14 +300,18 @@ def test_whatever_a_parameter_says_it_opens_no_cluster_but_the_pairs(
     """Where CloudFormation compares the pattern with the value, and where it compares it with the name only."""
     pattern, policy = consumers_policy
     assert (re.fullmatch(pattern, value) is not None) == (re.fullmatch("[a-z0-9]{26}", value) is not None)
-    statements = _written_out(json.loads(policy), value)
+    statements = deployed(policy, value)
     assert not _may_connect(statements, STRANGER, {})
     assert not _may_connect(statements, STRANGER, {"dsql-dr:deployment": "Other-production"})
 
 
 def test_right_parameter_opens_the_pairs_cluster(consumers_policy: tuple[str, str]) -> None:
-    statements = _written_out(json.loads(consumers_policy[1]), IDENTIFIER)
+    statements = deployed(consumers_policy[1], IDENTIFIER)
     assert _may_connect(statements, IDENTIFIER, {"dsql-dr:deployment": "Orders-production"})
+
+
+def deployed(policy: str, parameter: str) -> Any:
+    return written_out(json.loads(policy), lambda name: "aws" if name == "AWS::Partition" else parameter)
 
 
 def _may_connect(statements: Any, identifier: str, tags: Mapping[str, str]) -> bool:
@@ -321,23 +325,6 @@ def _may_connect(statements: Any, identifier: str, tags: Mapping[str, str]) -> b
         service_context={f"aws:resourcetag/{key}": value for key, value in tags.items()},
     )
     return bool(evaluate(request, [parse_policy_document({"Statement": statements})]).decision == "Allow")
-
-
-def _written_out(value: Any, identifier: str) -> Any:
-    """*value* with what CloudFormation would put there."""
-    if isinstance(value, list):
-        return [_written_out(one, identifier) for one in value]
-    if isinstance(value, str):
-        return value.replace("<value>", identifier)
-    if "Fn::Join" in value:
-        return "".join(_written_out(value["Fn::Join"][1], identifier))
-    if "Fn::Select" in value:
-        index, parts = value["Fn::Select"]
-        mark, text = parts["Fn::Split"]
-        return _written_out(text, identifier).split(mark)[int(index)]
-    if "Ref" in value:
-        return "aws" if value["Ref"] == "AWS::Partition" else value["Ref"]
-    return {key: _written_out(one, identifier) for key, one in value.items()}
 
 
 def _as_list(value: Any) -> Sequence[Any]:

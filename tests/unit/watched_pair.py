@@ -8,6 +8,7 @@ import aws_cdk as cdk
 from aws_cdk import assertions
 
 from dsql_dr_constructs import HealthMonitor, IRegionalCluster, RegionalCluster
+from tests.unit.intrinsics import written_out
 
 REGIONS = ("us-east-1", "us-west-2")
 DEPLOYMENT = "Orders-production"
@@ -34,14 +35,12 @@ class WatchedPair:
         return assertions.Template.from_stack(self.stack)
 
     def written_out(self, value: Any) -> str:
-        """*value* with the names of the SSM parameters and of the partition that it takes from its deployment."""
-        if isinstance(value, str):
-            return value
-        if "Fn::Join" in value:
-            return "".join(self.written_out(part) for part in value["Fn::Join"][1])
-        if "Fn::Select" in value:
-            return self.written_out(value["Fn::Select"][1]["Fn::Split"][1])
-        if value["Ref"] == "AWS::Partition":
-            return "aws"
-        found: str = self.template().to_json()["Parameters"][value["Ref"]]["Default"]
+        """*value* as it is deployed where each SSM parameter says its own name, with ``-`` between its parts."""
+        parameters = self.template().to_json()["Parameters"]
+
+        def ref(name: str) -> str:
+            found: str = "aws" if name == "AWS::Partition" else parameters[name]["Default"].strip("/").replace("/", "-")
+            return found
+
+        found: str = written_out(value, ref)
         return found
