@@ -39,9 +39,6 @@ def pair_by_hand(app: cdk.App) -> None:
         )
     ]
     clusters = [cluster(stack) for stack in stacks[:2]]
-    ssm.StringParameter(
-        stacks[0], "Registry", parameter_name=path(REGIONS[0], "arn"), string_value=clusters[0].attr_resource_arn
-    )
     peering(stacks[1], clusters[1])
     stacks[1].add_stack_dependency(stacks[0])
     for stack in stacks[2:]:
@@ -146,7 +143,8 @@ def registered(stack: cdk.Stack, region: str, field: str) -> str:
 def watch(stack: cdk.Stack) -> None:
     account = {"aws:SourceAccount": stack.account}
     key = kms.Key(stack, "Key", enable_key_rotation=True, removal_policy=cdk.RemovalPolicy.DESTROY)
-    topic = sns.Topic(stack, "Topic", master_key=key, enforce_ssl=True)
+    kms.Alias(stack, "Alias", alias_name=f"alias/aurora-dsql-alerts-{NAME}", target_key=key)
+    topic = sns.Topic(stack, "Topic", master_key=key, enforce_ssl=True, topic_name=f"aurora-dsql-alerts-{NAME}")
     for add, calls, resource in (
         (topic.add_to_resource_policy, ["sns:Publish"], topic.topic_arn),
         (key.add_to_resource_policy, ["kms:Decrypt", "kms:GenerateDataKey"], "*"),
@@ -237,9 +235,12 @@ def alarms(
     metrics: dict[str, cw.IMetric] = {
         **{f"down-{region}": seen(region, "ClusterHealth", here) for region in REGIONS},
         **{f"peering-{region}": seen(region, "PeeringHealth", here) for region in REGIONS},
+        "parameters-changed": seen(here, "ParameterHealth", here),
+        "notifications-broken": seen(here, "NotificationHealth", here),
         "silent": cw.MathExpression(expression="FILL(runs, 0)", using_metrics={"runs": runs}, period=MINUTES_2),
         "errors": function.metric_errors(period=MINUTES_2),
         **{f"health-{region}": seen(region, "ClusterHealth", here) for region in REGIONS},
+        "data-without-runs": function.metric_invocations(period=MINUTES_2),
         "throttles": function.metric_throttles(period=MINUTES_2),
         "duration": cw.MathExpression(expression="100 * d / 40000", using_metrics={"d": duration}, period=MINUTES_2),
         "not-invoked": failed,
@@ -265,7 +266,7 @@ def alarms(
         one.node.add_dependency(probe)
         made.append(one)
     notifying: list[cw.AlarmBase] = [*made[:2]]
-    for name, causes in (("peering-lost", made[2:4]), ("monitoring-not-working", made[4:6])):
+    for name, causes in (("peering-lost", made[2:4]), ("monitoring-not-working", made[4:8])):
         rule = cw.AlarmRule.any_of(*(cw.AlarmRule.from_alarm(one, cw.AlarmState.ALARM) for one in causes))
         several = cw.CompositeAlarm(stack, name, composite_alarm_name=f"aurora-dsql-{NAME}-{name}", alarm_rule=rule)
         several.node.add_dependency(probe)

@@ -136,7 +136,7 @@ def fully_watched(app: cdk.App) -> None:
 
 
 def existing_clusters(app: cdk.App) -> None:
-    arns = [f"arn:aws:dsql:{region}:111111111111:cluster/a" for region in ("eu-west-1", "eu-west-2")]
+    arns = [f"arn:aws:dsql:{region}:111111111111:cluster/{'a' * 26}" for region in ("eu-west-1", "eu-west-2")]
     MultiRegionMonitoring(app, "Pair", deployment_name="orders", cluster_arns=arns)
 
 
@@ -344,7 +344,7 @@ def network_options(stack: cdk.Stack, vpc: ec2.Vpc | None, network: str) -> Moni
 def existing(stack: cdk.Stack, how: str) -> IRegionalCluster:
     if how == "registry":
         return RegionalCluster.from_registry(stack, "Other", deployment="orders", region="us-west-2")
-    return RegionalCluster.from_cluster_attributes(stack, "Other", cluster_identifier="peer", region="us-west-2")
+    return RegionalCluster.from_cluster_attributes(stack, "Other", cluster_identifier="b" * 26, region="us-west-2")
 
 
 def alerting(stack: cdk.Stack, name: str, one: dict[str, Any], key: kms.Key | None) -> AlertingTopic:
