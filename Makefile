@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/ready
 GENERATED := .gitattributes .gitignore pyproject.toml .github/dependabot.yml $(wildcard .github/workflows/*.yml) .projen/deps.json .projen/files.json .projen/tasks.json
 
-NPM_LOCKS := src/dsql_dr_constructs/rehearsal/npm/*/package-lock.json tests/npm/*/package-lock.json
+NPM_LOCKS := src/dsql_dr_constructs/cli/npm/*/package-lock.json tests/npm/*/package-lock.json
 SERVICE := examples/orders_service/service/requirements
 COMPILE = $(BIN)/uv pip compile $(UPGRADE) --no-build --quiet --universal --python-version 3.10 --generate-hashes --no-annotate --no-header --no-emit-index-url
 
@@ -48,7 +48,7 @@ docs: $(READY)  ## what is generated: API.md from the docstrings, pictures from 
 
 configure: $(READY)  ## after a change of .projenrc.py or a package.json: write the files that projen owns, and the locks; UPGRADE=--upgrade for newer versions
 	PROJEN_DISABLE_POST=1 $(BIN)/python .projenrc.py
-	$(COMPILE) --extra rehearsal $(addprefix --group ,build configure docs lint release test) --output-file requirements.lock pyproject.toml
+	$(COMPILE) --extra cli --extra emulator $(addprefix --group ,build configure docs lint release test) --output-file requirements.lock pyproject.toml
 	$(COMPILE) --constraint requirements.lock --group build --output-file tests/locks/build.lock
 	for one in checkov publish; do $(COMPILE) --group $$one --output-file tests/locks/$$one.lock || exit; done
 	$(COMPILE) --resolution lowest-direct --output-file tests/locks/lowest.lock pyproject.toml

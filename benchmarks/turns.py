@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from dsql_dr_constructs.rehearsal.embedded_aws import node
+from dsql_dr_constructs.emulator.aws_emulator import node
 
 ROOT = Path(__file__).parents[1]
 

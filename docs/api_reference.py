@@ -12,7 +12,7 @@ import griffe
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = "dsql_dr_constructs"
-KINDS = ("Constructs", "Structs", "Functions and values", "Rehearsal")
+KINDS = ("Constructs", "Structs", "Functions and values", "Emulator")
 NO_INITIALIZER = {"IRegionalCluster"}  # it is what others give, and nobody makes one
 
 
@@ -23,9 +23,9 @@ def render() -> str:
     for name in _names(package):
         found = _target(package[name])
         chapters[_kind(found)].append("\n".join(_described(name, found, PACKAGE)))
-    rehearsal = package["rehearsal"]
-    for name in _names(rehearsal):
-        chapters["Rehearsal"].append("\n".join(_described(name, _target(rehearsal[name]), f"{PACKAGE}.rehearsal")))
+    emulator = package["emulator"]
+    for name in _names(emulator):
+        chapters["Emulator"].append("\n".join(_described(name, _target(emulator[name]), f"{PACKAGE}.emulator")))
     lines = ["# API reference", "", "Generated from the docstrings by `make docs`; do not edit."]
     for kind, entries in chapters.items():
         lines += ["", f"## {kind}", "", *entries]

@@ -8,8 +8,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from dsql_dr_constructs.rehearsal import dashboard_picture
-from dsql_dr_constructs.rehearsal.embedded_aws import node
+from dsql_dr_constructs.cli import dashboard_picture
+from dsql_dr_constructs.emulator.aws_emulator import node
 
 IMAGES = Path(__file__).parent / "images"
 Stacks = list[tuple[str, str, Mapping[str, Any]]]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from dsql_dr_constructs.rehearsal.embedded_aws import node
+from dsql_dr_constructs.emulator.aws_emulator import node
 from tests.named_checks import NamedChecks, covers_all
 
 os.environ.setdefault("JSII_NODE", node())  # before aws_cdk is imported: jsii runs on the Node that tests bring along

@@ -61,7 +61,7 @@ class Postgresql:
 
     @property
     def unix_socket(self) -> str:
-        """As `EmbeddedAws` takes it."""
+        """As `AwsEmulator` takes it."""
         return f"{self.socket_folder}:{self.port}"
 
     def stop(self) -> None:

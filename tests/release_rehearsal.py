@@ -20,7 +20,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from dsql_dr_constructs.rehearsal.embedded_aws import node
+from dsql_dr_constructs.emulator.aws_emulator import node
 from tests.tools import INDEX, NPM_CACHE
 
 ROOT = Path(__file__).parents[1]

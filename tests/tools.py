@@ -7,9 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from dsql_dr_constructs.rehearsal.browser import unpacked
-from dsql_dr_constructs.rehearsal.cdk_cli import CDK_CLI, NpmPackage
-from dsql_dr_constructs.rehearsal.embedded_aws import node
+from dsql_dr_constructs.cli.browser import unpacked
+from dsql_dr_constructs.cli.cdk_cli import CDK_CLI, NpmPackage
+from dsql_dr_constructs.emulator.aws_emulator import node
 
 ROOT = Path(__file__).parents[1]
 LOCKS = ROOT / "tests" / "locks"

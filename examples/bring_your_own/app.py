@@ -10,7 +10,7 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 
-from dsql_dr_constructs import AlarmSetting, AlarmSettings, MultiRegionDsqlDr
+from dsql_dr_constructs import AlarmOptions, HealthAlarmOptions, MultiRegionDsqlDr
 
 app = cdk.App()
 platform = app.node.get_context("platform")
@@ -39,9 +39,9 @@ pair = MultiRegionDsqlDr(
     encryption_keys={region: kms.Key(stack, "Key", enable_key_rotation=True) for region, stack in stacks.items()},
     alert_topic_arns=[one["topicArn"] for one in platform.values()],
     monitor_options={region: {"vpc": network, "tracing": True} for region, network in networks.items()},
-    alarm_settings=AlarmSettings(
-        commit_latency=AlarmSetting(threshold=200, evaluation_periods=3, datapoints_to_alarm=3),
-        dpu_budget=AlarmSetting(threshold=500_000, period=cdk.Duration.hours(1)),
+    alarm_options=HealthAlarmOptions(
+        commit_latency=AlarmOptions(threshold=200, evaluation_periods=3, datapoints_to_alarm=3),
+        dpu_budget=AlarmOptions(threshold=500_000, period=cdk.Duration.hours(1)),
     ),
     tags={"cost-center": "4711", "team": "orders"},
 )

@@ -4,25 +4,25 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .alarm_settings import AlarmSetting, AlarmSettings
-    from .alerting_topic import AlertingTopic
-    from .cluster_interface import IRegionalCluster
-    from .cluster_peering import ClusterPeering
-    from .dr_dashboard import DrDashboard
-    from .health_alarms import HealthAlarms
-    from .health_monitor import HealthMonitor
-    from .monitor_options import MonitorOptions
+    from .clusters.cluster_interface import IRegionalCluster
+    from .clusters.cluster_peering import ClusterPeering
+    from .clusters.regional_cluster import RegionalCluster
+    from .monitoring.alarm_options import AlarmOptions, HealthAlarmOptions
+    from .monitoring.alerting_topic import AlertingTopic
+    from .monitoring.dr_dashboard import DrDashboard
+    from .monitoring.health_alarms import HealthAlarms
+    from .monitoring.health_monitor import HealthMonitor
+    from .monitoring.monitor_options import MonitorOptions
+    from .monitoring.multi_region_monitoring import MultiRegionMonitoring
     from .multi_region_dsql_dr import MultiRegionDsqlDr
-    from .multi_region_monitoring import MultiRegionMonitoring
-    from .regional_cluster import RegionalCluster
     from .regions import validate_topology
 
 __all__ = [
-    "AlarmSetting",
-    "AlarmSettings",
+    "AlarmOptions",
     "AlertingTopic",
     "ClusterPeering",
     "DrDashboard",
+    "HealthAlarmOptions",
     "HealthAlarms",
     "HealthMonitor",
     "IRegionalCluster",
@@ -33,27 +33,25 @@ __all__ = [
     "validate_topology",
 ]
 
-_MODULES = (
-    "alarm_settings",
-    "alerting_topic",
-    "cluster_interface",
-    "cluster_peering",
-    "dr_dashboard",
-    "health_alarms",
-    "health_monitor",
-    "monitor_options",
-    "multi_region_dsql_dr",
-    "multi_region_monitoring",
-    "regional_cluster",
-    "regions",
-)
+_HOMES = {
+    "AlarmOptions": "monitoring.alarm_options",
+    "AlertingTopic": "monitoring.alerting_topic",
+    "ClusterPeering": "clusters.cluster_peering",
+    "DrDashboard": "monitoring.dr_dashboard",
+    "HealthAlarmOptions": "monitoring.alarm_options",
+    "HealthAlarms": "monitoring.health_alarms",
+    "HealthMonitor": "monitoring.health_monitor",
+    "IRegionalCluster": "clusters.cluster_interface",
+    "MonitorOptions": "monitoring.monitor_options",
+    "MultiRegionDsqlDr": "multi_region_dsql_dr",
+    "MultiRegionMonitoring": "monitoring.multi_region_monitoring",
+    "RegionalCluster": "clusters.regional_cluster",
+    "validate_topology": "regions",
+}
 
 
 def __getattr__(name: str) -> Any:
-    """Import on first use: importing aws_cdk starts Node, which `dsql_dr_constructs.rehearsal` has no need of."""
-    if name in __all__:
-        for module in _MODULES:
-            found = getattr(import_module(f".{module}", __name__), name, None)
-            if found is not None:
-                return globals().setdefault(name, found)
+    """Import on first use: importing aws_cdk starts Node, which the emulator and the command line have no need of."""
+    if name in _HOMES:
+        return globals().setdefault(name, getattr(import_module(f".{_HOMES[name]}", __name__), name))
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -10,19 +10,19 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
-from .alarm_settings import AlarmSettings
-from .alerting_topic import AlertingTopic
 from .arguments import checked
-from .cluster_interface import IRegionalCluster
-from .cluster_peering import ClusterPeering, deploy_after
+from .clusters.cluster_interface import IRegionalCluster
+from .clusters.cluster_peering import ClusterPeering, deploy_after
+from .clusters.parameter_registry import ParameterRegistry
+from .clusters.regional_cluster import RegionalCluster, add_outputs
 from .deployment_name import default_deployment_name, refuse_doubled_name, validate_deployment_name
-from .dr_dashboard import DrDashboard
-from .health_alarms import HealthAlarms
-from .health_monitor import HealthMonitor
-from .monitor_options import MonitorOptions
-from .multi_region_monitoring import MultiRegionMonitoring
-from .parameter_registry import ParameterRegistry
-from .regional_cluster import RegionalCluster, add_outputs
+from .monitoring.alarm_options import HealthAlarmOptions
+from .monitoring.alerting_topic import AlertingTopic
+from .monitoring.dr_dashboard import DrDashboard
+from .monitoring.health_alarms import HealthAlarms
+from .monitoring.health_monitor import HealthMonitor
+from .monitoring.monitor_options import MonitorOptions
+from .monitoring.multi_region_monitoring import MultiRegionMonitoring
 from .regional_stack import default_account, refuse_keys_elsewhere, regional_stack, warn_of_stages_region
 from .regions import validate_topology
 from .resource_policies import warn
@@ -84,7 +84,7 @@ class MultiRegionDsqlDr(Construct):
         warning_emails: Sequence[str] = (),
         warning_topic_arns: Sequence[str] = (),
         schedule: Duration | None = None,
-        alarm_settings: AlarmSettings | None = None,
+        alarm_options: HealthAlarmOptions | None = None,
         monitor_options: Mapping[str, MonitorOptions] | None = None,
         encryption_keys: Mapping[str, kms.IKey] | None = None,
         tags: Mapping[str, str] | None = None,
@@ -112,7 +112,7 @@ class MultiRegionDsqlDr(Construct):
             warning_topic_arns: Topics of yours for warnings, one in each observing Region. Default: new ones if there
                 are *warning_emails*, else none.
             schedule: Time between two runs of a monitor; whole minutes, 1 to 60. Default: 2 minutes.
-            alarm_settings: Thresholds of the alarms. Default: as `AlarmSettings` says.
+            alarm_options: Thresholds of the alarms. Default: as `HealthAlarmOptions` says.
             monitor_options: What the monitor in a Region should have, by the Region's name: a network, memory, tracing
                 and the like; see `MonitorOptions`. Default: as `HealthMonitor` says.
             encryption_keys: Keys of yours for clusters, logs, monitors and topics, one by the name of each Region that
@@ -197,7 +197,7 @@ class MultiRegionDsqlDr(Construct):
                 warning_emails=warning_emails,
                 warning_topic_arns=warning_topic_arns,
                 schedule=schedule,
-                alarm_settings=alarm_settings,
+                alarm_options=alarm_options,
                 monitor_options=monitor_options,
                 encryption_keys=encryption_keys,
                 tags=tags,

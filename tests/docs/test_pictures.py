@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import combinations
 
 from docs.pictures import IMAGES, architecture, one_line
-from dsql_dr_constructs.rehearsal.browser import in_browser
+from dsql_dr_constructs.cli.browser import in_browser
 from tests.drawn_text import NOT_DRAWN
 
 LOOK = """

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from dsql_dr_constructs.rehearsal.browser import in_browser
+from dsql_dr_constructs.cli.browser import in_browser
 from tests.drawn_text import NOT_DRAWN
 
 ROOT = Path(__file__).parents[2]

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from dsql_dr_constructs.rehearsal import EmbeddedAws
+from dsql_dr_constructs.emulator import AwsEmulator
 from tests.end_to_end.project import Project
 
 
 @pytest.fixture
 def project(request: pytest.FixtureRequest) -> Iterator[Project]:
-    """On an embedded AWS of its own, with IAM enforced; indirect parameters are options of `EmbeddedAws`."""
+    """On an embedded AWS of its own, with IAM enforced; indirect parameters are options of `AwsEmulator`."""
     options = {"regions": ["us-east-1", "us-west-2"], **getattr(request, "param", {})}
-    with EmbeddedAws(**options) as aws:
+    with AwsEmulator(**options) as aws:
         yield Project(aws)

@@ -10,9 +10,10 @@ from typing import Any
 import aws_cdk as cdk
 
 from dsql_dr_constructs import MultiRegionDsqlDr
-from dsql_dr_constructs.rehearsal import EmbeddedAws, survey
-from dsql_dr_constructs.rehearsal.cdk_cli import CdkCli
-from dsql_dr_constructs.runbook import repair_command
+from dsql_dr_constructs.cli import survey
+from dsql_dr_constructs.cli.cdk_cli import CdkCli
+from dsql_dr_constructs.emulator import AwsEmulator
+from dsql_dr_constructs.monitoring.runbook import repair_command
 
 DESTROY = cdk.RemovalPolicy.DESTROY
 
@@ -20,7 +21,7 @@ DESTROY = cdk.RemovalPolicy.DESTROY
 class Project:
     """Deploys what a test asks for; each deployment is a synthesis of its own, as with `cdk deploy`."""
 
-    def __init__(self, aws: EmbeddedAws) -> None:
+    def __init__(self, aws: AwsEmulator) -> None:
         self.aws = aws
         self.assembly = aws.directory / "cdk.out"
         self.cdk = CdkCli(aws, aws.directory, app=str(self.assembly), output=self.assembly)

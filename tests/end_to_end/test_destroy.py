@@ -5,8 +5,8 @@ import time
 import aws_cdk as cdk
 import pytest
 
-from dsql_dr_constructs.rehearsal import survey
-from dsql_dr_constructs.rehearsal.cdk_cli import CdkError
+from dsql_dr_constructs.cli import survey
+from dsql_dr_constructs.cli.cdk_cli import CdkError
 from tests.end_to_end.project import Project
 
 

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from dsql_dr_constructs import AlarmSetting, AlarmSettings
-from dsql_dr_constructs.rehearsal import Fault, survey
-from dsql_dr_constructs.rehearsal.cdk_cli import CdkError
+from dsql_dr_constructs import AlarmOptions, HealthAlarmOptions
+from dsql_dr_constructs.cli import survey
+from dsql_dr_constructs.cli.cdk_cli import CdkError
+from dsql_dr_constructs.emulator import Fault
 from tests.end_to_end.project import Project
 
 undocumented = pytest.mark.parametrize(
@@ -150,7 +151,7 @@ def witnesses(clusters: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 def test_surviving_region_can_be_changed_while_the_other_is_down(project: Project) -> None:
     project.deploy(monitoring=True)
-    project.synthesize(monitoring=True, alarm_settings=AlarmSettings(query_timeouts=AlarmSetting(threshold=4711)))
+    project.synthesize(monitoring=True, alarm_options=HealthAlarmOptions(query_timeouts=AlarmOptions(threshold=4711)))
     project.aws.inject(Fault("down", region="us-east-1"))
     project.aws.regions.reverse()  # AWS_REGION, which the CLI asks who it is, is the surviving one
     with pytest.raises(CdkError, match="A fault of the rehearsal"):

@@ -9,8 +9,9 @@ import pytest
 from aws_cdk import aws_iam as iam
 
 from dsql_dr_constructs import MultiRegionDsqlDr
-from dsql_dr_constructs.rehearsal import Fault, survey
-from dsql_dr_constructs.rehearsal.cdk_cli import CdkError
+from dsql_dr_constructs.cli import survey
+from dsql_dr_constructs.cli.cdk_cli import CdkError
+from dsql_dr_constructs.emulator import Fault
 from tests.end_to_end.project import DESTROY, Project
 
 ONE_MINUTE = cdk.Duration.minutes(1)

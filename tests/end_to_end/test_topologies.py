@@ -7,7 +7,7 @@ import pytest
 from aws_cdk import aws_iam as iam
 
 from dsql_dr_constructs import MultiRegionDsqlDr
-from dsql_dr_constructs.rehearsal import survey
+from dsql_dr_constructs.cli import survey
 from tests.end_to_end.project import DESTROY, Project
 
 EUROPE = {"primary_region": "eu-north-1", "secondary_region": "eu-west-1", "witness_region": "eu-central-1"}

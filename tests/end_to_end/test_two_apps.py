@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from dsql_dr_constructs.rehearsal import survey
-from dsql_dr_constructs.rehearsal.cdk_cli import CdkError
+from dsql_dr_constructs.cli import survey
+from dsql_dr_constructs.cli.cdk_cli import CdkError
 from tests.end_to_end.project import Project
 
 EAST = {"primary_region": "us-east-1", "secondary_region": "us-west-2", "witness_region": "ca-central-1"}

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from dsql_dr_constructs.rehearsal import EmbeddedAws, survey
-from dsql_dr_constructs.rehearsal.cdk_cli import CdkCli
-from dsql_dr_constructs.rehearsal.drill import Drill
-from dsql_dr_constructs.rehearsal.embedded_aws import ACCOUNT
+from dsql_dr_constructs.cli import survey
+from dsql_dr_constructs.cli.cdk_cli import CdkCli
+from dsql_dr_constructs.cli.drill import Drill
+from dsql_dr_constructs.emulator import AwsEmulator
+from dsql_dr_constructs.emulator.aws_emulator import ACCOUNT
 from tests.examples.conftest import Installed
 
 REGIONS = ["us-east-1", "us-west-2"]
@@ -27,7 +28,7 @@ KEPT: dict[str, set[str]] = {
 @pytest.mark.parametrize("name", KEPT)
 def test_example_is_deployed_watched_and_destroyed(installed: Installed, name: str) -> None:
     example = installed(name)
-    with EmbeddedAws(regions=REGIONS) as aws:
+    with AwsEmulator(regions=REGIONS) as aws:
         if name == "bring_your_own":
             settings = json.loads((example.folder / "cdk.json").read_text())
             settings["context"]["platform"] = {region: a_platform(aws, region) for region in REGIONS}
@@ -42,7 +43,7 @@ def test_example_is_deployed_watched_and_destroyed(installed: Installed, name: s
         assert set(survey.leftovers(aws)) == KEPT[name]
 
 
-def subscribe(aws: EmbeddedAws) -> None:
+def subscribe(aws: AwsEmulator) -> None:
     """Somebody to every topic, as people do by hand; without, no Region could notify anybody."""
     for region in REGIONS:
         sns = aws.client("sns", region)
@@ -50,7 +51,7 @@ def subscribe(aws: EmbeddedAws) -> None:
             sns.subscribe(TopicArn=topic["TopicArn"], Protocol="email", Endpoint="ops@example.com")
 
 
-def a_platform(aws: EmbeddedAws, region: str) -> dict[str, Any]:
+def a_platform(aws: AwsEmulator, region: str) -> dict[str, Any]:
     """What a company has in a Region."""
     ec2 = aws.client("ec2", region)
     vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
@@ -74,7 +75,7 @@ def test_pipeline_is_deployed_and_its_order_brings_the_pair_to_each_stage(instal
     example = installed("pipeline")
     app = example.folder / "app.py"
     app.write_text(re.sub(r'"\d{12}"', f'"{ACCOUNT}"', app.read_text()))
-    with EmbeddedAws(regions=[*REGIONS, "us-east-2"]) as aws:  # production has an observer in the witness Region
+    with AwsEmulator(regions=[*REGIONS, "us-east-2"]) as aws:  # production has an observer in the witness Region
         cli = CdkCli(aws, example.folder, app=example.app)
         cli.bootstrap()
         cli.deploy("OrdersPipeline")

@@ -21,8 +21,9 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from typing_extensions import LiteralString
 
-from dsql_dr_constructs.rehearsal import EmbeddedAws, Fault, survey
-from dsql_dr_constructs.rehearsal.cdk_cli import CdkCli
+from dsql_dr_constructs.cli import survey
+from dsql_dr_constructs.cli.cdk_cli import CdkCli
+from dsql_dr_constructs.emulator import AwsEmulator, Fault
 from tests.examples.conftest import Installed
 from tests.postgresql import Postgresql
 
@@ -44,7 +45,7 @@ def database() -> Iterator[Postgresql]:
 class Shop:
     """Sends orders to the functions' URLs as clients of both Regions do."""
 
-    aws: EmbeddedAws
+    aws: AwsEmulator
     urls: dict[str, str]
 
     def call(self, region: str, method: str, id: uuid.UUID, body: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -78,7 +79,7 @@ def test_no_order_is_lost_or_doubled_when_an_endpoint_stops_under_load(
     installed: Installed, database: Postgresql
 ) -> None:
     example = installed("orders_service")
-    with EmbeddedAws(regions=REGIONS, postgresql=database.unix_socket) as aws:
+    with AwsEmulator(regions=REGIONS, postgresql=database.unix_socket) as aws:
         cli = CdkCli(aws, example.folder, app=example.app)
         cli.bootstrap()
         cli.deploy()
@@ -109,7 +110,7 @@ def test_no_order_is_lost_or_doubled_when_an_endpoint_stops_under_load(
         assert list(survey.leftovers(aws)) == ["AWS::DSQL::Cluster"], "data stays unless it was asked for twice"
 
 
-def outputs(aws: EmbeddedAws, region: str) -> dict[str, str]:
+def outputs(aws: AwsEmulator, region: str) -> dict[str, str]:
     [stack] = aws.client("cloudformation", region).describe_stacks(StackName=f"Orders-{region}")["Stacks"]
     return {one["OutputKey"]: one["OutputValue"] for one in stack["Outputs"]}
 

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from dsql_dr_constructs.rehearsal import EmbeddedAws, survey
-from dsql_dr_constructs.rehearsal.cdk_cli import CDK_CLI
-from dsql_dr_constructs.rehearsal.embedded_aws import ACCOUNT, node
+from dsql_dr_constructs.cli import survey
+from dsql_dr_constructs.cli.cdk_cli import CDK_CLI
+from dsql_dr_constructs.emulator import AwsEmulator
+from dsql_dr_constructs.emulator.aws_emulator import ACCOUNT, node
 from tests.tools import INDEX
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
@@ -66,7 +67,7 @@ def test_every_command_of_the_readme_works_for_a_newcomer(wheels: Path, tmp_path
     assert app
     (folder / "app.py").write_text(app[1])
     walked = []
-    with EmbeddedAws(regions=["us-east-1", "us-west-2"]) as aws:
+    with AwsEmulator(regions=["us-east-1", "us-west-2"]) as aws:
         surroundings = aws.environment() | {
             "PATH": os.pathsep.join([str(environment / "bin"), str(Path(node()).parent), "/usr/bin", "/bin"]),
             "PIP_NO_INDEX": "1",

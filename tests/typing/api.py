@@ -13,11 +13,11 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 
 from dsql_dr_constructs import (
-    AlarmSetting,
-    AlarmSettings,
+    AlarmOptions,
     AlertingTopic,
     ClusterPeering,
     DrDashboard,
+    HealthAlarmOptions,
     HealthAlarms,
     HealthMonitor,
     IRegionalCluster,
@@ -27,7 +27,7 @@ from dsql_dr_constructs import (
     RegionalCluster,
     validate_topology,
 )
-from dsql_dr_constructs.rehearsal import EmbeddedAws, Fault
+from dsql_dr_constructs.emulator import AwsEmulator, Fault
 
 
 def a_pair(app: cdk.App) -> MultiRegionDsqlDr:
@@ -42,7 +42,7 @@ def a_pair(app: cdk.App) -> MultiRegionDsqlDr:
         schedule=cdk.Duration.minutes(1),
         warning_emails=["dev@example.com"],
         alert_emails=["ops@example.com"],
-        alarm_settings=AlarmSettings(commit_latency=AlarmSetting(threshold=200), query_timeouts=None),
+        alarm_options=HealthAlarmOptions(commit_latency=AlarmOptions(threshold=200), query_timeouts=None),
         tags={"team": "orders"},
     )
 
@@ -106,6 +106,6 @@ def topology() -> Sequence[str]:
 
 
 def a_rehearsal() -> list[dict[str, object]]:
-    with EmbeddedAws(regions=["us-east-1", "us-west-2"], time_scale=1 / 20) as aws:
+    with AwsEmulator(regions=["us-east-1", "us-west-2"], time_scale=1 / 20) as aws:
         aws.inject(Fault("lost", "silence", service="postgresql", region="us-east-1"))
         return list(aws.calls())

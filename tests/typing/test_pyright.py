@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from dsql_dr_constructs.rehearsal.embedded_aws import node
+from dsql_dr_constructs.emulator.aws_emulator import node
 from tests.tools import PYRIGHT
 
 HERE = Path(__file__).parent

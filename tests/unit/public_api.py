@@ -16,7 +16,7 @@ from typing import Any
 import aws_cdk as cdk
 
 import dsql_dr_constructs
-from dsql_dr_constructs import rehearsal
+from dsql_dr_constructs import emulator
 
 PINNED = Path(__file__).with_name("public_api.txt")
 
@@ -24,7 +24,7 @@ PINNED = Path(__file__).with_name("public_api.txt")
 def surface() -> str:
     """Every public name with its signature and its defaults, one a line."""
     lines: list[str] = []
-    for module in (dsql_dr_constructs, rehearsal):
+    for module in (dsql_dr_constructs, emulator):
         for name in module.__all__:
             lines += _described(f"{module.__name__}.{name}", getattr(module, name))
     return "\n".join(lines) + "\n"

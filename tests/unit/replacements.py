@@ -9,7 +9,7 @@ from aws_cdk import assertions
 from aws_cdk import aws_kms as kms
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
-from dsql_dr_constructs import AlarmSetting, AlarmSettings, MultiRegionDsqlDr
+from dsql_dr_constructs import AlarmOptions, HealthAlarmOptions, MultiRegionDsqlDr
 
 ARNS = [f"arn:aws:sns:{region}:111111111111:ops" for region in ("us-east-1", "us-west-2")]
 _ELSEWHERE = cdk.App()
@@ -36,7 +36,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "`schedule`": {"schedule": cdk.Duration.minutes(1)},
     "`warning_emails`": {"warning_emails": ["dev@example.com"]},
     "`warning_topic_arns`": {"warning_topic_arns": ARNS},
-    "`alarm_settings`": {"alarm_settings": AlarmSettings(commit_latency=AlarmSetting(threshold=200))},
+    "`alarm_options`": {"alarm_options": HealthAlarmOptions(commit_latency=AlarmOptions(threshold=200))},
     "`monitor_options`": {"monitor_options": {"us-east-1": {"memory_size": 512}}},
     "`encryption_keys`": {"encryption_keys": KEYS},
     "`tags`": {"tags": {"team": "orders"}},

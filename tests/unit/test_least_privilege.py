@@ -16,11 +16,11 @@ from ministack.core.iam_evaluator import EvalContext, evaluate, parse_policy_doc
 from policy_sentry.querying.actions import get_action_data
 
 from dsql_dr_constructs import MultiRegionDsqlDr
-from dsql_dr_constructs.runtime.cluster_peering.handshake import Handshake
+from dsql_dr_constructs.runtime.cluster_peering.peering import Peering
 from dsql_dr_constructs.runtime.cluster_peering.teardown import Teardown
+from dsql_dr_constructs.runtime.health_monitor.monitoring_run import MonitoringRun
 from dsql_dr_constructs.runtime.health_monitor.retries import Surroundings
 from dsql_dr_constructs.runtime.health_monitor.settings import NotificationPath, Settings
-from dsql_dr_constructs.runtime.health_monitor.watch import Watch
 from tests.runtime.cluster_peering.hand_made_aws import LOCAL, OTHER_LOCAL, PEER, PEER_ENTRY, STACK, HandMadeAws
 from tests.runtime.judge import Call, judged
 from tests.unit.iam_requests import ACCOUNT, BY_LAMBDA, BY_THE_CDK, IamRequest, iam_requests
@@ -93,7 +93,7 @@ def _written_out(document: Statement, template: Mapping[str, Any]) -> list[State
 def peering_calls(removal_policy: str) -> list[Call]:
     """Every branch of the handlers that asks AWS for something."""
 
-    def drive(aws: HandMadeAws, kind: type[Handshake | Teardown], event: dict[str, Any]) -> None:
+    def drive(aws: HandMadeAws, kind: type[Peering | Teardown], event: dict[str, Any]) -> None:
         for _ in range(100):
             if kind(event, pair=aws.pair(), clock=lambda: aws.now).step()["IsComplete"]:
                 return
@@ -108,11 +108,11 @@ def peering_calls(removal_policy: str) -> list[Call]:
         aws.add_cluster(OTHER_LOCAL)
         aws.clusters[OTHER_LOCAL]["status"] = "DELETING"
         aws.registry["us-east-1", "/dsql-dr/Orders-production/us-west-2/arn"] = OTHER_LOCAL
-        drive(aws, Handshake, aws.event())
+        drive(aws, Peering, aws.event())
         aws.clusters[PEER]["witness"] = "us-east-9"  # somebody's changes, which the next deployment repairs
         del aws.registry["us-east-1", PEER_ENTRY]
         observed = {"RegistryRegions": ["us-east-1", "us-west-2", "us-east-2"]}
-        drive(aws, Handshake, aws.event("Update", OldResourceProperties=observed))
+        drive(aws, Peering, aws.event("Update", OldResourceProperties=observed))
         aws.stack_status = stack_status
         drive(aws, Teardown, aws.event("Delete"))
         calls += aws.record
@@ -161,7 +161,7 @@ def monitor_calls(observer: str = "us-west-2") -> list[Call]:
         {one: f"/dsql-dr/Orders-production/{one.split(':')[3]}" for one in (PEER, LOCAL)},
         (path,),
     )
-    Watch(
+    MonitoringRun(
         settings,
         client=client,
         tls=ssl.create_default_context,

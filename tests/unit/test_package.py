@@ -100,7 +100,7 @@ def test_wheel_holds_the_sources_and_nothing_else(wheel: Path) -> None:
     locks = {f"npm/{name}/{file}" for name in ("aws-cdk", "browser") for file in ("package.json", "package-lock.json")}
     assert {one for one in sources if not one.endswith(".py")} == {
         "dsql_dr_constructs/py.typed",
-        *(f"dsql_dr_constructs/rehearsal/{one}" for one in locks),
+        *(f"dsql_dr_constructs/cli/{one}" for one in locks),
     }
     metadata = {"METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE"}
     with zipfile.ZipFile(wheel) as archive:

@@ -22,10 +22,10 @@ from aws_cdk import aws_sns as sns
 from cfnlint import api as cfn_lint
 
 from dsql_dr_constructs import (
-    AlarmSetting,
-    AlarmSettings,
+    AlarmOptions,
     AlertingTopic,
     DrDashboard,
+    HealthAlarmOptions,
     HealthAlarms,
     HealthMonitor,
     IRegionalCluster,
@@ -131,7 +131,7 @@ def fully_watched(app: cdk.App) -> None:
         alert_emails=["ops@example.com"],
         schedule=cdk.Duration.minutes(1),
         warning_emails=["dev@example.com"],
-        alarm_settings=AlarmSettings(dpu_budget=AlarmSetting(threshold=1e6, period=cdk.Duration.hours(1))),
+        alarm_options=HealthAlarmOptions(dpu_budget=AlarmOptions(threshold=1e6, period=cdk.Duration.hours(1))),
     )
 
 
@@ -188,7 +188,7 @@ OPTIONS: dict[str, list[Any]] = {
     "schedule": [None, cdk.Duration.minutes(1), cdk.Duration.minutes(60)],
     "warning_emails": [[], ["dev@example.com"]],
     "warning_topics": [False, True],
-    "alarm_settings": [None, AlarmSettings(dpu_budget=AlarmSetting(threshold=1e6), commit_latency=None)],
+    "alarm_options": [None, HealthAlarmOptions(dpu_budget=AlarmOptions(threshold=1e6), commit_latency=None)],
     "monitor_options": [{}, {"tracing": True, "memory_size": 512, "probe_budget": cdk.Duration.seconds(10)}],
     "own_keys": [False, True],
     "tags": [None, {"team": "orders"}],
@@ -249,7 +249,7 @@ PARTS: dict[str, list[Any]] = {
     # HealthAlarms and DrDashboard
     "topic": [True, False],
     "warnings": [False, True],
-    "settings": [None, AlarmSettings(query_timeouts=None)],
+    "settings": [None, HealthAlarmOptions(query_timeouts=None)],
     "dashboard": ["all", "bare"],
     "imported_clusters": ["registry", "attributes"],
 }

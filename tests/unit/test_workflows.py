@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from dsql_dr_constructs.rehearsal.embedded_aws import node
+from dsql_dr_constructs.emulator.aws_emulator import node
 from tests.tools import ACTIONLINT, PUBLIB, ROOT, ZIZMOR
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))

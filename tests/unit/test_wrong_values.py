@@ -21,10 +21,10 @@ from constructs import Construct
 
 import dsql_dr_constructs as library
 from dsql_dr_constructs import (
-    AlarmSetting,
-    AlarmSettings,
+    AlarmOptions,
     AlertingTopic,
     DrDashboard,
+    HealthAlarmOptions,
     HealthAlarms,
     HealthMonitor,
     MultiRegionDsqlDr,
@@ -182,7 +182,9 @@ def calls(things: Things, owner: type | None, name: str) -> Iterator[tuple[str, 
                 made = owner if name == "__init__" else None
                 bound = made or (getattr(things.instance(owner), name) if owner else function)
                 found = bound(*positional, *rest, **arguments)
-                return AlarmSettings(commit_latency=found) if made is AlarmSetting else found  # which knows its bounds
+                return (
+                    HealthAlarmOptions(commit_latency=found) if made is AlarmOptions else found
+                )  # which knows its bounds
 
             yield under_test.name, annotation, value, call
 
@@ -313,14 +315,14 @@ def test_bounds_belong_to_what_is_allowed(things: Things) -> None:
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [
-        (lambda: AlarmSetting(threshold="1"), "In AlarmSetting, threshold is '1': a number is needed."),  # type: ignore[arg-type]
+        (lambda: AlarmOptions(threshold="1"), "In AlarmOptions, threshold is '1': a number is needed."),  # type: ignore[arg-type]
         (
-            lambda: AlarmSettings(commit_latency=200),  # type: ignore[arg-type]
-            "In AlarmSettings, commit_latency is 200: an AlarmSetting is needed, for example "
-            "AlarmSetting(threshold=200).",
+            lambda: HealthAlarmOptions(commit_latency=200),  # type: ignore[arg-type]
+            "In HealthAlarmOptions, commit_latency is 200: an AlarmOptions is needed, for example "
+            "AlarmOptions(threshold=200).",
         ),
         (
-            lambda: AlarmSettings(commit_latency=AlarmSetting(period=cdk.Duration.seconds(7))),
+            lambda: HealthAlarmOptions(commit_latency=AlarmOptions(period=cdk.Duration.seconds(7))),
             "commit_latency looks at 3 periods of 7 seconds: a period is whole minutes, and CloudWatch looks back one "
             "day at most, or seven with periods of an hour or more.",
         ),

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dsql_dr_constructs.runtime.cluster_peering.handshake import Handshake
 from dsql_dr_constructs.runtime.cluster_peering.pair import PeeringError
+from dsql_dr_constructs.runtime.cluster_peering.peering import Peering
 from dsql_dr_constructs.runtime.cluster_peering.repair import Repair
 from dsql_dr_constructs.runtime.cluster_peering.teardown import Teardown
 from dsql_dr_constructs.runtime.registry import registry_paths
@@ -73,7 +73,7 @@ def with_another_pair(aws: HandMadeAws) -> HandMadeAws:
 
 
 def step(aws: HandMadeAws, request_type: str = "Update") -> dict[str, Any]:
-    return Handshake(aws.event(request_type), pair=aws.pair(), clock=lambda: aws.now).step()
+    return Peering(aws.event(request_type), pair=aws.pair(), clock=lambda: aws.now).step()
 
 
 def create(aws: HandMadeAws) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from dsql_dr_constructs.runtime.cluster_peering.handshake import Handshake
+from dsql_dr_constructs.runtime.cluster_peering.peering import Peering
 from dsql_dr_constructs.runtime.cluster_peering.repair import Repair
 from tests.runtime.cluster_peering.hand_made_aws import LOCAL, LOCAL_ID, PEER, PEER_ENTRY, PEER_ID, HandMadeAws
 
@@ -20,7 +20,7 @@ BOTH = [
 def aws() -> HandMadeAws:
     """A pair, peered and registered."""
     aws = HandMadeAws().peered()
-    assert Handshake(aws.event(), pair=aws.pair(), clock=lambda: aws.now).step()["IsComplete"]
+    assert Peering(aws.event(), pair=aws.pair(), clock=lambda: aws.now).step()["IsComplete"]
     aws.writes.clear()
     return aws
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dsql_dr_constructs.runtime.cluster_peering.handshake import Handshake
 from dsql_dr_constructs.runtime.cluster_peering.pair import PeeringError
+from dsql_dr_constructs.runtime.cluster_peering.peering import Peering
 from dsql_dr_constructs.runtime.cluster_peering.teardown import Teardown
 from tests.runtime.cluster_peering.hand_made_aws import (
     FINISHED,
@@ -32,7 +32,7 @@ from tests.runtime.cluster_peering.hand_made_aws import (
 def aws() -> HandMadeAws:
     """A pair, peered and registered."""
     aws = HandMadeAws().peered()
-    assert Handshake(aws.event(), pair=aws.pair(), clock=lambda: aws.now).step()["IsComplete"]
+    assert Peering(aws.event(), pair=aws.pair(), clock=lambda: aws.now).step()["IsComplete"]
     aws.writes.clear()
     aws.calls.clear()
     return aws
@@ -375,7 +375,7 @@ def test_whatever_fails_or_dies_a_removal_ends_as_it_should(
     failures: list[tuple[tuple[str, str], str]], deaths: list[int], stack_status: str, removal_policy: str
 ) -> None:
     aws = HandMadeAws().peered()
-    assert Handshake(aws.event(), pair=aws.pair(), clock=lambda: aws.now).step()["IsComplete"]
+    assert Peering(aws.event(), pair=aws.pair(), clock=lambda: aws.now).step()["IsComplete"]
     for (call, region), error in failures:
         aws.fail(call, region, error)
     for death in deaths:

@@ -17,10 +17,10 @@ from botocore.exceptions import ClientError
 
 from dsql_dr_constructs.runtime.health_monitor.alarm_digest import digest
 from dsql_dr_constructs.runtime.health_monitor.metric_names import NAMESPACE
+from dsql_dr_constructs.runtime.health_monitor.monitoring_run import MonitoringRun
 from dsql_dr_constructs.runtime.health_monitor.notifications import NotificationCheck
 from dsql_dr_constructs.runtime.health_monitor.retries import MonitorError, Surroundings
 from dsql_dr_constructs.runtime.health_monitor.settings import NotificationPath, Settings
-from dsql_dr_constructs.runtime.health_monitor.watch import Watch
 from tests.runtime.judge import judged
 
 EAST, WEST = (f"arn:aws:dsql:{region}:111111111111:cluster/{region}" for region in ("us-east-1", "us-west-2"))
@@ -245,7 +245,7 @@ class Aws:
             "probe": self._probe,
             **options,
         }
-        return Watch(settings, client=self.client, tell=self._tell, **options).run()
+        return MonitoringRun(settings, client=self.client, tell=self._tell, **options).run()
 
     def failing_run(self, **options: Any) -> dict[str, Any]:
         """The line that a run logs before it fails with the same errors."""

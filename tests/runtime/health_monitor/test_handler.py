@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from dsql_dr_constructs.runtime.health_monitor import watch
+from dsql_dr_constructs.runtime.health_monitor import monitoring_run
 from dsql_dr_constructs.runtime.health_monitor.retries import MonitorError
 from dsql_dr_constructs.runtime.health_monitor.settings import NotificationPath, Settings
 
@@ -53,7 +53,7 @@ def load(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 @pytest.fixture
 def handler(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     Recorder.made, Recorder.error = [], None
-    monkeypatch.setattr(watch, "Watch", Recorder)
+    monkeypatch.setattr(monitoring_run, "MonitoringRun", Recorder)
     return load(monkeypatch)
 
 

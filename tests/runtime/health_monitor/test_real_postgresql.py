@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dsql_dr_constructs.runtime.health_monitor.knock import knock
+from dsql_dr_constructs.runtime.health_monitor.connection_probe import knock
 from dsql_dr_constructs.runtime.health_monitor.retries import Unreachable
 from tests.postgresql import Postgresql
 from tests.runtime.health_monitor.tls_server import HOST, SSL_REQUEST

@@ -11,8 +11,8 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from .handshake import Handshake
 from .pair import Pair, PeeringError
+from .peering import Peering
 from .repair import Repair
 from .teardown import Teardown
 
@@ -44,7 +44,7 @@ def handle(event: dict[str, Any] | None, context: object) -> dict[str, Any]:
     event = event or {}
     pair = Pair(os.environ, _client)
     if "RequestType" in event:
-        kind = Teardown if event["RequestType"] == "Delete" else Handshake
+        kind = Teardown if event["RequestType"] == "Delete" else Peering
         change = kind(event, pair=pair, clock=time.time)
         return change.step() if "StartedAt" in event else change.begin()
     action = event.get("action")

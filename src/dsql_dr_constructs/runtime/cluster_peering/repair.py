@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .handshake import Handshake
 from .pair import Cluster, Pair, PeeringError, TryAgain
+from .peering import Peering
 
 _POLL_SECONDS = 2.0
 
 
-class Repair(Handshake):
+class Repair(Peering):
     """Peers and registers the pair as a deployment would, and answers to the person who asked.
 
     Args:

@@ -15,10 +15,10 @@ from typing import Any
 from botocore.config import Config
 from botocore.session import get_session  # not boto3, whose resources this needs not: a third of the start is saved
 
+from .monitoring_run import MonitoringRun
 from .notifications import NotificationCheck
 from .retries import MonitorError, Surroundings
 from .settings import Settings
-from .watch import Watch
 
 # One try each: the run's own retries know its budget and count what they need.
 _CONFIG = Config(connect_timeout=3, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 1})
@@ -35,9 +35,11 @@ _tls = cache(ssl.create_default_context)
 _notifications = NotificationCheck(
     _SETTINGS.notification_paths, _SETTINGS.notifications_every, client=_client, now=_SURROUNDINGS.now
 )
-_watch = partial(Watch, _SETTINGS, client=_client, tls=_tls, surroundings=_SURROUNDINGS, notifications=_notifications)
+_monitoring_run = partial(
+    MonitoringRun, _SETTINGS, client=_client, tls=_tls, surroundings=_SURROUNDINGS, notifications=_notifications
+)
 _deletions_failed: list[bool] = []
-_watch()  # its clients are made now, outside of any run's budget
+_monitoring_run()  # its clients are made now, outside of any run's budget
 gc.freeze()
 gc.enable()
 
@@ -46,7 +48,7 @@ def handle(event: dict[str, Any] | None, context: object) -> dict[str, Any]:
     """Check both clusters once.
 
     Every event does, so that no invocation counts at Lambda without metrics of its own: `data_without_runs` of
-    AlarmSettings relies on it.
+    HealthAlarmOptions relies on it.
 
     Args:
         event: Of the schedule, of CloudFormation, or anything else, which a person sends: ``{}`` or nothing.
@@ -59,7 +61,7 @@ def handle(event: dict[str, Any] | None, context: object) -> dict[str, Any]:
     request = event.get("RequestType")
     by_hand = request is None and event.get("source") != "aws.events"
     try:
-        return _watch(first=request in ("Create", "Update"), by_hand=by_hand).run()
+        return _monitoring_run(first=request in ("Create", "Update"), by_hand=by_hand).run()
     except MonitorError:
         if request != "Delete" or _deletions_failed:
             raise

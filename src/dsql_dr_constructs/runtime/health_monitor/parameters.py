@@ -8,8 +8,8 @@ from typing import Any
 from ..registry import COMPARED
 from . import metric_names as names
 from .asking import Ask, Finding
+from .observation import ControlPlane
 from .retries import MonitorError, NotAllowedYet, Tries, Unreachable
-from .sighting import ControlPlane
 
 _LONGEST_VALUE = 100
 

@@ -1,0 +1,1 @@
+"""The command ``dsql-dr``: ``pip install "dsql-dr-constructs[cli]"``."""

@@ -1,0 +1,167 @@
+"""The real CDK CLI, in the one version that this library is tried with."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from ..emulator.aws_emulator import ACCOUNT, AwsEmulator, node
+
+
+class CdkError(Exception):
+    """The CDK CLI failed; the text is what it said."""
+
+
+@dataclass(frozen=True)
+class NpmPackage:
+    """A package of npm's beside this Python, as a lock has it; nothing global is touched, and no script of it is run.
+
+    Args:
+        name: As npm knows it.
+        locked: Folder with package.json and package-lock.json; all that they name is installed together.
+    """
+
+    name: str
+    locked: Path
+
+    @property
+    def folder(self) -> Path:
+        """Where its files are, once installed."""
+        return self._modules / self.name
+
+    @property
+    def stamp(self) -> Path:
+        """What exists once it is installed, and goes when npm installs another lock."""
+        return self._modules / f".installed-{sha256((self.locked / _LOCK).read_bytes()).hexdigest()[:16]}"
+
+    @property
+    def _modules(self) -> Path:
+        return Path(sys.prefix) / "lib" / "npm" / self.locked.name / "node_modules"
+
+    def install(self) -> None:
+        """Fetch it, once.
+
+        Raises:
+            CdkError: npm could not, or got a file of another hash than the lock's, with what it said.
+        """
+        if self.stamp.exists():
+            return
+        npm = Path(node()).parent.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+        home = self._modules.parent
+        home.mkdir(parents=True, exist_ok=True)
+        for one in ("package.json", _LOCK):
+            shutil.copy(self.locked / one, home)
+        done = subprocess.run(
+            [node(), str(npm), "ci", "--ignore-scripts", "--no-audit", "--no-fund", f"--prefix={home}"],
+            env={"NODE_USE_SYSTEM_CA": "1", **os.environ},  # the machine's certificates, as pip trusts them
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise CdkError(f"npm could not install {self.name} from {self.locked}:\n{done.stdout}{done.stderr}")
+        self.stamp.touch()
+
+
+_LOCK = "package-lock.json"
+LOCKED = Path(__file__).parent / "npm"
+"""The locks of what comes from npm, with the hash of each file."""
+
+CDK_CLI = NpmPackage("aws-cdk", LOCKED / "aws-cdk")
+"""In one version: npm's tag ``latest`` cannot read the assemblies of every aws-cdk-lib that this library allows."""
+
+
+class CdkCli:
+    """Runs the CDK CLI on one app against the embedded AWS.
+
+    Args:
+        aws: Where to.
+        folder: The app's folder, with its cdk.json.
+        app: How the app is run, as in ``cdk --app``. Default: cdk.json says it.
+        output: Folder for the assembly. Default: the embedded AWS's own, which goes with it.
+        context: Context values, as in ``cdk --context``. Default: none.
+        tell: Gets each line that the CLI writes. Default: nobody.
+    """
+
+    def __init__(
+        self,
+        aws: AwsEmulator,
+        folder: Path,
+        *,
+        app: str | None = None,
+        output: Path | None = None,
+        context: Mapping[str, str] | None = None,
+        tell: Callable[[str], object] = lambda line: None,
+    ) -> None:
+        CDK_CLI.install()
+        self._aws = aws
+        self._folder = folder
+        self._tell = tell
+        self.output = output or aws.directory / f"cdk.out-{folder.name}"
+        self._options = [
+            f"--output={self.output}",
+            *([f"--app={app}"] if app else []),
+            *(f"--context={key}={value}" for key, value in (context or {}).items()),
+        ]
+
+    def synthesized(self) -> CdkCli:
+        """The same app as it was last synthesized, so that the next commands need not do it again."""
+        return CdkCli(self._aws, self._folder, app=str(self.output), output=self.output, tell=self._tell)
+
+    def bootstrap(self) -> str:
+        """Make every Region of the embedded AWS ready for the CDK."""
+        environments = [f"aws://{ACCOUNT}/{region}" for region in self._aws.regions]
+        return self.run("bootstrap", *environments)
+
+    def deploy(self, *stacks: str) -> str:
+        """Deploy *stacks*, all by default, and what they depend on."""
+        return self.run(
+            "deploy", *(stacks or ["--all"]), "--require-approval=never", "--progress=events", "--concurrency=4"
+        )
+
+    def destroy(self, *stacks: str) -> str:
+        """Destroy *stacks*, all by default, and what depends on them."""
+        return self.run("destroy", *(stacks or ["--all"]), "--force")
+
+    def run(self, *arguments: str) -> str:
+        """What the CLI wrote.
+
+        Raises:
+            CdkError: it did not exit with 0.
+        """
+        written = []
+        with self.start(*arguments) as process:
+            try:
+                for line in process.stdout or ():
+                    written.append(line)
+                    self._tell(line.rstrip())
+            except BaseException:
+                process.kill()
+                raise
+        if process.returncode:
+            raise CdkError("".join(written))
+        return "".join(written)
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """The CLI as a running process."""
+        script = CDK_CLI.folder / "bin" / "cdk"
+        common = ["--ci", "--no-color", "--no-notices", "--no-version-reporting"]
+        quiet = {
+            "CDK_DISABLE_CLI_TELEMETRY": "true",
+            "CDK_DISABLE_VERSION_CHECK": "true",
+            "PYTHONDONTWRITEBYTECODE": "",
+        }
+        return subprocess.Popen(
+            [node(), str(script), *arguments, *self._options, *common],
+            cwd=self._folder,
+            env={**self._aws.environment(), **quiet},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )

@@ -1,0 +1,1 @@
+"""Clusters, and what makes a pair of two."""

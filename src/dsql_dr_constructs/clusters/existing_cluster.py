@@ -1,0 +1,118 @@
+"""Clusters that exist already: known by their identifier, or found in the parameter registry."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from aws_cdk import CfnParameter, Fn, Stack
+from constructs import Construct
+
+from ..runtime.registry import DEPLOYMENT_TAG, IDENTIFIER, registry_path
+from .cluster_interface import IRegionalCluster
+
+
+class ExistingCluster(IRegionalCluster):
+    """Its attributes are as they were given."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        identifier: str,
+        arn: str,
+        endpoint: str,
+        region: str,
+        vpc_endpoint_service_name: str | None,
+    ) -> None:
+        super().__init__(scope, id)
+        self.cluster_identifier = identifier
+        self.cluster_arn = arn
+        self.cluster_endpoint = endpoint
+        self.cluster_region = region
+        self.vpc_endpoint_service_name = vpc_endpoint_service_name
+
+
+class RegisteredCluster(IRegionalCluster):
+    """Read when its stack is deployed, each parameter that is needed: CloudFormation warns of unused ones.
+
+    Whoever may write the parameters could write anything, so only the identifier is believed, and only in an ARN and a
+    host name whose other parts are the template's. What is granted needs the pair's tag beside it (docs/adr/0017).
+    """
+
+    def __init__(self, scope: Construct, id: str, deployment: str, region: str) -> None:
+        super().__init__(scope, id)
+        self.cluster_region = region
+        self.folder = registry_path(deployment, region)
+        self._conditions = {"StringEquals": {f"aws:ResourceTag/{DEPLOYMENT_TAG}": deployment}}
+
+    # cached properties can be set, which mypy does not see
+
+    @cached_property
+    def cluster_identifier(self) -> str:  # type: ignore[override]
+        # without this one, no text ends a dashboard's list of metrics, to add a widget (the CDK escapes a quote here)
+        return _before("]", self._read("identifier", IDENTIFIER))
+
+    @cached_property
+    def cluster_arn(self) -> str:  # type: ignore[override]
+        return arn_of(self.cluster_identifier, self.cluster_region, Stack.of(self))  # the tag fences what is granted
+
+    @cached_property
+    def cluster_endpoint(self) -> str:  # type: ignore[override]
+        return endpoint_of(_before("/?#@:", self.cluster_identifier), self.cluster_region)
+
+    @cached_property
+    def vpc_endpoint_service_name(self) -> str:  # type: ignore[override]
+        # com.amazonaws.<region>.dsql-<suffix>, of which the last part alone is read
+        start = f"com.amazonaws.{self.cluster_region}."
+        name = self._read("vpc-endpoint-service-name", rf"{start.replace('.', '[.]')}dsql[a-z0-9-]*")
+        return f"{start}{Fn.select(3, Fn.split('.', name))}"
+
+    def _read(self, field: str, form: str) -> str:
+        """The parameter's value, which CloudFormation refuses if it is not of *form*.
+
+        Whether AllowedPattern is compared with the value or with the parameter's name is not documented, and templates
+        exist that count on the name: it allows either.
+
+        Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-supplied-parameter-types.html
+        """
+        path, stack = f"{self.folder}/{field}", Stack.of(self)
+        id = path.strip("/").replace("/", "-")
+        found = stack.node.try_find_child(id)
+        parameter = (
+            found
+            if isinstance(found, CfnParameter)
+            else CfnParameter(
+                stack,
+                id,
+                type="AWS::SSM::Parameter::Value<String>",
+                default=path,
+                allowed_pattern=f"{path}|{form}",
+                constraint_description=f"is read from SSM parameter {path}, which has to match {form}",
+            )
+        )
+        return parameter.value_as_string
+
+
+def _before(marks: str, value: str) -> str:
+    """What *value*, which is known when it is deployed, has before the first of *marks*."""
+    for mark in marks:
+        value = Fn.select(0, Fn.split(mark, value))
+    return value
+
+
+def arn_of(identifier: str, region: str, stack: Stack) -> str:
+    """ARN of a cluster in the account of *stack*."""
+    return f"arn:{stack.partition}:dsql:{region}:{stack.account}:cluster/{identifier}"
+
+
+def parameter_folder(cluster: IRegionalCluster) -> str | None:
+    """Folder of the SSM parameters that *cluster* is read from; None if it is known without."""
+    return cluster.folder if isinstance(cluster, RegisteredCluster) else None
+
+
+def endpoint_of(identifier: str, region: str) -> str:
+    """Host name of a cluster.
+
+    Source: https://docs.aws.amazon.com/aurora-dsql/latest/userguide/multi-region-aws-cli.html
+    """
+    return f"{identifier}.dsql.{region}.on.aws"

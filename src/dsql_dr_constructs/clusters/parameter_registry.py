@@ -1,0 +1,122 @@
+"""How stacks of other teams name the clusters of a pair: by its parameter registry, not by references to its stacks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import cast
+
+import jsii
+from aws_cdk import Stack, Stage, Token
+from aws_cdk import aws_iam as iam
+from constructs import Construct, IConstruct, IValidation
+
+from ..resource_policies import differ, named, refuse_other_account
+from .cluster_interface import IRegionalCluster
+from .cluster_peering import deploy_after
+from .regional_cluster import RegionalCluster
+
+_OF_THE_CDK = re.compile(r"Exports(Writer|Reader).*|Publish")
+"""Ids of what the CDK adds to a stack which another Region or account refers to."""
+
+
+@jsii.implements(IValidation)
+class ParameterRegistry:
+    """What one pair's peering writes, as stacks of its app read it.
+
+    When the app is synthesized it refuses a reference from another Region, which the CDK answers with a custom resource
+    in the pair's own stack (docs/adr/0002).
+
+    Args:
+        pair: The construct that the stacks belong to.
+        deployment_name: The pair's.
+        regions: Those that have the registry.
+        stacks: The pair's own, primary and secondary first.
+    """
+
+    def __init__(self, pair: Construct, deployment_name: str, regions: Sequence[str], stacks: Sequence[Stack]) -> None:
+        self._pair = pair
+        self._deployment_name = deployment_name
+        self._regions = regions
+        self._stacks = stacks
+
+    def clusters(self, scope: Construct) -> Mapping[str, IRegionalCluster]:
+        """Both clusters by Region, as the stack of *scope* can name them, which is deployed after the pair.
+
+        Raises:
+            ValueError: the stack is one of the pair's own, in a Region that has no registry, or in another Stage.
+        """
+        stack = Stack.of(scope)
+        self._refuse_without_registry(scope, stack)
+        deploy_after(stack, self._stacks[1])
+        return {one.region: self._cluster(stack, one.region) for one in self._stacks[:2]}
+
+    def grant_connect(self, grantee: iam.IGrantable, account: str | None) -> Sequence[iam.Grant]:
+        """Allow *grantee* to connect to both clusters, which are in *account*.
+
+        Raises:
+            ValueError: *grantee* is in no stack or in another account, or where `clusters` cannot be read.
+        """
+        if not hasattr(grantee, "node"):  # imported ones are proxies of no class of the CDK's
+            raise ValueError(
+                f"grant_connect got {named(grantee)}, which is in no stack and has no policy: give a role, a function "
+                "or the like; iam.Role.from_role_arn(stack, ...) imports one."
+            )
+        refuse_other_account(self._pair, grantee, account)
+        return [one.grant_connect(grantee) for one in self.clusters(cast("Construct", grantee)).values()]
+
+    def refuse_in_a_clusters_stack(self, constructs: Sequence[IConstruct]) -> None:
+        """
+        Raises:
+            ValueError: one of *constructs*, alarms, is in a stack that is deployed before the topics are made.
+        """
+        for one in constructs:
+            if Stack.of(one) in self._stacks[:2]:
+                raise ValueError(
+                    f"Alarm {one.node.path!r} is in a cluster's stack, which is deployed before the topics are made: "
+                    "create it in one of pair.monitoring.stacks, or in a stack of your own."
+                )
+
+    def validate(self) -> list[str]:
+        """Sentences on references that the pair's stacks would have to export to another Region."""
+        ids = [(stack, child.node.id) for stack in self._stacks for child in stack.node.children]
+        return [
+            f"A stack of another Region or account refers to {stack.stack_name!r}, for example by "
+            "pair.primary.cluster_endpoint, and the CDK would add resources of its own to the pair's stack for it: use "
+            "pair.endpoints(stack) or pair.clusters(stack) there instead."
+            for stack, id in ids
+            if _OF_THE_CDK.fullmatch(id)
+        ]
+
+    def _refuse_without_registry(self, scope: Construct, stack: Stack) -> None:
+        path, outermost = scope.node.path, stack
+        while outermost.nested_stack_parent:
+            outermost = outermost.nested_stack_parent
+        if outermost in self._stacks:
+            raise ValueError(
+                f"{path!r} is in {stack.stack_name!r}, which is deployed before the registry is written: create it in "
+                "a stack of its own."
+            )
+        if Stage.of(scope) is not Stage.of(self._pair):
+            raise ValueError(
+                f"{path!r} is in another Stage than the pair, and the CDK orders the stacks of one Stage only: read "
+                f"the cluster with RegionalCluster.from_registry(stack, 'Pair', deployment={self._deployment_name!r}, "
+                "region=...), and deploy the pair's Stage first."
+            )
+        account = self._stacks[0].account
+        if differ(stack.account, account):
+            raise ValueError(
+                f"{path!r} is in account {stack.account}, and the pair and its registry in {account}: create it there."
+            )
+        if not Token.is_unresolved(stack.region) and stack.region not in self._regions:
+            raise ValueError(
+                f"{path!r} is in Region {stack.region!r}, where the pair has no registry: create it in "
+                f"{' or '.join(map(repr, self._regions))}, or use RegionalCluster.from_cluster_attributes."
+            )
+
+    def _cluster(self, stack: Stack, region: str) -> IRegionalCluster:
+        id = f"{self._deployment_name}-{region}"
+        found = stack.node.try_find_child(id)
+        if isinstance(found, IRegionalCluster):
+            return found
+        return RegionalCluster.from_registry(stack, id, deployment=self._deployment_name, region=region)

@@ -1,0 +1,121 @@
+"""What the peering's function may do: exactly the calls of runtime/cluster_peering."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from aws_cdk import Stack, Token
+from aws_cdk import aws_iam as iam
+
+from ..runtime.registry import PAIR_TAG, registry_paths
+from .regional_cluster import RegionalCluster
+
+_CLUSTER_CALLS = (
+    "dsql:GetVpcEndpointServiceName",
+    "dsql:UpdateCluster",
+    "dsql:PutMultiRegionProperties",
+)
+_PEER_CALLS = ("dsql:AddPeerCluster", "dsql:RemovePeerCluster")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PeeringPermissions:
+    """The policy of one pair's peering.
+
+    Source: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonauroradsql.html
+    """
+
+    deployment_name: str
+    pair_tag: str
+    cluster: RegionalCluster
+    peer_region: str
+    peer_stack: str
+    witness_region: str
+    registry_regions: Sequence[str]
+    removal_policy: str
+    stack: Stack
+
+    def statements(self) -> list[iam.PolicyStatement]:
+        of_this_pair = {"StringEquals": {f"aws:ResourceTag/{PAIR_TAG}": self.pair_tag}}
+        witness = {"StringEquals": {"dsql:WitnessRegion": self.witness_region}}
+        own, local = self.cluster.cluster_arn, self.cluster.cluster_region
+        any_own, any_peer, any_witness = map(self._any_cluster, (local, self.peer_region, self.witness_region))
+        return [
+            # Whatever cluster a registry entry or one of the pair names is looked at before anything is changed.
+            iam.PolicyStatement(actions=["dsql:GetCluster"], resources=[any_own, any_peer]),
+            iam.PolicyStatement(actions=list(_CLUSTER_CALLS), resources=[own]),
+            # The peer's identifier is known only once CloudFormation is asked. Who may tag clusters can copy the tag:
+            # it fences what a mistake could reach, and which cluster is the peer does not hang on it.
+            iam.PolicyStatement(
+                actions=[*_CLUSTER_CALLS, *(["dsql:DeleteCluster"] if self.removal_policy == "destroy" else [])],
+                resources=[any_peer],
+                conditions=of_this_pair,
+            ),
+            # Checked on both clusters for each UpdateCluster, and on a peer that was replaced. Whether IAM sees the
+            # tags of a cluster in another Region is not documented, and a first deployment must not hang on it.
+            iam.PolicyStatement(actions=list(_PEER_CALLS), resources=[any_peer, any_own]),
+            # Checked in the cluster's and in the witness Region, where no cluster exists whose ARN could be named.
+            iam.PolicyStatement(
+                actions=["dsql:PutWitnessRegion"], resources=[own, any_peer, any_witness], conditions=witness
+            ),
+            iam.PolicyStatement(actions=["cloudformation:DescribeStacks"], resources=[self.stack.stack_id]),
+            iam.PolicyStatement(
+                actions=["cloudformation:DescribeStackResource"],
+                resources=[self.stack.stack_id, self._arn("cloudformation", self.peer_region, self._any_peer_stack)],
+            ),
+            *self._of_the_registry(),
+        ]
+
+    def findings(self) -> dict[str, str]:
+        """What cdk-nag finds in `statements`, and why it is meant."""
+        account = "<AWS::AccountId>" if Token.is_unresolved(self._account) else self._account
+        reason = (
+            "A peer's identifier is generated and a witness has none: reading apart, a condition on tag or witness "
+            "fences each call on a cluster, and the two that only name a peer do nothing without such a call."
+        )
+        regions = (self.cluster.cluster_region, self.peer_region, self.witness_region)
+        stack = f"cloudformation:{self.peer_region}:{account}:{self._any_peer_stack}"
+        return {
+            **{f"IAM5[Resource::arn:<AWS::Partition>:dsql:{one}:{account}:cluster/*]": reason for one in regions},
+            f"IAM5[Resource::arn:<AWS::Partition>:{stack}]": "The stack's name is exact; its id is generated.",
+        }
+
+    def _of_the_registry(self) -> list[iam.PolicyStatement]:
+        """Every entry is read, written and deleted.
+
+        The witness Region had entries if its observer was switched off, and then they are deleted.
+        """
+        names = registry_paths(self.deployment_name, self.peer_region, self.cluster.cluster_region)
+        cleaned = list(dict.fromkeys([*self.registry_regions, self.witness_region]))
+        return [
+            iam.PolicyStatement(
+                actions=actions,
+                resources=[self._arn("ssm", region, f"parameter{name}") for region in regions for name in names],
+            )
+            for actions, regions in (
+                (["ssm:PutParameter"], self.registry_regions),
+                (["ssm:GetParameters", "ssm:DeleteParameters"], cleaned),
+            )
+        ]
+
+    @property
+    def _any_peer_stack(self) -> str:
+        return f"stack/{self.peer_stack}/*"
+
+    def _any_cluster(self, region: str) -> str:
+        return self._arn("dsql", region, "cluster/*")
+
+    def _arn(self, service: str, region: str, resource: str) -> str:
+        return f"arn:{self._partition}:{service}:{region}:{self._account}:{resource}"
+
+    # read once: each read is a call to Node
+
+    @cached_property
+    def _partition(self) -> str:
+        return self.stack.partition
+
+    @cached_property
+    def _account(self) -> str:
+        return self.stack.account

@@ -1,0 +1,201 @@
+"""One Aurora DSQL cluster in one Region, new or existing."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+
+from aws_cdk import CfnOutput, RemovalPolicy, Stack, Stage, Token
+from aws_cdk import aws_dsql as dsql
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from constructs import Construct
+
+from ..arguments import checked
+from ..deployment_name import validate_deployment_name
+from ..regional_stack import add_tags
+from ..regions import require_region_code, validate_witness
+from ..resource_policies import admit, key_for_clusters, refuse_unusable_key
+from ..runtime.registry import IDENTIFIER
+from .cluster_interface import IRegionalCluster
+from .existing_cluster import ExistingCluster, RegisteredCluster, arn_of, endpoint_of
+
+
+class RegionalCluster(IRegionalCluster):
+    """An Aurora DSQL cluster of its own, or one side of a pair.
+
+    Without *witness_region* it is a single-Region cluster. DSQL cannot turn one into the other later: changing that
+    replaces the cluster.
+
+    Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-dsql-cluster.html
+    """
+
+    resource: dsql.CfnCluster
+    """CloudFormation's own, for what has no parameter here."""
+
+    witness_region: str | None
+    """Region of the witness; None for a single-Region cluster."""
+
+    removal_policy: RemovalPolicy
+    """What happens to the cluster when it leaves the stack."""
+
+    @checked
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        cluster_name: str | None = None,
+        witness_region: str | None = None,
+        peer_cluster_arns: Sequence[str] = (),
+        deletion_protection: bool | None = None,
+        removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
+        encryption_key: kms.IKey | None = None,
+        policy_document: iam.PolicyDocument | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        """
+        Args:
+            cluster_name: ``Name`` tag; DSQL has no cluster names. Default: none.
+            witness_region: Region of the witness, which makes this a side of a pair. Default: single-Region.
+            peer_cluster_arns: Peers that CloudFormation itself names. Default: none; `ClusterPeering` does it.
+            deletion_protection: Whether DSQL refuses to delete the cluster. Default: on, unless *removal_policy* is
+                DESTROY.
+            removal_policy: What happens to the cluster when it leaves the stack. Default: RETAIN.
+            encryption_key: Key in the cluster's Region that encrypts it; Aurora DSQL is added to its policy, and where
+                it is imported a warning has the statements. Whoever deploys needs the same actions on it
+                (``kms:ViaService`` dsql). Default: an AWS owned key.
+            policy_document: Resource policy, for example to admit a VPC only. Default: none.
+            tags: Tags of the cluster. Default: none.
+
+        Raises:
+            ValueError: DESTROY with deletion protection on, peers without a witness, or a witness in the own Region.
+        """
+        super().__init__(scope, id)
+        stack = Stack.of(self)
+        region = stack.region
+        protected = removal_policy != RemovalPolicy.DESTROY if deletion_protection is None else deletion_protection
+        _refuse_contradictions(id, region, witness_region, peer_cluster_arns, removal_policy, protected)
+        multi_region = dsql.CfnCluster.MultiRegionPropertiesProperty(
+            witness_region=witness_region, clusters=list(peer_cluster_arns) or None
+        )
+        if encryption_key:
+            refuse_unusable_key(self, encryption_key, "a cluster")
+            admit(self, encryption_key, key_for_clusters(stack), "Aurora DSQL cannot use it, and no cluster is created")
+        self.resource = dsql.CfnCluster(
+            self,
+            "Resource",
+            deletion_protection_enabled=protected,
+            kms_encryption_key=encryption_key.key_arn if encryption_key else None,
+            multi_region_properties=multi_region if witness_region else None,
+            policy_document=json.dumps(stack.resolve(policy_document.to_json())) if policy_document else None,
+        )
+        self.resource.apply_removal_policy(removal_policy)
+        add_tags(self, {**({"Name": cluster_name} if cluster_name else {}), **(tags or {})})
+        self.removal_policy = removal_policy
+        self.witness_region = witness_region
+        self.cluster_identifier = self.resource.attr_identifier
+        self.cluster_arn = self.resource.attr_resource_arn
+        # not by GetAtt: no document says that it has a value while the cluster is in PENDING_SETUP
+        self.cluster_endpoint = endpoint_of(self.cluster_identifier, region)
+        self.cluster_region = region
+        self.vpc_endpoint_service_name = self.resource.attr_vpc_endpoint_service_name
+
+    def _place_of_endpoint(self, vpc: ec2.IVpc, id: str) -> tuple[Construct, str]:
+        """In the network's own stack, which may then use the cluster in other ways, too, without a cycle."""
+        stack = Stack.of(vpc)
+        if stack is Stack.of(self):
+            return self, id
+        if Stage.of(vpc) is not Stage.of(self):
+            raise ValueError(
+                f"Network {vpc.node.path!r} is in another Stage than the cluster {self.node.path!r}: read the cluster "
+                "there with RegionalCluster.from_registry, and call its add_vpc_endpoint."
+            )
+        return stack, f"{self.node.path.replace('/', '-')}-{id}"
+
+    @staticmethod
+    @checked
+    def from_cluster_attributes(
+        scope: Construct,
+        id: str,
+        *,
+        cluster_identifier: str,
+        region: str | None = None,
+        cluster_endpoint: str | None = None,
+        vpc_endpoint_service_name: str | None = None,
+    ) -> IRegionalCluster:
+        """A cluster that exists already.
+
+        Args:
+            cluster_identifier: Its 26 characters.
+            region: Region that it is in. Default: the stack's.
+            cluster_endpoint: Host name for PostgreSQL clients. Default: ``<identifier>.dsql.<region>.on.aws``.
+            vpc_endpoint_service_name: Needed by `add_vpc_endpoint` only. Default: not known.
+
+        Raises:
+            ValueError: *cluster_identifier* or *region* can be none.
+        """
+        if not Token.is_unresolved(cluster_identifier) and not re.fullmatch(IDENTIFIER, cluster_identifier):
+            raise ValueError(
+                f"cluster_identifier is {cluster_identifier!r}: its 26 letters and digits are needed, which are the "
+                "last part of the cluster's ARN."
+            )
+        if region is not None:
+            require_region_code("region", region)
+        stack = Stack.of(scope)
+        region = region or stack.region
+        arn = arn_of(cluster_identifier, region, stack)
+        endpoint = cluster_endpoint or endpoint_of(cluster_identifier, region)
+        return ExistingCluster(scope, id, cluster_identifier, arn, endpoint, region, vpc_endpoint_service_name)
+
+    @staticmethod
+    @checked
+    def from_registry(scope: Construct, id: str, *, deployment: str, region: str) -> IRegionalCluster:
+        """One side of a pair, found when the stack is deployed, in a stack in any Region of the pair.
+
+        Args:
+            deployment: Deployment name of the pair, for example ``"AuroraDsqlDR-production"``.
+            region: Region of the wanted cluster. Both clusters are registered in both Regions.
+
+        Raises:
+            ValueError: *deployment* or *region* can be no name of one.
+        """
+        return RegisteredCluster(scope, id, validate_deployment_name(deployment), require_region_code("region", region))
+
+
+def add_outputs(cluster: RegionalCluster) -> None:
+    """What people look for after a deployment, as outputs of the cluster's stack."""
+    for name, value in (
+        ("ClusterIdentifier", cluster.cluster_identifier),
+        ("ClusterArn", cluster.cluster_arn),
+        ("ClusterEndpoint", cluster.cluster_endpoint),
+    ):
+        CfnOutput(Stack.of(cluster), name, value=value)
+
+
+def _refuse_contradictions(
+    id: str,
+    region: str,
+    witness_region: str | None,
+    peer_cluster_arns: Sequence[str],
+    removal_policy: RemovalPolicy,
+    protected: bool,
+) -> None:
+    if removal_policy == RemovalPolicy.SNAPSHOT:
+        raise ValueError(
+            f"Cluster {id!r} has removal_policy SNAPSHOT, which CloudFormation does not offer for Aurora DSQL: give "
+            "RemovalPolicy.RETAIN or RemovalPolicy.DESTROY."
+        )
+    if removal_policy == RemovalPolicy.DESTROY and protected:
+        raise ValueError(
+            f"Cluster {id!r} has removal_policy DESTROY and deletion_protection on, and its stack could never go: "
+            "leave deletion_protection out, or keep the cluster with RemovalPolicy.RETAIN."
+        )
+    if peer_cluster_arns and not witness_region:
+        raise ValueError(
+            f"Cluster {id!r} has peer_cluster_arns and no witness: give witness_region, a third Region of their set."
+        )
+    if witness_region is not None:
+        validate_witness(region, witness_region)

@@ -1,0 +1,132 @@
+"""Who may come in to the local AWS emulator. It runs code for whoever may, so this is asked before anything else.
+
+Programs of this machine reach its port, and so do web pages in its browsers, by name or by address. So a request has to
+be for this address, must not come from a page, and needs credentials of this run.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl
+
+from . import ministack_seams
+from .credentials import ACCOUNT, Credentials, same
+from .signature import Signature, SignatureError, signature_of
+
+_UNSIGNED = (
+    # Custom resources and wait conditions answer CloudFormation at a URL that nobody else knows: it ends with a random
+    # UUID, is told to the function that is asked, and does nothing but end the wait for this one answer.
+    re.compile(r"PUT /_ministack/cfn-(?:response|signal)/[0-9a-f]{8}(?:-[0-9a-f]{4,12}){4}"),
+    # A function's URL has a random name as well. ministack wants a signature if its AuthType is AWS_IAM; with NONE it
+    # is for everybody in AWS, and here for every program that knows the name. The path leads to nothing else.
+    re.compile(r"(?!OPTIONS )[A-Z]+ /_aws/lambda-url/[a-z0-9-]{32,36}(?:/.*)?", re.DOTALL),
+)
+_ONCE = ("host", "authorization", "x-amz-security-token", "x-amz-target", "content-type")
+_ONCE_IN_QUERY = ("awsaccesskeyid", "x-amz-credential", "x-amz-security-token")
+
+
+class RefusedError(Exception):
+    """The door stays closed; the text says why."""
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who has come in: *role* is that of a Lambda function, and the owner is who has started the emulator."""
+
+    account: str
+    role: str | None = None
+    is_owner: bool = False
+
+
+class Door:
+    """Lets in who was given the credentials of this run.
+
+    Args:
+        port: The emulator's, on loopback.
+        credentials: The owner's.
+    """
+
+    def __init__(self, port: int, credentials: Credentials) -> None:
+        self._hosts = (f"127.0.0.1:{port}", f"localhost:{port}")
+        self._credentials = credentials
+
+    def admit(self, scope: Mapping[str, Any]) -> Caller | None:
+        """Who sends this request; None for one of the few that need no credentials.
+
+        Raises:
+            RefusedError: it is not for this address, comes from a web page, or has no credentials of this run.
+        """
+        headers = headers_of(scope)
+        if headers.get("host") not in self._hosts:
+            raise RefusedError(
+                f"This local AWS emulator is {' or '.join(self._hosts)}, and the request's Host is "
+                f"{headers.get('host')!r}: use the endpoint that it was started with."
+            )
+        if "origin" in headers or "sec-fetch-site" in headers:
+            raise RefusedError(
+                "This local AWS emulator answers programs, and no web page: take Origin and Sec-Fetch-Site away."
+            )
+        signature = self.signature(scope)
+        caller = self.identify(signature.key, signature.token) if signature else None
+        if caller and caller.role and scope["type"] == "websocket":
+            raise RefusedError("A function's role opens no web socket here, since no policy of it would be asked.")
+        if caller:
+            return caller
+        if not signature and needs_no_credentials(scope):
+            return None
+        raise RefusedError(
+            "This request has no credentials of this local AWS emulator: take AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY "
+            "and AWS_SESSION_TOKEN from AwsEmulator.variables(), or from what dsql-dr rehearse --keep prints."
+        )
+
+    @staticmethod
+    def signature(scope: Mapping[str, Any]) -> Signature | None:
+        """That of a request, whoever made it.
+
+        Raises:
+            RefusedError: it can be understood in more than one way.
+        """
+        pairs = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        try:
+            return signature_of(headers_of(scope), _by_name(pairs, _ONCE_IN_QUERY, "query parameter"))
+        except SignatureError as error:
+            raise RefusedError(str(error)) from None
+
+    def identify(self, access_key: str, session_token: str) -> Caller | None:
+        """Whose credentials these are; None if this run gave them to nobody."""
+        owner = self._credentials
+        if same(access_key, owner.access_key) and same(session_token, owner.session_token):
+            return Caller(ACCOUNT, is_owner=True)
+        role = owner.role_of(session_token)
+        if role is not None and same(access_key, owner.of_role(role).access_key):
+            return Caller(access_key, role or None)
+        session = ministack_seams.sts_session(access_key)  # as the CDK CLI has them of the roles that it assumes
+        if session and session.get("SessionToken") and same(session_token, session["SessionToken"]):
+            return Caller(session["Arn"].split(":")[4])
+        return None
+
+
+def needs_no_credentials(scope: Mapping[str, Any]) -> bool:
+    """Whether a request is one of the few that everybody may make who knows their URL."""
+    request = f"{scope.get('method', 'GET')} {scope['path']}"
+    return any(one.fullmatch(request) for one in _UNSIGNED)
+
+
+def headers_of(scope: Mapping[str, Any]) -> dict[str, str]:
+    """By name in lower case."""
+    pairs = ((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"])
+    return _by_name(pairs, _ONCE, "header")
+
+
+def _by_name(pairs: Iterable[tuple[str, str]], once: tuple[str, ...], kind: str) -> dict[str, str]:
+    """In lower case; of two with one name, servers take the one or the other, so there must not be two."""
+    found: dict[str, str] = {}
+    for given, value in pairs:
+        name = given.lower()
+        if name in once and name in found:
+            raise RefusedError(f"This request has the {kind} {name} more than once: send one.")
+        found[name] = value
+    return found

@@ -1,0 +1,272 @@
+"""The door of the embedded AWS: who calls what where, recorded, checked, made to fail, and passed on."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+from urllib.parse import parse_qs
+from xml.sax.saxutils import escape
+
+from . import dsql_api, function_permissions, ministack_seams, operation
+from .door import Caller, Door, RefusedError, headers_of, needs_no_credentials
+from .dsql import Dsql
+from .dsql_cluster import DsqlError
+from .faults import Fault, Faults
+from .signature import Signature
+
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+Answer = tuple[int, dict[str, str], bytes]
+
+CONTROL = "/_emulator/"
+_OWNERS = (CONTROL, "/_ministack/", "/_localstack/")
+_API = "/_aws/execute-api/"
+_NOT_OWNER = {"message": "Only who has started this local AWS emulator controls it."}
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request to the embedded AWS. *role* is that of the calling Lambda function, if one called."""
+
+    account: str
+    region: str
+    service: str
+    name: str
+    role: str | None
+    path: str
+
+
+class Gateway:
+    """An ASGI application around ministack's.
+
+    Args:
+        inner: ministack.
+        door: Is asked first, on every path.
+        dsql: Answers what is signed for ``dsql``.
+        faults: Shared with *dsql*.
+        actions: Gives IAM's action and resource for a request to any other service.
+    """
+
+    def __init__(
+        self,
+        inner: App,
+        door: Door,
+        dsql: Dsql,
+        faults: Faults,
+        actions: Callable[..., tuple[str | None, str]],
+        *,
+        enforce: bool,
+    ) -> None:
+        self._inner = inner
+        self._door = door
+        self._dsql = dsql
+        self._faults = faults
+        self._actions = actions
+        self._enforce = enforce
+        self._calls: list[Call] = []
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._inner(scope, receive, send)
+            return
+        send = _for_programs_only(send)
+        try:
+            caller, signature = self._door.admit(scope), self._door.signature(scope)
+        except RefusedError as refused:
+            if scope["type"] == "websocket":
+                await send({"type": "websocket.close"})
+            else:
+                await _respond(send, _json(403, {"__type": "AccessDeniedException", "message": str(refused)}))
+            return
+        if scope["type"] == "websocket" or not caller or not signature:
+            await self._inner(scope, receive, send)
+        else:
+            await self._serve(caller, signature, scope, receive, send)
+
+    async def _serve(self, caller: Caller, signature: Signature, scope: Scope, receive: Receive, send: Send) -> None:
+        headers, path = headers_of(scope), scope["path"]
+        if path.startswith(_OWNERS) and not caller.is_owner and not needs_no_credentials(scope):
+            await _respond(send, _json(403, _NOT_OWNER))
+            return
+        if path.startswith(CONTROL):
+            await _respond(send, self._control(scope, await _read(receive)))
+            return
+        query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        if signature.service == "s3":  # has no part in peering, and its bodies are streams
+            if operation.is_of_s3(scope["method"], path, headers, query):
+                await self._inner(scope, receive, send)
+            else:
+                await _respond(send, _error("AccessDeniedException", operation.NOT_S3, 403, headers))
+            return
+        account, region, service = caller.account, signature.region, signature.service
+        body = await _read(receive)
+        request = (
+            dsql_api.parse(scope["method"], scope["path"], query, body, account, region) if service == "dsql" else None
+        )
+        name = request.name if request else _call_name(scope, headers, body)
+        call = Call(account, region, service, name, caller.role, scope["path"])
+        self._calls.append(call)
+        fault = self._faults.strike(("error", "silence"), region, service, name)
+        if fault:
+            await self._fail(fault, headers, receive, send)
+            return
+        is_checked = caller.role and self._enforce and not needs_no_credentials(scope) and not path.startswith(_API)
+        if is_checked and (denied := self._denial(call, request, scope, headers, body, query)):
+            await _respond(send, _error("AccessDeniedException", denied, 403, headers))
+        elif request:
+            await _respond(send, dsql_api.answer(request, self._dsql))
+        elif service == "dsql":
+            await _respond(send, dsql_api.unknown_operation(call.path))
+        else:
+            await self._inner(scope, _replay(body, receive), send)
+
+    def _denial(
+        self,
+        call: Call,
+        request: dsql_api.DsqlCall | None,
+        scope: Scope,
+        headers: dict[str, str],
+        body: bytes,
+        query: dict[str, list[str]],
+    ) -> str | None:
+        """The first of IAM's refusals of *call*, which a function made with its role."""
+        assert call.role  # noqa: S101 - only functions are asked
+        if not request and (unclear := operation.unclear(scope["method"], call.path, headers, query, body)):
+            return unclear
+        for action, resource, context in self._checks(call, request, scope, headers, body, query):
+            sentence = function_permissions.refusal(call.role, action, resource, call.region, context)
+            if sentence:
+                return sentence
+        return None
+
+    def _checks(
+        self,
+        call: Call,
+        request: dsql_api.DsqlCall | None,
+        scope: Scope,
+        headers: dict[str, str],
+        body: bytes,
+        query: dict[str, list[str]],
+    ) -> Iterable[tuple[str, str, dict[str, str]]]:
+        if request:
+            for action, resource, context in dsql_api.permissions(request, self._dsql):
+                yield action, resource, {**self._dsql.tags_seen(resource, call.region), **context}
+            return
+        asked, query = operation.service_and_parameters(scope["method"], call.path, headers, query, body)
+        if asked == "ssm" and call.name in ("GetParameters", "DeleteParameters"):  # ministack checks the first name
+            for parameter in json.loads(body)["Names"]:
+                arn = f"arn:aws:ssm:{call.region}:{call.account}:parameter/{parameter.lstrip('/')}"
+                yield f"ssm:{call.name}", arn, {}
+            return
+        found, resource = self._actions(
+            asked, scope["method"], call.path, headers, body, query, call.region, call.account
+        )
+        if call.name == "DescribeKey" and ":alias/" in resource:  # IAM decides on the key that the alias is of
+            key = ministack_seams.kms_key(call.account, call.region, resource)
+            resource = key["Arn"] if key else resource
+        yield found or f"{asked}:{call.name}", resource, _context(call.name, body)
+
+    async def _fail(self, fault: Fault, headers: dict[str, str], receive: Receive, send: Send) -> None:
+        if fault.effect == "error":
+            await _respond(send, _error(fault.error, fault.message, fault.status_code, headers))
+            return
+        while (await receive())["type"] != "http.disconnect":  # until the caller has had enough
+            await asyncio.sleep(0.05)
+
+    def _control(self, scope: Scope, body: bytes) -> Answer:
+        """What tests and the demo ask of the rehearsal itself."""
+        request = (scope["method"], scope["path"].removeprefix(CONTROL))
+        asked = json.loads(body) if body else {}
+        result: Any = {}
+        try:
+            if request == ("GET", "calls"):
+                result = [asdict(call) for call in self._calls]
+            elif request == ("DELETE", "calls"):
+                self._calls.clear()
+            elif request == ("POST", "faults"):
+                self._faults.switch_on(Fault(**asked))
+            elif request == ("DELETE", "faults"):
+                self._faults.clear(asked.get("name"))
+            elif request == ("POST", "cluster-status"):
+                self._dsql.set_status(**asked)
+            elif request != ("GET", "health"):
+                return _json(404, {"message": f"The rehearsal knows no {' '.join(request)}."})
+        except (DsqlError, TypeError, ValueError) as error:
+            return _json(400, {"message": str(error)})
+        return _json(200, result)
+
+
+def _context(call_name: str, body: bytes) -> dict[str, str]:
+    """Condition keys of the service's own that our policies ask for."""
+    if call_name == "PutMetricData":
+        return {"cloudwatch:namespace": str(json.loads(body)["Namespace"])}
+    if call_name == "DescribeKey" and (alias := str(json.loads(body)["KeyId"])).startswith("alias/"):
+        return {"kms:RequestAlias": alias}
+    return {}
+
+
+def _call_name(scope: Scope, headers: dict[str, str], body: bytes) -> str:
+    """The API call of a request to any service but DSQL; method and path where the protocol does not name it."""
+    target = headers.get("x-amz-target")
+    if target:
+        return target.rpartition(".")[2]
+    if "/operation/" in scope["path"]:  # Smithy RPC
+        return str(scope["path"].rpartition("/")[2])
+    form = re.search(rb"(?:^|&)Action=(\w+)", body)
+    return form[1].decode() if form else f"{scope['method']} {scope['path']}"
+
+
+def _error(code: str, message: str, status: int, headers: dict[str, str]) -> Answer:
+    """*code* in the protocol of the request: XML for the Query protocol, JSON for the others."""
+    if "x-www-form-urlencoded" not in headers.get("content-type", ""):
+        return dsql_api.error_response(code, message, status)
+    error = f"<Error><Type>Sender</Type><Code>{code}</Code><Message>{escape(message)}</Message></Error>"
+    return status, {"content-type": "text/xml"}, f"<ErrorResponse>{error}</ErrorResponse>".encode()
+
+
+def _json(status: int, body: Any) -> Answer:
+    return status, {"content-type": "application/json"}, json.dumps(body).encode()
+
+
+def _for_programs_only(send: Send) -> Send:
+    """*send* without the headers that let a web page read an answer; ministack gives them to every page."""
+
+    async def sent(message: dict[str, Any]) -> None:
+        if "headers" in message:
+            kept = [one for one in message["headers"] if not one[0].lower().startswith(b"access-control-")]
+            message = {**message, "headers": kept}
+        await send(message)
+
+    return sent
+
+
+async def _respond(send: Send, answer: Answer) -> None:
+    status, headers, body = answer
+    named = [(name.encode(), value.encode()) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": status, "headers": named})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def _read(receive: Receive) -> bytes:
+    body: bytes = b""
+    while True:
+        message = await receive()
+        body += message.get("body", b"")
+        if not message.get("more_body"):
+            return body
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """*receive* as it was before *body* was read from it."""
+    pending: list[dict[str, Any]] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replayed() -> dict[str, Any]:
+        return pending.pop() if pending else await receive()
+
+    return replayed

@@ -1,0 +1,1 @@
+"""Monitoring of a pair: functions that check it, alarms, topics, the dashboard."""

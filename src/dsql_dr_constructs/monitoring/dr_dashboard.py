@@ -1,0 +1,279 @@
+"""One dashboard for the pair: are we up, in which Region, since when; then why, and what to do."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from aws_cdk import Duration, Stack
+from aws_cdk import aws_cloudwatch as cloudwatch
+from constructs import Construct
+
+from ..arguments import checked
+from ..clusters.cluster_interface import IRegionalCluster
+from ..deployment_name import validate_deployment_name
+from ..physical_names import NOTIFICATIONS_BROKEN, PARAMETERS_CHANGED, dashboard_name, monitor_name
+from ..resource_policies import name_of
+from ..runtime.health_monitor import metric_names as names
+from .health_alarms import HealthAlarms
+from .health_metric import health_metric
+from .runbook import runbook
+
+_WIDTH = 24
+_LAMBDA, _EVENTS = "AWS/Lambda", "AWS/Events"
+_Axis = Mapping[str, Any]  # a YAxisProps when it is used: the first struct loads jsii's type checker, 40 ms
+_UP_OR_DOWN: _Axis = {"min": 0, "max": 1}
+_COUNT: _Axis = {"min": 0, "label": "Count"}
+_MILLISECONDS: _Axis = {"min": 0, "label": "ms"}
+
+
+class _AlarmStatus(cloudwatch.ConcreteWidget):
+    """The CDK's AlarmStatusWidget wants a construct for each alarm: two calls to Node, where this has one for all.
+
+    Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html
+    """
+
+    def __init__(self, title: str, arns: Sequence[str], width: int, height: int | float) -> None:
+        super().__init__(width, height)
+        self._properties = {"title": title, "alarms": list(arns), "sortBy": "stateUpdatedTimestamp"}
+        self._place = {"width": width, "height": height}
+
+    def position(self, x: int | float, y: int | float) -> None:
+        self._place |= {"x": x, "y": y}
+
+    def to_json(self) -> list[Any]:
+        return [{"type": "alarm", **self._place, "properties": self._properties}]
+
+
+class DrDashboard(Construct):
+    """``Aurora-DSQL-DR-Dashboard-<deployment>``: both Regions on one page.
+
+        DrDashboard(stack, "Dashboard", deployment_name="Orders-production", clusters=clusters)
+
+    Dashboards belong to no Region, and show metrics of any; so one is enough, and it is there when a Region is not.
+
+    Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cross_region_dashboard.html
+    """
+
+    dashboard: cloudwatch.Dashboard
+    """The CDK's own, for widgets of yours."""
+
+    @checked
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        deployment_name: str,
+        clusters: Sequence[IRegionalCluster],
+        observer_regions: Sequence[str] = (),
+        witness_region: str | None = None,
+        alarms: Sequence[HealthAlarms] = (),
+        schedule: Duration | None = None,
+        peering_region: str | None = None,
+    ) -> None:
+        """
+        Args:
+            deployment_name: The pair's.
+            clusters: Both clusters, as this stack knows them.
+            observer_regions: Regions with a `HealthMonitor`. Default: those of the clusters.
+            witness_region: Named in the runbook. Default: not named.
+            alarms: Those of any Region, for the first row. Default: none, the row shows the metrics alone.
+            schedule: The monitors'; the length of a datapoint. Default: 2 minutes.
+            peering_region: Region of the pair's `ClusterPeering`, whose function repairs a lost peering; the runbook
+                has the command. Default: none, it says what to do without.
+
+        Raises:
+            ValueError: a bad deployment name.
+        """
+        super().__init__(scope, id)
+        self._deployment = validate_deployment_name(deployment_name)
+        self._clusters = tuple(clusters)
+        self._observers = tuple(observer_regions) or tuple(one.cluster_region for one in clusters)
+        self._period = schedule or Duration.minutes(2)
+        stack = Stack.of(self)
+        self._partition, self._account = stack.partition, stack.account  # read once: each read is a call to Node
+        self.dashboard = cloudwatch.Dashboard(
+            self,
+            "Resource",
+            dashboard_name=dashboard_name(self._deployment),
+            default_interval=Duration.hours(3),
+            widgets=[
+                self._are_we_up(alarms),
+                self._how_it_is_seen(alarms),
+                [self._runbook(witness_region, peering_region, alarms)],
+                *self._what_dsql_says(),
+                self._who_watches(),
+            ],
+        )
+
+    @checked
+    def add_alarms(self, alarms: Sequence[cloudwatch.AlarmBase], *, title: str = "Alarms of yours, since when") -> None:
+        """Add a row with *alarms* of any Region and stack.
+
+        Args:
+            alarms: Metric or composite alarms, each with a name.
+            title: Title of the row. Default: "Alarms of yours, since when".
+
+        Raises:
+            ValueError: an alarm has no name.
+        """
+        arns = [self._arn(Stack.of(one).region, name_of(one)) for one in alarms]
+        self.dashboard.add_widgets(_AlarmStatus(title, arns, _WIDTH, max(2, math.ceil(1.3 + 0.65 * len(arns) / 6))))
+
+    def _are_we_up(self, alarms: Sequence[HealthAlarms]) -> list[cloudwatch.IWidget]:
+        """One line a cluster and observer: 1 is up; a step down is when it began. Beside it the alarms, with times."""
+        names_in = {one: one.names for one in alarms}
+        rows = math.ceil(sum(map(len, names_in.values())) / 3)
+        height = max(6, math.ceil(1.3 + 0.95 * rows))  # so that all alarms are seen
+        health = self._graph(
+            "Up (1) or down (0): each cluster, as each Region sees it",
+            self._by_observer(names.CLUSTER_HEALTH),
+            _UP_OR_DOWN,
+            width=_WIDTH // 2 if alarms else _WIDTH,
+            height=height,
+        )
+        arns = [self._arn(one.region, name) for one, found in names_in.items() for name in found]
+        if not arns:
+            return [health]
+        return [health, _AlarmStatus("Alarms, since when", arns, _WIDTH // 2, height)]
+
+    def _how_it_is_seen(self, alarms: Sequence[HealthAlarms]) -> list[cloudwatch.IWidget]:
+        """The first graph has what is of no cluster, too, where there are alarms on it."""
+        also = [
+            health_metric(
+                self._deployment,
+                metric,
+                cluster_region=None,
+                observer_region=one.region,
+                period=self._period,
+                label=f"{label}, seen from {one.region}",
+            )
+            for what, metric, label in (
+                (PARAMETERS_CHANGED, names.PARAMETER_HEALTH, "SSM parameters"),
+                (NOTIFICATIONS_BROKEN, names.NOTIFICATION_HEALTH, "notifications of the others"),
+            )
+            for one in alarms
+            if what in one.alarms
+        ]
+        title = "Peering and witness, SSM parameters, notifications" if also else "Peering and witness"
+        return [
+            self._graph(title, [*self._by_observer(names.PEERING_HEALTH), *also], _UP_OR_DOWN),
+            self._seen("Endpoint asks for authentication", names.ENDPOINT_REACHABLE, _UP_OR_DOWN),
+            self._seen("Time to that, ms", names.PROBE_LATENCY, _MILLISECONDS, statistic="Maximum"),
+        ]
+
+    def _arn(self, region: str, alarm: str) -> str:
+        return f"arn:{self._partition}:cloudwatch:{region}:{self._account}:alarm:{alarm}"
+
+    def _runbook(
+        self, witness_region: str | None, peering_region: str | None, alarms: Sequence[HealthAlarms]
+    ) -> cloudwatch.TextWidget:
+        repairs = [command for one in alarms for command in one._repair_of_notifications()]
+        text = runbook(self._deployment, self._clusters, self._observers, witness_region, peering_region, repairs)
+        return cloudwatch.TextWidget(markdown=text, width=_WIDTH, height=8 + 3 * len(self._observers))
+
+    def _what_dsql_says(self) -> list[list[cloudwatch.IWidget]]:
+        """Both clusters side by side, the same metrics at the same height."""
+        rows: list[tuple[str, _Axis, Callable[[IRegionalCluster], list[cloudwatch.IMetric]]]] = [
+            (
+                "Transactions",
+                _COUNT,
+                lambda one: [one.metric_total_transactions(), one.metric_read_only_transactions()],
+            ),
+            (
+                "Conflicts and time-outs",
+                _COUNT,
+                lambda one: [one.metric_occ_conflicts(), one.metric_query_timeouts()],
+            ),
+            ("Commit latency, median", _MILLISECONDS, lambda one: [one.metric_commit_latency()]),
+            (
+                "DPU",
+                _COUNT,
+                lambda one: [
+                    one.metric_write_dpu(),
+                    one.metric_read_dpu(),
+                    one.metric_compute_dpu(),
+                    one.metric_multi_region_write_dpu(),
+                ],
+            ),
+        ]
+        return [
+            [
+                self._graph(f"{title}: {one.cluster_region}", metrics(one), axis, _WIDTH // 2, one.cluster_region)
+                for one in self._clusters
+            ]
+            for title, axis, metrics in rows
+        ]
+
+    def _who_watches(self) -> list[cloudwatch.IWidget]:
+        return [
+            self._graph(
+                "Monitor: runs and errors",
+                [self._of_monitor(_LAMBDA, "Invocations", one) for one in self._observers]
+                + [self._of_monitor(_LAMBDA, "Errors", one) for one in self._observers],
+                _COUNT,
+            ),
+            self._graph(
+                "Monitor: longest run, ms",
+                [self._of_monitor(_LAMBDA, "Duration", one, statistic="Maximum") for one in self._observers],
+                _MILLISECONDS,
+            ),
+            self._graph(
+                "Schedule: executions and failures",
+                [self._of_monitor(_EVENTS, "Invocations", one) for one in self._observers]
+                + [self._of_monitor(_EVENTS, "FailedInvocations", one) for one in self._observers],
+                _COUNT,
+            ),
+        ]
+
+    def _seen(self, title: str, metric_name: str, axis: _Axis, *, statistic: str = "Minimum") -> cloudwatch.GraphWidget:
+        return self._graph(title, self._by_observer(metric_name, statistic), axis)
+
+    def _by_observer(self, metric_name: str, statistic: str = "Minimum") -> list[cloudwatch.IMetric]:
+        return [
+            health_metric(
+                self._deployment,
+                metric_name,
+                cluster_region=cluster.cluster_region,
+                observer_region=observer,
+                statistic=statistic,
+                period=self._period,
+                label=f"{cluster.cluster_region}, seen from {observer}",
+            )
+            for cluster in self._clusters
+            for observer in self._observers
+        ]
+
+    def _of_monitor(
+        self, namespace: str, metric_name: str, region: str, *, statistic: str = "Sum"
+    ) -> cloudwatch.Metric:
+        dimension = "FunctionName" if namespace == _LAMBDA else "RuleName"
+        return cloudwatch.Metric(
+            namespace=namespace,
+            metric_name=metric_name,
+            dimensions_map={dimension: monitor_name(self._deployment)},
+            region=region,
+            statistic=statistic,
+            period=self._period,
+            label=f"{metric_name}, {region}",
+        )
+
+    def _graph(
+        self,
+        title: str,
+        metrics: Sequence[cloudwatch.IMetric],
+        axis: _Axis,
+        width: int = _WIDTH // 3,
+        region: str | None = None,
+        height: int | None = None,
+    ) -> cloudwatch.GraphWidget:
+        return cloudwatch.GraphWidget(
+            title=title,
+            left=list(metrics),
+            left_y_axis=cloudwatch.YAxisProps(**axis, show_units=False),
+            width=width,
+            height=height,
+            region=region,
+        )

@@ -1,0 +1,73 @@
+"""What a health monitor's role may do: exactly the calls of runtime/health_monitor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aws_cdk import ArnFormat, Stack
+from aws_cdk import aws_iam as iam
+
+from ..clusters.cluster_interface import IRegionalCluster
+from ..clusters.existing_cluster import parameter_folder
+from ..runtime.health_monitor import metric_names as names
+from ..runtime.health_monitor.settings import NotificationPath
+from ..runtime.registry import COMPARED
+
+
+def permit_checks(role: iam.Role, clusters: Sequence[IRegionalCluster]) -> None:
+    """GetCluster on both, GetParameters of those that they are read from, and PutMetricData into the own namespace.
+
+    Source: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoncloudwatch.html
+    """
+    for cluster in clusters:
+        cluster.grant_describe(role)
+    stack = Stack.of(role)
+    folders = [folder for one in clusters if (folder := parameter_folder(one))]
+    if folders:
+        parameters = [
+            stack.format_arn(service="ssm", resource="parameter", resource_name=f"{folder}/{field}".lstrip("/"))
+            for folder in folders
+            for field in COMPARED
+        ]
+        role.add_to_policy(iam.PolicyStatement(actions=["ssm:GetParameters"], resources=parameters))
+    role.add_to_policy(
+        iam.PolicyStatement(
+            actions=["cloudwatch:PutMetricData"],
+            resources=["*"],  # it has no resource type; the namespace fences it
+            conditions={"StringEquals": {"cloudwatch:namespace": names.NAMESPACE}},
+        )
+    )
+
+
+def permit_notification_checks(grantee: iam.IGrantable, stack: Stack, paths: Sequence[NotificationPath]) -> list[str]:
+    """Read the alarms, topic and key of each of *paths*; gives the ARNs with a wildcard.
+
+    DescribeAlarms returns composite alarms only if the permission is for ``*``. A key has no ARN that is known
+    beforehand: its alias fences it.
+
+    Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarms.html
+    Source: https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html#conditions-kms-request-alias
+    """
+    principal = grantee.grant_principal
+    principal.add_to_principal_policy(iam.PolicyStatement(actions=["cloudwatch:DescribeAlarms"], resources=["*"]))
+    topics = [one.topic_arn for one in paths if one.asks_topic]
+    if topics:
+        principal.add_to_principal_policy(iam.PolicyStatement(actions=["sns:GetTopicAttributes"], resources=topics))
+    keys = []
+    for one in paths:
+        if one.key_alias:
+            keys.append(_keys_of(stack, one.region))
+            principal.add_to_principal_policy(
+                iam.PolicyStatement(
+                    actions=["kms:DescribeKey"],
+                    resources=[keys[-1]],
+                    conditions={"StringEquals": {"kms:RequestAlias": one.key_alias}},
+                )
+            )
+    return keys
+
+
+def _keys_of(stack: Stack, region: str) -> str:
+    return stack.format_arn(
+        service="kms", region=region, resource="key", resource_name="*", arn_format=ArnFormat.SLASH_RESOURCE_NAME
+    )

@@ -1,0 +1,161 @@
+"""What one run saw of a cluster, and the verdict on both."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from . import metric_names as names
+
+
+@dataclass(frozen=True)
+class ControlPlane:
+    """GetCluster's answer; *status* is None where there was none, with the reason in *problem*.
+
+    Any member but the status may be missing from an answer.
+    """
+
+    status: str | None
+    encryption_status: str | None = None
+    peers: frozenset[str] = frozenset()
+    witness_region: str | None = None
+    problem: str | None = None
+    arn: str | None = None
+    identifier: str | None = None
+    endpoint: str | None = None
+
+
+@dataclass(frozen=True)
+class Knock:
+    """How the endpoint behaved; *problem* is why it could not be reached."""
+
+    latency_ms: float | None = None
+    problem: str | None = None
+
+
+@dataclass(frozen=True)
+class Observation:
+    """One cluster as one run saw it.
+
+    Args:
+        region: The cluster's.
+        identifier: The cluster's.
+        status: As GetCluster said; None if it did not answer.
+        healthy: Serves, its control plane answers and its endpoint can be reached.
+        reachable: The endpoint asked for authentication.
+        peered: Names the other cluster as its peer; None if its status does not serve, or the other one is deleted.
+        witnessed: Has the witness that was configured; None if its status does not serve.
+        latency_ms: From opening the connection to the request for authentication; None if that never came.
+        attempts: Tries of GetCluster and of the knock together.
+        problems: A sentence for everything that is not as it should be.
+    """
+
+    region: str
+    identifier: str
+    status: str | None
+    healthy: bool
+    reachable: bool
+    peered: bool | None
+    witnessed: bool | None
+    latency_ms: float | None
+    attempts: int
+    problems: tuple[str, ...]
+
+    def measures(self) -> list[tuple[str, float, str]]:
+        """Metric, value and unit of everything that could be measured."""
+        peering = (self.peered, self.witnessed)
+        values = [
+            (names.CLUSTER_HEALTH, self.healthy, "None"),
+            (names.PEERING_HEALTH, False if False in peering else None if None in peering else True, "None"),
+            (names.ENDPOINT_REACHABLE, self.reachable, "None"),
+            (names.PROBE_LATENCY, self.latency_ms, "Milliseconds"),
+            (names.PROBE_ATTEMPTS, self.attempts, "Count"),
+        ]
+        return [(name, float(value), unit) for name, value, unit in values if value is not None]
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def observe(
+    arn: str,
+    control_plane: ControlPlane,
+    knock: Knock,
+    attempts: int,
+    *,
+    peer: str,
+    witness_region: str | None,
+    peer_status: str | None = None,
+) -> Observation:
+    """Judge one cluster by both answers.
+
+    Args:
+        arn: The cluster's.
+        control_plane: What GetCluster said.
+        knock: What the endpoint did.
+        attempts: Tries that both took.
+        peer: ARN of the cluster that it should name as its peer.
+        witness_region: The witness that it should have. None: any.
+        peer_status: What GetCluster said of *peer*. None: it did not answer.
+    """
+    status, problems = control_plane.status, []
+    if control_plane.problem:
+        problems.append(f"GetCluster: {control_plane.problem}")
+    elif status not in names.HEALTHY_STATUSES:
+        problems.append(f"status is {status}")
+    if control_plane.encryption_status == names.LOST_KEY:
+        problems.append(f"encryption status is {names.LOST_KEY}")
+    if knock.problem:
+        problems.append(f"endpoint: {knock.problem}")
+    healthy = not problems
+    serves = status in names.HEALTHY_STATUSES
+    peered = peer in control_plane.peers if serves and peer_status not in names.GONE_STATUSES else None
+    witnessed = witness_region in (None, control_plane.witness_region) if serves else None
+    if peered is False:
+        problems.append("does not name its peer")
+    if witnessed is False:
+        problems.append(f"its witness is {control_plane.witness_region}, and {witness_region} is configured")
+    return Observation(
+        region=arn.split(":")[3],
+        identifier=arn.rpartition("/")[2],
+        status=status,
+        healthy=healthy,
+        reachable=knock.problem is None,
+        peered=peered,
+        witnessed=witnessed,
+        latency_ms=knock.latency_ms,
+        attempts=attempts,
+        problems=tuple(problems),
+    )
+
+
+def verdict(
+    sightings: Sequence[Observation],
+    observer: str,
+    *,
+    parameters: bool | None = None,
+    notifications: bool | None = None,
+) -> str:
+    """One word on the pair, as seen from Region *observer*; the worst that holds.
+
+    Args:
+        sightings: Of both clusters.
+        observer: The monitor's Region.
+        parameters: Whether the SSM parameters say what the clusters say. None: not known.
+        notifications: Whether the other observing Regions can notify. None: not known.
+    """
+    down = [one for one in sightings if not one.healthy]
+    if len(down) == len(sightings):
+        return names.BOTH_DOWN
+    if down:
+        return names.LOCAL_DOWN if down[0].region == observer else names.PEER_DOWN
+    if not all(one.peered for one in sightings):
+        return names.UNPEERED
+    if not all(one.witnessed for one in sightings):
+        return names.WITNESS_DRIFT
+    if parameters is False:
+        return names.PARAMETERS_CHANGED
+    if notifications is False:
+        return names.NOTIFICATIONS_BROKEN
+    return names.HEALTHY
