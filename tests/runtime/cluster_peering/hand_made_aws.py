@@ -1,4 +1,4 @@
-"""A pair of clusters, the registry and two stacks in memory, with hand-made clients for what the handlers call."""
+"""A pair of clusters, SSM parameters and two stacks in memory, with hand-made clients for what the handlers call."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OTHER_PEER, OTHER_LOCAL, THIRD = (
     f"arn:aws:dsql:{region}:111111111111:cluster/{'other'.ljust(26, '0')}"
     for region in ("us-east-1", "us-west-2", "ca-central-1")
 )
-"""Clusters of the account that are not the pair's; `HandMadeAws` has none of them until it is told."""
+"""Clusters of the account that are not the pair's; `HandMadeAws` has none of them until they are added."""
 FINISHED = "dsql-dr/Orders-production"
 UNFINISHED = f"{FINISHED}/unfinished"
 PEER_ENTRY = "/dsql-dr/Orders-production/us-east-1/arn"
@@ -34,7 +34,7 @@ ENVIRONMENT = {
     "PEER_STACK": PEER_STACK,
     "PEER_LOGICAL_ID": "Cluster",
     "WITNESS_REGION": "us-east-2",
-    "REGISTRY_REGIONS": "us-east-1,us-west-2",
+    "PARAMETER_REGIONS": "us-east-1,us-west-2",
     "REMOVAL_POLICY": "retain",
     "TIMEOUT_SECONDS": "1800",
 }
@@ -55,7 +55,7 @@ class HandMadeAws:
         self.clusters: dict[str, dict[str, Any]] = {}
         self.add_cluster(PEER)
         self.add_cluster(LOCAL)
-        self.registry: dict[tuple[str, str], str] = {}
+        self.parameters: dict[tuple[str, str], str] = {}
         self.physical_ids: dict[tuple[str, str], str | None] = {
             (PEER_STACK, "Cluster"): PEER_ID,
             (STACK, "Peering"): FINISHED,
@@ -86,7 +86,7 @@ class HandMadeAws:
         self.clusters[arn]["tags"] = tags or {}
 
     def peered(self) -> HandMadeAws:
-        """As a finished handshake leaves it, the registry apart."""
+        """As a finished peering leaves it, without the SSM parameters."""
         for arn, other in ((PEER, LOCAL), (LOCAL, PEER)):
             self.add_cluster(arn, peers=[other])
         return self
@@ -157,7 +157,7 @@ class HandMadeAws:
             "tags": dict(cluster["tags"]),
             "multiRegionProperties": {"witnessRegion": cluster["witness"], "clusters": list(cluster["peers"])},
         }
-        if cluster["status"] in ("UPDATING", "CREATING"):  # done by the next look
+        if cluster["status"] in ("UPDATING", "CREATING"):  # done by the next GetCluster
             cluster["status"] = "PENDING_SETUP"
         pair = [self.clusters[arn] for arn in (PEER, LOCAL) if arn in self.clusters]
         if all(one["peers"] and one["status"] in ("PENDING_SETUP", "ACTIVE") for one in pair):
@@ -194,20 +194,22 @@ class HandMadeAws:
     def _get_parameters(self, region: str, Names: list[str]) -> dict[str, Any]:  # noqa: N803
         assert len(Names) <= 10, "SSM takes ten names at once"
         found = [
-            {"Name": name, "Value": self.registry[region, name]} for name in Names if (region, name) in self.registry
+            {"Name": name, "Value": self.parameters[region, name]}
+            for name in Names
+            if (region, name) in self.parameters
         ]
         return {"Parameters": found}
 
     def _put_parameter(self, region: str, Name: str, Value: str, Type: str, Overwrite: bool) -> None:  # noqa: N803
         assert Type == "String"
-        if not Overwrite and (region, Name) in self.registry:
+        if not Overwrite and (region, Name) in self.parameters:
             raise ClientError({"Error": {"Code": "ParameterAlreadyExists", "Message": "no"}}, "PutParameter")
-        self.registry[region, Name] = Value
+        self.parameters[region, Name] = Value
 
     def _delete_parameters(self, region: str, Names: list[str]) -> None:  # noqa: N803
         assert len(Names) <= 10, "SSM takes ten names at once"
         for name in Names:
-            self.registry.pop((region, name), None)
+            self.parameters.pop((region, name), None)
 
     def _describe_stacks(self, region: str, StackName: str) -> dict[str, Any]:  # noqa: N803
         assert (region, StackName) == ("us-west-2", STACK)

@@ -79,13 +79,13 @@ def test_person_gets_the_answer_and_the_log_has_it_too(aws: HandMadeAws, capsys:
     aws.peered()
     answer = handler.handle({"action": "repair"}, None)
     assert answer["done"]
-    assert aws.registry["us-west-2", "/dsql-dr/Orders-production/us-east-1/arn"] == PEER
+    assert aws.parameters["us-west-2", "/dsql-dr/Orders-production/us-east-1/arn"] == PEER
     assert json.loads(capsys.readouterr().out) == answer
 
 
 @pytest.mark.parametrize("event", [{"action": "destroy"}, {}, None])
 def test_unknown_action_is_refused_with_the_one_that_is_known(aws: HandMadeAws, event: dict[str, str] | None) -> None:
-    with pytest.raises(PeeringError, match=r'this function knows one: give \{"action":"repair"\}'):
+    with pytest.raises(PeeringError, match=r'this function has one action: invoke it with \{"action":"repair"\}'):
         handler.handle(event, None)
     assert aws.calls == []
 
@@ -102,4 +102,4 @@ def test_region_that_answers_nothing_leaves_time_to_report() -> None:
     config = handler._CONFIG
     longest = (config.connect_timeout + config.read_timeout) * config.retries["total_max_attempts"]
     assert 8 * longest < 300
-    assert handler._REPAIR_SECONDS + 2 * longest < 300, "the last step of a repair, and the look at both sides"
+    assert handler._REPAIR_SECONDS + 2 * longest < 300, "the last step of a repair, and reading both clusters"

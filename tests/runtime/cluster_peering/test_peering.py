@@ -31,17 +31,17 @@ from tests.runtime.cluster_peering.hand_made_aws import (
 
 POLL = 10.0
 EVERY_WRITE = 2 + 16
-"""Two UpdateClusters; eight entries in each of two Regions."""
+"""Two UpdateClusters; eight SSM parameters in each of two Regions."""
 
 
-def handshake(aws: HandMadeAws, event: dict[str, Any]) -> Peering:
+def peering(aws: HandMadeAws, event: dict[str, Any]) -> Peering:
     return Peering(event, pair=aws.pair(), clock=lambda: aws.now)
 
 
 def poll(aws: HandMadeAws, event: dict[str, Any]) -> dict[str, Any]:
     """Step by step, each time as a new process, until the framework would stop polling."""
     for _ in range(400):
-        answer = handshake(aws, event).step()
+        answer = peering(aws, event).step()
         if answer["IsComplete"]:
             return answer
         aws.now += POLL
@@ -53,15 +53,15 @@ def aws() -> HandMadeAws:
     return HandMadeAws()
 
 
-FORMER = {"OldResourceProperties": {"RegistryRegions": ["us-east-1", "us-west-2", "us-east-2"]}}
+FORMER = {"OldResourceProperties": {"ParameterRegions": ["us-east-1", "us-west-2", "us-east-2"]}}
 
 
-def observed(aws: HandMadeAws) -> None:
-    """Peered and registered when the witness Region had an observer, which is off now."""
-    regions = aws.environment["REGISTRY_REGIONS"]
-    aws.environment["REGISTRY_REGIONS"] = f"{regions},us-east-2"
+def observed_from_the_witness_region(aws: HandMadeAws) -> None:
+    """Peered when the witness Region had an observer, which was removed since."""
+    regions = aws.environment["PARAMETER_REGIONS"]
+    aws.environment["PARAMETER_REGIONS"] = f"{regions},us-east-2"
     poll(aws, aws.event())
-    aws.environment["REGISTRY_REGIONS"] = regions
+    aws.environment["PARAMETER_REGIONS"] = regions
 
 
 def registered() -> dict[tuple[str, str], str]:
@@ -78,39 +78,39 @@ def registered() -> dict[tuple[str, str], str]:
     }
 
 
-def test_both_sides_name_each_other_and_stand_in_both_registries(aws: HandMadeAws) -> None:
+def test_both_clusters_have_each_other_as_peers_and_are_in_the_parameters_of_both_regions(aws: HandMadeAws) -> None:
     answer = poll(aws, aws.event())
     assert aws.clusters[PEER]["peers"] == [PEER, LOCAL]
     assert aws.clusters[LOCAL]["peers"] == [LOCAL, PEER]
-    assert aws.registry == registered()
+    assert aws.parameters == registered()
     assert answer["Data"] == {"PeerArn": PEER, "PeerEndpoint": f"{PEER_ID}.dsql.us-east-1.on.aws"}
 
 
 def test_nothing_is_registered_before_both_serve(aws: HandMadeAws) -> None:
-    assert handshake(aws, aws.event()).step() == {"IsComplete": False}
-    assert aws.registry == {}
+    assert peering(aws, aws.event()).step() == {"IsComplete": False}
+    assert aws.parameters == {}
 
 
 def test_physical_id_is_the_deployments_and_stays(aws: HandMadeAws) -> None:
-    begun = handshake(aws, aws.event()).begin()
+    begun = peering(aws, aws.event()).begin()
     assert begun == {"PhysicalResourceId": UNFINISHED, "StartedAt": 1000.0}
     assert poll(aws, {**aws.event(), **begun})["PhysicalResourceId"] == FINISHED
     again = {**aws.event("Update"), "PhysicalResourceId": "given"}
-    assert handshake(aws, again).begin()["PhysicalResourceId"] == "given"
+    assert peering(aws, again).begin()["PhysicalResourceId"] == "given"
     assert "PhysicalResourceId" not in poll(aws, again)
 
 
 def test_update_of_a_healthy_pair_writes_nothing(aws: HandMadeAws) -> None:
     poll(aws, aws.event())
     aws.writes.clear()
-    assert handshake(aws, aws.event("Update")).step()["IsComplete"]
+    assert peering(aws, aws.event("Update")).step()["IsComplete"]
     assert aws.writes == []
 
 
 @pytest.mark.parametrize("status", ["IDLE", "INACTIVE"])
 def test_cluster_without_connections_counts_as_serving(aws: HandMadeAws, status: str) -> None:
     aws.peered().clusters[PEER]["status"] = status
-    assert handshake(aws, aws.event("Update")).step()["IsComplete"]
+    assert peering(aws, aws.event("Update")).step()["IsComplete"]
 
 
 @pytest.mark.parametrize("writes", range(1, EVERY_WRITE + 1))
@@ -119,7 +119,7 @@ def test_create_killed_anywhere_and_tried_again_reaches_the_same_end(aws: HandMa
     with pytest.raises(Killed):
         poll(aws, aws.event())
     assert poll(aws, aws.event())["IsComplete"]
-    assert aws.registry == registered()
+    assert aws.parameters == registered()
     assert [aws.clusters[arn]["peers"] for arn in (PEER, LOCAL)] == [[PEER, LOCAL], [LOCAL, PEER]]
     assert len(aws.writes) == EVERY_WRITE, "what was done before the end of the first try is not done again"
 
@@ -136,37 +136,37 @@ def test_peer_that_was_taken_away_is_named_again(aws: HandMadeAws) -> None:
 def test_cluster_that_was_just_changed_is_waited_for_although_it_served_before(aws: HandMadeAws) -> None:
     poll(aws, aws.event())
     aws.clusters[PEER].update(peers=[], status="ACTIVE")
-    aws.registry.clear()
-    assert handshake(aws, aws.event("Update")).step() == {"IsComplete": False}
-    assert aws.registry == {}, "nothing is registered while it is UPDATING"
+    aws.parameters.clear()
+    assert peering(aws, aws.event("Update")).step() == {"IsComplete": False}
+    assert aws.parameters == {}, "nothing is registered while it is UPDATING"
 
 
-def test_entries_in_a_region_that_left_the_registry_are_deleted(aws: HandMadeAws) -> None:
-    observed(aws)
-    assert "us-east-2" in {region for region, _ in aws.registry}
+def test_parameters_in_a_region_that_the_update_removed_are_deleted(aws: HandMadeAws) -> None:
+    observed_from_the_witness_region(aws)
+    assert "us-east-2" in {region for region, _ in aws.parameters}
     poll(aws, aws.event("Update", **FORMER))
-    assert aws.registry == registered()
+    assert aws.parameters == registered()
 
 
-def test_entries_that_may_not_be_deleted_are_told_in_the_log(
+def test_parameters_that_may_not_be_deleted_are_in_the_log(
     aws: HandMadeAws, capsys: pytest.CaptureFixture[str]
 ) -> None:
     aws.fail("delete_parameters", "us-east-2", "AccessDeniedException", times=13)
     assert poll(aws, aws.event("Update", **FORMER))["IsComplete"]
-    assert "Registry entries are left in us-east-2: DeleteParameters in us-east-2 was denied" in capsys.readouterr().out
+    assert "SSM parameters are left in us-east-2: DeleteParameters in us-east-2 was denied" in capsys.readouterr().out
     assert aws.now == 1000 + 120
 
 
 def test_permission_to_delete_entries_that_comes_late_is_waited_for(
     aws: HandMadeAws, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    observed(aws)
+    observed_from_the_witness_region(aws)
     aws.fail("delete_parameters", "us-east-2", "AccessDeniedException")
     event = aws.event("Update", **FORMER)
     aws.now += 5
-    assert handshake(aws, event).step() == {"IsComplete": False}
+    assert peering(aws, event).step() == {"IsComplete": False}
     assert poll(aws, event)["IsComplete"]
-    assert aws.registry == registered()
+    assert aws.parameters == registered()
     assert capsys.readouterr().out == ""
 
 
@@ -174,7 +174,7 @@ def test_permission_to_delete_entries_that_comes_late_is_waited_for(
     ("error", "seconds"),
     [("AccessDeniedException", 120), ("ResourceNotFoundException", 0), ("ValidationException", 0)],
 )
-def test_service_name_that_is_refused_is_left_out_and_told_in_the_log(
+def test_service_name_that_is_refused_is_left_out_and_logged(
     aws: HandMadeAws, error: str, seconds: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     event = aws.peered().event()
@@ -182,10 +182,13 @@ def test_service_name_that_is_refused_is_left_out_and_told_in_the_log(
     assert poll(aws, event)["IsComplete"]
     assert aws.now == 1000 + seconds
     missing = "/dsql-dr/Orders-production/us-east-1/vpc-endpoint-service-name"
-    assert registered().keys() - aws.registry.keys() == {("us-east-1", missing), ("us-west-2", missing)}
-    assert f"goes without the VPC endpoint service of {PEER_ID}: GetVpcEndpointServiceName" in capsys.readouterr().out
+    assert registered().keys() - aws.parameters.keys() == {("us-east-1", missing), ("us-west-2", missing)}
+    assert (
+        f"No SSM parameter has the VPC endpoint service of {PEER_ID}: GetVpcEndpointServiceName"
+        in capsys.readouterr().out
+    )
     assert poll(aws, aws.event("Update"))["IsComplete"]
-    assert aws.registry == registered(), "the next look has it"
+    assert aws.parameters == registered(), "the next deployment writes it"
 
 
 def test_permission_for_the_service_name_that_comes_late_is_waited_for(
@@ -193,9 +196,9 @@ def test_permission_for_the_service_name_that_comes_late_is_waited_for(
 ) -> None:
     event = aws.peered().event()
     aws.fail("get_vpc_endpoint_service_name", "us-east-1", "AccessDeniedException")
-    assert handshake(aws, event).step() == {"IsComplete": False}
+    assert peering(aws, event).step() == {"IsComplete": False}
     assert poll(aws, event)["IsComplete"]
-    assert aws.registry == registered()
+    assert aws.parameters == registered()
     assert capsys.readouterr().out == ""
 
 
@@ -207,11 +210,11 @@ def test_another_witness_is_set_right(aws: HandMadeAws) -> None:
 
 def test_only_the_entry_that_differs_is_written(aws: HandMadeAws) -> None:
     poll(aws, aws.event())
-    aws.registry["us-west-2", "/dsql-dr/Orders-production/us-east-1/endpoint"] = "old.example"
-    del aws.registry["us-east-1", "/dsql-dr/Orders-production/us-west-2/identifier"]
+    aws.parameters["us-west-2", "/dsql-dr/Orders-production/us-east-1/endpoint"] = "old.example"
+    del aws.parameters["us-east-1", "/dsql-dr/Orders-production/us-west-2/identifier"]
     aws.writes.clear()
     poll(aws, aws.event("Update"))
-    assert aws.registry == registered()
+    assert aws.parameters == registered()
     assert aws.writes == [("put_parameter", "us-east-1"), ("put_parameter", "us-west-2")]
 
 
@@ -229,22 +232,22 @@ def test_stack_of_the_peer_that_is_missing_is_named_with_what_to_deploy(aws: Han
     del aws.physical_ids[PEER_STACK, "Cluster"]
     sentence = f"There is no cluster in stack {PEER_STACK} in us-east-1.*Deploy that stack, then this one"
     with pytest.raises(PeeringError, match=f"{sentence}.*State: no cluster in stack {PEER_STACK}.*; local0+ in us"):
-        handshake(aws, aws.event()).step()
+        peering(aws, aws.event()).step()
     assert aws.writes == []
 
 
 @pytest.mark.parametrize("recorded", ["orders", PEER_ID.upper(), f"{PEER_ID}0", f"{PEER_ID}\n", f"x/{PEER_ID}", "*"])
 def test_record_of_cloudformation_that_is_no_identifier_is_refused(aws: HandMadeAws, recorded: str) -> None:
     aws.physical_ids[PEER_STACK, "Cluster"] = recorded
-    with pytest.raises(PeeringError, match=rf"{re.escape(repr(recorded))}, which is no cluster's identifier of 26"):
-        handshake(aws, aws.event()).step()
+    with pytest.raises(PeeringError, match=rf"{re.escape(repr(recorded))}, which is not a cluster identifier"):
+        peering(aws, aws.event()).step()
     assert aws.writes == []
 
 
 def test_cluster_that_cloudformation_is_still_making_is_none(aws: HandMadeAws) -> None:
     aws.physical_ids[PEER_STACK, "Cluster"] = None
     with pytest.raises(PeeringError, match="There is no cluster in stack"):
-        handshake(aws, aws.event()).step()
+        peering(aws, aws.event()).step()
 
 
 def test_answer_of_another_cluster_is_refused_with_both_arns(aws: HandMadeAws) -> None:
@@ -258,24 +261,24 @@ def test_event_of_somebody_else_says_nothing_of_the_pair(aws: HandMadeAws) -> No
     forged = {"ClusterArn": OTHER_LOCAL, "PeerRegion": "ca-central-1", "TimeoutSeconds": "1"}
     event = {**aws.event(), "StackId": "other", "ResourceProperties": forged, "OldResourceProperties": forged}
     poll(aws, event)
-    assert aws.registry == registered()
+    assert aws.parameters == registered()
     assert {call.arguments["identifier"] for call in aws.record if call.service == "dsql"} == {PEER_ID, LOCAL_ID}
 
 
 def test_old_properties_of_somebody_else_delete_nothing_in_other_regions(
     aws: HandMadeAws, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    poll(aws, aws.event("Update", OldResourceProperties={"RegistryRegions": ["ca-central-1", "us-west-2"]}))
-    assert "Registry entries are left in 'ca-central-1'" in capsys.readouterr().out
+    poll(aws, aws.event("Update", OldResourceProperties={"ParameterRegions": ["ca-central-1", "us-west-2"]}))
+    assert "SSM parameters are left in 'ca-central-1'" in capsys.readouterr().out
     assert "delete_parameters" not in {name for name, _ in aws.calls}
 
 
-# a pair that lives is not taken apart
+# an existing pair is not broken
 
 
 @pytest.mark.parametrize(("ours", "theirs"), [(LOCAL, OTHER_PEER), (PEER, OTHER_LOCAL), (LOCAL, THIRD), (PEER, THIRD)])
 @pytest.mark.parametrize("request_type", ["Create", "Update"])
-def test_cluster_of_a_living_pair_is_refused_with_both_arns(
+def test_cluster_of_an_existing_pair_is_refused_with_both_arns(
     aws: HandMadeAws, request_type: str, ours: str, theirs: str
 ) -> None:
     """Also where the other one is in a third Region, where the policy allows no GetCluster."""
@@ -284,9 +287,9 @@ def test_cluster_of_a_living_pair_is_refused_with_both_arns(
     before = copy.deepcopy(aws.clusters)
     other = PEER if ours == LOCAL else LOCAL
     with pytest.raises(PeeringError) as failure:
-        handshake(aws, aws.event(request_type)).step()
+        peering(aws, aws.event(request_type)).step()
     sentence = str(failure.value)
-    assert f"cluster {ours} is peered with {theirs}, and to peer it with {other} would take that pair apart" in sentence
+    assert f"cluster {ours} is peered with {theirs}, and to peer it with {other} would break that pair" in sentence
     command = f"aws dsql update-cluster --region {ours.split(':')[3]} --identifier {ours.rpartition('/')[2]} "
     assert command + """--multi-region-properties '{"witnessRegion":"us-east-2","clusters":[]}'""" in sentence
     assert (aws.clusters, aws.writes) == (before, [])
@@ -296,9 +299,9 @@ def test_cluster_of_a_living_pair_is_refused_with_both_arns(
 @pytest.mark.parametrize(
     "theirs",
     [
-        pytest.param({"status": "PENDING_DELETE"}, id="on its way out"),
+        pytest.param({"status": "PENDING_DELETE"}, id="about to be deleted"),
         pytest.param({"status": "DELETING"}, id="being deleted"),
-        pytest.param({"peers": []}, id="has forgotten it"),
+        pytest.param({"peers": []}, id="does not have it as its peer"),
         pytest.param({"peers": [OTHER_PEER, THIRD]}, id="has another peer"),
     ],
 )
@@ -316,7 +319,7 @@ def test_peer_that_no_longer_makes_a_pair_is_replaced(aws: HandMadeAws, theirs: 
 @pytest.mark.parametrize("status", ["CREATING", "UPDATING"])
 def test_cluster_in_transition_is_waited_for(aws: HandMadeAws, status: str) -> None:
     aws.clusters[PEER]["status"] = status
-    assert handshake(aws, aws.event()).step() == {"IsComplete": False}
+    assert peering(aws, aws.event()).step() == {"IsComplete": False}
     assert aws.writes == []
     assert poll(aws, aws.event())["IsComplete"]
 
@@ -339,7 +342,7 @@ def test_cluster_in_transition_is_waited_for(aws: HandMadeAws, status: str) -> N
 def test_transient_answer_is_tried_again(aws: HandMadeAws, call: str, region: str, error: str | Exception) -> None:
     aws.fail(call, region, error, times=3)
     assert poll(aws, aws.event())["IsComplete"]
-    assert aws.registry == registered()
+    assert aws.parameters == registered()
 
 
 def test_peer_just_created_may_stay_unseen_for_a_while(aws: HandMadeAws) -> None:
@@ -369,7 +372,7 @@ def test_lost_cluster_fails_at_once(aws: HandMadeAws, arn: str, status: str) -> 
     aws.clusters[arn]["status"] = status
     identifier, region = arn.rpartition("/")[2], arn.split(":")[3]
     with pytest.raises(PeeringError, match=f"failed: {identifier} in {region} is {status}.*Remove or replace it"):
-        handshake(aws, aws.event()).step()
+        peering(aws, aws.event()).step()
     assert aws.writes == []
 
 
@@ -380,7 +383,7 @@ def test_peer_that_never_appears_fails_after_two_minutes(aws: HandMadeAws) -> No
     assert aws.now == 1000 + 120
 
 
-def test_timeout_tells_the_state_of_both_sides(aws: HandMadeAws) -> None:
+def test_timeout_has_the_state_of_both_sides(aws: HandMadeAws) -> None:
     aws.environment["TIMEOUT_SECONDS"] = "60"
     aws.fail("update_cluster", "us-west-2", "ConflictException", times=1000, message="busy")
     with pytest.raises(PeeringError) as failure:
@@ -399,7 +402,7 @@ def test_denied_call_is_tried_again_for_two_minutes(aws: HandMadeAws, seconds: i
     event = aws.event()
     aws.now += seconds
     aws.fail("get_cluster", "us-east-1", "AccessDeniedException")
-    assert handshake(aws, event).step() == {"IsComplete": False}
+    assert peering(aws, event).step() == {"IsComplete": False}
     assert poll(aws, event)["IsComplete"]
 
 
@@ -419,20 +422,20 @@ def test_cluster_of_an_earlier_try_that_stands_in_the_way_is_named(aws: HandMade
     earlier = OTHER_LOCAL  # which is gone, and still named
     aws.clusters[PEER]["peers"] = [PEER, earlier]
     aws.fail("update_cluster", "us-east-1", "ValidationException", message="It has a peer.")
-    sentence = rf"It has a peer.*peer0+ in us-east-1 still names {earlier}, which is not of this pair.*delete it"
+    sentence = rf"It has a peer.*peer0+ in us-east-1 still has the peer {earlier}, which is not of this pair.*delete it"
     with pytest.raises(PeeringError, match=sentence):
-        handshake(aws, aws.event()).step()
+        peering(aws, aws.event()).step()
     assert poll(aws, aws.event())["IsComplete"], "and once AWS takes another peer, the earlier one is replaced"
     assert aws.clusters[PEER]["peers"] == [PEER, LOCAL]
 
 
-def test_refused_call_is_told_as_aws_says_it(aws: HandMadeAws) -> None:
+def test_refused_call_has_the_words_of_aws(aws: HandMadeAws) -> None:
     aws.fail("update_cluster", "us-east-1", "ValidationException", message="Peer has another witness.")
     with pytest.raises(PeeringError, match=r"was refused \(ValidationException: Peer has another witness.\)"):
-        handshake(aws, aws.event()).step()
+        peering(aws, aws.event()).step()
 
 
-def test_state_that_cannot_be_read_is_told_as_well(aws: HandMadeAws) -> None:
+def test_reason_why_a_state_cannot_be_read_is_in_the_error(aws: HandMadeAws) -> None:
     aws.fail("get_cluster", "us-east-1", "AccessDeniedException", times=1000, message="no dsql:GetCluster")
     with pytest.raises(
         PeeringError, match=f"State: GetCluster on {PEER_ID} in us-east-1 was denied.*; {LOCAL_ID} in us"
@@ -443,7 +446,7 @@ def test_state_that_cannot_be_read_is_told_as_well(aws: HandMadeAws) -> None:
 def test_sentence_and_data_fit_cloudformations_response(aws: HandMadeAws) -> None:
     aws.fail("update_cluster", "us-east-1", "ValidationException", message="x" * 10_000)
     with pytest.raises(PeeringError) as failure:
-        handshake(aws, aws.event()).step()
+        peering(aws, aws.event()).step()
     assert len(str(failure.value)) <= 1500
     assert len(json.dumps(poll(aws, aws.event()))) < 1500
 
@@ -496,7 +499,7 @@ def test_whatever_fails_or_dies_the_end_is_a_peered_pair_or_a_sentence(
             assert "State: " in sentence
         else:
             break
-    assert aws.registry == registered()
+    assert aws.parameters == registered()
     assert [aws.clusters[arn]["peers"] for arn in (PEER, LOCAL)] == [[PEER, LOCAL], [LOCAL, PEER]]
     assert {aws.clusters[arn]["status"] for arn in (PEER, LOCAL)} == {"ACTIVE"}
     done = len(aws.writes)

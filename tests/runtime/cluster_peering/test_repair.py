@@ -18,7 +18,7 @@ BOTH = [
 
 @pytest.fixture
 def aws() -> HandMadeAws:
-    """A pair, peered and registered."""
+    """A pair, peered and in the SSM parameters."""
     aws = HandMadeAws().peered()
     assert Peering(aws.event(), pair=aws.pair(), clock=lambda: aws.now).step()["IsComplete"]
     aws.writes.clear()
@@ -34,12 +34,12 @@ def repair(aws: HandMadeAws) -> dict[str, Any]:
     return answer
 
 
-def test_pair_that_is_as_it_should_be_is_left_alone_and_told(aws: HandMadeAws) -> None:
+def test_pair_that_is_as_it_should_be_is_left_alone(aws: HandMadeAws) -> None:
     assert repair(aws) == {"done": True, "changed": [], "clusters": BOTH}
     assert aws.writes == []
 
 
-def test_clusters_that_forgot_each_other_are_peered_and_told_once_they_serve_again(aws: HandMadeAws) -> None:
+def test_clusters_without_peers_are_peered_and_the_answer_comes_once_they_are_active(aws: HandMadeAws) -> None:
     for arn in (PEER, LOCAL):
         aws.clusters[arn].update(peers=[])
     changed = [
@@ -59,13 +59,13 @@ def test_wrong_witness_is_set_right(aws: HandMadeAws) -> None:
 
 @pytest.mark.parametrize("lost", [("us-west-2", ENTRY), ("us-east-1", PEER_ENTRY)])
 def test_parameter_that_was_deleted_is_written(aws: HandMadeAws, lost: tuple[str, str]) -> None:
-    before = dict(aws.registry)
-    del aws.registry[lost]
+    before = dict(aws.parameters)
+    del aws.parameters[lost]
     assert repair(aws)["changed"] == [f"{lost[0]}: wrote {lost[1]}"]
-    assert aws.registry == before
+    assert aws.parameters == before
 
 
-def test_what_was_changed_before_it_failed_is_told_with_the_reason_and_both_sides(aws: HandMadeAws) -> None:
+def test_answer_of_a_failed_repair_has_what_was_changed_the_reason_and_both_clusters(aws: HandMadeAws) -> None:
     for arn in (PEER, LOCAL):
         aws.clusters[arn].update(peers=[])
     aws.fail("update_cluster", "us-west-2", "ValidationException", message="no such Region")
@@ -80,7 +80,7 @@ def test_what_was_changed_before_it_failed_is_told_with_the_reason_and_both_side
     assert repair(aws)["done"], "and it can be repeated"
 
 
-def test_denial_is_told_at_once_since_nothing_was_just_attached(aws: HandMadeAws) -> None:
+def test_denial_is_answered_at_once_since_nothing_was_just_attached(aws: HandMadeAws) -> None:
     aws.fail("get_cluster", "us-east-1", "AccessDeniedException")
     assert "service control policy" in repair(aws)["error"]
     assert aws.now == 1000
@@ -92,10 +92,10 @@ def test_denied_service_name_is_left_out_at_once(aws: HandMadeAws) -> None:
     assert aws.now == 1000
 
 
-def test_lost_cluster_is_told_at_once(aws: HandMadeAws) -> None:
+def test_lost_cluster_is_answered_at_once(aws: HandMadeAws) -> None:
     del aws.clusters[PEER]
     answer = repair(aws)
-    assert f"{PEER_ID} in us-east-1 is not found, and no peering can come of that" in answer["error"]
+    assert f"{PEER_ID} in us-east-1 is not found, so it cannot be peered" in answer["error"]
     assert answer["clusters"][0]["status"] == "not found"
     assert aws.now == 1000
 

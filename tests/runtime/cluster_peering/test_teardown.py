@@ -30,7 +30,7 @@ from tests.runtime.cluster_peering.hand_made_aws import (
 
 @pytest.fixture
 def aws() -> HandMadeAws:
-    """A pair, peered and registered."""
+    """A pair, peered and in the SSM parameters."""
     aws = HandMadeAws().peered()
     assert Peering(aws.event(), pair=aws.pair(), clock=lambda: aws.now).step()["IsComplete"]
     aws.writes.clear()
@@ -61,9 +61,9 @@ def test_destroy_deletes_the_peer_and_leaves_the_own_cluster_to_cloudformation(a
     assert [write for write in aws.writes if write[0] != "delete_parameters"] == [("delete_cluster", "us-east-1")]
 
 
-def test_whole_registry_goes(aws: HandMadeAws) -> None:
+def test_all_parameters_are_deleted(aws: HandMadeAws) -> None:
     poll(aws, "DELETE_IN_PROGRESS", "destroy")
-    assert aws.registry == {}
+    assert aws.parameters == {}
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_anything_else_keeps_clusters_and_peering(aws: HandMadeAws, stack_status
     poll(aws, stack_status, removal_policy)
     assert state(aws) == before
     assert {name for name, _ in aws.writes} == {"delete_parameters"}
-    assert aws.registry == {}
+    assert aws.parameters == {}
 
 
 @pytest.mark.parametrize("stack_status", ["UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "UPDATE_IN_PROGRESS"])
@@ -88,7 +88,7 @@ def test_peering_that_left_the_template_may_have_no_record(aws: HandMadeAws, sta
     del aws.physical_ids[STACK, "Peering"]
     before, aws.stack_status = state(aws), stack_status
     assert Teardown(aws.event("Delete"), pair=aws.pair(), clock=lambda: aws.now).step()["IsComplete"]
-    assert (state(aws), aws.registry) == (before, {})
+    assert (state(aws), aws.parameters) == (before, {})
 
 
 def test_peering_without_a_record_is_deleted_by_nobody_while_its_stack_rests(aws: HandMadeAws) -> None:
@@ -101,16 +101,16 @@ def test_peering_without_a_record_is_deleted_by_nobody_while_its_stack_rests(aws
 
 @pytest.mark.parametrize("resource_status", ["CREATE_COMPLETE", "CREATE_FAILED", "DELETE_FAILED"])
 @pytest.mark.parametrize("stack_status", ["DELETE_IN_PROGRESS", "ROLLBACK_IN_PROGRESS"])
-def test_stack_that_goes_takes_the_registry_whatever_is_recorded_of_the_peering(
+def test_stack_that_goes_deletes_the_parameters_whatever_is_recorded_of_the_peering(
     aws: HandMadeAws, stack_status: str, resource_status: str
 ) -> None:
     aws.resource_status = resource_status
     poll(aws, stack_status, "retain")
-    assert aws.registry == {}
+    assert aws.parameters == {}
 
 
 @pytest.mark.parametrize("removal_policy", ["retain", "destroy"])
-def test_rollback_of_the_first_deployment_lets_both_forget_each_other(aws: HandMadeAws, removal_policy: str) -> None:
+def test_rollback_of_the_first_deployment_removes_the_peers_of_both(aws: HandMadeAws, removal_policy: str) -> None:
     poll(aws, "ROLLBACK_IN_PROGRESS", removal_policy)
     assert [peers for _, peers in state(aws)] == [[], []]
     assert "delete_cluster" not in {name for name, _ in aws.calls}
@@ -128,17 +128,20 @@ def test_stack_whose_creation_failed_is_deleted_without_its_peer(aws: HandMadeAw
 
 
 @pytest.mark.parametrize(("empty_clusters", "seconds"), [("refuse", 0), ("ignore", 130)])
-def test_retain_ends_a_rollback_within_minutes_with_both_peered_and_told_in_the_log(
+def test_retain_ends_a_rollback_within_minutes_with_both_peered_and_logs_why(
     aws: HandMadeAws, empty_clusters: str, seconds: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     aws.empty_clusters = empty_clusters
     poll(aws, "ROLLBACK_IN_PROGRESS", "retain")
     assert aws.now == 1000 + seconds
     assert [peers for _, peers in state(aws)] == [[PEER, LOCAL], [LOCAL, PEER]]
-    assert aws.registry == {}
+    assert aws.parameters == {}
     said = capsys.readouterr().out
-    assert f"{PEER_ID} in us-east-1 still names {LOCAL} and {LOCAL_ID} in us-west-2 still names {PEER}: " in said
-    assert "Both clusters stay, as RETAIN says." in said
+    assert (
+        f"{PEER_ID} in us-east-1 still has the peer {LOCAL} and {LOCAL_ID} in us-west-2 still has the peer {PEER}: "
+        in said
+    )
+    assert "Both clusters are kept, since the removal policy is RETAIN." in said
 
 
 @pytest.mark.parametrize(("empty_clusters", "seconds"), [("refuse", 0), ("ignore", 130)])
@@ -147,16 +150,19 @@ def test_destroy_ends_a_rollback_within_minutes_with_what_to_run_and_deletes_not
     aws: HandMadeAws, stack_status: str, empty_clusters: str, seconds: int
 ) -> None:
     aws.empty_clusters = empty_clusters
-    reason = {"refuse": "was refused", "ignore": "to no effect"}[empty_clusters]
+    reason = {"refuse": "was refused", "ignore": "the clusters still have them"}[empty_clusters]
     with pytest.raises(PeeringError) as failure:
         poll(aws, stack_status, "destroy", UNFINISHED)
     assert aws.now == 1000 + seconds
     sentence = str(failure.value)
-    assert f"{PEER_ID} in us-east-1 still names {LOCAL} and {LOCAL_ID} in us-west-2 still names {PEER}: " in sentence
+    assert (
+        f"{PEER_ID} in us-east-1 still has the peer {LOCAL} and {LOCAL_ID} in us-west-2 still has the peer {PEER}: "
+        in sentence
+    )
     assert reason in sentence
     assert f"aws dsql delete-cluster --region us-east-1 --identifier {PEER_ID} and aws dsql delete-cluster" in sentence
     assert "delete_cluster" not in {name for name, _ in aws.calls}
-    assert ("us-west-2", "/dsql-dr/Orders-production/us-west-2/arn") in aws.registry, "and the registry is left"
+    assert ("us-west-2", "/dsql-dr/Orders-production/us-west-2/arn") in aws.parameters, "and the parameters are left"
 
 
 def test_rollback_that_is_denied_is_tried_again_for_two_minutes(aws: HandMadeAws) -> None:
@@ -180,8 +186,8 @@ def test_deletion_protection_of_either_refuses_before_anything_is_touched(aws: H
     aws.clusters[arn]["protected"] = True
     before = state(aws)
     sentence = (
-        f"cluster {arn.rpartition('/')[2]} in {arn.split(':')[3]} has deletion protection on, so neither was touched.*"
-        "deletion_protection=False"
+        f"cluster {arn.rpartition('/')[2]} in {arn.split(':')[3]} has deletion protection enabled, so neither was "
+        "deleted.*deletion_protection=False"
     )
     with pytest.raises(PeeringError, match=sentence):
         poll(aws, "DELETE_IN_PROGRESS", "destroy")
@@ -196,7 +202,7 @@ def test_peer_that_goes_between_two_calls_is_no_obstacle(aws: HandMadeAws, call:
 
     aws.before(call, "us-east-1", gone)
     poll(aws, "DELETE_IN_PROGRESS", "destroy")
-    assert aws.registry == {}
+    assert aws.parameters == {}
 
 
 @pytest.mark.parametrize("arn", [PEER, LOCAL])
@@ -214,7 +220,7 @@ def test_second_destroy_does_nothing(aws: HandMadeAws) -> None:
 
 
 @pytest.mark.parametrize("gone", ["DELETING", "PENDING_DELETE"])
-def test_peer_on_its_way_out_is_not_deleted_twice(aws: HandMadeAws, gone: str) -> None:
+def test_peer_that_is_being_deleted_is_not_deleted_twice(aws: HandMadeAws, gone: str) -> None:
     aws.clusters[PEER]["status"] = gone
     poll(aws, "DELETE_IN_PROGRESS", "destroy")
     assert "delete_cluster" not in {name for name, _ in aws.calls}
@@ -226,7 +232,7 @@ def test_clusters_that_are_gone_are_no_obstacle(aws: HandMadeAws, lost: list[str
     for arn in lost:
         del aws.clusters[arn]
     poll(aws, "DELETE_IN_PROGRESS", removal_policy)
-    assert aws.registry == {}
+    assert aws.parameters == {}
 
 
 def test_pair_that_was_never_peered_leaves_the_peer_alone(aws: HandMadeAws) -> None:
@@ -245,7 +251,7 @@ def test_removal_killed_anywhere_and_tried_again_ends_the_same(
     with pytest.raises(Killed):
         poll(aws, stack_status, "destroy")
     poll(aws, stack_status, "destroy")
-    assert aws.registry == {}
+    assert aws.parameters == {}
     updates_and_deletes = [name for name, _ in aws.writes if name != "delete_parameters"]
     assert updates_and_deletes in (["delete_cluster"], ["update_cluster", "update_cluster"])
 
@@ -264,14 +270,14 @@ def test_destroy_refuses_a_local_cluster_that_has_another_peer_with_both_arns(aw
     """Deleted, it would stay in PENDING_DELETE, and that would be reported as a success."""
     aws.add_cluster(theirs, peers=[LOCAL])
     aws.add_cluster(LOCAL, peers=[theirs])
-    before, entries = copy.deepcopy(aws.clusters), dict(aws.registry)
+    before, entries = copy.deepcopy(aws.clusters), dict(aws.parameters)
     sentence = (
         f"cluster {LOCAL} is peered with {theirs}, and stack {PEER_STACK} in us-east-1 has {PEER}.*so none was.*"
         f"run aws dsql update-cluster --region us-west-2 --identifier {LOCAL_ID} .*To keep both, deploy with RETAIN"
     )
     with pytest.raises(PeeringError, match=sentence):
         poll(aws, "DELETE_IN_PROGRESS", "destroy")
-    assert (aws.clusters, aws.registry, aws.writes) == (before, entries, [])
+    assert (aws.clusters, aws.parameters, aws.writes) == (before, entries, [])
 
 
 def test_destroy_refuses_where_the_peers_stack_is_gone_and_its_cluster_lives(aws: HandMadeAws) -> None:
@@ -288,14 +294,14 @@ def test_destroy_goes_on_where_the_peers_stack_went_with_its_cluster(aws: HandMa
     if not status:
         del aws.clusters[PEER]
     poll(aws, "DELETE_IN_PROGRESS", "destroy")
-    assert aws.registry == {}
+    assert aws.parameters == {}
 
 
-def test_retain_removes_the_registry_also_after_the_peers_stack_is_gone(aws: HandMadeAws) -> None:
+def test_retain_deletes_the_parameters_also_after_the_peers_stack_is_gone(aws: HandMadeAws) -> None:
     del aws.physical_ids[PEER_STACK, "Cluster"]
     before = copy.deepcopy(aws.clusters)
     poll(aws, "DELETE_IN_PROGRESS", "retain")
-    assert (aws.clusters, aws.registry) == (before, {})
+    assert (aws.clusters, aws.parameters) == (before, {})
 
 
 def test_rollback_with_destroy_stops_at_another_peer_and_with_retain_goes_on(
@@ -316,7 +322,7 @@ def test_rollback_with_destroy_stops_at_another_peer_and_with_retain_goes_on(
 
 @pytest.mark.parametrize(("recorded", "forged"), [(FINISHED, UNFINISHED), (UNFINISHED, FINISHED)])
 def test_event_does_not_say_whether_the_creation_was_finished(aws: HandMadeAws, recorded: str, forged: str) -> None:
-    """ "Finished" would delete the peer of a failed creation, and "unfinished" would take a pair apart."""
+    """ "Finished" would delete the peer of a failed creation, and "unfinished" would break a pair."""
     aws.stack_status = "DELETE_IN_PROGRESS"
     aws.environment["REMOVAL_POLICY"] = "destroy"
     aws.physical_ids[STACK, "Peering"] = recorded
@@ -341,7 +347,7 @@ def test_timeout_names_the_removal_and_both_states(aws: HandMadeAws) -> None:
         poll(aws, "DELETE_IN_PROGRESS", "destroy")
 
 
-def test_begin_tells_when_it_began_and_keeps_the_id(aws: HandMadeAws) -> None:
+def test_begin_returns_when_it_began_and_keeps_the_id(aws: HandMadeAws) -> None:
     event: dict[str, Any] = {**aws.event("Delete"), "PhysicalResourceId": FINISHED}
     begun = Teardown(event, pair=aws.pair(), clock=lambda: 7.0).begin()
     assert begun == {"PhysicalResourceId": FINISHED, "StartedAt": 7.0}
@@ -384,14 +390,16 @@ def test_whatever_fails_or_dies_a_removal_ends_as_it_should(
             poll(aws, stack_status, removal_policy)
     aws.killed_after = None
     for _ in failures:
-        with suppress(PeeringError):  # a person mends what was denied, and tries again
+        with suppress(PeeringError):  # a person allows what was denied, and tries again
             poll(aws, stack_status, removal_policy)
     poll(aws, stack_status, removal_policy)
     deleted = [region for name, region in aws.writes if name == "delete_cluster"]
-    asked_twice = stack_status == "DELETE_IN_PROGRESS" and removal_policy == "destroy"
-    assert deleted == (["us-east-1"] if asked_twice else []), "the peer once, and nothing unless it was asked for twice"
+    deletes = stack_status == "DELETE_IN_PROGRESS" and removal_policy == "destroy"
+    assert deleted == (["us-east-1"] if deletes else []), (
+        "the peer once, and only where the stack is deleted with DESTROY"
+    )
     if stack_status == "ROLLBACK_IN_PROGRESS":
         assert [peers for _, peers in state(aws)] == [[], []]
-    elif not asked_twice:
+    elif not deletes:
         assert [peers for _, peers in state(aws)] == [[PEER, LOCAL], [LOCAL, PEER]]
-    assert aws.registry == {}
+    assert aws.parameters == {}

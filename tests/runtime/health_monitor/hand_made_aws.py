@@ -148,7 +148,7 @@ class OtherRegion:
 
 
 class Aws:
-    """Two clusters that answer, or fail as told, and a CloudWatch that remembers."""
+    """Two clusters that answer, or fail as set up, and a CloudWatch that records."""
 
     def __init__(self) -> None:
         self.time = Time()
@@ -226,7 +226,7 @@ class Aws:
         self.time.sleep(0.02)
         self.endpoint_does.get(host.partition(".")[0], lambda: None)()
 
-    def _tell(self, line: str) -> None:
+    def _log(self, line: str) -> None:
         assert "AssertionError" not in line, "a judge's word is a test's failure"
         self.lines.append(line)
 
@@ -245,15 +245,15 @@ class Aws:
             "probe": self._probe,
             **options,
         }
-        return MonitoringRun(settings, client=self.client, tell=self._tell, **options).run()
+        return MonitoringRun(settings, client=self.client, log=self._log, **options).run()
 
     def failing_run(self, **options: Any) -> dict[str, Any]:
         """The line that a run logs before it fails with the same errors."""
         with pytest.raises(MonitorError) as caught:
             self.run(**options)
-        told: dict[str, Any] = json.loads(self.lines[-1])
-        assert str(caught.value) == "; ".join(told["errors"])
-        return told
+        entry: dict[str, Any] = json.loads(self.lines[-1])
+        assert str(caught.value) == "; ".join(entry["errors"])
+        return entry
 
     def metrics(self) -> dict[tuple[str, str | None], tuple[float, str]]:
         """Value and unit of each metric put, by name and cluster's Region."""

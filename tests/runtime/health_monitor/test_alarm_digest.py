@@ -51,7 +51,7 @@ def test_it_is_short_and_the_same_for_what_means_the_same() -> None:
         {"AlarmRule": "FALSE"},
     ],
 )
-def test_it_differs_where_the_alarm_watches_something_else(change: dict[str, Any]) -> None:
+def test_it_differs_where_the_alarm_evaluates_something_else(change: dict[str, Any]) -> None:
     assert digest({**MATH, **change}) != digest(MATH)
 
 

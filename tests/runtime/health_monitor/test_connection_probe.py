@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from dsql_dr_constructs.runtime.health_monitor import knock as connection_probe
-from dsql_dr_constructs.runtime.health_monitor.connection_probe import Resolver, knock
+from dsql_dr_constructs.runtime.health_monitor import connection_probe
+from dsql_dr_constructs.runtime.health_monitor.connection_probe import Resolver, probe_connection
 from dsql_dr_constructs.runtime.health_monitor.retries import TransientlyUnreachable, Unreachable
 from tests.runtime.health_monitor.tls_server import (
     AUTHENTICATION,
@@ -27,54 +27,54 @@ from tests.runtime.health_monitor.tls_server import (
 UNPARSABLE = b"Z\0\0\0\5I"
 
 
-def knock_at(server: Server, *, host: str = HOST, tls: ssl.SSLContext | None = None) -> None:
-    knock(host, server.port, tls or server.trusting(), lambda: 60.0)
+def probe_server(server: Server, *, host: str = HOST, tls: ssl.SSLContext | None = None) -> None:
+    probe_connection(host, server.port, tls or server.trusting(), lambda: 60.0)
 
 
 def refusal(behaviour: Behaviour, *, hurry: Callable[[Server], object] = lambda server: False) -> Unreachable:
     """From *hurry* on steps have 0.3 s, and before it all the time that a slow machine may need."""
     with serving(behaviour) as server, pytest.raises(Unreachable) as caught:
-        knock(HOST, server.port, server.trusting(), lambda: 0.3 if hurry(server) else 60.0)
+        probe_connection(HOST, server.port, server.trusting(), lambda: 0.3 if hurry(server) else 60.0)
     return caught.value
 
 
 def test_server_that_asks_for_authentication_is_reachable() -> None:
     with serving() as server:
-        knock_at(server)
+        probe_server(server)
         assert server.names == [HOST], "DSQL refuses connections without SNI"
         assert server.startups == [b"\0\3\0\0user\0admin\0database\0postgres\0\0"]
-        knock_at(server)
+        probe_server(server)
         assert server.afterwards[0] == b"", "nothing that could authenticate is ever sent"
 
 
 def test_server_that_is_slow_within_the_time_out_is_reachable() -> None:
     with serving(after(0.3)) as server:
-        knock_at(server)
+        probe_server(server)
 
 
 def cut_after_ssl_request(visit: Visit) -> None:
     visit.plain.recv(8)
 
 
-def cut_in_the_handshake(visit: Visit) -> None:
+def cut_in_the_tls_handshake(visit: Visit) -> None:
     visit.answer_ssl_request()
     visit.plain.recv(16)
 
 
 def cut_after_startup(visit: Visit) -> None:
     visit.answer_ssl_request()
-    visit.shake_hands()
+    visit.start_tls()
     visit.take_startup()
 
 
-def silent_after_s(visit: Visit) -> None:
+def no_answer_after_s(visit: Visit) -> None:
     visit.answer_ssl_request()
     never_answers(visit)
 
 
-def silent_after_startup(visit: Visit) -> None:
+def no_answer_after_startup(visit: Visit) -> None:
     visit.answer_ssl_request()
-    visit.shake_hands()
+    visit.start_tls()
     visit.take_startup()
     never_answers(visit)
 
@@ -82,7 +82,7 @@ def silent_after_startup(visit: Visit) -> None:
 def answers(message: bytes) -> Behaviour:
     def behaviour(visit: Visit) -> None:
         visit.answer_ssl_request()
-        visit.shake_hands()
+        visit.start_tls()
         visit.take_startup()
         visit.answer(message)
 
@@ -93,12 +93,12 @@ def answers(message: bytes) -> Behaviour:
     ("behaviour", "hurry", "reason"),
     [
         (never_answers, lambda server: True, "no answer to the request for TLS within 0.3 s"),
-        (silent_after_s, lambda server: server.tls_answers, "no answer to the TLS handshake within 0.3 s"),
-        (silent_after_startup, lambda server: server.names, "no answer to the StartupMessage within 0.3 s"),
+        (no_answer_after_s, lambda server: server.tls_answers, "no answer to the TLS handshake within 0.3 s"),
+        (no_answer_after_startup, lambda server: server.names, "no answer to the StartupMessage within 0.3 s"),
         (after(2), lambda server: True, "no answer to the request for TLS within 0.3 s"),
     ],
 )
-def test_server_that_stays_silent_is_transient_and_its_step_named(
+def test_server_that_does_not_answer_is_transient_and_its_step_named(
     behaviour: Behaviour, hurry: Callable[[Server], object], reason: str
 ) -> None:
     caught = refusal(behaviour, hurry=hurry)
@@ -111,7 +111,7 @@ def test_server_that_answers_byte_by_byte_gets_the_time_of_one_step() -> None:
 
     def a_byte_a_second(visit: Visit) -> None:
         visit.answer_ssl_request()
-        visit.shake_hands()
+        visit.start_tls()
         visit.take_startup()
         assert visit.tls
         for byte in AUTHENTICATION:
@@ -119,16 +119,16 @@ def test_server_that_answers_byte_by_byte_gets_the_time_of_one_step() -> None:
             visit.tls.sendall(bytes([byte]))
 
     with serving(a_byte_a_second) as server, pytest.raises(TransientlyUnreachable) as caught:
-        knock(HOST, server.port, server.trusting(), lambda: 60.0 - now[0])
+        probe_connection(HOST, server.port, server.trusting(), lambda: 60.0 - now[0])
     assert str(caught.value) == "no answer to the StartupMessage within 5.0 s"
 
 
 def test_step_whose_time_is_over_before_its_first_call_is_transient_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As when the process is held up: each look at the clock takes 0.1 s."""
+    """As when the process is held up: each reading of the clock takes 0.1 s."""
     monkeypatch.setattr(connection_probe, "ANSWER_SECONDS", 0.06)
-    looks = iter(range(600))
+    readings = iter(range(600))
     with serving(never_answers) as server, pytest.raises(TransientlyUnreachable) as caught:
-        knock(HOST, server.port, server.trusting(), lambda: 60.0 - next(looks) / 10)
+        probe_connection(HOST, server.port, server.trusting(), lambda: 60.0 - next(readings) / 10)
     assert str(caught.value) == "no answer to the request for TLS within 0.1 s"
 
 
@@ -136,7 +136,7 @@ def test_step_whose_time_is_over_before_its_first_call_is_transient_and_named(mo
     ("behaviour", "reason"),
     [
         (cut_after_ssl_request, "connection closed during the request for TLS"),
-        (cut_in_the_handshake, "connection closed during the TLS handshake"),
+        (cut_in_the_tls_handshake, "connection closed during the TLS handshake"),
         (cut_after_startup, "connection closed during the StartupMessage"),
         (
             answers(error_response("53300", "too many connections")),
@@ -156,7 +156,7 @@ def test_what_may_pass_is_transient_and_named(behaviour: Behaviour, reason: str)
         (lambda visit: visit.answer_ssl_request(b"N"), "server answered N: it offers no TLS"),
         (
             lambda visit: visit.answer_ssl_request(b"H"),
-            "server answered the request for TLS with b'H', as no PostgreSQL would",
+            "server answered the request for TLS with b'H', which is not PostgreSQL",
         ),
         (
             answers(error_response("28000", "unable to accept connection, sni was not received")),
@@ -184,14 +184,14 @@ def test_bad_certificate_is_named(
     options: dict[str, object], trust: Callable[[Server], ssl.SSLContext], reason: str
 ) -> None:
     with serving(**options) as server, pytest.raises(Unreachable, match=f"^{reason}") as caught:  # type: ignore[arg-type]
-        knock_at(server, tls=trust(server))
+        probe_server(server, tls=trust(server))
     assert not isinstance(caught.value, TransientlyUnreachable)
     assert server.startups == []
 
 
 @contextmanager
-def silent_address(host: str) -> Iterator[tuple[str, int]]:
-    """Its queue of connections is full, so that the kernel drops what comes."""
+def unanswering_address(host: str) -> Iterator[tuple[str, int]]:
+    """Its queue of connections is full, so that the kernel drops new ones."""
     with socket.create_server((host, 0), backlog=0) as listener, ExitStack() as visitors:
         for _ in range(2):
             visitor = visitors.enter_context(socket.socket())
@@ -210,26 +210,26 @@ def resolver(*addresses: tuple[str, int]) -> Resolver:
     return lambda *_, **__: [(socket.AF_UNSPEC, socket.SOCK_STREAM, 6, "", one) for one in addresses]
 
 
-def knock_at_all(*addresses: tuple[str, int]) -> None:
+def probe_addresses(*addresses: tuple[str, int]) -> None:
     """A connection probe of a name with *addresses*, while time stands still."""
-    knock(HOST, 5432, ssl.create_default_context(), lambda: 0.2, resolve=resolver(*addresses))
+    probe_connection(HOST, 5432, ssl.create_default_context(), lambda: 0.2, resolve=resolver(*addresses))
 
 
 def test_every_address_that_refuses_is_named() -> None:
     refusing = [closed_address(host) for host in ("127.0.0.1", "127.0.0.2", "::1")]
     reason = "no connection within 0.2 s: 127.0.0.1 refused it, 127.0.0.2 refused it, ::1 refused it"
     with pytest.raises(TransientlyUnreachable, match=f"^{re.escape(reason)}$"):
-        knock_at_all(*refusing)
+        probe_addresses(*refusing)
 
 
 def test_addresses_share_the_time_of_the_step_and_each_is_named() -> None:
     refusing = closed_address("127.0.0.1")
     with (
-        silent_address("127.0.0.2") as silent,
-        silent_address("127.0.0.3") as silent_too,
+        unanswering_address("127.0.0.2") as first,
+        unanswering_address("127.0.0.3") as second,
         pytest.raises(TransientlyUnreachable) as caught,
     ):
-        knock_at_all(refusing, silent, silent_too)
+        probe_addresses(refusing, first, second)
     assert str(caught.value) == (
         "no connection within 0.2 s: 127.0.0.1 refused it, 127.0.0.2 did not answer within 0.1 s, "
         "127.0.0.3 did not answer within 0.2 s"
@@ -241,10 +241,10 @@ def test_time_that_the_name_took_is_taken_from_the_addresses() -> None:
 
     def resolve(*_: object, **__: object) -> Any:
         now[0] += 2.9
-        return resolver(silent)()
+        return resolver(unanswering)()
 
-    with silent_address("127.0.0.2") as silent, pytest.raises(TransientlyUnreachable) as caught:
-        knock(HOST, 5432, ssl.create_default_context(), lambda: 10.0 - now[0], resolve=resolve)
+    with unanswering_address("127.0.0.2") as unanswering, pytest.raises(TransientlyUnreachable) as caught:
+        probe_connection(HOST, 5432, ssl.create_default_context(), lambda: 10.0 - now[0], resolve=resolve)
     assert str(caught.value) == "no connection within 3.0 s: 127.0.0.2 did not answer within 0.1 s"
 
 
@@ -256,22 +256,22 @@ def test_name_that_takes_the_whole_time_is_transient_and_no_address_is_tried() -
         return resolver(("127.0.0.1", server.port))()
 
     with serving() as server, pytest.raises(TransientlyUnreachable) as caught:
-        knock(HOST, 5432, server.trusting(), lambda: 10.0 - now[0], resolve=resolve)
+        probe_connection(HOST, 5432, server.trusting(), lambda: 10.0 - now[0], resolve=resolve)
     assert str(caught.value) == "no answer to the resolution of the name within 3.0 s"
     assert server.visits == 0
 
 
 def test_address_that_answers_is_found_behind_those_that_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection_probe, "CONNECT_SECONDS", 0.2)
-    with serving() as server, silent_address("127.0.0.2") as silent:
-        resolve = resolver(closed_address("127.0.0.1"), silent, ("127.0.0.1", server.port))
-        knock(HOST, 5432, server.trusting(), lambda: 60.0, resolve=resolve)
+    with serving() as server, unanswering_address("127.0.0.2") as unanswering:
+        resolve = resolver(closed_address("127.0.0.1"), unanswering, ("127.0.0.1", server.port))
+        probe_connection(HOST, 5432, server.trusting(), lambda: 60.0, resolve=resolve)
         assert server.names == [HOST]
 
 
 def test_address_that_the_network_does_not_know_is_named_in_the_systems_words() -> None:
     with pytest.raises(TransientlyUnreachable) as caught:
-        knock_at_all(("255.255.255.255", 5432))
+        probe_addresses(("255.255.255.255", 5432))
     assert re.fullmatch(r"no connection within 0\.2 s: 255\.255\.255\.255 failed \(.+\)", str(caught.value))
 
 
@@ -283,10 +283,10 @@ def test_name_is_resolved_for_its_port() -> None:
         return []
 
     with pytest.raises(TransientlyUnreachable, match=r"^name has no address$"):
-        knock(HOST, 5432, ssl.create_default_context(), lambda: 5.0, resolve=resolve)
+        probe_connection(HOST, 5432, ssl.create_default_context(), lambda: 5.0, resolve=resolve)
     assert asked == [((HOST, 5432), {"type": socket.SOCK_STREAM})]
 
 
 def test_name_that_does_not_exist_is_not_found() -> None:
     with serving() as server, pytest.raises(Unreachable, match=r"^name not found"):
-        knock_at(server, host="cluster.invalid")
+        probe_server(server, host="cluster.invalid")

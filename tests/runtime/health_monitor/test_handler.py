@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from dsql_dr_constructs.runtime.health_monitor import monitoring_run
-from dsql_dr_constructs.runtime.health_monitor.retries import MonitorError
+from dsql_dr_constructs.runtime.health_monitor.monitoring_run import FailedRunError
 from dsql_dr_constructs.runtime.health_monitor.settings import NotificationPath, Settings
 
 EAST, WEST = (f"arn:aws:dsql:{region}:111111111111:cluster/one" for region in ("us-east-1", "us-west-2"))
@@ -26,10 +26,10 @@ ENVIRONMENT = {
 
 
 class Recorder:
-    """Stands in for the watch and remembers how each run was made."""
+    """Stands in for `MonitoringRun` and records how each run was made."""
 
     made: list[dict[str, Any]]
-    error: MonitorError | None
+    error: FailedRunError | None
 
     def __init__(self, settings: Settings, **options: Any) -> None:
         self._options = {"settings": settings, "first": False, **options}
@@ -57,7 +57,7 @@ def handler(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return load(monkeypatch)
 
 
-def test_anyones_call_looks_at_what_the_environment_names(handler: ModuleType) -> None:
+def test_every_invocation_checks_what_the_environment_names(handler: ModuleType) -> None:
     for event in ({}, None, {"source": "aws.events"}):
         assert handler.handle(event, None) == {"verdict": "HEALTHY"}
     assert Recorder.made[0]["settings"] == Settings(
@@ -68,7 +68,7 @@ def test_anyones_call_looks_at_what_the_environment_names(handler: ModuleType) -
         budget=20.0,
     )
     assert [one["first"] for one in Recorder.made] == [False, False, False]
-    assert [one["by_hand"] for one in Recorder.made] == [True, True, False]
+    assert [one["on_demand"] for one in Recorder.made] == [True, True, False]
     assert len({id(one["notifications"]) for one in Recorder.made}) == 1, "it remembers when it checked"
 
 
@@ -90,15 +90,16 @@ def test_every_event_of_a_deployment_checks_and_a_deletion_does_not_wait_for_per
     """Whoever may invoke it has no event with which Lambda counts a run that checked nothing."""
     for request in ("Create", "Update", "Delete"):
         assert handler.handle({"RequestType": request}, None) == {"verdict": "HEALTHY"}
-    assert [(one["first"], one["by_hand"]) for one in Recorder.made] == [(True, False), (True, False), (False, False)]
+    assert [(one["first"], one["on_demand"]) for one in Recorder.made] == [(True, False), (True, False), (False, False)]
 
 
 def test_failure_stops_a_deployment_and_not_the_first_deletion(handler: ModuleType) -> None:
     """Of deletions one: whoever may change the schedule's input could call every run a deletion."""
-    Recorder.error = MonitorError("refused")
-    assert handler.handle({"RequestType": "Delete"}, None) == {}
+    line = {"verdict": None, "errors": ["refused"]}
+    Recorder.error = FailedRunError(line)
+    assert handler.handle({"RequestType": "Delete"}, None) == line
     for event in ({"RequestType": "Create"}, {}, {"RequestType": "Delete"}):
-        with pytest.raises(MonitorError, match="refused"):
+        with pytest.raises(FailedRunError, match="refused"):
             handler.handle(event, None)
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from dsql_dr_constructs.runtime.health_monitor import metric_names as names
 from dsql_dr_constructs.runtime.health_monitor import monitoring_run
-from dsql_dr_constructs.runtime.health_monitor.connection_probe import knock
+from dsql_dr_constructs.runtime.health_monitor.connection_probe import probe_connection
 from dsql_dr_constructs.runtime.health_monitor.monitoring_run import PERMISSION_SECONDS, REPORT_SECONDS
 from dsql_dr_constructs.runtime.health_monitor.observation import Observation, observe
 from dsql_dr_constructs.runtime.health_monitor.retries import MonitorError, Surroundings, TransientlyUnreachable
@@ -29,7 +29,7 @@ def aws() -> Aws:
     return Aws()
 
 
-def test_healthy_pair_is_told_with_its_evidence(aws: Aws) -> None:
+def test_healthy_pair_is_reported_with_its_evidence(aws: Aws) -> None:
     result = aws.run()
     assert result["verdict"] == names.HEALTHY
     assert [one["region"] for one in result["clusters"]] == ["us-east-1", "us-west-2"]
@@ -61,8 +61,9 @@ def test_all_metrics_are_put_in_one_call(aws: Aws) -> None:
 
 def test_cluster_that_is_down_counts_as_zero(aws: Aws) -> None:
     aws.answers["us-west-2"] = {"status": "FAILED"}
-    assert aws.run()["verdict"] == names.PEER_DOWN
-    assert aws.run("us-west-2")["verdict"] == names.LOCAL_DOWN
+    for observer in ("us-east-1", "us-west-2"):
+        answer = aws.run(observer)
+        assert (answer["verdict"], answer["regions_down"]) == (names.CLUSTER_DOWN, ["us-west-2"])
     found = aws.metrics()
     assert found["ClusterHealth", "us-east-1"][0] == 1
     assert found["ClusterHealth", "us-west-2"][0] == 0
@@ -90,7 +91,7 @@ def test_transient_failure_of_the_api_is_tried_again_and_counted(aws: Aws, failu
 def test_cluster_that_is_not_found_is_down(aws: Aws) -> None:
     aws.failures["us-east-1"] = [error("ResourceNotFoundException", 404)]
     result = aws.run()
-    assert (result["verdict"], result["clusters"][0]["status"]) == (names.LOCAL_DOWN, "NOT_FOUND")
+    assert (result["verdict"], result["clusters"][0]["status"]) == (names.CLUSTER_DOWN, "NOT_FOUND")
 
 
 @pytest.mark.parametrize("status", ["NOT_FOUND", "PENDING_DELETE", "DELETING", "DELETED"])
@@ -101,15 +102,15 @@ def test_deleted_cluster_is_one_fault_though_its_peer_no_longer_names_it(aws: Aw
     else:
         aws.answers["us-east-1"] = {"status": status, "multiRegionProperties": None}
     result = aws.run()
-    assert result["verdict"] == names.LOCAL_DOWN
+    assert result["verdict"] == names.CLUSTER_DOWN
     assert [one["problems"] for one in result["clusters"]] == [(f"status is {status}",), ()]
     assert not [region for name, region in aws.metrics() if name == "PeeringHealth"]
 
 
-def test_api_that_stays_silent_is_down_with_its_reason_and_without_a_word_on_the_peering(aws: Aws) -> None:
+def test_api_that_does_not_answer_is_down_and_its_peering_is_not_judged(aws: Aws) -> None:
     aws.failures["us-west-2"] = [ReadTimeoutError(endpoint_url="https://dsql")] * 1000
     result = aws.run()
-    assert result["verdict"] == names.PEER_DOWN
+    assert result["verdict"] == names.CLUSTER_DOWN
     assert result["clusters"][1]["problems"][0].startswith("GetCluster: no answer (")
     assert ("PeeringHealth", "us-west-2") not in aws.metrics()
     assert ("PeeringHealth", "us-east-1") in aws.metrics()
@@ -126,12 +127,12 @@ def test_endpoint_that_hangs_does_not_delay_the_other_and_leaves_time_to_report(
     aws.endpoint_does = {"us-east-1": hang, "us-west-2": west_is_probed.set}
     result = aws.run()
     east, west = result["clusters"]
-    assert (result["verdict"], west["healthy"]) == (names.LOCAL_DOWN, True)
+    assert (result["verdict"], west["healthy"]) == (names.CLUSTER_DOWN, True)
     assert (east["status"], east["reachable"], east["latency_ms"]) == ("ACTIVE", False, None)
     assert east["problems"] == ("endpoint: no answer to the request for TLS within 5.0 s",)
     assert ("ProbeLatency", "us-east-1") not in aws.metrics()
     assert aws.metrics()["EndpointReachable", "us-east-1"][0] == 0
-    assert result["look_ms"] <= 26_000, "the budget, and the last try"
+    assert result["checks_ms"] <= 26_000, "the budget, and the last try"
 
 
 def test_question_that_outlasts_the_budget_is_given_up(aws: Aws) -> None:
@@ -162,24 +163,27 @@ def test_endpoint_that_refuses_at_first_is_probed_again() -> None:
     with serving(shy) as server:
         aws.endpoints = {EAST: f"{HOST}:{server.port}", WEST: f"{HOST}:{server.port}"}
         surroundings = Surroundings(draw=lambda: 0.01, wait=all_answered)
-        assert aws.run(budget=60.0, tls=server.trusting, surroundings=surroundings, probe=knock)["verdict"] == "HEALTHY"
+        assert (
+            aws.run(budget=60.0, tls=server.trusting, surroundings=surroundings, probe=probe_connection)["verdict"]
+            == "HEALTHY"
+        )
         assert server.visits == 4, "the first two were refused"
 
 
-def test_one_line_tells_the_run_as_json(aws: Aws) -> None:
+def test_log_has_one_line_of_json_for_each_run(aws: Aws) -> None:
     aws.run()
     [line] = aws.lines
-    told = json.loads(line)
-    assert (told["verdict"], told["observer"], told["deployment"]) == ("HEALTHY", "us-east-1", "Orders-production")
-    assert told["look_ms"] >= 0
-    assert told["errors"] == []
+    entry = json.loads(line)
+    assert (entry["verdict"], entry["observer"], entry["deployment"]) == ("HEALTHY", "us-east-1", "Orders-production")
+    assert entry["checks_ms"] >= 0
+    assert entry["errors"] == []
 
 
 def test_denied_permission_is_the_monitors_fault_and_not_the_clusters(aws: Aws) -> None:
     aws.failures["us-west-2"] = [error("AccessDeniedException", 403)]
-    told = aws.failing_run()
-    assert told["errors"] == ["GetCluster in us-west-2 was refused: AccessDeniedException: no"]
-    assert (told["verdict"], [one["region"] for one in told["clusters"]]) == (None, ["us-east-1"])
+    entry = aws.failing_run()
+    assert entry["errors"] == ["GetCluster in us-west-2 was refused: AccessDeniedException: no"]
+    assert (entry["verdict"], [one["region"] for one in entry["clusters"]]) == (None, ["us-east-1"])
     found = aws.metrics()
     assert found["ClusterHealth", "us-east-1"][0] == 1, "what could be seen is put all the same"
     assert ("ClusterHealth", "us-west-2") not in found
@@ -192,11 +196,11 @@ def test_missing_credentials_are_the_monitors_fault(aws: Aws) -> None:
         aws.run()
 
 
-def test_metrics_that_cannot_be_put_fail_the_run_after_it_was_told(aws: Aws) -> None:
+def test_metrics_that_cannot_be_put_fail_the_run_after_it_was_reported(aws: Aws) -> None:
     aws.failures["put"] = [error("AccessDenied", 403)]
-    told = aws.failing_run()
-    assert told["errors"] == ["PutMetricData was refused: AccessDenied: no"]
-    assert told["verdict"] == "HEALTHY"
+    entry = aws.failing_run()
+    assert entry["errors"] == ["PutMetricData was refused: AccessDenied: no"]
+    assert entry["verdict"] == "HEALTHY"
 
 
 def test_metrics_are_tried_again(aws: Aws) -> None:
@@ -205,13 +209,13 @@ def test_metrics_are_tried_again(aws: Aws) -> None:
     assert len(aws.put) == 1
 
 
-# what nobody foresaw
+# unforeseen errors
 
 
 def test_answer_without_a_status_is_evidence_of_that_cluster(aws: Aws) -> None:
     aws.answers["us-west-2"], aws.malformed = {"status": None}, {"us-west-2"}
     result = aws.run()
-    assert result["verdict"] == names.PEER_DOWN
+    assert result["verdict"] == names.CLUSTER_DOWN
     assert [one["status"] for one in result["clusters"]] == ["ACTIVE", None]
     assert result["clusters"][1]["problems"] == ("GetCluster: the answer has no status",)
     assert [aws.metrics()["ClusterHealth", region][0] for region in ("us-east-1", "us-west-2", None)] == [1, 0, 0]
@@ -222,8 +226,8 @@ def test_status_that_is_no_text_is_evidence_of_that_cluster(aws: Aws) -> None:
     assert aws.run()["clusters"][1]["problems"] == ("status is ['ACTIVE']",)
 
 
-def assert_only_east_is_reported(aws: Aws, told: dict[str, Any]) -> None:
-    assert (told["verdict"], [one["region"] for one in told["clusters"]]) == (None, ["us-east-1"])
+def assert_only_east_is_reported(aws: Aws, entry: dict[str, Any]) -> None:
+    assert (entry["verdict"], [one["region"] for one in entry["clusters"]]) == (None, ["us-east-1"])
     assert aws.metrics()["ClusterHealth", "us-east-1"][0] == 1
     assert {region for _, region in aws.metrics()} == {"us-east-1"}
 
@@ -231,8 +235,14 @@ def assert_only_east_is_reported(aws: Aws, told: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("answer", "sentence"),
     [
-        ({"multiRegionProperties": {"clusters": 5}}, r"TypeError: 'int' object is not iterable \(watch.py, line \d+\)"),
-        ({"encryptionDetails": "none"}, r"AttributeError: 'str' object has no attribute 'get' \(watch.py, line \d+\)"),
+        (
+            {"multiRegionProperties": {"clusters": 5}},
+            r"TypeError: 'int' object is not iterable \(cluster_check.py, line \d+\)",
+        ),
+        (
+            {"encryptionDetails": "none"},
+            r"AttributeError: 'str' object has no attribute 'get' \(cluster_check.py, line \d+\)",
+        ),
     ],
     ids=["peers", "encryption"],
 )
@@ -240,10 +250,10 @@ def test_surprising_answer_is_logged_and_the_other_cluster_reported(
     aws: Aws, answer: dict[str, Any], sentence: str
 ) -> None:
     aws.answers["us-west-2"], aws.malformed = answer, {"us-west-2"}
-    told = aws.failing_run()
-    [logged] = told["errors"]
+    entry = aws.failing_run()
+    [logged] = entry["errors"]
     assert re.fullmatch(f"The check of us-west-2 ended in {sentence}", logged)
-    assert_only_east_is_reported(aws, told)
+    assert_only_east_is_reported(aws, entry)
 
 
 SURPRISES = (KeyError("x"), RuntimeError("can't start new thread"), UnicodeError("label"))
@@ -263,10 +273,10 @@ def test_surprise_of_either_side_is_logged_and_the_other_cluster_reported(
         aws.endpoint_does["us-west-2"] = fail
     else:
         aws.failures["us-west-2"] = [surprise]
-    told = aws.failing_run()
-    [logged] = told["errors"]
+    entry = aws.failing_run()
+    [logged] = entry["errors"]
     assert_placed(logged, f"The check of us-west-2 ended in {type(surprise).__name__}: {surprise}")
-    assert_only_east_is_reported(aws, told)
+    assert_only_east_is_reported(aws, entry)
 
 
 def assert_placed(logged: str, sentence: str) -> None:
@@ -292,32 +302,32 @@ def test_surprise_of_a_judgement_is_logged_and_the_other_cluster_reported(
         return observe(arn, *arguments, **options)
 
     monkeypatch.setattr(monitoring_run, "observe", judge)
-    told = aws.failing_run()
-    [logged] = told["errors"]
+    entry = aws.failing_run()
+    [logged] = entry["errors"]
     assert_placed(logged, "The check of us-west-2 ended in ZeroDivisionError: of west")
-    assert_only_east_is_reported(aws, told)
+    assert_only_east_is_reported(aws, entry)
 
 
 def test_surprise_of_cloudwatch_is_logged(aws: Aws) -> None:
     aws.failures["put"] = [KeyError("x")]
-    told = aws.failing_run()
-    [logged] = told["errors"]
+    entry = aws.failing_run()
+    [logged] = entry["errors"]
     assert_placed(logged, "PutMetricData ended in KeyError: 'x'")
-    assert told["verdict"] == "HEALTHY"
+    assert entry["verdict"] == "HEALTHY"
 
 
 def test_surprise_of_the_run_itself_is_logged(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: Any) -> Any:
         raise FileNotFoundError("no certificates")
 
-    told = aws.failing_run(tls=fail)
-    [logged] = told["errors"]
+    entry = aws.failing_run(tls=fail)
+    [logged] = entry["errors"]
     assert_placed(logged, "The run ended in FileNotFoundError: no certificates")
-    assert (told["clusters"], aws.put) == ([], [])
+    assert (entry["clusters"], aws.put) == ([], [])
 
     monkeypatch.setattr(monitoring_run, "verdict", fail)
-    told = aws.failing_run()
-    assert (told["verdict"], len(told["clusters"])) == (None, 2)
+    entry = aws.failing_run()
+    assert (entry["verdict"], len(entry["clusters"])) == (None, 2)
     assert ("ClusterHealth", None) in aws.metrics(), "both were seen"
 
 
@@ -332,8 +342,8 @@ def test_permission_may_come_late_in_the_first_run_only(aws: Aws) -> None:
     aws.failures["us-west-2"], aws.failures["put"] = denied(2), denied(2)
     assert aws.run(first=True)["verdict"] == names.HEALTHY
     aws.failures["us-west-2"] = denied(1)
-    told = aws.failing_run()
-    assert told["errors"] == ["GetCluster in us-west-2 was refused: AccessDeniedException: no"]
+    entry = aws.failing_run()
+    assert entry["errors"] == ["GetCluster in us-west-2 was refused: AccessDeniedException: no"]
 
 
 @pytest.mark.parametrize("what", ["us-west-2", "put"])
@@ -355,7 +365,7 @@ def test_first_run_waits_two_minutes_for_its_permissions(aws: Aws, what: str) ->
 def test_first_run_keeps_its_budget_for_all_else(aws: Aws) -> None:
     aws.failures["us-west-2"] = [error("ThrottlingException")] * 1000
     began = aws.time.now
-    assert aws.run(first=True)["verdict"] == names.PEER_DOWN
+    assert aws.run(first=True)["verdict"] == names.CLUSTER_DOWN
     assert aws.time.now - began <= 20
 
 
@@ -409,8 +419,10 @@ def test_whatever_answers_it_reports_within_its_budget_or_raises(
     def client(service: str, region: str) -> Any:
         if service == "cloudwatch":
             return judged(service, {"put_metric_data": lambda **sent: after_a_while("put", lambda: aws._put(**sent))})
-        look = {"get_cluster": lambda *, identifier: after_a_while(region, lambda: aws.get_cluster(region, identifier))}
-        return judged(service, look)
+        methods = {
+            "get_cluster": lambda *, identifier: after_a_while(region, lambda: aws.get_cluster(region, identifier))
+        }
+        return judged(service, methods)
 
     def refuse() -> None:
         raise TransientlyUnreachable("refused")
@@ -423,10 +435,10 @@ def test_whatever_answers_it_reports_within_its_budget_or_raises(
     except MonitorError:
         result = None
     [line] = aws.lines
-    told = json.loads(line)
+    entry = json.loads(line)
     passed = aws.time.now - began
     assert passed <= 20.0 + REPORT_SECONDS + 6 * (seconds + 3.0), "threads share this time, which makes it run fast"
-    assert (result is None) == bool(told["errors"])
+    assert (result is None) == bool(entry["errors"])
     if result:
         assert aws.put, "a verdict, and nothing in CloudWatch"
         assert result["verdict"] == names.BOTH_DOWN

@@ -14,7 +14,7 @@ from tests.runtime.health_monitor.hand_made_aws import Aws, OtherRegion, error
 WEST, WITNESS = "us-west-2", "us-east-2"
 TOPIC = f"topic arn:aws:sns:{WEST}:111111111111:aurora-dsql-alerts-Orders-production"
 DOWN, LOST, CAUSE = (f"alarm {what}-from-{WEST}" for what in ("cluster-down", "peering-lost", "peering"))
-DIFFERS = "has another metric, threshold or rule than was deployed"
+DIFFERS = "does not have the metric, threshold and rule that were deployed"
 
 
 def observed(*regions: str) -> Aws:
@@ -117,16 +117,22 @@ def deny_cloudwatch(west: OtherRegion) -> None:
 
 
 BROKEN: dict[str, tuple[Callable[[OtherRegion], Any], str]] = {
-    "actions are switched off": (switch_off, f"the actions of {LOST} are switched off"),
+    "actions are disabled": (switch_off, f"the actions of {LOST} are disabled"),
     "an alarm is deleted": (delete_alarm, f"{DOWN} does not exist"),
     "an action is removed": (remove_action, f"{DOWN} does not notify {TOPIC}"),
     "the key is disabled": (
         disable_key,
         f"key arn:aws:kms:{WEST}:111111111111:key/1234 of {TOPIC} is Disabled: CloudWatch cannot publish",
     ),
-    "everybody is unsubscribed": (subscribed(0, 0), f"nobody is notified by {TOPIC}"),
-    "nobody confirmed": (subscribed(0, 2), f"nobody is notified by {TOPIC}: 2 addresses have not confirmed"),
-    "somebody did not confirm": (subscribed(0, 1), f"nobody is notified by {TOPIC}: 1 address has not confirmed"),
+    "everybody is unsubscribed": (subscribed(0, 0), f"{TOPIC} has no confirmed subscription"),
+    "nobody confirmed": (
+        subscribed(0, 2),
+        f"{TOPIC} has no confirmed subscription: 2 addresses have not confirmed yet",
+    ),
+    "somebody did not confirm": (
+        subscribed(0, 1),
+        f"{TOPIC} has no confirmed subscription: 1 address has not confirmed yet",
+    ),
     "the topic is deleted": (delete_topic, f"{TOPIC} does not exist"),
     "the topic has another key": (
         other_key,
@@ -135,7 +141,7 @@ BROKEN: dict[str, tuple[Callable[[OtherRegion], Any], str]] = {
     "the topic has no key": (no_key, f"{TOPIC} has key '': it should be arn:aws:kms:{WEST}:111111111111:key/1234"),
     "the key's alias is deleted": (
         delete_alias,
-        f"alias/aurora-dsql-alerts-Orders-production of the topic's key does not exist in {WEST}",
+        f"alias/aurora-dsql-alerts-Orders-production, the alias of the topic's key, does not exist in {WEST}",
     ),
     "the topic's policy admits nobody": (
         admit_nobody,
@@ -276,7 +282,7 @@ def test_condition_that_admits_none_of_these_alarms_is_a_fault(
 def test_topic_may_name_its_key_in_each_of_kms_ways(aws: Aws, west: OtherRegion) -> None:
     for name in (west.key_arn, "1234", west.path.key_alias, f"arn:aws:kms:{WEST}:1:{west.path.key_alias}"):
         west.topic = {**(west.topic or {}), "KmsMasterKeyId": str(name)}
-        assert aws.run(by_hand=True)["verdict"] == names.HEALTHY
+        assert aws.run(on_demand=True)["verdict"] == names.HEALTHY
 
 
 def test_topic_of_the_users_own_is_checked_without_its_key(aws: Aws, west: OtherRegion) -> None:
@@ -291,7 +297,7 @@ def test_policy_that_is_none_admits_nobody(aws: Aws, west: OtherRegion) -> None:
     assert aws.run()["verdict"] == names.NOTIFICATIONS_BROKEN
 
 
-def test_it_checks_on_a_slow_beat_and_keeps_the_finding_in_between(aws: Aws, west: OtherRegion) -> None:
+def test_it_checks_in_every_second_run_and_keeps_the_finding_in_between(aws: Aws, west: OtherRegion) -> None:
     subscribed(0, 0)(west)
     asked, put = [], []
     for _ in range(5):
@@ -302,13 +308,13 @@ def test_it_checks_on_a_slow_beat_and_keeps_the_finding_in_between(aws: Aws, wes
     assert put == [[0.0], [], [0.0], [], [0.0]]
 
 
-def test_person_who_asks_gets_a_finding_of_now(aws: Aws, west: OtherRegion) -> None:
+def test_person_who_invokes_the_monitor_gets_a_new_finding(aws: Aws, west: OtherRegion) -> None:
     aws.run()
     subscribed(0, 0)(west)
     assert aws.run()["verdict"] == names.HEALTHY
-    assert aws.run(by_hand=True)["verdict"] == names.NOTIFICATIONS_BROKEN
+    assert aws.run(on_demand=True)["verdict"] == names.NOTIFICATIONS_BROKEN
     subscribed(1, 0)(west)
-    assert aws.run(by_hand=True)["verdict"] == names.HEALTHY
+    assert aws.run(on_demand=True)["verdict"] == names.HEALTHY
 
 
 def test_first_run_of_a_deployment_does_not_check_what_may_not_be_deployed_yet(aws: Aws, west: OtherRegion) -> None:
@@ -345,7 +351,7 @@ def test_region_that_does_not_answer_is_no_fault_and_is_asked_in_the_next_run(
     assert aws.run()["notifications"]["healthy"] is True
 
 
-def test_what_was_seen_broken_before_the_silence_counts(aws: Aws, west: OtherRegion) -> None:
+def test_problem_found_before_a_call_without_an_answer_counts(aws: Aws, west: OtherRegion) -> None:
     delete_alarm(west)
     west.failures["sns"] = [error("InternalFailure", 500)] * 1000
     result = aws.run()
@@ -366,7 +372,7 @@ def test_regions_that_answer_are_judged_without_those_that_do_not() -> None:
 def test_worse_faults_are_the_verdict(aws: Aws, west: OtherRegion) -> None:
     delete_topic(west)
     aws.answers[WEST] = {"status": "FAILED"}
-    assert (aws.run()["verdict"], notification_health(aws)) == (names.PEER_DOWN, [0.0])
+    assert (aws.run()["verdict"], notification_health(aws)) == (names.CLUSTER_DOWN, [0.0])
 
 
 DENIED = error("AccessDeniedException", 403)
@@ -382,10 +388,10 @@ def test_refusal_is_the_monitors_error_once_it_lasts_longer_than_a_new_permissio
         assert aws.run()["errors"] == []
         aws.time.now += 60
     aws.time.now += 150
-    told = aws.failing_run()
-    [refused] = told["errors"]
+    entry = aws.failing_run()
+    [refused] = entry["errors"]
     assert refused.startswith(f"The check of notifications in {WEST} was refused: ")
-    assert (told["verdict"], notification_health(aws)) == (names.HEALTHY, [])
+    assert (entry["verdict"], notification_health(aws)) == (names.HEALTHY, [])
     west.failures[service].clear()
     assert aws.run()["notifications"]["healthy"] is True, "and the next run asks again"
 
@@ -393,15 +399,15 @@ def test_refusal_is_the_monitors_error_once_it_lasts_longer_than_a_new_permissio
 def test_refusal_that_was_over_in_between_begins_anew(aws: Aws, west: OtherRegion) -> None:
     for _ in range(2):
         west.failures["sns"] = [DENIED] * 100_000
-        assert aws.run(by_hand=True)["errors"] == []
+        assert aws.run(on_demand=True)["errors"] == []
         west.failures["sns"].clear()
-        assert aws.run(by_hand=True)["errors"] == []
+        assert aws.run(on_demand=True)["errors"] == []
         aws.time.now += PERMISSION_SECONDS
 
 
 GONE = (
-    f"alias/aurora-dsql-alerts-Orders-production of the topic's key does not exist in {WEST}, or the role may not ask: "
-    "bring the monitoring stack back to its template"
+    f"alias/aurora-dsql-alerts-Orders-production, the alias of the topic's key, does not exist in {WEST}, or the "
+    "monitor may not describe its key: revert the drift of that Region's monitoring stack"
 )
 
 
@@ -413,20 +419,20 @@ def test_alias_that_may_not_be_asked_for_is_a_fault_once_a_new_permission_would_
         assert aws.run()["notifications"]["problems"] == ()
     aws.time.now += PERMISSION_SECONDS
     for _ in range(2):
-        result = aws.run(by_hand=True)
+        result = aws.run(on_demand=True)
         assert (result["verdict"], notification_health(aws)) == (names.NOTIFICATIONS_BROKEN, [0.0])
         assert result["notifications"]["problems"] == (GONE,)
     west.failures["kms"].clear()
-    assert aws.run(by_hand=True)["verdict"] == names.HEALTHY
+    assert aws.run(on_demand=True)["verdict"] == names.HEALTHY
 
 
 def test_alias_that_could_be_asked_for_before_is_a_fault_at_once(aws: Aws, west: OtherRegion) -> None:
     assert aws.run()["verdict"] == names.HEALTHY
     west.failures["kms"] = [DENIED] * 100_000
-    assert aws.run(by_hand=True)["notifications"]["problems"] == (GONE,)
+    assert aws.run(on_demand=True)["notifications"]["problems"] == (GONE,)
 
 
-THROTTLED, SILENT = error("ThrottlingException"), ReadTimeoutError(endpoint_url="https://there")
+THROTTLED, NO_ANSWER = error("ThrottlingException"), ReadTimeoutError(endpoint_url="https://there")
 
 
 def unchecked(aws: Aws, seconds: float) -> None:
@@ -439,7 +445,7 @@ def unchecked(aws: Aws, seconds: float) -> None:
 
 
 @pytest.mark.parametrize("service", ["cloudwatch", "sns", "kms"])
-@pytest.mark.parametrize("failure", [THROTTLED, SILENT])
+@pytest.mark.parametrize("failure", [THROTTLED, NO_ANSWER])
 def test_region_whose_cluster_answers_and_that_cannot_be_checked_is_the_monitors_error_after_half_an_hour(
     aws: Aws, west: OtherRegion, service: str, failure: Exception
 ) -> None:
@@ -447,12 +453,12 @@ def test_region_whose_cluster_answers_and_that_cannot_be_checked_is_the_monitors
     unchecked(aws, UNCHECKED_SECONDS - 120)
     aws.time.now += 120
     for _ in range(2):
-        told = aws.failing_run()
-        [sentence] = told["errors"]
+        entry = aws.failing_run()
+        [sentence] = entry["errors"]
         assert sentence.startswith(
-            f"Notifications in {WEST} could not be checked for 30 minutes, and the Region answers otherwise: {WEST}: "
+            f"Notifications in {WEST} could not be checked for 30 minutes, while the Region answers other calls: {WEST}"
         )
-        assert (told["verdict"], notification_health(aws)) == (names.HEALTHY, [])
+        assert (entry["verdict"], notification_health(aws)) == (names.HEALTHY, [])
     west.failures[service].clear()
     assert aws.run()["errors"] == []
     west.failures[service] = [failure] * 100_000
@@ -462,15 +468,15 @@ def test_region_whose_cluster_answers_and_that_cannot_be_checked_is_the_monitors
 def test_region_that_is_dead_is_no_error_however_long_and_has_half_an_hour_once_it_is_back(
     aws: Aws, west: OtherRegion
 ) -> None:
-    west.failures["cloudwatch"], aws.failures[WEST] = [SILENT] * 100_000, [SILENT] * 100_000
+    west.failures["cloudwatch"], aws.failures[WEST] = [NO_ANSWER] * 100_000, [NO_ANSWER] * 100_000
     for _ in range(3):
-        assert aws.run()["verdict"] == names.PEER_DOWN
+        assert aws.run()["verdict"] == names.CLUSTER_DOWN
         aws.time.now += UNCHECKED_SECONDS
     aws.failures[WEST].clear()
     unchecked(aws, UNCHECKED_SECONDS - 120)
 
 
-@pytest.mark.parametrize(("failure", "is_an_error"), [(THROTTLED, True), (SILENT, False)])
+@pytest.mark.parametrize(("failure", "is_an_error"), [(THROTTLED, True), (NO_ANSWER, False)])
 def test_of_a_region_without_a_cluster_any_answer_counts(failure: Exception, is_an_error: bool) -> None:
     aws = observed(WITNESS)
     aws.others[WITNESS].failures["cloudwatch"] = [failure] * 100_000
@@ -485,15 +491,15 @@ def test_of_a_region_without_a_cluster_any_answer_counts(failure: Exception, is_
 def test_answer_of_an_earlier_check_is_no_sign_of_life() -> None:
     aws = observed(WITNESS)
     aws.run()
-    aws.others[WITNESS].failures["cloudwatch"] = [SILENT] * 100_000
+    aws.others[WITNESS].failures["cloudwatch"] = [NO_ANSWER] * 100_000
     for _ in range(2):
-        assert aws.run(by_hand=True)["errors"] == []
+        assert aws.run(on_demand=True)["errors"] == []
         aws.time.now += UNCHECKED_SECONDS
 
 
-def test_what_nobody_foresaw_is_logged_and_the_clusters_are_reported(aws: Aws, west: OtherRegion) -> None:
+def test_unforeseen_error_is_logged_and_the_clusters_are_reported(aws: Aws, west: OtherRegion) -> None:
     surprise: Any = KeyError("x")
     west.failures["sns"] = [surprise]
-    told = aws.failing_run()
-    assert told["errors"][0].startswith(f"The check of notifications in {WEST} ended in KeyError: 'x' (hand_made_aws")
-    assert (told["verdict"], len(told["clusters"])) == (names.HEALTHY, 2)
+    entry = aws.failing_run()
+    assert entry["errors"][0].startswith(f"The check of notifications in {WEST} ended in KeyError: 'x' (hand_made_aws")
+    assert (entry["verdict"], len(entry["clusters"])) == (names.HEALTHY, 2)

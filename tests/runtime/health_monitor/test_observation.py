@@ -7,25 +7,31 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dsql_dr_constructs.runtime.health_monitor import metric_names as names
-from dsql_dr_constructs.runtime.health_monitor.observation import ControlPlane, Knock, Observation, observe, verdict
+from dsql_dr_constructs.runtime.health_monitor.observation import (
+    ControlPlane,
+    Observation,
+    ProbeResult,
+    observe,
+    verdict,
+)
 from tests.runtime.judge import service_model
 
 EAST, WEST = (f"arn:aws:dsql:{region}:111111111111:cluster/{region[3]}" for region in ("us-east-1", "us-west-2"))
 BOTH = frozenset({EAST, WEST})
-ANSWERED = Knock(latency_ms=12.5)
+ANSWERED = ProbeResult(latency_ms=12.5)
 
 
 def seen(
     status: str | None = "ACTIVE",
     *,
     arn: str = EAST,
-    knock: Knock = ANSWERED,
+    probe: ProbeResult = ANSWERED,
     peer_status: str | None = "ACTIVE",
     **answer: object,
 ) -> Observation:
     control_plane = ControlPlane(status, **{"peers": BOTH, "witness_region": "us-east-2", **answer})  # type: ignore[arg-type]
     peer = WEST if arn == EAST else EAST
-    return observe(arn, control_plane, knock, 2, peer=peer, witness_region="us-east-2", peer_status=peer_status)
+    return observe(arn, control_plane, probe, 2, peer=peer, witness_region="us-east-2", peer_status=peer_status)
 
 
 def test_words_for_statuses_are_awss() -> None:
@@ -56,11 +62,11 @@ def test_cluster_without_its_key_is_unhealthy_whatever_its_status() -> None:
 
 
 def test_unreachable_endpoint_is_unhealthy_with_its_reason() -> None:
-    one = seen(knock=Knock(problem="certificate expired"))
+    one = seen(probe=ProbeResult(problem="certificate expired"))
     assert (one.healthy, one.reachable, one.problems) == (False, False, ("endpoint: certificate expired",))
 
 
-def test_silent_control_plane_is_unhealthy_and_says_nothing_of_the_peering() -> None:
+def test_control_plane_that_does_not_answer_is_unhealthy_and_says_nothing_of_the_peering() -> None:
     one = seen(None, problem="no answer")
     assert (one.healthy, one.reachable, one.peered, one.witnessed) == (False, True, None, None)
     assert one.problems == ("GetCluster: no answer",)
@@ -69,7 +75,7 @@ def test_silent_control_plane_is_unhealthy_and_says_nothing_of_the_peering() -> 
 def test_missing_peer_is_degraded_and_not_down() -> None:
     one = seen(peers=frozenset({EAST}))
     assert (one.healthy, one.peered) == (True, False)
-    assert one.problems == ("does not name its peer",)
+    assert one.problems == ("the other cluster is not its peer",)
 
 
 @pytest.mark.parametrize("status", ["NOT_FOUND", "PENDING_DELETE", "DELETING", "DELETED"])
@@ -92,7 +98,7 @@ def test_other_witness_counts_while_the_peer_is_deleted() -> None:
 def test_other_witness_is_degraded_and_not_down() -> None:
     one = seen(witness_region="us-west-1")
     assert (one.healthy, one.witnessed) == (True, False)
-    assert one.problems == ("its witness is us-west-1, and us-east-2 is configured",)
+    assert one.problems == ("its witness Region is us-west-1, and us-east-2 is configured",)
 
 
 def test_any_witness_will_do_where_none_is_configured() -> None:
@@ -101,47 +107,45 @@ def test_any_witness_will_do_where_none_is_configured() -> None:
 
 
 def test_verdict_is_the_worst_that_holds() -> None:
-    def judged(east: Observation, west: Observation, observer: str = "us-east-1") -> str:
-        return verdict([east, west], observer)
+    def judged(east: Observation, west: Observation) -> str:
+        return verdict([east, west])
 
     good_east, good_west = seen(), seen(arn=WEST)
     down_east, down_west = seen("FAILED"), seen("FAILED", arn=WEST)
     lonely = seen(peers=frozenset())
     drifted = seen(arn=WEST, witness_region="us-west-1")
     assert judged(good_east, good_west) == names.HEALTHY
-    assert judged(down_east, good_west) == names.LOCAL_DOWN
-    assert judged(good_east, down_west) == names.PEER_DOWN
+    assert judged(down_east, good_west) == names.CLUSTER_DOWN
+    assert judged(good_east, down_west) == names.CLUSTER_DOWN
     assert judged(down_east, down_west) == names.BOTH_DOWN
-    assert judged(lonely, good_west) == names.UNPEERED
-    assert judged(good_east, drifted) == names.WITNESS_DRIFT
-    assert judged(lonely, drifted) == names.UNPEERED
-    assert judged(lonely, down_west) == names.PEER_DOWN
-    assert judged(down_east, good_west, observer="us-east-2") == names.PEER_DOWN, "a witness has no local cluster"
+    assert judged(lonely, good_west) == names.PEERING_LOST
+    assert judged(good_east, drifted) == names.WITNESS_MISMATCH
+    assert judged(lonely, drifted) == names.PEERING_LOST
+    assert judged(lonely, down_west) == names.CLUSTER_DOWN
 
 
-# DESIGN's table, once more and as a table, against any answers
+# the same as a table, against any answers
 
 SERVING = ("ACTIVE", "IDLE", "INACTIVE", "UPDATING")
 STATUSES = (
     st.sampled_from([None, *SERVING, "CREATING", "PENDING_SETUP", "PENDING_DELETE", "FAILED", "NOT_FOUND"]) | st.text()
 )
 ANSWERS = st.builds(
-    lambda status, key, peers, witness, knock: (status, key, peers, witness, knock),
+    lambda status, key, peers, witness, probe: (status, key, peers, witness, probe),
     STATUSES,
     st.sampled_from(["ENABLED", "UPDATING", "KMS_KEY_INACCESSIBLE", None]),
     st.sampled_from([BOTH, frozenset[str](), frozenset({"arn:aws:dsql:us-east-2:1:cluster/other"})]),
     st.sampled_from(["us-east-2", "us-west-1", None]),
-    st.sampled_from([ANSWERED, Knock(problem="connection refused")]),
+    st.sampled_from([ANSWERED, ProbeResult(problem="connection refused")]),
 )
-Answer = tuple[str | None, str | None, frozenset[str], str | None, Knock]
+Answer = tuple[str | None, str | None, frozenset[str], str | None, ProbeResult]
 TABLE = {
-    # east healthy, west healthy, both peered, both witnessed: verdict as seen from us-west-2
+    # east healthy, west healthy, both peered, both witnessed: verdict
     (True, True, True, True): "HEALTHY",
-    (True, True, True, False): "WITNESS_DRIFT",
-    (True, True, False, True): "UNPEERED",
-    (True, True, False, False): "UNPEERED",
-    **{(True, False, *rest): "LOCAL_DOWN" for rest in product((True, False), repeat=2)},
-    **{(False, True, *rest): "PEER_DOWN" for rest in product((True, False), repeat=2)},
+    (True, True, True, False): "WITNESS_MISMATCH",
+    (True, True, False, True): "PEERING_LOST",
+    (True, True, False, False): "PEERING_LOST",
+    **{(east, not east, *rest): "CLUSTER_DOWN" for east, *rest in product((True, False), repeat=3)},
     **{(False, False, *rest): "BOTH_DOWN" for rest in product((True, False), repeat=2)},
 }
 
@@ -152,21 +156,21 @@ def test_any_two_answers_give_the_verdict_of_the_table(east: Answer, west: Answe
     def healthy(one: Answer) -> bool:
         return one[0] in SERVING and one[1] != "KMS_KEY_INACCESSIBLE" and one[4].problem is None
 
-    def look(arn: str, peer: str, one: Answer) -> Observation:
-        status, key, peers, witness, knock = one
+    def observed(arn: str, peer: str, one: Answer) -> Observation:
+        status, key, peers, witness, probe = one
         problem = "no answer" if status is None else None
         control_plane = ControlPlane(status, key, peers, witness, problem)
-        return observe(arn, control_plane, knock, 2, peer=peer, witness_region="us-east-2")
+        return observe(arn, control_plane, probe, 2, peer=peer, witness_region="us-east-2")
 
-    sightings = [look(EAST, WEST, east), look(WEST, EAST, west)]
+    observations = [observed(EAST, WEST, east), observed(WEST, EAST, west)]
     row = (
         healthy(east),
         healthy(west),
         east[2] == west[2] == BOTH,
         east[3] == west[3] == "us-east-2",
     )
-    assert verdict(sightings, "us-west-2") == TABLE[row]
-    for one, answer in zip(sightings, (east, west), strict=True):
+    assert verdict(observations) == TABLE[row]
+    for one, answer in zip(observations, (east, west), strict=True):
         values = {name: value for name, value, _ in one.measures()}
         assert values["ClusterHealth"] == float(healthy(answer))
         assert (values.get("PeeringHealth") is None) == (answer[0] not in SERVING), "a cluster down is one fault"

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dsql_dr_constructs.runtime.health_monitor import metric_names as names
-from dsql_dr_constructs.runtime.registry import COMPARED
+from dsql_dr_constructs.runtime.parameter_registry import COMPARED
 from tests.runtime.health_monitor.hand_made_aws import EAST, FOLDERS, WEST, Aws, error, said_of
 
 WESTS_ENDPOINT = f"{FOLDERS[WEST]}/endpoint"
@@ -64,7 +64,7 @@ def test_parameter_that_somebody_deleted_is_one_too(aws: Aws) -> None:
     result = aws.run()
     assert result["verdict"] == names.PARAMETERS_CHANGED
     assert result["parameters"]["problems"] == (
-        f"SSM parameter {WESTS_ENDPOINT} in us-east-1 is missing: it should be 'us-west-2.dsql'",
+        f"SSM parameter {WESTS_ENDPOINT} in us-east-1 does not exist: it should be 'us-west-2.dsql'",
     )
 
 
@@ -74,8 +74,8 @@ def test_endpoint_that_the_monitor_was_deployed_with_is_compared_too(aws: Aws) -
     result = aws.run()
     assert result["verdict"] == names.PARAMETERS_CHANGED
     assert result["parameters"]["problems"] == (
-        "the monitor was deployed with endpoint 'evil.example' of the cluster in us-west-2, and GetCluster says "
-        "'us-west-2.dsql': deploy the monitoring again after the repair",
+        "the monitor was deployed with endpoint 'evil.example' of the cluster in us-west-2, and GetCluster returns "
+        "'us-west-2.dsql': repair the pair, then deploy the monitoring again",
     )
 
 
@@ -90,10 +90,10 @@ def test_answer_without_an_endpoint_is_compared_as_far_as_it_goes(aws: Aws) -> N
 def test_where_getcluster_does_not_answer_the_monitors_own_words_are_compared(aws: Aws) -> None:
     aws.failures["us-west-2"] = [ReadTimeoutError(endpoint_url="https://dsql")] * 1000
     result = aws.run()
-    assert (result["verdict"], parameter_health(aws)) == (names.PEER_DOWN, [1.0])
+    assert (result["verdict"], parameter_health(aws)) == (names.CLUSTER_DOWN, [1.0])
     aws.parameters[WESTS_ENDPOINT] = "evil.example"
     result = aws.run()
-    assert (result["verdict"], parameter_health(aws)) == (names.PEER_DOWN, [0.0]), "the worse one is the verdict"
+    assert (result["verdict"], parameter_health(aws)) == (names.CLUSTER_DOWN, [0.0]), "the worse one is the verdict"
 
 
 @pytest.mark.parametrize("status", ["PENDING_DELETE", "DELETED"])
@@ -123,16 +123,16 @@ def test_ssm_that_does_not_answer_is_no_fault_and_no_datapoint(aws: Aws, failure
 def test_ssm_that_refuses_is_the_monitors_error_and_the_verdict_on_the_clusters_is_kept(aws: Aws) -> None:
     aws.failures["ssm"] = [error("AccessDeniedException", 403)]
     aws.answers["us-west-2"] = {"status": "FAILED"}
-    told = aws.failing_run()
-    assert told["errors"] == ["GetParameters in us-east-1 was refused: AccessDeniedException: no"]
-    assert (told["verdict"], parameter_health(aws)) == (names.PEER_DOWN, [])
+    entry = aws.failing_run()
+    assert entry["errors"] == ["GetParameters in us-east-1 was refused: AccessDeniedException: no"]
+    assert (entry["verdict"], parameter_health(aws)) == (names.CLUSTER_DOWN, [])
 
 
 def test_first_run_that_is_refused_for_too_long_fails_as_every_other(aws: Aws) -> None:
     aws.failures["ssm"] = [error("AccessDeniedException")] * 100_000
-    told = aws.failing_run(first=True)
-    assert told["errors"] == ["GetParameters in us-east-1 was refused: AccessDeniedException: no"]
-    assert told["verdict"] == names.HEALTHY
+    entry = aws.failing_run(first=True)
+    assert entry["errors"] == ["GetParameters in us-east-1 was refused: AccessDeniedException: no"]
+    assert entry["verdict"] == names.HEALTHY
 
 
 def test_first_run_waits_for_the_permission(aws: Aws) -> None:

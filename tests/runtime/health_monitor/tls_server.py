@@ -1,4 +1,4 @@
-"""A real TLS server on loopback that speaks the start of the PostgreSQL protocol, well or badly."""
+"""A real TLS server on loopback that speaks the start of the PostgreSQL protocol, correctly or not."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Server:
 
 @dataclass
 class Visit:
-    """One connection; each method is a step that a well-behaved server takes."""
+    """One connection; each method is a step that a correct server takes."""
 
     server: Server
     plain: socket.socket
@@ -57,7 +57,7 @@ class Visit:
         self.server.tls_answers += 1
         self.plain.sendall(answer)
 
-    def shake_hands(self) -> None:
+    def start_tls(self) -> None:
         self.tls = self.context.wrap_socket(self.plain, server_side=True)
 
     def take_startup(self) -> None:
@@ -72,7 +72,7 @@ class Visit:
 
     def welcome(self) -> None:
         self.answer_ssl_request()
-        self.shake_hands()
+        self.start_tls()
         self.take_startup()
         self.answer()
 

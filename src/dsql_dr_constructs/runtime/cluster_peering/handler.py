@@ -1,4 +1,4 @@
-"""Entry point of the peering's Lambda function: the CDK's Provider framework calls it, or a person."""
+"""Entry point of the peering's Lambda function: the CDK's Provider framework invokes it, or a person."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from .teardown import Teardown
 _CONFIG = Config(connect_timeout=5, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 2})
 
 _REPAIR_SECONDS = 210.0
-"""Of the function's 300: the last step, and the look at both sides after it, ask a silent Region once each."""
+"""Of the function's 300: the last step, and reading both clusters after it, can each wait for a Region that does not
+answer."""
 
 
 @cache
@@ -29,7 +30,7 @@ def _client(service: str, region: str) -> Any:
 
 
 def handle(event: dict[str, Any] | None, context: object) -> dict[str, Any]:
-    """Begin a change of CloudFormation's, take its next step, or repair the pair now.
+    """Begin a change by CloudFormation, take its next step, or repair the pair now.
 
     Args:
         event: The framework's: the request as it comes from CloudFormation to begin, and with what that returned to
@@ -39,7 +40,7 @@ def handle(event: dict[str, Any] | None, context: object) -> dict[str, Any]:
         To the framework, what it keeps and whether the end is reached; to a person, what `Repair.run` says.
 
     Raises:
-        PeeringError: the change cannot succeed, or nobody knows the action.
+        PeeringError: the change cannot succeed, or the action is unknown.
     """
     event = event or {}
     pair = Pair(os.environ, _client)
@@ -49,7 +50,9 @@ def handle(event: dict[str, Any] | None, context: object) -> dict[str, Any]:
         return change.step() if "StartedAt" in event else change.begin()
     action = event.get("action")
     if action != "repair":
-        raise PeeringError(f'The action is {action!r}, and this function knows one: give {{"action":"repair"}}.')
+        raise PeeringError(
+            f'The action is {action!r}, and this function has one action: invoke it with {{"action":"repair"}}.'
+        )
     answer = Repair(pair=pair, clock=time.time, sleep=time.sleep, seconds=_REPAIR_SECONDS).run()
-    print(json.dumps(answer))  # noqa: T201 - the log says it, too
+    print(json.dumps(answer))  # noqa: T201 - for the log
     return answer

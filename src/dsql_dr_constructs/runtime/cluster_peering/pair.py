@@ -1,4 +1,4 @@
-"""The two clusters as the template names them, and how to ask AWS about them."""
+"""The two clusters of the template, and the calls that describe them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ..aws_errors import is_transient
-from ..registry import IDENTIFIER
+from ..parameter_registry import IDENTIFIER
 
 ClientFactory = Callable[[str, str], Any]
 """Gives the boto3 client for a service and a Region."""
@@ -49,8 +49,8 @@ class PeeringError(Exception):
         super().__init__(message if len(message) <= _LONGEST_REASON else message[: _LONGEST_REASON - 3] + "...")
 
 
-class Denied(PeeringError):  # noqa: N818 - what IAM said
-    """IAM said no, which just after a change of the policy is no verdict yet."""
+class Denied(PeeringError):  # noqa: N818 - IAM's answer
+    """IAM denied the call, which just after a change of the policy may pass."""
 
 
 class TryAgain(Exception):  # noqa: N818 - a wait, not an error
@@ -74,12 +74,12 @@ class Cluster:
 
     @property
     def remains(self) -> bool:
-        """Whether it is there, and not on its way out."""
+        """Whether it exists, and is not being deleted."""
         return self.status not in _GONE
 
     @property
-    def forget_command(self) -> str:
-        """What takes its peers from it."""
+    def remove_peers_command(self) -> str:
+        """The command that removes its peers."""
         properties = f'{{"witnessRegion":"{self.witness_region}","clusters":[]}}'
         return (
             f"aws dsql update-cluster --region {self.region} --identifier {self.identifier} "
@@ -90,7 +90,7 @@ class Cluster:
         return f"{self.identifier} in {self.region} is {self.status}"
 
     def to_json(self) -> dict[str, Any]:
-        """What a person wants to know of it."""
+        """What the repair's answer has of it."""
         known = {"region": self.region, "identifier": self.identifier, "status": self.status}
         return {**known, "peers": sorted(self.peers), "witness": self.witness_region}
 
@@ -117,7 +117,7 @@ class Pair:
         self.peer_stack = environment["PEER_STACK"]
         self._peer_logical_id = environment["PEER_LOGICAL_ID"]
         self.witness_region = environment["WITNESS_REGION"]
-        self.registry_regions = environment["REGISTRY_REGIONS"].split(",")
+        self.parameter_regions = environment["PARAMETER_REGIONS"].split(",")
         self.destroys = environment["REMOVAL_POLICY"] == "destroy"
         self.timeout = float(environment["TIMEOUT_SECONDS"])
         self.client = client
@@ -150,8 +150,8 @@ class Pair:
         if not arn:
             raise PeeringError(
                 f"CloudFormation says that {self._peer_logical_id} in stack {self.peer_stack} in {self.peer_region} is "
-                f"{identifier[:100]!r}, which is no cluster's identifier of 26 letters and digits. Deploy that stack "
-                "from the app that this one is of, then this one."
+                f"{identifier[:100]!r}, which is not a cluster identifier (26 lowercase letters and digits). Deploy "
+                "that stack from the same app as this one, then this one."
             )
         return arn
 
@@ -176,7 +176,7 @@ class Pair:
         return arn if re.fullmatch(IDENTIFIER, identifier) and text in (arn, identifier) else None
 
     def named_by(self, cluster: Cluster, *, beside: Cluster | None) -> list[Cluster]:
-        """Peers of *cluster* but *beside*; one in a third Region, where the policy allows no call, is taken to live."""
+        """Peers of *cluster* but *beside*; one in a third Region, where no call is allowed, is taken to exist."""
         return [
             self.describe(arn)
             if any(arn == self.arn_in(arn, region) for region in (self.local_region, self.peer_region))
@@ -184,8 +184,8 @@ class Pair:
             for arn in sorted(cluster.peers - ({beside.arn} if beside else set()))
         ]
 
-    def living_peers(self, cluster: Cluster, *, beside: Cluster | None) -> list[Cluster]:
-        """Those of `named_by` that make a pair with *cluster*: they live, and name it too."""
+    def existing_peers(self, cluster: Cluster, *, beside: Cluster | None) -> list[Cluster]:
+        """Those of `named_by` that make a pair with *cluster*: they exist, and have it as their peer."""
         return [one for one in self.named_by(cluster, beside=beside) if one.remains and cluster.arn in one.peers]
 
     def describe(self, arn: str) -> Cluster:
@@ -202,8 +202,8 @@ class Pair:
             return Cluster(region, identifier, arn, "not found")
         if found.get("arn") != arn:
             raise PeeringError(
-                f"{what} was answered for {found.get('arn')!r}, and {arn} was asked for. Look for what answers there "
-                "in the name of Aurora DSQL (an endpoint, a proxy), then try again."
+                f"{what} was answered for {found.get('arn')!r}, and {arn} was asked for. Look for an endpoint or a "
+                "proxy that answers in place of Aurora DSQL, then try again."
             )
         if not isinstance(found.get("status"), str) or not found["status"]:
             raise TryAgain(f"{what} was answered without a status")
@@ -221,7 +221,7 @@ class Pair:
         )
 
     def vpc_endpoint_service_name(self, cluster: Cluster) -> str:
-        """The name of *cluster*'s service for AWS PrivateLink, which GetCluster does not tell.
+        """The name of *cluster*'s service for AWS PrivateLink, which GetCluster does not return.
 
         Source: https://docs.aws.amazon.com/aurora-dsql/latest/APIReference/API_GetVpcEndpointServiceName.html
         """
@@ -231,7 +231,7 @@ class Pair:
 
 
 class NotFound(Exception):  # noqa: N818 - an answer, not always an error
-    """AWS knows no such thing."""
+    """There is no such resource."""
 
 
 def region_of(arn: str) -> str:
@@ -252,8 +252,8 @@ def ask(what: str, call: Callable[..., Any], **arguments: Any) -> Any:
             raise TryAgain(f"{what} was answered by {said}") from error
         if code.startswith("AccessDenied"):
             raise Denied(
-                f"{what} was denied ({said}). Look for a service control policy or a permission boundary that takes it "
-                "from the peering function's role, then deploy again."
+                f"{what} was denied ({said}). Look for a service control policy or a permissions boundary that denies "
+                "it to the peering function's role, then deploy again."
             ) from error
         raise PeeringError(f"{what} was refused ({said}).") from error
     except BotoCoreError as error:  # no connection, no answer in time

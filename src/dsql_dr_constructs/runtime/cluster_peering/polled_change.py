@@ -1,4 +1,4 @@
-"""How the peering works with the Provider framework: begin once, then step until it is done or time is up."""
+"""How the peering works with the Provider framework: begin once, then step until it is done or the time is up."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ..registry import registry_path
+from ..parameter_registry import parameter_path
 from .pair import Cluster, Denied, NotFound, Pair, PeeringError, TryAgain
 
 UNFINISHED = "/unfinished"
@@ -91,7 +91,7 @@ class PolledChange(ABC):
 
     @property
     def settled(self) -> bool:
-        """Whether what was made for this change holds by now; half of a short timeout is left for the sentence."""
+        """Whether what was made for this change holds by now; half of a short timeout is left for the error message."""
         return self.elapsed >= min(self.settles_within, self._timeout / 2)
 
     def sides(self) -> Iterator[Cluster | str]:
@@ -112,4 +112,4 @@ class PolledChange(ABC):
 
     @property
     def _physical_id(self) -> str:
-        return registry_path(self.pair.deployment).lstrip("/")
+        return parameter_path(self.pair.deployment).lstrip("/")

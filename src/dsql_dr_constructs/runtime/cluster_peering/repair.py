@@ -1,4 +1,4 @@
-"""Repair on demand: the peering's own steps, one after the other, and what came of them."""
+"""Repair on demand: the peering's own steps, one after the other, and their result."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ _POLL_SECONDS = 2.0
 
 
 class Repair(Peering):
-    """Peers and registers the pair as a deployment would, and answers to the person who asked.
+    """Peers the clusters and writes the SSM parameters as a deployment would, and returns the result to who invoked it.
 
     Args:
-        pair: Which it is.
+        pair: The pair.
         clock: Seconds since the epoch.
         sleep: Waits so many seconds.
-        seconds: Time that it has; what remains to be done then is for the next call.
+        seconds: Time that it has; what remains to be done then is left to the next invocation.
     """
 
     doing = "Repair"
-    settles_within = 0.0  # nothing was made for it
+    settles_within = 0.0  # nothing new has to take effect
 
     def __init__(
         self, *, pair: Pair, clock: Callable[[], float], sleep: Callable[[float], None], seconds: float
@@ -32,7 +32,7 @@ class Repair(Peering):
         self._sleep = sleep
 
     def run(self) -> dict[str, Any]:
-        """Whether both sides are as the template says, what was changed for that, how they are, and what failed."""
+        """Whether both clusters are as in the template, what was changed for that, their state, and what failed."""
         answer: dict[str, Any] = {"done": True}
         try:
             self._until_done()

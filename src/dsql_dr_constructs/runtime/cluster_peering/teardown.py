@@ -1,11 +1,11 @@
-"""Delete: the registry goes, and the peer with it only if the user asked for that twice."""
+"""Delete: the SSM parameters are deleted, and the peer with them only where the stack is deleted with DESTROY."""
 
 from __future__ import annotations
 
 from contextlib import suppress
 
-from .entries import Entries
 from .pair import Cluster, Denied, NotFound, PeeringError, TryAgain, ask
+from .pair_parameters import PairParameters
 from .polled_change import UNFINISHED, PolledChange
 
 
@@ -15,9 +15,9 @@ class Teardown(PolledChange):
     - The stack is being deleted, with DESTROY: the peer is deleted before CloudFormation deletes the local cluster.
       DSQL keeps a deleted cluster in PENDING_DELETE until its peer is deleted too, so stacks that are deleted one after
       the other would wait for each other without end.
-    - The first deployment is being rolled back, or deleted after that failed: both sides forget each other, so that the
-      next try finds a fresh pair. Where AWS does not let them, RETAIN leaves them peered and goes on; DESTROY stops
-      with a sentence, since the local cluster, deleted while its peer lives, would stay in PENDING_DELETE.
+    - The first deployment is being rolled back, or deleted after that failed: the peers are removed from both clusters,
+      so that the next try finds them unpeered. Where AWS refuses that, RETAIN leaves them peered and goes on; DESTROY
+      stops with an error, since the local cluster, deleted while its peer exists, would stay in PENDING_DELETE.
     - Anything else (RETAIN, or the resource left the template): both clusters and their peering stay as they are.
 
     Source: https://docs.aws.amazon.com/aurora-dsql/latest/userguide/cluster-lifecycle.html
@@ -29,13 +29,13 @@ class Teardown(PolledChange):
         stack, record = self._stack_status(), self.pair.own_record()
         self._refuse_event_of_somebody_else(stack, record.get("ResourceStatus") or "unknown")
         deleted = stack == "DELETE_IN_PROGRESS"
-        # By the record: an event that says "finished" of a failed creation would delete the peer.
+        # From the record: an event that says "finished" of a failed creation would delete the peer.
         unfinished = (record.get("PhysicalResourceId") or UNFINISHED).endswith(UNFINISHED)
         if stack == "ROLLBACK_IN_PROGRESS" or (deleted and unfinished):
             self._unpeer()
         elif deleted and self.pair.destroys:
             self._delete_peer()
-        self._empty_registry()
+        self._delete_parameters()
         return {}
 
     def _stack_status(self) -> str:
@@ -56,11 +56,11 @@ class Teardown(PolledChange):
         if not stack.endswith("_IN_PROGRESS") or recorded not in ("DELETE_IN_PROGRESS", "unknown"):
             raise PeeringError(
                 f"The stack is {stack} and the peering in it {recorded}, so this Delete does not come from "
-                "CloudFormation, and nothing was changed. To take the pair down, delete its stacks."
+                "CloudFormation, and nothing was changed. To delete the pair, delete its stacks."
             )
 
     def _both(self) -> tuple[Cluster, Cluster] | None:
-        """Peer and local cluster, if one of them still names the other.
+        """Peer and local cluster, if one of them still has the other as its peer.
 
         Raises:
             PeeringError: the local cluster has another peer, and so could not be deleted after this.
@@ -70,9 +70,9 @@ class Teardown(PolledChange):
             if named.remains:
                 raise PeeringError(
                     f"cluster {local.arn} is peered with {named.arn}, and stack {self.pair.peer_stack} in "
-                    f"{self.pair.peer_region} has {peer.arn if peer else 'no cluster'}. A cluster whose peer lives "
-                    f"cannot be deleted, so none was. To delete it, run {local.forget_command}, then try again. To "
-                    "keep both, deploy with RETAIN."
+                    f"{self.pair.peer_region} has {peer.arn if peer else 'no cluster'}. A cluster whose peer "
+                    f"exists cannot be deleted, so none was. To delete it, run {local.remove_peers_command}, then try "
+                    "again. To keep both, deploy with RETAIN."
                 )
         return (peer, local) if peer and (local.arn in peer.peers or peer.arn in local.peers) else None
 
@@ -83,8 +83,8 @@ class Teardown(PolledChange):
         for cluster in pair:
             if cluster.deletion_protection:
                 raise PeeringError(
-                    f"cluster {cluster.identifier} in {cluster.region} has deletion protection on, so neither was "
-                    f"touched. To delete the pair, deploy with deletion_protection=False first, or run: aws dsql "
+                    f"cluster {cluster.identifier} in {cluster.region} has deletion protection enabled, so neither "
+                    f"was deleted. To delete the pair, deploy with deletion_protection=False first, or run: aws dsql "
                     f"update-cluster --region {cluster.region} --identifier {cluster.identifier} "
                     "--no-deletion-protection-enabled"
                 )
@@ -100,25 +100,25 @@ class Teardown(PolledChange):
         except PeeringError as error:
             if isinstance(error, Denied) or self.pair.destroys:
                 raise
-            print(f"{error} Both clusters stay, as RETAIN says.")  # noqa: T201
+            print(f"{error} Both clusters are kept, since the removal policy is RETAIN.")  # noqa: T201
             return
         named = [one for one in pair or () if one.remains and one.peers & {other.arn for other in pair or ()}]
         if not pair or not named:
             return
         try:
-            self._tell_to_forget(named)
+            self._remove_peers(named)
         except PeeringError as error:
             if isinstance(error, Denied) and not self.settled:
                 raise
             self._leave_peered(pair, error)
         else:
-            raise TryAgain("the clusters are being told to forget each other")
+            raise TryAgain("the peers are being removed from the clusters")
 
-    def _tell_to_forget(self, clusters: list[Cluster]) -> None:
+    def _remove_peers(self, clusters: list[Cluster]) -> None:
         if self.settled:
             if any(one.status == "UPDATING" for one in clusters):
-                raise TryAgain("the clusters are being told to forget each other")
-            raise PeeringError("they were told to forget each other, to no effect.")
+                raise TryAgain("the peers are being removed from the clusters")
+            raise PeeringError("UpdateCluster was to remove the peers, and the clusters still have them.")
         for cluster in clusters:
             with suppress(NotFound):  # gone since it was described
                 ask(
@@ -129,21 +129,23 @@ class Teardown(PolledChange):
                 )
 
     def _leave_peered(self, pair: tuple[Cluster, Cluster], reason: PeeringError) -> None:
-        named = [f"{one.identifier} in {one.region} still names {arn}" for one in pair for arn in sorted(one.peers)]
+        named = [
+            f"{one.identifier} in {one.region} still has the peer {arn}" for one in pair for arn in sorted(one.peers)
+        ]
         sentence = f"{' and '.join(named)}: {reason}"
         if not self.pair.destroys:
-            print(f"{sentence} Both clusters stay, as RETAIN says.")  # noqa: T201
+            print(f"{sentence} Both clusters are kept, since the removal policy is RETAIN.")  # noqa: T201
             return
         commands = [f"aws dsql delete-cluster --region {one.region} --identifier {one.identifier}" for one in pair]
         raise PeeringError(
-            f"{sentence} A cluster whose peer lives cannot be deleted, so neither was. If they hold no data, run "
+            f"{sentence} A cluster whose peer exists cannot be deleted, so neither was. If they hold no data, run "
             f"{' and '.join(commands)}, then cdk destroy --all, and deploy again."
         )
 
-    def _empty_registry(self) -> None:
-        """Of a first deployment that was refused for another one's sake, that one's entries stay."""
+    def _delete_parameters(self) -> None:
+        """Where a first deployment was refused because of another one, the other one's parameters are left."""
         peer, local = self.pair.peer(), self.pair.local()
         ours = {local.arn, *local.peers}
         if peer and peer.peers <= {local.arn}:
             ours.add(peer.arn)
-        Entries(self.pair).delete(self.pair.registry_regions, ours)
+        PairParameters(self.pair).delete(self.pair.parameter_regions, ours)

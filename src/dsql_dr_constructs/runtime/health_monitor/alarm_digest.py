@@ -1,4 +1,4 @@
-"""What an alarm watches, in a few letters: the deployment writes them down, and the monitor compares.
+"""A short digest of what an alarm evaluates: the deployment records it, and the monitor compares.
 
 Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricAlarm.html
 """
@@ -18,8 +18,8 @@ _CHILD = re.compile(r'ALARM\("?(?:arn:[^"()]*:alarm:)?([^"():]+)"?\)')
 
 def digest(alarm: Mapping[str, Any]) -> str:
     """Of *alarm* as DescribeAlarms gives it: the environment of a function has no room for more."""
-    watched = _rule(alarm["AlarmRule"]) if "AlarmRule" in alarm else _metrics(alarm)
-    return sha256(json.dumps(watched).encode()).hexdigest()[:16]
+    evaluated = _rule(alarm["AlarmRule"]) if "AlarmRule" in alarm else _metrics(alarm)
+    return sha256(json.dumps(evaluated).encode()).hexdigest()[:16]
 
 
 def _rule(rule: str) -> Any:

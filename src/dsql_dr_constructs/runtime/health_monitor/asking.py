@@ -1,4 +1,4 @@
-"""How a call of AWS ends: in an answer, in none, or in the monitor's own error; and what a run does with the last."""
+"""Calls AWS, and sorts what can go wrong: no answer, one that may change, or an error of the monitor's own."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Ask = Callable[[str, Callable[[], Any]], Any]
 
 
 class NotFound(MonitorError):  # noqa: N818 - an answer
-    """Of what may be gone it is an answer, of anything else the monitor's fault."""
+    """An answer where the resource may be deleted, else an error of the monitor."""
 
 
 @dataclass(frozen=True)
@@ -43,11 +43,11 @@ class Finding:
 
 
 def ask(what: str, call: Callable[[], Any], *, permissions_are_new: bool) -> Any:
-    """The answer of *call*; no answer, and a fault inside AWS, are the other side's, all else is the monitor's.
+    """The answer of *call*. No answer, and a fault inside AWS, are the other side's fault, all else is the monitor's.
 
     Args:
-        what: The call and its Region, for the sentence.
-        call: Asks once.
+        what: The call and its Region, for the error message.
+        call: Calls AWS once.
         permissions_are_new: Whether a refusal may be over at the next try.
 
     Raises:
@@ -76,7 +76,7 @@ def ask(what: str, call: Callable[[], Any], *, permissions_are_new: bool) -> Any
 
 @contextmanager
 def kept(errors: list[MonitorError], what: str) -> Iterator[None]:
-    """What goes wrong is added to *errors*, so that the rest of the run goes on, and is reported."""
+    """Adds what goes wrong to *errors*, so that the rest of the run goes on, and is reported."""
     try:
         yield
     except MonitorError as error:

@@ -1,4 +1,4 @@
-"""A knock at a PostgreSQL endpoint: as a client begins, and no further than the request for authentication.
+"""The connection probe: connects to a PostgreSQL endpoint as a client does, up to the request for authentication.
 
 Source: https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-SSL
 """
@@ -18,7 +18,7 @@ PORT = 5432
 CONNECT_SECONDS, ANSWER_SECONDS, TLS_SECONDS = 3.0, 5.0, 5.0
 """Longest waits of one try. The first connection to an idle cluster is slower than the next."""
 
-_GOODBYE_SECONDS = 1.0
+_CLOSE_SECONDS = 1.0
 _SHORTEST_WAIT = 0.05
 _SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 _PROTOCOL_3_0 = struct.pack("!i", 196608)
@@ -36,7 +36,7 @@ Resolver = Callable[..., Sequence[tuple[Any, ...]]]
 """Gives addresses as `socket.getaddrinfo` does."""
 
 
-def knock(
+def probe_connection(
     host: str,
     port: int,
     tls: ssl.SSLContext,
@@ -54,7 +54,7 @@ def knock(
         resolve: Gives the addresses of *host*.
 
     Raises:
-        TransientlyUnreachable: the endpoint may answer the next knock.
+        TransientlyUnreachable: the endpoint may answer the next connection probe.
         Unreachable: it will not.
 
     Source: https://docs.aws.amazon.com/aurora-dsql/latest/userguide/troubleshooting.html
@@ -77,12 +77,12 @@ def knock(
             _limit(encrypted, left)
             encrypted.sendall(_startup_message())
             _require_authentication_request(encrypted, left)
-            _hang_up(encrypted)
+            _close(encrypted)
 
 
 @contextmanager
 def _step(name: str, longest: float, time_left: Callable[[], float]) -> Iterator[Callable[[], float]]:
-    """Tells the seconds that are left of one step; what goes wrong in it becomes a reason that names it."""
+    """Gives the seconds that are left of one step; what goes wrong in it becomes a reason that names it."""
     begun = time_left()
     seconds = max(_SHORTEST_WAIT, min(longest, begun))
     try:
@@ -111,7 +111,7 @@ def _limit(channel: socket.socket, time_left: Callable[[], float]) -> None:
 
 
 def _connect(addresses: Sequence[tuple[Any, ...]], seconds: float, time_left: Callable[[], float]) -> socket.socket:
-    """To the first of *addresses* that takes it; they share the time, so that a silent one leaves some for the rest."""
+    """To the first of *addresses* that accepts; they share the time, so that each gets some of it."""
     if not addresses:
         raise TransientlyUnreachable("name has no address")
     failures = []
@@ -134,7 +134,7 @@ def _require_tls(answer: bytes) -> None:
     if answer == b"N":
         raise Unreachable("server answered N: it offers no TLS")
     if answer != b"S":
-        raise Unreachable(f"server answered the request for TLS with {answer!r}, as no PostgreSQL would")
+        raise Unreachable(f"server answered the request for TLS with {answer!r}, which is not PostgreSQL")
 
 
 def _startup_message() -> bytes:
@@ -166,9 +166,9 @@ def _read(encrypted: ssl.SSLSocket, count: int, time_left: Callable[[], float]) 
     return found
 
 
-def _hang_up(encrypted: ssl.SSLSocket) -> None:
-    """End TLS in good order, and say no more: before authentication a Terminate is logged as FATAL (docs/adr/0007)."""
-    encrypted.settimeout(_GOODBYE_SECONDS)
+def _close(encrypted: ssl.SSLSocket) -> None:
+    """End TLS in good order, and send no Terminate: before authentication it is logged as FATAL (docs/adr/0007)."""
+    encrypted.settimeout(_CLOSE_SECONDS)
     with suppress(OSError):
         encrypted.unwrap().close()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import gc
 
-gc.disable()  # all that is made from here to the end stays; to look for garbage in it costs a tenth of the start
+gc.disable()  # all that is made from here to the end stays; collecting garbage in it costs a tenth of the start
 
 import os
 import ssl
@@ -13,11 +13,11 @@ from functools import cache, partial
 from typing import Any
 
 from botocore.config import Config
-from botocore.session import get_session  # not boto3, whose resources this needs not: a third of the start is saved
+from botocore.session import get_session  # not boto3, whose resources are not needed: a third of the start is saved
 
-from .monitoring_run import MonitoringRun
+from .monitoring_run import FailedRunError, MonitoringRun
 from .notifications import NotificationCheck
-from .retries import MonitorError, Surroundings
+from .retries import Surroundings
 from .settings import Settings
 
 # One try each: the run's own retries know its budget and count what they need.
@@ -51,19 +51,23 @@ def handle(event: dict[str, Any] | None, context: object) -> dict[str, Any]:
     HealthAlarmOptions relies on it.
 
     Args:
-        event: Of the schedule, of CloudFormation, or anything else, which a person sends: ``{}`` or nothing.
+        event: From the schedule, from CloudFormation, or anything else, which a person sends: ``{}`` or nothing.
 
     Returns:
-        The verdict with its evidence. Of a stack that is being deleted nothing if it failed, which must not stop it,
-        but once for each process: an input of the schedule that says so for ever hides no failure.
+        The verdict with its evidence, as in docs/monitor-answer.schema.json.
+
+    Raises:
+        FailedRunError: the run failed. If a stack is being deleted, which that must not stop, the answer with the
+            errors is returned instead; but once for each process only, so that an input of the schedule that always
+            says Delete hides no failure.
     """
     event = event or {}
     request = event.get("RequestType")
-    by_hand = request is None and event.get("source") != "aws.events"
+    on_demand = request is None and event.get("source") != "aws.events"
     try:
-        return _monitoring_run(first=request in ("Create", "Update"), by_hand=by_hand).run()
-    except MonitorError:
+        return _monitoring_run(first=request in ("Create", "Update"), on_demand=on_demand).run()
+    except FailedRunError as failed:
         if request != "Delete" or _deletions_failed:
             raise
         _deletions_failed.append(True)
-        return {}
+        return failed.answer

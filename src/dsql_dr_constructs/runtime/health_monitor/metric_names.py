@@ -1,27 +1,27 @@
-"""The words of the watch, for the Lambda function and for the constructs: metrics, dimensions, statuses, verdicts."""
+"""Names that the Lambda function and the constructs share: metrics, dimensions, statuses, verdicts."""
 
 from __future__ import annotations
 
 NAMESPACE = "Aurora/DSQL/DisasterRecovery"
 
 CLUSTER_HEALTH = "ClusterHealth"
-"""1 or 0: the cluster serves, its control plane answers and its endpoint can be reached."""
+"""1 or 0: the cluster has a healthy status, its control plane answers and its endpoint can be reached."""
 
 PEERING_HEALTH = "PeeringHealth"
-"""1 or 0: the cluster names its peer and its witness as configured. Not put while the cluster has no status
-that serves, or its peer is on its way out: then a cluster is down, and its peering is no fault of its own."""
+"""1 or 0: the cluster has the configured peer and witness Region. Not put while the cluster has no healthy status, or
+its peer is being deleted: then a cluster is down, and its peering is no second fault."""
 
 ENDPOINT_REACHABLE = "EndpointReachable"
-"""1 or 0: the endpoint asked the knock for authentication."""
+"""1 or 0: the endpoint answered the connection probe with a request for authentication."""
 
 PROBE_LATENCY = "ProbeLatency"
 """Milliseconds from opening the connection to the request for authentication. Not put if that never came."""
 
 PROBE_ATTEMPTS = "ProbeAttempts"
-"""Tries of GetCluster and of the knock together: 2 where nothing was tried again."""
+"""Tries of GetCluster and of the connection probe together: 2 where nothing was tried again."""
 
 PARAMETER_HEALTH = "ParameterHealth"
-"""1 or 0: the SSM parameters in the observer's Region say what the clusters say. Not put while SSM does not answer."""
+"""1 or 0: the SSM parameters in the observer's Region are what GetCluster returns. Not put if SSM does not answer."""
 
 NOTIFICATION_HEALTH = "NotificationHealth"
 """1 or 0: the other observing Regions can notify people. Put by the runs that check it, if one of them answered."""
@@ -54,27 +54,26 @@ Source: https://docs.aws.amazon.com/aurora-dsql/latest/userguide/data-encryption
 """
 
 HEALTHY = "HEALTHY"
-LOCAL_DOWN = "LOCAL_DOWN"
-"""The cluster in the observer's Region is unhealthy, the other one is not."""
-PEER_DOWN = "PEER_DOWN"
-"""The cluster in another Region is unhealthy, the other one is not."""
+CLUSTER_DOWN = "CLUSTER_DOWN"
+"""One cluster is unhealthy, the other one is healthy; ``regions_down`` of the answer says which."""
 BOTH_DOWN = "BOTH_DOWN"
-UNPEERED = "UNPEERED"
-"""Both serve, but one does not name the other."""
-WITNESS_DRIFT = "WITNESS_DRIFT"
-"""Both serve and are peered, but one has another witness than configured."""
+"""Both clusters are unhealthy."""
+PEERING_LOST = "PEERING_LOST"
+"""Both are healthy, but one does not have the other as its peer."""
+WITNESS_MISMATCH = "WITNESS_MISMATCH"
+"""Both are healthy and peered, but one has another witness Region than configured."""
 PARAMETERS_CHANGED = "PARAMETERS_CHANGED"
-"""Both serve as configured, but an SSM parameter in the observer's Region does not say what they say."""
+"""Both are healthy, with the configured peer and witness, but an SSM parameter in the observer's Region differs from
+what GetCluster returns."""
 NOTIFICATIONS_BROKEN = "NOTIFICATIONS_BROKEN"
-"""All else is as it should be, but another observing Region could not notify anybody."""
+"""The clusters and the parameters are as configured, but another observing Region cannot notify anybody."""
 
 VERDICTS = (
     HEALTHY,
-    LOCAL_DOWN,
-    PEER_DOWN,
+    CLUSTER_DOWN,
     BOTH_DOWN,
-    UNPEERED,
-    WITNESS_DRIFT,
+    PEERING_LOST,
+    WITNESS_MISMATCH,
     PARAMETERS_CHANGED,
     NOTIFICATIONS_BROKEN,
 )

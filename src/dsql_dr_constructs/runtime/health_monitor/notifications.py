@@ -1,4 +1,4 @@
-"""Whether the other observing Regions can still notify people: their alarms, their topic and its key.
+"""Whether the other observing Regions can notify people: their alarms, their topic and its key.
 
 Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarms.html
 Source: https://docs.aws.amazon.com/sns/latest/api/API_GetTopicAttributes.html
@@ -24,14 +24,14 @@ Source: https://docs.aws.amazon.com/kms/latest/developerguide/alias-authorizatio
 """
 
 UNCHECKED_SECONDS = 1800.0
-"""How long a Region that answers otherwise may go unchecked."""
+"""How long a Region that answers other calls may stay unchecked."""
 
 Alarms = Mapping[str, Mapping[str, Any]]
 """By name, as DescribeAlarms gives them."""
 
 
 class _Refused(MonitorError):  # noqa: N818 - an answer, of a key's alias
-    """As `NotAllowedYet`, and for too long."""
+    """A refusal that lasts for longer than a new permission takes."""
 
 
 class NotificationCheck:
@@ -70,22 +70,22 @@ class NotificationCheck:
         self.last: Finding | None = None
         """The finding of the last check; None before the first one."""
 
-    def due(self, *, first: bool, by_hand: bool) -> Sequence[NotificationPath]:
+    def due(self, *, first: bool, on_demand: bool) -> Sequence[NotificationPath]:
         """What this run checks: all after enough runs, or after a check that a Region did not answer, else nothing.
 
         Args:
-            first: Whether the run says that it is the first one of a deployment. Only the process's first run is
-                believed: whoever may change the schedule's input could say so for ever.
-            by_hand: Whether a person asks.
+            first: Whether the event says that the run is the first one of a deployment. This counts in the process's
+                first run only: whoever may change the schedule's input could always say so.
+            on_demand: Whether a person invoked the monitor.
         """
         may_be_first, self._has_run = not self._has_run, True
         if first and may_be_first:
             return ()
         self._runs_to_skip -= 1
-        return self._paths if by_hand or self._runs_to_skip < 0 else ()
+        return self._paths if on_demand or self._runs_to_skip < 0 else ()
 
     def check(self, path: NotificationPath, ask: Ask, tries: Tries) -> Finding:
-        """What is wrong in one Region; what gave no answer is not wrong."""
+        """What is wrong in one Region; a missing answer is not."""
         problems: list[str] = []
         self._answering.discard(path.region)
         try:
@@ -105,15 +105,15 @@ class NotificationCheck:
             answers: Whether the Region's cluster did. None: there is none, and any answer of the Region counts.
 
         Raises:
-            MonitorError: that was not possible for `UNCHECKED_SECONDS`, and the Region is not dead.
+            MonitorError: that was not possible for `UNCHECKED_SECONDS`, and the Region is not down.
         """
         region = path.region
         if not finding.unanswered or not (region in self._answering if answers is None else answers):
             self._unchecked_since.pop(region, None)
         elif self._now() - self._unchecked_since.setdefault(region, self._now()) >= UNCHECKED_SECONDS:
             raise MonitorError(
-                f"Notifications in {region} could not be checked for {UNCHECKED_SECONDS / 60:g} minutes, and the "
-                f"Region answers otherwise: {'; '.join(finding.unanswered)}"
+                f"Notifications in {region} could not be checked for {UNCHECKED_SECONDS / 60:g} minutes, while the "
+                f"Region answers other calls: {'; '.join(finding.unanswered)}"
             )
 
     def conclude(self, findings: Sequence[Finding]) -> Finding:
@@ -182,8 +182,10 @@ class NotificationCheck:
         problems = []
         if not int(attributes.get("SubscriptionsConfirmed", "0")):
             pending = int(attributes.get("SubscriptionsPending", "0"))
-            addresses = "1 address has" if pending == 1 else f"{pending} addresses have"
-            problems.append(f"nobody is notified by topic {arn}{f': {addresses} not confirmed' if pending else ''}")
+            waiting = "1 address has" if pending == 1 else f"{pending} addresses have"
+            problems.append(
+                f"topic {arn} has no confirmed subscription{f': {waiting} not confirmed yet' if pending else ''}"
+            )
         problems += _of_policy(path, alarms, attributes.get("Policy", ""))
         if path.key_alias:
             problems += self._of_key(path, path.key_alias, attributes.get("KmsMasterKeyId", ""), ask, tries)
@@ -192,7 +194,7 @@ class NotificationCheck:
     def _of_key(self, path: NotificationPath, alias: str, of_topic: str, ask: Ask, tries: Tries) -> list[str]:
         """Where the alias is gone, so is the permission that names it: KMS may say the one or the other."""
         client = self._kms[path.region]
-        gone = f"{alias} of the topic's key does not exist in {path.region}"
+        gone = f"{alias}, the alias of the topic's key, does not exist in {path.region}"
         try:
             answer = self._answer("DescribeKey", path.region, lambda: client.describe_key(KeyId=alias), ask, tries)
         except NotFound:
@@ -200,7 +202,9 @@ class NotificationCheck:
         except (NotAllowedYet, _Refused) as reason:
             if isinstance(reason, NotAllowedYet) and path.region not in self._keys_described:
                 raise
-            return [f"{gone}, or the role may not ask: bring the monitoring stack back to its template"]
+            return [
+                f"{gone}, or the monitor may not describe its key: revert the drift of that Region's monitoring stack"
+            ]
         self._keys_described.add(path.region)
         key = answer["KeyMetadata"]
         if key["KeyState"] != "Enabled":
@@ -219,7 +223,7 @@ def _of_alarms(path: NotificationPath, alarms: Alarms) -> list[str]:
             problems.append(f"alarm {name} does not exist")
             continue
         if deployed and digest(alarm) != deployed:
-            problems.append(f"alarm {name} has another metric, threshold or rule than was deployed")
+            problems.append(f"alarm {name} does not have the metric, threshold and rule that were deployed")
         if what in path.alarms:
             problems += _of_actions(name, alarm, path.topic_arn)
     return problems
@@ -228,7 +232,7 @@ def _of_alarms(path: NotificationPath, alarms: Alarms) -> list[str]:
 def _of_actions(name: str, alarm: Mapping[str, Any], topic_arn: str) -> list[str]:
     problems = []
     if not alarm.get("ActionsEnabled", True):
-        problems.append(f"the actions of alarm {name} are switched off")
+        problems.append(f"the actions of alarm {name} are disabled")
     if alarm.get("ActionsSuppressor"):
         problems.append(f"the actions of alarm {name} are suppressed by alarm {alarm['ActionsSuppressor']}")
     if topic_arn not in alarm.get("AlarmActions", ()):

@@ -1,4 +1,4 @@
-"""What one run saw of a cluster, and the verdict on both."""
+"""What one run observed of a cluster, and the verdict on both."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class ControlPlane:
 
 
 @dataclass(frozen=True)
-class Knock:
-    """How the endpoint behaved; *problem* is why it could not be reached."""
+class ProbeResult:
+    """What the connection probe found; *problem* is why the endpoint could not be reached."""
 
     latency_ms: float | None = None
     problem: str | None = None
@@ -36,18 +36,18 @@ class Knock:
 
 @dataclass(frozen=True)
 class Observation:
-    """One cluster as one run saw it.
+    """One cluster as one run observed it.
 
     Args:
         region: The cluster's.
         identifier: The cluster's.
-        status: As GetCluster said; None if it did not answer.
-        healthy: Serves, its control plane answers and its endpoint can be reached.
-        reachable: The endpoint asked for authentication.
-        peered: Names the other cluster as its peer; None if its status does not serve, or the other one is deleted.
-        witnessed: Has the witness that was configured; None if its status does not serve.
+        status: As GetCluster returned it; None if it did not answer.
+        healthy: Has a healthy status, its control plane answers and its endpoint can be reached.
+        reachable: The endpoint answered with a request for authentication.
+        peered: Has the other cluster as its peer; None if its status is not healthy, or the other one is deleted.
+        witnessed: Has the witness Region that was configured; None if its status is not healthy.
         latency_ms: From opening the connection to the request for authentication; None if that never came.
-        attempts: Tries of GetCluster and of the knock together.
+        attempts: Tries of GetCluster and of the connection probe together.
         problems: A sentence for everything that is not as it should be.
     """
 
@@ -81,7 +81,7 @@ class Observation:
 def observe(
     arn: str,
     control_plane: ControlPlane,
-    knock: Knock,
+    probe: ProbeResult,
     attempts: int,
     *,
     peer: str,
@@ -92,12 +92,12 @@ def observe(
 
     Args:
         arn: The cluster's.
-        control_plane: What GetCluster said.
-        knock: What the endpoint did.
+        control_plane: What GetCluster returned.
+        probe: What the connection probe found.
         attempts: Tries that both took.
-        peer: ARN of the cluster that it should name as its peer.
-        witness_region: The witness that it should have. None: any.
-        peer_status: What GetCluster said of *peer*. None: it did not answer.
+        peer: ARN of the cluster that it should have as its peer.
+        witness_region: The witness Region that it should have. None: any.
+        peer_status: Status of *peer* by GetCluster. None: it did not answer.
     """
     status, problems = control_plane.status, []
     if control_plane.problem:
@@ -106,54 +106,52 @@ def observe(
         problems.append(f"status is {status}")
     if control_plane.encryption_status == names.LOST_KEY:
         problems.append(f"encryption status is {names.LOST_KEY}")
-    if knock.problem:
-        problems.append(f"endpoint: {knock.problem}")
+    if probe.problem:
+        problems.append(f"endpoint: {probe.problem}")
     healthy = not problems
     serves = status in names.HEALTHY_STATUSES
     peered = peer in control_plane.peers if serves and peer_status not in names.GONE_STATUSES else None
     witnessed = witness_region in (None, control_plane.witness_region) if serves else None
     if peered is False:
-        problems.append("does not name its peer")
+        problems.append("the other cluster is not its peer")
     if witnessed is False:
-        problems.append(f"its witness is {control_plane.witness_region}, and {witness_region} is configured")
+        problems.append(f"its witness Region is {control_plane.witness_region}, and {witness_region} is configured")
     return Observation(
         region=arn.split(":")[3],
         identifier=arn.rpartition("/")[2],
         status=status,
         healthy=healthy,
-        reachable=knock.problem is None,
+        reachable=probe.problem is None,
         peered=peered,
         witnessed=witnessed,
-        latency_ms=knock.latency_ms,
+        latency_ms=probe.latency_ms,
         attempts=attempts,
         problems=tuple(problems),
     )
 
 
 def verdict(
-    sightings: Sequence[Observation],
-    observer: str,
+    observations: Sequence[Observation],
     *,
     parameters: bool | None = None,
     notifications: bool | None = None,
 ) -> str:
-    """One word on the pair, as seen from Region *observer*; the worst that holds.
+    """One word on the pair: the worst that holds. It does not depend on the Region that asks.
 
     Args:
-        sightings: Of both clusters.
-        observer: The monitor's Region.
-        parameters: Whether the SSM parameters say what the clusters say. None: not known.
+        observations: Of both clusters.
+        parameters: Whether the SSM parameters have what GetCluster returns. None: not known.
         notifications: Whether the other observing Regions can notify. None: not known.
     """
-    down = [one for one in sightings if not one.healthy]
-    if len(down) == len(sightings):
+    down = [one for one in observations if not one.healthy]
+    if len(down) == len(observations):
         return names.BOTH_DOWN
     if down:
-        return names.LOCAL_DOWN if down[0].region == observer else names.PEER_DOWN
-    if not all(one.peered for one in sightings):
-        return names.UNPEERED
-    if not all(one.witnessed for one in sightings):
-        return names.WITNESS_DRIFT
+        return names.CLUSTER_DOWN
+    if not all(one.peered for one in observations):
+        return names.PEERING_LOST
+    if not all(one.witnessed for one in observations):
+        return names.WITNESS_MISMATCH
     if parameters is False:
         return names.PARAMETERS_CHANGED
     if notifications is False:

@@ -1,11 +1,11 @@
-"""Whether the SSM parameters of the pair say what the clusters say, since applications connect where they say."""
+"""Whether the SSM parameters of the pair have what GetCluster returns, since applications connect by them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from ..registry import COMPARED
+from ..parameter_registry import COMPARED
 from . import metric_names as names
 from .asking import Ask, Finding
 from .observation import ControlPlane
@@ -47,9 +47,9 @@ class ParameterCheck:
         return {one["Name"]: one["Value"] for one in answer["Parameters"]}
 
     def compare(self, found: Mapping[str, str], control_planes: Mapping[str, ControlPlane]) -> Finding:
-        """*found* with what GetCluster says, and where that did not answer, with what the monitor was given.
+        """*found* with what GetCluster returned, and where that did not answer, with what the monitor was given.
 
-        A cluster that is gone is a fault already, and its parameters are none of their own.
+        A cluster that is gone is a fault already, and its parameters are no second one.
         """
         judged = {
             arn: plane
@@ -61,18 +61,20 @@ class ParameterCheck:
 
     def _problems(self, arn: str, plane: ControlPlane, found: Mapping[str, str]) -> list[str]:
         region, given = arn.split(":")[3], {"arn": arn, "endpoint": self._clusters[arn]}
-        said = {"arn": plane.arn, "identifier": plane.identifier, "endpoint": plane.endpoint}
+        current = {"arn": plane.arn, "identifier": plane.identifier, "endpoint": plane.endpoint}
         problems = [
-            f"the monitor was deployed with {field} {_shown(value)} of the cluster in {region}, and GetCluster says "
-            f"{_shown(said[field])}: deploy the monitoring again after the repair"
+            f"the monitor was deployed with {field} {_shown(value)} of the cluster in {region}, and GetCluster returns "
+            f"{_shown(current[field])}: repair the pair, then deploy the monitoring again"
             for field, value in given.items()
-            if said[field] not in (None, value)
+            if current[field] not in (None, value)
         ]
         for field in COMPARED:
             name = f"{self._folders[arn]}/{field}"
-            right = said[field] or {**given, "identifier": arn.rpartition("/")[2]}[field]
+            right = current[field] or {**given, "identifier": arn.rpartition("/")[2]}[field]
             if name not in found:
-                problems.append(f"SSM parameter {name} in {self._observer} is missing: it should be {_shown(right)}")
+                problems.append(
+                    f"SSM parameter {name} in {self._observer} does not exist: it should be {_shown(right)}"
+                )
             elif found[name] != right:
                 problems.append(
                     f"SSM parameter {name} in {self._observer} is {_shown(found[name])}: it should be {_shown(right)}"

@@ -16,8 +16,8 @@ _SHORTEST_TRY = 0.5
 """Seconds below which another try is not worth its beginning."""
 
 
-class Unreachable(Exception):  # noqa: N818 - what was seen, not an error of ours
-    """What was asked gave no good answer, and will not at the next try; the text is the reason, for a person."""
+class Unreachable(Exception):  # noqa: N818 - an observation, not an error of ours
+    """The call has no good answer, and would not have one at the next try; the text is the reason."""
 
 
 class TransientlyUnreachable(Unreachable):
@@ -25,7 +25,7 @@ class TransientlyUnreachable(Unreachable):
 
 
 class NoAnswer(TransientlyUnreachable):
-    """Nothing came back at all, as from a Region that is dead."""
+    """No answer came, as from a Region that is down."""
 
 
 class NotAllowedYet(TransientlyUnreachable):
@@ -36,7 +36,7 @@ class NotAllowedYet(TransientlyUnreachable):
 
 
 class MonitorError(Exception):
-    """The monitor itself cannot work, which says nothing of the clusters: the function has to fail."""
+    """The monitor itself cannot work, which says nothing about the clusters: the function has to fail."""
 
 
 def _wait(questions: Collection[Future[Any]], seconds: float) -> None:
@@ -45,7 +45,7 @@ def _wait(questions: Collection[Future[Any]], seconds: float) -> None:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """Time and chance, so that tests can bring their own."""
+    """Clock, pauses and random numbers, which tests replace."""
 
     clock: Callable[[], float] = time.monotonic
     now: Callable[[], float] = time.time
@@ -59,7 +59,7 @@ class Surroundings:
 
 @dataclass
 class Tries:
-    """The tries of one question.
+    """The tries of one call.
 
     Source of full jitter: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
 

@@ -1,4 +1,4 @@
-"""The environment of the monitor's function, understood."""
+"""The environment of the monitor's function, parsed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class NotificationPath:
         region: That Region.
         alarm_name: Of its alarms, with ``*`` for what they are about: written once, since the environment of a
             function has room for 4 KB.
-        alarms: Digest of what each alarm watches that notifies, by what it is about. Empty: not known.
+        alarms: Digest of each alarm that notifies, by what it is about. Empty: not known.
         topic_arn: What they notify.
         causes: The same as *alarms* of the children of composite alarms, which notify by these.
         asks_topic: Whether it can be asked: a topic of another account cannot.

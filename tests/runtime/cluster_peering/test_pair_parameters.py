@@ -1,4 +1,4 @@
-"""Whatever stands in the parameters: they are compared with the clusters, and decide nothing over them."""
+"""Whatever the parameters say: they are compared with the clusters, and decide nothing about them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dsql_dr_constructs.runtime.cluster_peering.pair import PeeringError
 from dsql_dr_constructs.runtime.cluster_peering.peering import Peering
 from dsql_dr_constructs.runtime.cluster_peering.repair import Repair
 from dsql_dr_constructs.runtime.cluster_peering.teardown import Teardown
-from dsql_dr_constructs.runtime.registry import registry_paths
+from dsql_dr_constructs.runtime.parameter_registry import parameter_paths
 from tests.runtime.cluster_peering.hand_made_aws import (
     LOCAL,
     LOCAL_ID,
@@ -32,7 +32,7 @@ from tests.runtime.cluster_peering.hand_made_aws import (
 
 THEIRS = {"dsql-dr:deployment": "Orders-production", "dsql-dr:pair": "theirs"}
 """Tags of a pair of another app with the same deployment name."""
-NAMES = registry_paths("Orders-production", "us-east-1", "us-west-2")
+NAMES = parameter_paths("Orders-production", "us-east-1", "us-west-2")
 OTHER_ID = OTHER_PEER.rpartition("/")[2]
 FORGED = {
     "empty": "",
@@ -52,7 +52,7 @@ FORGED = {
 
 @pytest.fixture
 def aws() -> HandMadeAws:
-    """A pair, peered and registered, and another pair in the same account and Regions."""
+    """A pair, peered and in the SSM parameters, and another pair in the same account and Regions."""
     return deployed()
 
 
@@ -96,28 +96,28 @@ def repair(aws: HandMadeAws) -> dict[str, Any]:
     return Repair(pair=aws.pair(), clock=lambda: aws.now, sleep=sleep, seconds=210.0).run()
 
 
-def forget_each_other(aws: HandMadeAws) -> None:
+def remove_peers(aws: HandMadeAws) -> None:
     for arn in (PEER, LOCAL):
         aws.clusters[arn]["peers"] = []
 
 
-# a pair that lives
+# an existing pair
 
 
 @pytest.mark.parametrize("value", [*FORGED.values(), OTHER_PEER], ids=[*FORGED, "another cluster's"])
 @pytest.mark.parametrize("region", ["us-east-1", "us-west-2"])
-def test_forged_peer_of_a_living_pair_is_overwritten_and_the_clusters_stay(
+def test_forged_peer_of_an_existing_pair_is_overwritten_and_the_clusters_stay(
     aws: HandMadeAws, region: str, value: str
 ) -> None:
-    before = copy.deepcopy(aws.clusters), dict(aws.registry)
-    aws.registry[region, PEER_ENTRY] = value
+    before = copy.deepcopy(aws.clusters), dict(aws.parameters)
+    aws.parameters[region, PEER_ENTRY] = value
     assert repair(aws)["changed"] == [f"{region}: wrote {PEER_ENTRY}"]
-    assert (aws.clusters, aws.registry) == before
+    assert (aws.clusters, aws.parameters) == before
 
 
 @pytest.mark.parametrize("value", [*FORGED.values(), OTHER_PEER], ids=[*FORGED, "another cluster's"])
 def test_destroy_deletes_the_pair_whatever_was_forged(aws: HandMadeAws, value: str) -> None:
-    aws.registry["us-east-1", PEER_ENTRY] = value
+    aws.parameters["us-east-1", PEER_ENTRY] = value
     teardown(aws, "DELETE_IN_PROGRESS", "destroy")
     assert {arn: one["status"] for arn, one in aws.clusters.items()} == {
         PEER: "PENDING_DELETE",
@@ -136,9 +136,9 @@ def test_destroy_deletes_the_pair_whatever_was_forged(aws: HandMadeAws, value: s
 def test_entry_that_names_no_cluster_that_there_could_be_is_overwritten(
     aws: HandMadeAws, field: str, value: str
 ) -> None:
-    forget_each_other(aws)
+    remove_peers(aws)
     name = f"/dsql-dr/Orders-production/us-east-1/{field}"
-    aws.registry["us-west-2", name] = value
+    aws.parameters["us-west-2", name] = value
     answer = repair(aws)
     assert answer["done"]
     assert f"us-west-2: wrote {name}" in answer["changed"]
@@ -147,11 +147,11 @@ def test_entry_that_names_no_cluster_that_there_could_be_is_overwritten(
 
 @pytest.mark.parametrize("status", [None, "DELETING", "PENDING_DELETE"])
 def test_entry_of_a_cluster_that_is_gone_is_overwritten(aws: HandMadeAws, status: str | None) -> None:
-    forget_each_other(aws)
+    remove_peers(aws)
     aws.clusters[OTHER_PEER]["status"] = status
     if not status:
         del aws.clusters[OTHER_PEER]
-    aws.registry["us-west-2", PEER_ENTRY] = OTHER_PEER
+    aws.parameters["us-west-2", PEER_ENTRY] = OTHER_PEER
     assert f"us-west-2: wrote {PEER_ENTRY}" in repair(aws)["changed"]
 
 
@@ -159,31 +159,31 @@ def test_entry_of_a_cluster_that_is_gone_is_overwritten(aws: HandMadeAws, status
 @pytest.mark.parametrize("ours", [PEER, LOCAL])
 @pytest.mark.parametrize("registry", ["us-east-1", "us-west-2", "us-east-2"])
 @pytest.mark.parametrize("request_type", ["Create", "Update"])
-def test_entry_of_another_cluster_that_lives_refuses_before_anything_is_changed(
+def test_entry_of_another_cluster_that_exists_refuses_before_anything_is_changed(
     aws: HandMadeAws, request_type: str, registry: str, ours: str, field: str
 ) -> None:
-    forget_each_other(aws)
-    aws.environment["REGISTRY_REGIONS"] += ",us-east-2"
+    remove_peers(aws)
+    aws.environment["PARAMETER_REGIONS"] += ",us-east-2"
     theirs = OTHER_PEER if ours == PEER else OTHER_LOCAL
     name = f"/dsql-dr/Orders-production/{ours.split(':')[3]}/{field}"
-    aws.registry[registry, name] = theirs if field == "arn" else OTHER_ID
-    before = copy.deepcopy(aws.clusters), dict(aws.registry)
+    aws.parameters[registry, name] = theirs if field == "arn" else OTHER_ID
+    before = copy.deepcopy(aws.clusters), dict(aws.parameters)
     with pytest.raises(PeeringError) as failure:
         step(aws, request_type)
     sentence = str(failure.value)
-    assert f"parameter {name} in {registry} names {theirs}, which lives, and this deployment's cluster is {ours}" in (
+    assert f"parameter {name} in {registry} names {theirs}, which exists, and this deployment's cluster is {ours}" in (
         sentence
     )
     assert "Give this one another deployment_name." in sentence
     assert f"run aws ssm delete-parameters --region {registry} --names {name}, then try again" in sentence
-    assert (aws.clusters, aws.registry, aws.writes) == (*before, [])
+    assert (aws.clusters, aws.parameters, aws.writes) == (*before, [])
 
 
 def test_command_deletes_every_entry_that_stands_in_the_way_and_then_it_works(aws: HandMadeAws) -> None:
-    forget_each_other(aws)
+    remove_peers(aws)
     for registry in ("us-east-1", "us-west-2"):
-        aws.registry[registry, PEER_ENTRY] = OTHER_PEER
-        aws.registry[registry, "/dsql-dr/Orders-production/us-west-2/identifier"] = OTHER_ID
+        aws.parameters[registry, PEER_ENTRY] = OTHER_PEER
+        aws.parameters[registry, "/dsql-dr/Orders-production/us-west-2/identifier"] = OTHER_ID
     commands = re.findall(r"aws ssm delete-parameters --region (\S+) --names ((?:/\S+ ?)+)", repair(aws)["error"])
     for region, names in commands:
         aws.client("ssm", region).delete_parameters(Names=[one.rstrip(",") for one in names.split()])
@@ -199,7 +199,7 @@ def test_command_deletes_every_entry_that_stands_in_the_way_and_then_it_works(aw
 @pytest.mark.parametrize("registry", ["us-east-1", "us-west-2"])
 @pytest.mark.parametrize(("ours", "theirs"), [(PEER, OTHER_PEER), (LOCAL, OTHER_LOCAL)])
 @pytest.mark.parametrize("their_peer", ["seen", THIRD])
-def test_living_pair_that_takes_anothers_name_is_refused_before_a_parameter_is_written(
+def test_existing_pair_that_takes_anothers_name_is_refused_before_a_parameter_is_written(
     aws: HandMadeAws,
     their_peer: str,
     ours: str,
@@ -213,16 +213,16 @@ def test_living_pair_that_takes_anothers_name_is_refused_before_a_parameter_is_w
     aws.add_cluster(theirs, peers=[peer], tags=THEIRS)
     aws.add_cluster(peer, peers=[theirs], tags=THEIRS)
     name = f"/dsql-dr/Orders-production/{ours.split(':')[3]}/{field}"
-    aws.registry = {(registry, name): theirs if field == "arn" else OTHER_ID}
-    before = copy.deepcopy(aws.clusters), dict(aws.registry)
+    aws.parameters = {(registry, name): theirs if field == "arn" else OTHER_ID}
+    before = copy.deepcopy(aws.clusters), dict(aws.parameters)
     with pytest.raises(PeeringError) as failure:
         change(aws)
     sentence = str(failure.value)
-    assert f"parameter {name} in {registry} names {theirs}, which lives, and this deployment's cluster is {ours}" in (
+    assert f"parameter {name} in {registry} names {theirs}, which exists, and this deployment's cluster is {ours}" in (
         sentence
     )
     assert f"run aws ssm delete-parameters --region {registry} --names {name}, then try again" in sentence
-    assert (aws.clusters, aws.registry, aws.writes) == (*before, [])
+    assert (aws.clusters, aws.parameters, aws.writes) == (*before, [])
 
 
 def repaired(aws: HandMadeAws) -> None:
@@ -238,9 +238,9 @@ def repaired(aws: HandMadeAws) -> None:
         pytest.param({"tags": {**THEIRS, "dsql-dr:pair": "ours"}}, id="of this pair, replaced"),
         pytest.param({"tags": {"dsql-dr:deployment": "Orders-production"}}, id="of no pair"),
         pytest.param({"tags": {**THEIRS, "dsql-dr:deployment": "Orders"}}, id="of another name"),
-        pytest.param({"status": "PENDING_DELETE"}, id="on its way out"),
+        pytest.param({"status": "PENDING_DELETE"}, id="about to be deleted"),
         pytest.param({"peers": []}, id="without a peer"),
-        pytest.param({"peers": [PEER]}, id="whose peer has forgotten it"),
+        pytest.param({"peers": [PEER]}, id="whose peer does not have it"),
     ],
 )
 def test_entry_of_a_cluster_that_is_no_other_pairs_of_this_name_is_overwritten(
@@ -249,7 +249,7 @@ def test_entry_of_a_cluster_that_is_no_other_pairs_of_this_name_is_overwritten(
     aws.add_cluster(OTHER_LOCAL, peers=[OTHER_PEER], tags=THEIRS)
     aws.clusters[OTHER_LOCAL].update(changed)
     name = "/dsql-dr/Orders-production/us-west-2/arn"
-    aws.registry["us-west-2", name] = OTHER_LOCAL
+    aws.parameters["us-west-2", name] = OTHER_LOCAL
     assert repair(aws)["changed"] == [f"us-west-2: wrote {name}"]
 
 
@@ -257,11 +257,11 @@ def test_first_deployment_is_refused_if_another_was_registered_while_it_waited()
     aws = HandMadeAws()
     assert not step(aws, "Create")["IsComplete"]
     others_entries = register_another_pair(aws)
-    with pytest.raises(PeeringError, match="another deployment has the name Orders-production, so no parameter was"):
+    with pytest.raises(PeeringError, match="another deployment uses the name Orders-production, so no parameter was"):
         create(aws)
-    assert aws.registry == others_entries
+    assert aws.parameters == others_entries
     teardown(aws, "ROLLBACK_IN_PROGRESS", "destroy")
-    assert aws.registry == others_entries
+    assert aws.parameters == others_entries
     assert [aws.clusters[arn]["peers"] for arn in (PEER, LOCAL, OTHER_LOCAL)] == [[], [], [OTHER_LOCAL, THIRD]]
 
 
@@ -269,11 +269,11 @@ def test_entry_that_another_deployment_writes_at_the_same_moment_is_left_and_ref
     aws, theirs = HandMadeAws().peered(), {}
     aws.before("put_parameter", "us-west-2", lambda: theirs.update(register_another_pair(aws)))
     assert not step(aws, "Create")["IsComplete"]
-    assert {key: aws.registry[key] for key in theirs} == theirs
-    with pytest.raises(PeeringError, match="another deployment has the name Orders-production"):
+    assert {key: aws.parameters[key] for key in theirs} == theirs
+    with pytest.raises(PeeringError, match="another deployment uses the name Orders-production"):
         step(aws, "Create")
     teardown(aws, "ROLLBACK_IN_PROGRESS", "destroy")
-    assert aws.registry == theirs
+    assert aws.parameters == theirs
 
 
 def register_another_pair(aws: HandMadeAws) -> dict[tuple[str, str], str]:
@@ -282,7 +282,7 @@ def register_another_pair(aws: HandMadeAws) -> dict[tuple[str, str], str]:
     aws.add_cluster(THIRD, peers=[OTHER_LOCAL], tags=THEIRS)
     path = "/dsql-dr/Orders-production/us-west-2"
     entries = {("us-west-2", f"{path}/arn"): OTHER_LOCAL, ("us-west-2", f"{path}/identifier"): OTHER_ID}
-    aws.registry.update(entries)
+    aws.parameters.update(entries)
     return entries
 
 
@@ -294,13 +294,13 @@ def test_rollback_of_a_refused_deployment_leaves_the_others_entries_and_clusters
     aws = with_another_pair(HandMadeAws())
     for name in NAMES:
         theirs = OTHER_PEER if "/us-east-1/" in name else OTHER_LOCAL
-        aws.registry["us-west-2", name] = theirs if name.endswith("/arn") else "of the other deployment"
-    aws.registry["us-east-1", "/dsql-dr/Orders-production/us-east-1/endpoint"] = "of nobody"
-    before = copy.deepcopy(aws.clusters), {key: value for key, value in aws.registry.items() if key[0] == "us-west-2"}
-    with pytest.raises(PeeringError, match="another deployment has the name"):
+        aws.parameters["us-west-2", name] = theirs if name.endswith("/arn") else "of the other deployment"
+    aws.parameters["us-east-1", "/dsql-dr/Orders-production/us-east-1/endpoint"] = "of nobody"
+    before = copy.deepcopy(aws.clusters), {key: value for key, value in aws.parameters.items() if key[0] == "us-west-2"}
+    with pytest.raises(PeeringError, match="another deployment uses the name"):
         step(aws, "Create")
     teardown(aws, "ROLLBACK_IN_PROGRESS", removal_policy)
-    assert (aws.clusters, aws.registry) == before
+    assert (aws.clusters, aws.parameters) == before
 
 
 def test_rollback_of_a_deployment_with_anothers_primary_leaves_its_entries() -> None:
@@ -308,11 +308,11 @@ def test_rollback_of_a_deployment_with_anothers_primary_leaves_its_entries() -> 
     aws = with_another_pair(HandMadeAws())
     aws.add_cluster(PEER, peers=[THIRD])
     aws.add_cluster(THIRD, peers=[PEER])
-    aws.registry["us-east-1", PEER_ENTRY] = PEER
+    aws.parameters["us-east-1", PEER_ENTRY] = PEER
     with pytest.raises(PeeringError, match=f"cluster {PEER} is peered with {THIRD}"):
         step(aws, "Create")
     teardown(aws, "ROLLBACK_IN_PROGRESS", "destroy")
-    assert aws.registry == {("us-east-1", PEER_ENTRY): PEER}
+    assert aws.parameters == {("us-east-1", PEER_ENTRY): PEER}
     assert aws.clusters[PEER]["peers"] == [PEER, THIRD]
 
 
@@ -353,8 +353,8 @@ def test_no_text_in_a_parameter_reaches_a_cluster_that_is_not_the_pairs(
     if not recorded:
         aws.physical_ids[STACK, "Peering"] = UNFINISHED
     if not peered:
-        forget_each_other(aws)
-    aws.registry.update(forged)
+        remove_peers(aws)
+    aws.parameters.update(forged)
     theirs = {arn: copy.deepcopy(aws.clusters[arn]) for arn in (OTHER_PEER, OTHER_LOCAL, THIRD)}
     sentence = ""
     try:
@@ -369,9 +369,9 @@ def test_no_text_in_a_parameter_reaches_a_cluster_that_is_not_the_pairs(
             assert call.operation == "GetCluster"
             assert re.fullmatch("[a-z0-9]{26}", call.arguments["identifier"])
             assert call.region in ("us-east-1", "us-west-2")
-    assert not sentence or not peered or tagged, "an unrelated cluster's ARN stops no repair of a living pair"
+    assert not sentence or not peered or tagged, "an unrelated cluster's ARN stops no repair of an existing pair"
     if sentence:
-        assert "another deployment has the name" in sentence, "which is all that a parameter can bring about"
+        assert "another deployment uses the name" in sentence, "which is all that a parameter can bring about"
         assert re.search(r"run aws ssm delete-parameters --region [a-z0-9-]+ --names [\w/ -]+[ ,]", sentence)
         assert set(re.findall(r"\S+/\S+", sentence)) == known_words(sentence)
 

@@ -1,0 +1,68 @@
+"""Puts the metrics of one run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from . import metric_names as names
+from .asking import Ask, Finding
+from .observation import Observation
+from .retries import MonitorError, Tries, Unreachable
+from .settings import Settings
+
+
+class Metrics:
+    """
+    Args:
+        settings: The pair, and the observer's Region.
+        cloudwatch: Client there.
+    """
+
+    def __init__(self, settings: Settings, cloudwatch: Any) -> None:
+        self._settings = settings
+        self._cloudwatch = cloudwatch
+
+    def put(
+        self, clusters: Sequence[Observation], of_the_observer: Mapping[str, Finding | None], ask: Ask, tries: Tries
+    ) -> None:
+        """All in one call, which takes up to 1,000 metrics.
+
+        Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricData.html
+
+        Args:
+            clusters: Those that could be checked.
+            of_the_observer: Finding of this run on what is of no cluster, by its metric.
+            ask: Calls AWS.
+            tries: Of the call.
+
+        Raises:
+            MonitorError: CloudWatch did not take them.
+        """
+        data = [datum for one in clusters for datum in self._of_cluster(one)]
+        if len(clusters) == len(self._settings.clusters):
+            data.append(_datum(names.CLUSTER_HEALTH, all(one.healthy for one in clusters), "None"))
+        here = self._dimensions({names.OBSERVER_REGION: self._settings.observer})
+        data += [
+            {**_datum(name, finding.healthy, "None"), "Dimensions": here}
+            for name, finding in of_the_observer.items()
+            if finding and finding.healthy is not None
+        ]
+        put = {"Namespace": names.NAMESPACE, "MetricData": data}
+        try:
+            tries.of(lambda: ask("PutMetricData", lambda: self._cloudwatch.put_metric_data(**put)))
+        except Unreachable as reason:
+            raise MonitorError(f"PutMetricData in {self._settings.observer}: {reason}") from reason
+
+    def _of_cluster(self, one: Observation) -> list[dict[str, Any]]:
+        where = {names.CLUSTER_REGION: one.region, names.OBSERVER_REGION: self._settings.observer}
+        dimensions = self._dimensions(where)
+        return [{**_datum(*measure), "Dimensions": dimensions} for measure in one.measures()]
+
+    def _dimensions(self, where: Mapping[str, str]) -> list[dict[str, str]]:
+        named = {names.DEPLOYMENT: self._settings.deployment, **where}
+        return [{"Name": name, "Value": value} for name, value in named.items()]
+
+
+def _datum(name: str, value: float, unit: str) -> dict[str, Any]:
+    return {"MetricName": name, "Value": float(value), "Unit": unit}
