@@ -1,4 +1,4 @@
-"""docs/images, from the synthesized templates of the one line: python docs/pictures.py."""
+"""docs/images, from the synthesized templates of the default configuration: python -m docs.pictures."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ text { font: 13px "Open Sans", "Segoe UI", sans-serif; fill: #16191f; }
 .region { fill: #f7f9fa; stroke: #545b64; stroke-dasharray: 6 4; } .stack { fill: #fff; stroke: #879596; }
 .part { fill: #eef4fb; stroke: #9cb8d8; } .people { fill: #fff7e6; stroke: #d9a441; }
 .name { font-weight: 600; } .small { font-size: 12px; fill: #545b64; }
-.data { stroke: #1d6fb8; stroke-width: 2.5; fill: none; } .asks { stroke: #2e7d32; stroke-width: 1.6; fill: none; }
-.tells { stroke: #b26a00; stroke-width: 1.6; fill: none; } .binds { stroke: #6b4fa0; stroke-width: 1.6; fill: none; }
+.data { stroke: #1d6fb8; stroke-width: 2.5; fill: none; } .checks { stroke: #2e7d32; stroke-width: 1.6; fill: none; }
+.notifies { stroke: #b26a00; stroke-width: 1.6; fill: none; } .peers { stroke: #6b4fa0; stroke-width: 1.6; fill: none; }
 """
-_ARROWS = {"data": "#1d6fb8", "asks": "#2e7d32", "tells": "#b26a00", "binds": "#6b4fa0"}
+_ARROWS = {"data": "#1d6fb8", "checks": "#2e7d32", "notifies": "#b26a00", "peers": "#6b4fa0"}
 
 
-def one_line() -> Stacks:
+def default_configuration() -> Stacks:
     """The stacks of the README's app."""
     import aws_cdk as cdk
     from aws_cdk import assertions
@@ -106,7 +106,7 @@ def _parts(template: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if _of_type(template, "AWS::SNS::Topic"):
         yield "Topic", "SNS, under a key of its own"
     if _of_type(template, "AWS::CloudWatch::Dashboard"):
-        yield "Dashboard", "both Regions and the runbook on one page"
+        yield "Dashboard", "both Regions, with the runbook"
 
 
 def _between(witness: str) -> Iterator[str]:
@@ -116,21 +116,21 @@ def _between(witness: str) -> Iterator[str]:
     yield _label(600, 156, witness, "name", "middle")
     yield _label(600, 178, "witness: the log, no endpoint", "small", "middle")
     yield _arrow("data", "M600 113 V130")
-    yield _arrow("binds", "M794 204 H470 V122 H418")
-    yield _label(600, 222, "peering tells each of the other", "small", "middle")
-    yield _arrow("asks", "M416 370 H450 L750 250 V130 H782")
-    yield _arrow("asks", "M784 370 H750 L450 250 V130 H418")
+    yield _arrow("peers", "M794 204 H470 V122 H418")
+    yield _label(600, 222, "peering makes each the other's peer", "small", "middle")
+    yield _arrow("checks", "M416 370 H450 L750 250 V130 H782")
+    yield _arrow("checks", "M784 370 H750 L450 250 V130 H418")
     yield _label(600, 396, "each monitor checks both", "small", "middle")
-    yield _arrow("asks", "M46 375 H27 V115 H44")
-    yield _arrow("asks", "M1154 375 H1173 V115 H1156")
+    yield _arrow("checks", "M46 375 H27 V115 H44")
+    yield _arrow("checks", "M1154 375 H1173 V115 H1156")
 
 
 def _people(bottoms: list[int]) -> Iterator[str]:
     yield '<rect class="people" x="450" y="620" width="300" height="50" rx="6"/>'
     yield _label(600, 641, "People", "name", "middle")
-    yield _label(600, 659, "mail, Slack, pager: one page a fault and Region", "small", "middle")
-    yield _arrow("tells", f"M225 {bottoms[0]} V645 H448")
-    yield _arrow("tells", f"M975 {bottoms[1]} V645 H752")
+    yield _label(600, 659, "email, chat, on-call: one per fault and Region", "small", "middle")
+    yield _arrow("notifies", f"M225 {bottoms[0]} V645 H448")
+    yield _arrow("notifies", f"M975 {bottoms[1]} V645 H752")
 
 
 def _label(x: int, y: int, text: str, kind: str = "", anchor: str = "start") -> str:
@@ -144,7 +144,7 @@ def _arrow(kind: str, path: str, *, both: bool = False) -> str:
 
 def main() -> None:
     os.environ.setdefault("JSII_NODE", node())
-    stacks = one_line()
+    stacks = default_configuration()
     IMAGES.mkdir(exist_ok=True)
     (IMAGES / "architecture.svg").write_text(architecture(stacks))
     [(name, body)] = dashboard_picture.dashboards((region, one) for _, region, one in stacks).items()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import combinations
 
-from docs.pictures import IMAGES, architecture, one_line
+from docs.pictures import IMAGES, architecture, default_configuration
 from dsql_dr_constructs.cli.browser import in_browser
 from tests.drawn_text import NOT_DRAWN
 
@@ -24,11 +24,11 @@ return await page.evaluate(blank => {
 
 
 def test_picture_is_fresh() -> None:
-    assert (IMAGES / "architecture.svg").read_text() == architecture(one_line()), "run make docs"
+    assert (IMAGES / "architecture.svg").read_text() == architecture(default_configuration()), "run make docs"
 
 
 def test_every_text_is_drawn_inside_its_box_and_over_no_other() -> None:
-    seen = in_browser(NOT_DRAWN + LOOK, svg=architecture(one_line()))
+    seen = in_browser(NOT_DRAWN + LOOK, svg=architecture(default_configuration()))
     assert len(seen["texts"]) > 20
     assert seen["blank"] == []
     for one in seen["texts"]:

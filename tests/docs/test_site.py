@@ -36,7 +36,8 @@ for (const name of values.pages) {
 }
 const pictures = await page.evaluate(() => [...document.images].map(one => [one.src, one.naturalWidth]));
 await page.locator('.md-search__input').first().click();
-await page.locator('.md-search__input').first().pressSequentially('deletion protection');
+await page.locator('.md-search__input').first().fill('deletion protection');
+await page.keyboard.press('End');  // the site searches at each key, and so only for the whole text
 await page.waitForSelector('.md-search-result__item');
 const results = await page.locator('.md-search-result__item').allTextContents();
 return { said, asked, failed, start, titles, blank, pictures, results };

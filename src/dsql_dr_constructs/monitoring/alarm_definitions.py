@@ -1,8 +1,8 @@
-"""What each alarm watches, what its text says, and who is notified of it."""
+"""The metric of each alarm, what its notification says, and who is notified."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,8 +19,9 @@ from ..physical_names import (
     PEERING_LOST,
 )
 from ..runtime.health_monitor import metric_names as names
+from .alarm_description import AlarmDescription, cluster_down, parameters_changed, peering_lost
+from .alarm_description import notifications_broken as notifications_broken_description
 from .health_monitor import HealthMonitor
-from .runbook import repair_parameters_step, repair_step
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,37 +29,42 @@ class AlarmDefinition:
     """One metric alarm before it is made.
 
     Args:
-        what: Part of its name.
-        setting: Field of `HealthAlarmOptions` that has its thresholds.
-        metric: Gives what it watches for the length of a datapoint.
-        happened: What an ALARM means.
-        first_step: What to do first.
-        period: Length of a datapoint where the setting leaves it out. None: the monitor's schedule.
+        kind: What it is about; with ``_`` for ``-`` the field of `HealthAlarmOptions`.
+        cluster_region: Of the cluster that it is about. None: it is about no cluster.
+        metric: Gives its metric for the length of a datapoint.
+        description: What its notification says.
+        period: Length of a datapoint where the options leave it out. None: the monitor's schedule.
         notifies: Who is notified. ``itself``: the alarm's topic; ``warning``: the topic for warnings; ``nobody``; else
             the name of a composite alarm that notifies for several.
     """
 
-    what: str
-    setting: str
+    kind: str
+    cluster_region: str | None = None
     metric: Callable[[Duration], cloudwatch.IMetric]
-    happened: str
-    first_step: str
+    description: AlarmDescription
     period: Duration | None = None
     notifies: Literal["itself", "warning", "nobody", "peering-lost", "monitoring-not-working"] = "warning"
+
+    @property
+    def what(self) -> str:
+        """Part of its name, and its key in `HealthAlarms.alarms`."""
+        return f"{self.kind}-{self.cluster_region}" if self.cluster_region else self.kind
+
+    @property
+    def option(self) -> str:
+        """Field of `HealthAlarmOptions` that has its threshold."""
+        return self.kind.replace("-", "_")
 
 
 def alarm_definitions(monitor: HealthMonitor, region: str, peering_region: str | None) -> Iterator[AlarmDefinition]:
     """All alarms of *region*, which *monitor* is in, but that of the other Regions' notifications."""
     for cluster in monitor.clusters:
-        yield from _of_health(monitor, cluster.cluster_region, repair_step(monitor.deployment_name, peering_region))
+        yield from _of_health(monitor, cluster.cluster_region, region, peering_region)
     if any(map(parameter_folder, monitor.clusters)):
         yield AlarmDefinition(
-            what=PARAMETERS_CHANGED,
-            setting="parameters",
+            kind=PARAMETERS_CHANGED,
             metric=lambda period: monitor.metric(names.PARAMETER_HEALTH, period=period),
-            happened="An SSM parameter of the pair does not say what the clusters say: somebody wrote it. Applications "
-            "that read it may connect elsewhere.",
-            first_step=repair_parameters_step(monitor.deployment_name, peering_region),
+            description=parameters_changed(monitor, peering_region, region),
             notifies="itself",
         )
     yield from _of_monitor(monitor, region)
@@ -67,16 +73,13 @@ def alarm_definitions(monitor: HealthMonitor, region: str, peering_region: str |
             yield from _of_cluster(cluster)
 
 
-def notifications_broken(monitor: HealthMonitor) -> AlarmDefinition:
-    """The alarm on what notifies in the other Regions, where *monitor* checks it."""
+def notifications_broken(monitor: HealthMonitor, region: str, others: Sequence[str]) -> AlarmDefinition:
+    """The alarm of *region* on what notifies in *others*, where *monitor* checks it."""
     return AlarmDefinition(
-        what=NOTIFICATIONS_BROKEN,
-        setting="notifications",
+        kind=NOTIFICATIONS_BROKEN,
         metric=lambda period: monitor.metric(names.NOTIFICATION_HEALTH, period=period),
         period=_five_minutes(monitor),
-        happened="Another Region could not notify anybody: an alarm or its actions, the topic, its key or its "
-        "subscriptions.",
-        first_step="Ask for the verdict, which has a sentence for each broken part (notifications), and repair these.",
+        description=notifications_broken_description(monitor, region, others),
         notifies="itself",
     )
 
@@ -86,8 +89,10 @@ def _five_minutes(monitor: HealthMonitor) -> Duration:
     return Duration.minutes(max(5, monitor.schedule.to_minutes()))
 
 
-def _of_health(monitor: HealthMonitor, region: str, first_step_of_peering: str) -> Iterator[AlarmDefinition]:
-    """Plain metric alarms: Route 53 health checks follow no others.
+def _of_health(
+    monitor: HealthMonitor, region: str, observer: str, peering_region: str | None
+) -> Iterator[AlarmDefinition]:
+    """Of the cluster in *region*; plain metric alarms, since Route 53 health checks follow no others.
 
     Source: https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/health-checks-types.html
     """
@@ -95,29 +100,29 @@ def _of_health(monitor: HealthMonitor, region: str, first_step_of_peering: str) 
     def seen(metric_name: str) -> Callable[[Duration], cloudwatch.IMetric]:
         return lambda period: monitor.metric(metric_name, region, period=period)
 
-    down = f"The cluster in {region} does not serve, does not answer, or cannot be reached."
     yield AlarmDefinition(
-        what=f"{CLUSTER_DOWN}{region}",
-        setting="cluster_down",
+        kind=CLUSTER_DOWN.removesuffix("-"),
+        cluster_region=region,
         metric=seen(names.CLUSTER_HEALTH),
-        happened=down,
-        first_step="If the other cluster is healthy, it takes reads and writes: send the application there.",
+        description=cluster_down(monitor, region, observer),
         notifies="itself",
     )
     yield AlarmDefinition(
-        what=f"cluster-health-{region}",
-        setting="cluster_health",
+        kind="cluster-health",
+        cluster_region=region,
         metric=seen(names.CLUSTER_HEALTH),
-        happened=f"{down} Or nothing is known of it. This alarm is for Route 53 health checks.",
-        first_step="See the alarms cluster-down and monitoring-not-working.",
+        description=AlarmDescription(
+            fault=f"The cluster in {region} is down or has no data, as seen from {observer}. This alarm is for Route "
+            "53 health checks, and notifies nobody.",
+            action=f"See the alarms {CLUSTER_DOWN}{region} and {MONITORING_NOT_WORKING}, which notify.",
+        ),
         notifies="nobody",
     )
     yield AlarmDefinition(
-        what=f"peering-{region}",
-        setting="peering",
+        kind="peering",
+        cluster_region=region,
         metric=seen(names.PEERING_HEALTH),
-        happened=f"The cluster in {region} does not name the other one as its peer, or has another witness.",
-        first_step=first_step_of_peering,
+        description=peering_lost(monitor, peering_region, observer),
         notifies=PEERING_LOST,
     )
 
@@ -125,21 +130,22 @@ def _of_health(monitor: HealthMonitor, region: str, first_step_of_peering: str) 
 def _of_monitor(monitor: HealthMonitor, region: str) -> Iterator[AlarmDefinition]:
     function, first = monitor.function, monitor.clusters[0].cluster_region
     yield AlarmDefinition(
-        what="monitor-no-data",
-        setting="monitor_no_data",
+        kind="monitor-no-data",
         metric=lambda period: cloudwatch.MathExpression(
             expression="FILL(runs, 0)",  # with missing data alone it would take periods longer (docs/adr/0008)
             using_metrics={"runs": monitor.metric(names.PROBE_ATTEMPTS, first, statistic="SampleCount", period=period)},
             period=period,
             label="Runs that put their metrics",
         ),
-        happened=f"The monitor in {region} puts no metrics: nothing is known of the pair from there.",
-        first_step="Ask for the verdict in another Region, then read the function's log.",
+        description=AlarmDescription(
+            fault=f"The monitor in {region} puts no metrics, so it reports no fault of the clusters. They do not "
+            "depend on it.",
+            action="Get the verdict from another Region, then read the log of the monitor's function.",
+        ),
         notifies=MONITORING_NOT_WORKING,
     )
     yield AlarmDefinition(
-        what="data-without-runs",
-        setting="data_without_runs",
+        kind="data-without-runs",
         metric=lambda period: cloudwatch.MathExpression(
             expression="IF(FILL(puts, 0) > 0, IF(FILL(runs, 0) < 1, 1, 0), 0)",
             using_metrics={
@@ -150,40 +156,47 @@ def _of_monitor(monitor: HealthMonitor, region: str) -> Iterator[AlarmDefinition
             label="Metrics put without a run",
         ),
         period=_five_minutes(monitor),
-        happened=f"Somebody else puts the metrics of the monitor in {region}, which does not run: they say nothing.",
-        first_step="Find out who disabled its rule or changed its function (CloudTrail), and who may PutMetricData.",
+        description=AlarmDescription(
+            fault=f"The monitor in {region} does not run, and somebody else puts its metrics, so they are not true. "
+            "The clusters do not depend on it.",
+            action="Find out who disabled its rule or changed its function (CloudTrail), and who may PutMetricData.",
+        ),
         notifies=MONITORING_NOT_WORKING,
     )
     yield AlarmDefinition(
-        what="monitor-errors",
-        setting="monitor_errors",
+        kind="monitor-errors",
         metric=lambda period: function.metric_errors(period=period, statistic="Sum"),
-        happened=f"The monitor in {region} fails: a permission, or CloudWatch itself.",
-        first_step="Read the function's log, which has the reason in its last line.",
+        description=AlarmDescription(
+            fault=f"Runs of the monitor in {region} fail, so it may report no fault of the clusters. They do not "
+            "depend on it.",
+            action="Read the log of the monitor's function: the reason is under errors in its last line.",
+        ),
         notifies=MONITORING_NOT_WORKING,
     )
     yield AlarmDefinition(
-        what="monitor-throttles",
-        setting="monitor_throttles",
+        kind="monitor-throttles",
         metric=lambda period: function.metric_throttles(period=period, statistic="Sum"),
-        happened="Lambda has no room for the monitor: the account's concurrency is used up.",
-        first_step="Raise the quota, or give the monitor reserved_concurrent_executions.",
+        description=AlarmDescription(
+            fault=f"Lambda throttles the monitor in {region}, since the concurrency of the account is used up. The "
+            "clusters do not depend on it.",
+            action="Raise the quota, or give the monitor reserved_concurrent_executions.",
+        ),
     )
     yield AlarmDefinition(
-        what="monitor-duration",
-        setting="monitor_duration",
+        kind="monitor-duration",
         metric=lambda period: cloudwatch.MathExpression(
             expression=f"100 * duration / {monitor.longest_run.to_milliseconds():g}",
             using_metrics={"duration": function.metric_duration(period=period, statistic="Maximum")},
             period=period,
             label="Longest run, % of the time that it has",
         ),
-        happened="Runs come near the end of the time that they have.",
-        first_step="See in the log what takes long (look_ms, report_ms).",
+        description=AlarmDescription(
+            fault=f"Runs of the monitor in {region} take almost all the time that they have. They still report.",
+            action="Read in the log which part is slow: checks_ms or report_ms.",
+        ),
     )
     yield AlarmDefinition(
-        what="failed-invocations",
-        setting="failed_invocations",
+        kind="failed-invocations",
         metric=lambda period: cloudwatch.Metric(
             namespace="AWS/Events",
             metric_name="FailedInvocations",
@@ -191,32 +204,37 @@ def _of_monitor(monitor: HealthMonitor, region: str) -> Iterator[AlarmDefinition
             period=period,
             statistic="Sum",
         ),
-        happened="EventBridge cannot call the monitor.",
-        first_step="Read the dead letters, which have the reason (ERROR_MESSAGE), and deploy the app again.",
+        description=AlarmDescription(
+            fault=f"EventBridge cannot invoke the monitor in {region}. The clusters do not depend on it.",
+            action="Read the reason in the dead-letter queue (ERROR_MESSAGE), and deploy the app again.",
+        ),
     )
     yield AlarmDefinition(
-        what="dead-letters",
-        setting="dead_letters",
+        kind="dead-letters",
         metric=lambda period: monitor.dead_letter_queue.metric_approximate_number_of_messages_visible(
             period=period, statistic="Maximum"
         ),
-        happened="Runs of the monitor failed or were never started; they are in the dead-letter queue.",
-        first_step="Read them, then purge the queue; until then this alarm stays.",
+        description=AlarmDescription(
+            fault=f"Runs of the monitor in {region} failed or did not start. Their events are in its dead-letter "
+            "queue. The clusters do not depend on it.",
+            action="Read the messages, then purge the queue, which ends this alarm.",
+        ),
     )
 
 
 def _of_cluster(cluster: IRegionalCluster) -> Iterator[AlarmDefinition]:
-    """What Aurora DSQL itself measures."""
+    """On Aurora DSQL's own metrics."""
+    region = cluster.cluster_region
     yield AlarmDefinition(
-        what="query-timeouts",
-        setting="query_timeouts",
+        kind="query-timeouts",
         metric=lambda period: cluster.metric_query_timeouts(period=period),
-        happened="Queries end because they take too long.",
-        first_step="Look for a new query or a missing index.",
+        description=AlarmDescription(
+            fault=f"Queries in {region} time out. The cluster still runs other queries.",
+            action="Look for a new query or a missing index.",
+        ),
     )
     yield AlarmDefinition(
-        what="occ-conflicts",
-        setting="occ_conflicts",
+        kind="occ-conflicts",
         metric=lambda period: cloudwatch.MathExpression(
             expression="IF(total > 0, 100 * conflicts / total, 0)",
             using_metrics={
@@ -226,20 +244,25 @@ def _of_cluster(cluster: IRegionalCluster) -> Iterator[AlarmDefinition]:
             period=period,
             label="Conflicts, % of transactions",
         ),
-        happened="Many transactions conflict (SQLSTATE 40001) and have to be tried again.",
-        first_step="Look for a hot row, or one that both Regions write.",
+        description=AlarmDescription(
+            fault=f"Many transactions in {region} conflict (SQLSTATE 40001) and have to be retried. Others commit.",
+            action="Look for a row that many transactions write, perhaps in both Regions.",
+        ),
     )
     yield AlarmDefinition(
-        what="commit-latency",
-        setting="commit_latency",
+        kind="commit-latency",
         metric=lambda period: cluster.metric_commit_latency(period=period),
-        happened="Commits are slow.",
-        first_step="Compare with the other Region: if both are slow, look at the network between them and the witness.",
+        description=AlarmDescription(
+            fault=f"Commits in {region} are slow, and succeed.",
+            action="Compare with the other Region. If both are slow, look at the network between them and the witness "
+            "Region.",
+        ),
     )
     yield AlarmDefinition(
-        what="dpu-budget",
-        setting="dpu_budget",
+        kind="dpu-budget",
         metric=lambda period: cluster.metric_total_dpu(period=period),
-        happened="The cluster uses more DPUs than its budget.",
-        first_step="See on the dashboard which kind grows: write, read, compute or multi-Region write.",
+        description=AlarmDescription(
+            fault=f"The cluster in {region} uses more DPUs than its budget. It is not limited by that.",
+            action="See on the dashboard which kind of DPU grows: write, read, compute or multi-Region write.",
+        ),
     )

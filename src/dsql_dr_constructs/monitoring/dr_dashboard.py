@@ -1,4 +1,4 @@
-"""One dashboard for the pair: are we up, in which Region, since when; then why, and what to do."""
+"""One dashboard for the pair: whether each cluster is healthy, and since when; then why, and what to do."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .runbook import runbook
 _WIDTH = 24
 _LAMBDA, _EVENTS = "AWS/Lambda", "AWS/Events"
 _Axis = Mapping[str, Any]  # a YAxisProps when it is used: the first struct loads jsii's type checker, 40 ms
-_UP_OR_DOWN: _Axis = {"min": 0, "max": 1}
+_ZERO_TO_ONE: _Axis = {"min": 0, "max": 1}
 _COUNT: _Axis = {"min": 0, "label": "Count"}
 _MILLISECONDS: _Axis = {"min": 0, "label": "ms"}
 
@@ -47,7 +47,7 @@ class _AlarmStatus(cloudwatch.ConcreteWidget):
 
 
 class DrDashboard(Construct):
-    """``Aurora-DSQL-DR-Dashboard-<deployment>``: both Regions on one page.
+    """``Aurora-DSQL-DR-Dashboard-<deployment>``: both Regions side by side.
 
         DrDashboard(stack, "Dashboard", deployment_name="Orders-production", clusters=clusters)
 
@@ -75,14 +75,13 @@ class DrDashboard(Construct):
     ) -> None:
         """
         Args:
-            deployment_name: The pair's.
-            clusters: Both clusters, as this stack knows them.
+            deployment_name: As in `MultiRegionDsqlDr`, but required.
+            clusters: As in `HealthMonitor`.
             observer_regions: Regions with a `HealthMonitor`. Default: those of the clusters.
             witness_region: Named in the runbook. Default: not named.
             alarms: Those of any Region, for the first row. Default: none, the row shows the metrics alone.
-            schedule: The monitors'; the length of a datapoint. Default: 2 minutes.
-            peering_region: Region of the pair's `ClusterPeering`, whose function repairs a lost peering; the runbook
-                has the command. Default: none, it says what to do without.
+            schedule: As in `MultiRegionDsqlDr`; it is the length of a datapoint. Default: 2 minutes.
+            peering_region: As in `HealthAlarms`, for the runbook. Default: none.
 
         Raises:
             ValueError: a bad deployment name.
@@ -100,21 +99,21 @@ class DrDashboard(Construct):
             dashboard_name=dashboard_name(self._deployment),
             default_interval=Duration.hours(3),
             widgets=[
-                self._are_we_up(alarms),
-                self._how_it_is_seen(alarms),
+                self._health(alarms),
+                self._causes(alarms),
                 [self._runbook(witness_region, peering_region, alarms)],
-                *self._what_dsql_says(),
-                self._who_watches(),
+                *self._cluster_metrics(),
+                self._monitors(),
             ],
         )
 
     @checked
-    def add_alarms(self, alarms: Sequence[cloudwatch.AlarmBase], *, title: str = "Alarms of yours, since when") -> None:
+    def add_alarms(self, alarms: Sequence[cloudwatch.AlarmBase], *, title: str = "Your alarms") -> None:
         """Add a row with *alarms* of any Region and stack.
 
         Args:
             alarms: Metric or composite alarms, each with a name.
-            title: Title of the row. Default: "Alarms of yours, since when".
+            title: Title of the row. Default: "Your alarms".
 
         Raises:
             ValueError: an alarm has no name.
@@ -122,25 +121,25 @@ class DrDashboard(Construct):
         arns = [self._arn(Stack.of(one).region, name_of(one)) for one in alarms]
         self.dashboard.add_widgets(_AlarmStatus(title, arns, _WIDTH, max(2, math.ceil(1.3 + 0.65 * len(arns) / 6))))
 
-    def _are_we_up(self, alarms: Sequence[HealthAlarms]) -> list[cloudwatch.IWidget]:
-        """One line a cluster and observer: 1 is up; a step down is when it began. Beside it the alarms, with times."""
+    def _health(self, alarms: Sequence[HealthAlarms]) -> list[cloudwatch.IWidget]:
+        """A line for each cluster and observer, which falls from 1 to 0 when a fault begins; beside it the alarms."""
         names_in = {one: one.names for one in alarms}
         rows = math.ceil(sum(map(len, names_in.values())) / 3)
-        height = max(6, math.ceil(1.3 + 0.95 * rows))  # so that all alarms are seen
+        height = max(6, math.ceil(1.3 + 0.95 * rows))  # so that all alarms are visible
         health = self._graph(
-            "Up (1) or down (0): each cluster, as each Region sees it",
+            "Cluster health (1: healthy, 0: down)",
             self._by_observer(names.CLUSTER_HEALTH),
-            _UP_OR_DOWN,
+            _ZERO_TO_ONE,
             width=_WIDTH // 2 if alarms else _WIDTH,
             height=height,
         )
         arns = [self._arn(one.region, name) for one, found in names_in.items() for name in found]
         if not arns:
             return [health]
-        return [health, _AlarmStatus("Alarms, since when", arns, _WIDTH // 2, height)]
+        return [health, _AlarmStatus("Alarms", arns, _WIDTH // 2, height)]
 
-    def _how_it_is_seen(self, alarms: Sequence[HealthAlarms]) -> list[cloudwatch.IWidget]:
-        """The first graph has what is of no cluster, too, where there are alarms on it."""
+    def _causes(self, alarms: Sequence[HealthAlarms]) -> list[cloudwatch.IWidget]:
+        """The first graph has the metrics of no cluster, too, where there are alarms on them."""
         also = [
             health_metric(
                 self._deployment,
@@ -152,16 +151,16 @@ class DrDashboard(Construct):
             )
             for what, metric, label in (
                 (PARAMETERS_CHANGED, names.PARAMETER_HEALTH, "SSM parameters"),
-                (NOTIFICATIONS_BROKEN, names.NOTIFICATION_HEALTH, "notifications of the others"),
+                (NOTIFICATIONS_BROKEN, names.NOTIFICATION_HEALTH, "Notifications of other Regions"),
             )
             for one in alarms
             if what in one.alarms
         ]
-        title = "Peering and witness, SSM parameters, notifications" if also else "Peering and witness"
+        title = "Peering, SSM parameters, notifications (1: as configured)" if also else "Peering (1: as configured)"
         return [
-            self._graph(title, [*self._by_observer(names.PEERING_HEALTH), *also], _UP_OR_DOWN),
-            self._seen("Endpoint asks for authentication", names.ENDPOINT_REACHABLE, _UP_OR_DOWN),
-            self._seen("Time to that, ms", names.PROBE_LATENCY, _MILLISECONDS, statistic="Maximum"),
+            self._graph(title, [*self._by_observer(names.PEERING_HEALTH), *also], _ZERO_TO_ONE),
+            self._observed("Endpoint reachable (1: yes, 0: no)", names.ENDPOINT_REACHABLE, _ZERO_TO_ONE),
+            self._observed("Connection time (ms)", names.PROBE_LATENCY, _MILLISECONDS, statistic="Maximum"),
         ]
 
     def _arn(self, region: str, alarm: str) -> str:
@@ -172,9 +171,9 @@ class DrDashboard(Construct):
     ) -> cloudwatch.TextWidget:
         repairs = [command for one in alarms for command in one._repair_of_notifications()]
         text = runbook(self._deployment, self._clusters, self._observers, witness_region, peering_region, repairs)
-        return cloudwatch.TextWidget(markdown=text, width=_WIDTH, height=8 + 3 * len(self._observers))
+        return cloudwatch.TextWidget(markdown=text, width=_WIDTH, height=9 + 3 * len(self._observers))
 
-    def _what_dsql_says(self) -> list[list[cloudwatch.IWidget]]:
+    def _cluster_metrics(self) -> list[list[cloudwatch.IWidget]]:
         """Both clusters side by side, the same metrics at the same height."""
         rows: list[tuple[str, _Axis, Callable[[IRegionalCluster], list[cloudwatch.IMetric]]]] = [
             (
@@ -183,13 +182,13 @@ class DrDashboard(Construct):
                 lambda one: [one.metric_total_transactions(), one.metric_read_only_transactions()],
             ),
             (
-                "Conflicts and time-outs",
+                "Conflicts and query timeouts",
                 _COUNT,
                 lambda one: [one.metric_occ_conflicts(), one.metric_query_timeouts()],
             ),
-            ("Commit latency, median", _MILLISECONDS, lambda one: [one.metric_commit_latency()]),
+            ("Commit latency, median (ms)", _MILLISECONDS, lambda one: [one.metric_commit_latency()]),
             (
-                "DPU",
+                "DPUs",
                 _COUNT,
                 lambda one: [
                     one.metric_write_dpu(),
@@ -207,7 +206,7 @@ class DrDashboard(Construct):
             for title, axis, metrics in rows
         ]
 
-    def _who_watches(self) -> list[cloudwatch.IWidget]:
+    def _monitors(self) -> list[cloudwatch.IWidget]:
         return [
             self._graph(
                 "Monitor: runs and errors",
@@ -216,19 +215,21 @@ class DrDashboard(Construct):
                 _COUNT,
             ),
             self._graph(
-                "Monitor: longest run, ms",
+                "Monitor: longest run (ms)",
                 [self._of_monitor(_LAMBDA, "Duration", one, statistic="Maximum") for one in self._observers],
                 _MILLISECONDS,
             ),
             self._graph(
-                "Schedule: executions and failures",
+                "Schedule: invocations and failures",
                 [self._of_monitor(_EVENTS, "Invocations", one) for one in self._observers]
                 + [self._of_monitor(_EVENTS, "FailedInvocations", one) for one in self._observers],
                 _COUNT,
             ),
         ]
 
-    def _seen(self, title: str, metric_name: str, axis: _Axis, *, statistic: str = "Minimum") -> cloudwatch.GraphWidget:
+    def _observed(
+        self, title: str, metric_name: str, axis: _Axis, *, statistic: str = "Minimum"
+    ) -> cloudwatch.GraphWidget:
         return self._graph(title, self._by_observer(metric_name, statistic), axis)
 
     def _by_observer(self, metric_name: str, statistic: str = "Minimum") -> list[cloudwatch.IMetric]:

@@ -1,4 +1,4 @@
-"""What to do at each verdict: the text on the dashboard, and the first step in every page."""
+"""The runbook on the dashboard, in the order of the notifications, and the commands that notifications have, too."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from ..clusters.cluster_interface import IRegionalCluster
 from ..clusters.existing_cluster import parameter_folder
 from ..physical_names import dashboard_name, monitor_name, peering_name
 from ..runtime.health_monitor import metric_names as names
-from ..runtime.registry import IDENTIFIER
+from ..runtime.parameter_registry import IDENTIFIER
 
-_BY_HAND = "by aws dsql update-cluster --multi-region-properties in both Regions, with witness and peer."
-"""For a pair that was made elsewhere, and has no function of ours."""
+UPDATE_CLUSTER = "aws dsql update-cluster --multi-region-properties in both Regions, with witness Region and peer"
+"""For a pair that was not made by this library, and has no repair command."""
 
 
 def dashboard_url(deployment: str, region: str) -> str:
-    """Where the runbook is: dashboards are seen in every Region, so the link leads to the one that still stands.
+    """Where the runbook is: every Region shows all dashboards, so the link is to the Region that notifies.
 
     Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cross_region_dashboard.html
     """
@@ -24,7 +24,7 @@ def dashboard_url(deployment: str, region: str) -> str:
 
 
 def ask_for_verdict(deployment: str, region: str) -> str:
-    """The command that looks at both clusters now, from *region*."""
+    """The command that checks both clusters now, from *region*."""
     return (
         f"aws lambda invoke --region {region} --function-name {monitor_name(deployment)} response.json "
         "&& cat response.json"
@@ -32,7 +32,7 @@ def ask_for_verdict(deployment: str, region: str) -> str:
 
 
 def repair_command(deployment: str, region: str) -> str:
-    """The command that peers and registers both clusters again, by the `ClusterPeering` in *region*."""
+    """The command that repairs peering and SSM parameters, by the `ClusterPeering` in *region*."""
     return (
         f"aws lambda invoke --region {region} --function-name {peering_name(deployment)} "
         """--cli-binary-format raw-in-base64-out --payload '{"action":"repair"}' --cli-read-timeout 330 """
@@ -40,25 +40,16 @@ def repair_command(deployment: str, region: str) -> str:
     )
 
 
-def repair_step(deployment: str, region: str | None) -> str:
-    """What to do when the peering is lost; *region* is that of the pair's `ClusterPeering`, if it has one."""
-    how = f": {repair_command(deployment, region)}" if region else f", {_BY_HAND}"
+def log_command(deployment: str, region: str) -> str:
+    """The command that shows the log of the monitor in *region*."""
     return (
-        f"Send the application to one Region. Find out who changed it (CloudTrail, UpdateCluster), then repair it{how}"
-    )
-
-
-def repair_parameters_step(deployment: str, region: str | None) -> str:
-    """What to do when a parameter was changed; *region* is that of the pair's `ClusterPeering`, if it is known."""
-    how = repair_command(deployment, region) if region else f"the repair of function {peering_name(deployment)}"
-    return (
-        f"Repair it: {how}. Then deploy or restart applications that have read it, and find out who wrote it "
-        "(CloudTrail, PutParameter)."
+        f'aws logs tail --since 15m --region {region} "$(aws lambda get-function-configuration --region {region} '
+        f'--function-name {monitor_name(deployment)} --query LoggingConfig.LogGroup --output text)"'
     )
 
 
 def notification_commands(region: str, alarm_name: str, notifying: Sequence[str], topic_arn: str | None) -> list[str]:
-    """What repairs most of what keeps notifications of *region* away: actions switched on, an address subscribed.
+    """The commands for the most common causes: disabled actions, and a topic without a confirmed subscription.
 
     Args:
         region: That Region.
@@ -94,44 +85,41 @@ def runbook(
         peering_region: Region of the pair's `ClusterPeering`, if it has one.
         repair_of_notifications: Commands of all Regions that notify, as `notification_commands` gives them.
     """
-    verdicts = [ask_for_verdict(deployment, region) for region in observers]
-    down = f"{names.LOCAL_DOWN} / {names.PEER_DOWN}"
-    logs = [
-        f'aws logs tail --since 15m --region {region} "$(aws lambda get-function-configuration --region '
-        f'{region} --function-name {monitor_name(deployment)} --query LoggingConfig.LogGroup --output text)"'
-        for region in observers
-    ]
+    witness = f" (configured: {witness_region})" if witness_region else ""
+    how = "repair it; the answer lists what was changed:" if peering_region else f"repair it by {UPDATE_CLUSTER}."
     return "\n".join(
         [
             f"# Runbook of {deployment}",
-            "**1. Ask for the verdict, from each Region.** It says what is wrong, and why it thinks so.",
-            *_code(verdicts),
-            f"**{down}**: one cluster is down, the other one takes reads and writes. Send the application there; "
-            "nothing has to be promoted. Look at https://health.aws.amazon.com, and at both clusters; the answers have "
-            "the endpoints:",
+            "**Get the verdict from each Region.** The answer says what is wrong, with the reasons under `problems`:",
+            *_code([ask_for_verdict(deployment, region) for region in observers]),
+            f"**cluster-down** (verdict {names.CLUSTER_DOWN}): the cluster of the Region in `regions_down` is down, "
+            "and the other one takes reads and writes. Send your application to the endpoint of the other one; nothing "
+            "has to be promoted. See https://health.aws.amazon.com, and status and endpoint of both clusters:",
             *_code([_describe(one, clusters) for one in clusters]),
-            f"**{names.BOTH_DOWN}**: ask from every Region. If only one sees it, that Region's network or monitor is "
-            "at fault. If all do, open a case with AWS; no write is possible until one of them is back.",
+            f"Verdict {names.BOTH_DOWN}: get the verdict from every Region. If only one Region reports it, that "
+            "Region's network or monitor is at fault. If all do, no cluster takes writes: open a case with AWS.",
             "",
-            f"**{names.UNPEERED}** / **{names.WITNESS_DRIFT}**: both serve, but somebody changed what binds them"
-            f"{f' (the witness should be {witness_region})' if witness_region else ''}. What is written on one side of "
-            f"an {names.UNPEERED} pair does not reach the other: send the application to one Region first. Find out "
-            "who changed it (CloudTrail, `UpdateCluster`), then repair it"
-            f"{'; the answer says what was changed:' if peering_region else f', {_BY_HAND}'}",
+            f"**peering-lost** (verdict {names.PEERING_LOST} or {names.WITNESS_MISMATCH}): both clusters accept "
+            f"connections, but a peer or the witness Region{witness} is not as configured. With {names.PEERING_LOST}, "
+            "writes in one Region do not reach the other: send your application to one Region, and if both took "
+            f"writes, ask AWS Support before you repair it. With {names.WITNESS_MISMATCH}, nothing is lost. Find out "
+            "who changed it (CloudTrail, `UpdateCluster`), then "
+            f"{how}",
             *(_code([repair_command(deployment, peering_region)]) if peering_region else [""]),
-            f"**{names.PARAMETERS_CHANGED}**: an SSM parameter does not say what the clusters say, and applications "
-            "that read it may connect elsewhere; `parameters` in the verdict says which. Repair it"
-            f"{' as above' if peering_region else ' by hand'}, then deploy or restart applications that have read it, "
-            "then find out who wrote it (CloudTrail, `PutParameter`).",
+            f"**parameters-changed** (verdict {names.PARAMETERS_CHANGED}): an SSM parameter is not what the cluster "
+            "reports, so an application that reads it may connect to another endpoint. `parameters` in the answer "
+            f"names it. {'Repair it by the command above' if peering_region else 'Write the right value'}, then "
+            "restart or deploy again what has read it, then find out who wrote it (CloudTrail, `PutParameter`).",
             "",
-            f"**{names.NOTIFICATIONS_BROKEN}**: another Region could not notify anybody; `notifications` in the "
-            "verdict says why, a sentence for each broken part. Actions that are switched off: enable them. Nobody is "
-            "notified: set `EMAIL`, subscribe it, and confirm, or only confirm. Anything else: bring that Region's "
-            "monitoring stack back to its template by `aws cloudformation create-change-set --deployment-mode "
-            "REVERT_DRIFT`; do not destroy it, since its subscriptions would go with it.",
+            f"**notifications-broken** (verdict {names.NOTIFICATIONS_BROKEN}): another Region cannot notify anybody. "
+            "`notifications` in the answer names each broken part. If actions of alarms are disabled, enable them. If "
+            "a topic has no confirmed subscription, set `EMAIL`, subscribe it, and confirm the email. For all else, "
+            "revert the drift of that Region's monitoring stack (`aws cloudformation create-change-set "
+            "--deployment-mode REVERT_DRIFT`). Do not delete the stack: its subscriptions would be deleted with it.",
             *(_code(repair_of_notifications) if repair_of_notifications else [""]),
-            "**monitoring-not-working**: the monitor of that Region fails or puts no metrics. Why, is in its log:",
-            *_code(logs),
+            "**monitoring-not-working**: the monitor of that Region reports nothing. The alarm that is red beside it "
+            "says how: monitor-no-data, monitor-errors or data-without-runs. The log says why:",
+            *_code([log_command(deployment, region) for region in observers]),
         ]
     )
 
