@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .clusters.cluster_interface import IRegionalCluster
+    from .clusters.cluster_options import ClusterOptions
     from .clusters.cluster_peering import ClusterPeering
     from .clusters.regional_cluster import RegionalCluster
     from .monitoring.alarm_options import AlarmOptions, HealthAlarmOptions
@@ -13,13 +14,16 @@ if TYPE_CHECKING:
     from .monitoring.health_alarms import HealthAlarms
     from .monitoring.health_monitor import HealthMonitor
     from .monitoring.monitor_options import MonitorOptions
+    from .monitoring.monitoring_options import MonitoringOptions
     from .monitoring.multi_region_monitoring import MultiRegionMonitoring
     from .multi_region_dsql_dr import MultiRegionDsqlDr
     from .regions import validate_topology
+    from .stack_options import StackOptions
 
 __all__ = [
     "AlarmOptions",
     "AlertingTopic",
+    "ClusterOptions",
     "ClusterPeering",
     "DrDashboard",
     "HealthAlarmOptions",
@@ -27,15 +31,18 @@ __all__ = [
     "HealthMonitor",
     "IRegionalCluster",
     "MonitorOptions",
+    "MonitoringOptions",
     "MultiRegionDsqlDr",
     "MultiRegionMonitoring",
     "RegionalCluster",
+    "StackOptions",
     "validate_topology",
 ]
 
 _HOMES = {
     "AlarmOptions": "monitoring.alarm_options",
     "AlertingTopic": "monitoring.alerting_topic",
+    "ClusterOptions": "clusters.cluster_options",
     "ClusterPeering": "clusters.cluster_peering",
     "DrDashboard": "monitoring.dr_dashboard",
     "HealthAlarmOptions": "monitoring.alarm_options",
@@ -43,15 +50,17 @@ _HOMES = {
     "HealthMonitor": "monitoring.health_monitor",
     "IRegionalCluster": "clusters.cluster_interface",
     "MonitorOptions": "monitoring.monitor_options",
+    "MonitoringOptions": "monitoring.monitoring_options",
     "MultiRegionDsqlDr": "multi_region_dsql_dr",
     "MultiRegionMonitoring": "monitoring.multi_region_monitoring",
     "RegionalCluster": "clusters.regional_cluster",
+    "StackOptions": "stack_options",
     "validate_topology": "regions",
 }
 
 
 def __getattr__(name: str) -> Any:
-    """Import on first use: importing aws_cdk starts Node, which the emulator and the command line have no need of."""
+    """Import on first use: importing aws_cdk starts Node, which the emulator and the command line do not need."""
     if name in _HOMES:
         return globals().setdefault(name, getattr(import_module(f".{_HOMES[name]}", __name__), name))
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

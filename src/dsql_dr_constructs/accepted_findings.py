@@ -1,4 +1,4 @@
-"""Why what scanners find in our templates is meant, beside what they find it in, where cdk-nag 3 and checkov look."""
+"""Reasons for the findings of scanners that are intended, written where cdk-nag 3 and checkov read them."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from constructs import Construct, IConstruct
 
 _NAG_PACKS = ("AwsSolutions", "HIPAA.Security", "NIST.800.53.R5", "PCI.DSS.321", "Serverless")
 
-_SEE_MONITOR = "a parameter of HealthMonitor"
+_SEE_MONITOR = "a field of MonitorOptions"
 LAMBDA_FINDINGS = {
     "LambdaConcurrency": f"Reserving fails in new accounts, whose quota is 10; {_SEE_MONITOR}.",
-    "LambdaDLQ": "CloudFormation and the waiter wait for these functions, and hear of failures at once.",
+    "LambdaDLQ": "CloudFormation and the waiter wait for these functions, and get their failures at once.",
     "LambdaInsideVPC": f"They call public APIs of AWS over TLS; a network is {_SEE_MONITOR}.",
-    "LambdaTracing": f"It costs, and the log says how long what took; {_SEE_MONITOR}.",
-    "LambdaDefaultMemorySize": "Those of the CDK's Provider only pass on.",
-    "CloudWatchLogGroupEncrypted": "CloudWatch Logs encrypts every log group; a key of yours is a parameter.",
+    "LambdaTracing": f"It costs money, and the log has the duration of each step; {_SEE_MONITOR}.",
+    "LambdaDefaultMemorySize": "Those of the CDK's Provider only pass events on.",
+    "CloudWatchLogGroupEncrypted": "CloudWatch Logs encrypts every log group; a key of yours can be given.",
     "IAMNoInlinePolicy": "A policy for one role goes with it; a managed one could be attached elsewhere.",
 }
 LAMBDA_CHECKS = {
     "CKV_AWS_115": LAMBDA_FINDINGS["LambdaConcurrency"],
     "CKV_AWS_116": LAMBDA_FINDINGS["LambdaDLQ"],
     "CKV_AWS_117": LAMBDA_FINDINGS["LambdaInsideVPC"],
-    "CKV_AWS_173": f"Lambda encrypts it, names are no secrets, and a key is {_SEE_MONITOR}.",
+    "CKV_AWS_173": "Lambda encrypts it, names are no secrets, and a key is a parameter of HealthMonitor.",
 }
 ENDPOINT_FINDINGS = dict.fromkeys(
     ("EC23", "EC2RestrictedCommonPorts", "EC2RestrictedSSH"),
@@ -58,7 +58,7 @@ def readable_arn(stack: Stack, arn: str) -> str:
 
 
 def accept(construct: Construct, reasons: Mapping[str, str]) -> None:
-    """Tell cdk-nag: in *construct*, the finding of each rule, called without its pack, is meant.
+    """Acknowledge for cdk-nag the findings of each rule, named without its pack, in *construct*.
 
     This is what ``cdk.Validations.of(construct).acknowledge`` writes, which the lowest aws-cdk-lib does not have.
     """
@@ -67,7 +67,7 @@ def accept(construct: Construct, reasons: Mapping[str, str]) -> None:
 
 
 def skip(construct: IConstruct, reasons: Mapping[str, str]) -> None:
-    """Tell checkov: these checks of *construct*'s resource are failed on purpose.
+    """Let checkov skip these checks of *construct*'s resource.
 
     Source: https://www.checkov.io/2.Basics/Suppressing%20and%20Skipping%20Policies.html
     """

@@ -1,7 +1,7 @@
-"""Whether a value is what an annotation says, and, if not, what is needed in words of a user.
+"""Whether a value has the type of an annotation, and, if not, which type is needed, in words of a user.
 
-typeguard, which jsii brings along, would not do: its second major version looks neither into mappings nor at jsii's
-interfaces, and none of its texts is for a user of this library. Nothing here crosses to Node for a right value.
+typeguard, which jsii depends on, is not enough: its second major version checks neither the contents of mappings nor
+jsii's interfaces, and its messages are not for a user of this library. A right value needs no call to Node here.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import fields, is_dataclass
 from enum import Enum
 from functools import cache
 from types import NoneType, UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints, is_typeddict
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from aws_cdk import Token
 
@@ -35,10 +35,10 @@ def _problem(name: str, value: Any, hint: Any) -> str | None:
     """What is wrong with *value*, without the full stop; None if nothing is."""
     origin, inner = get_origin(hint), get_args(hint)
     if origin in (Union, UnionType):
+        if value is None and NoneType in inner:
+            return None
         problems = [_problem(name, value, one) for one in inner if one is not NoneType]
-        return None if (value is None and NoneType in inner) or None in problems else problems[0]
-    if is_typeddict(hint):
-        return _problem_of_options(name, value, hint)
+        return None if None in problems else problems[0]
     if origin is Mapping and isinstance(value, Mapping):
         parts = [(f"a key of {name}", key, inner[0]) for key in value]
         return first_problem([*parts, *((f"{name}[{key!r}]", one, inner[1]) for key, one in value.items())])
@@ -51,26 +51,17 @@ def first_problem(parts: Sequence[tuple[str, Any, Any]]) -> str | None:
     return next((found for part in parts if (found := _problem(*part))), None)
 
 
-def _problem_of_options(name: str, value: Any, hint: Any) -> str | None:
-    known = hints_of(hint)
-    if not isinstance(value, Mapping):
-        return f"{name} is {shown(value)}: a mapping with keys of {hint.__name__} is needed, {', '.join(known)}"
-    for key in value:
-        if key not in known:
-            near = difflib.get_close_matches(str(key), known, n=1)
-            hinted = f"; the nearest is {near[0]!r}" if near else ""
-            return f"{name} has {shown(key)}: the keys of {hint.__name__} are {', '.join(known)}{hinted}"
-    return first_problem([(f"{name}[{key!r}]", one, known[key]) for key, one in value.items()])
-
-
 def _is(value: Any, hint: Any) -> bool:
     if hint in (int, float):
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
             return False  # NaN would end Node
         return hint is float or isinstance(value, int) or Token.is_unresolved(value)  # a token of a number is a float
-    # what jsii hands over for an imported resource: a proxy that answers by several objects
+    # what jsii returns for an imported resource: a proxy with several objects behind it
     answering = [value, *vars(value).get("_delegates", ())] if type(value).__name__ == _PROXY else [value]
     if getattr(hint, "_is_protocol", False):
+        implemented = [kind for one in answering for kind in getattr(type(one), "__jsii_ifaces__", ())]
+        if any(hint in kind.__mro__ for kind in implemented):  # by a class of Python; optional members may be missing
+            return True
         return _members_of(hint) <= frozenset().union(*(_members(one) for one in answering))
     return any(isinstance(one, hint) for one in answering)
 
@@ -82,7 +73,7 @@ def _members(value: object) -> frozenset[str]:
 
 @cache
 def _members_of(kind: Any) -> frozenset[str]:
-    """Read from the classes: to ask an object for a property would be a call to Node."""
+    """Read from the classes: reading a property of an object would be a call to Node."""
     return frozenset(name for one in kind.__mro__ for name in vars(one) if not name.startswith("_"))
 
 
@@ -93,7 +84,7 @@ def shown(value: object) -> str:
 
 
 def _needed(hint: Any, value: Any) -> str:
-    """What is needed, and an example or the way to it."""
+    """Which type is needed, and an example or how to get it."""
     origin, inner = get_origin(hint), get_args(hint)
     if origin is Mapping:
         return f"a mapping of {_plural(inner[0])} to {_plural(inner[1])} is needed"
@@ -104,6 +95,8 @@ def _needed(hint: Any, value: Any) -> str:
 
 
 def _plural(hint: Any) -> str:
+    if get_origin(hint) in (Union, UnionType):
+        return " or ".join(_plural(one) for one in get_args(hint))
     return "strings" if hint is str else f"{_called(hint)} objects"
 
 

@@ -1,4 +1,4 @@
-"""What callers give is compared with the annotations first: a wrong value ends in a sentence, not in a trace."""
+"""Arguments are compared with their annotations first: a wrong value ends in a sentence, not in a stack trace."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from .argument_types import first_problem, hints_of, shown
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
+_SYNTHESIZER = "give a DefaultStackSynthesizer, a subclass of it or another with reusable_bind, or None"
 
 
 def checked(function: Callable[_P, _R]) -> Callable[_P, _R]:
     """A public callable that refuses what its annotations do not allow, before it does anything.
 
-    It raises ``ValueError`` for a wrong type, too, so that whoever gives a wrong value has one kind of error to expect.
+    It raises ``ValueError`` for a wrong type, too, so that every wrong value raises the same kind of error.
     """
 
     @wraps(function)
@@ -28,14 +29,14 @@ def checked(function: Callable[_P, _R]) -> Callable[_P, _R]:
         signature = _signature(function)
         given = {**dict(signature.bind(args)), **kwargs}
         found = first_problem([(name, given[name], hint) for name, hint in signature.hints.items() if name in given])
-        empty = next((name for name in signature.never_empty if given.get(name) == ""), None)
+        empty = next((name for name in signature.hints if given.get(name) == ""), None)
         if empty and not found:
-            found = f"{empty} is '': a string that is not empty is needed"
+            found = _empty(empty)
         if found:
             raise ValueError(f"In {signature.called(given)}, {found}.")
         try:
             return function(*args, **kwargs)
-        except RuntimeError as error:  # the CDK's, with a trace of Node
+        except RuntimeError as error:  # the CDK's, with a stack trace of Node
             if refused := _refused(error, given):
                 raise ValueError(f"In {signature.called(given)}, {refused}.") from error
             raise
@@ -44,15 +45,22 @@ def checked(function: Callable[_P, _R]) -> Callable[_P, _R]:
 
 
 def check_fields(of: Any) -> None:
-    """The same for a dataclass, from its ``__post_init__``.
+    """Refuse fields of a dataclass in the same way; called by its ``__post_init__``.
 
     Raises:
         ValueError: a field has a value that its annotation does not allow.
     """
     kind: Any = type(of)
-    found = first_problem([(name, getattr(of, name), hint) for name, hint in hints_of(kind).items()])
+    hints = hints_of(kind)
+    found = first_problem([(name, getattr(of, name), hint) for name, hint in hints.items()])
+    empty = next((name for name in hints if getattr(of, name) == ""), None)
+    found = found or (_empty(empty) if empty else None)
     if found:
         raise ValueError(f"In {kind.__name__}, {found}.")
+
+
+def _empty(name: str) -> str:
+    return f"{name} is '': a string that is not empty is needed"
 
 
 class _Signature(NamedTuple):
@@ -60,8 +68,6 @@ class _Signature(NamedTuple):
     positional: Sequence[str]
     rest: str | None
     hints: Mapping[str, Any]
-    never_empty: Sequence[str]
-    """Parameters that None does not leave out, and so neither does an empty string."""
 
     def called(self, given: Mapping[str, object]) -> str:
         """A construct by its class and id, anything else by its name."""
@@ -86,16 +92,19 @@ def _signature(function: Callable[..., Any]) -> _Signature:
         positional=[one.name for one in parameters if one.kind is one.POSITIONAL_OR_KEYWORD],
         rest=rest,
         hints=hints,
-        never_empty=[one.name for one in parameters if one.default is not None],
     )
 
 
 def _refused(error: RuntimeError, given: Mapping[str, Any]) -> str | None:
-    """What the CDK has against a value, and only Node can tell: asked beforehand, each would be a call more."""
+    """A sentence for a value that only the CDK can refuse; to check it beforehand would need another call to Node."""
     periods = [name for name, value in given.items() if isinstance(value, Duration)]
     if periods and re.search("'period' must be|whole number of seconds", str(error)):
         is_now = [f"{name} is {given[name].to_human_string()}" for name in periods]
         return f"{' and '.join(is_now)}: 1, 5, 10, 20, 30 or a multiple of 60 seconds is needed"
+    if "can only be used for one Stack" in str(error):
+        return f"the synthesizer serves one Stack only, and a pair has several: {_SYNTHESIZER}"
+    if "Cannot add assets to a Stack" in str(error):
+        return f"the synthesizer of the stack takes no assets, and the code of a Lambda function is one: {_SYNTHESIZER}"
     if "scope" in given and re.search("no [Ss]tack (found|could be identified)", str(error), re.I):
         return f"scope is {shown(given['scope'])}: a Stack, or a construct in one, is needed"
     return None

@@ -1,4 +1,4 @@
-"""The deployment name: what one pair is called in SSM paths, tags, metrics and function names."""
+"""The deployment name: the name of one pair in SSM paths, tags, metrics and function names."""
 
 from __future__ import annotations
 
@@ -60,5 +60,5 @@ def refuse_doubled_name(construct: Construct, deployment_name: str, account: str
         if taken == deployment_name and (where == account or None in (where, account)):
             raise ValueError(
                 f"{node.path!r} and {other.node.path!r} are both deployment {deployment_name!r} in one account, and "
-                "would overwrite each other's registry and names: give one of them another deployment_name."
+                "would overwrite each other's SSM parameters and names: give one of them another deployment_name."
             )

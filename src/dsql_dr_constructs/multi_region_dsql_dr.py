@@ -1,64 +1,62 @@
-"""The one line: an active-active Aurora DSQL pair with a witness, in one stack for each Region."""
+"""An active-active Aurora DSQL pair with a witness, in one stack for each Region, and its monitoring."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from aws_cdk import Duration, RemovalPolicy, Stack
-from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
 from .arguments import checked
 from .clusters.cluster_interface import IRegionalCluster
+from .clusters.cluster_options import ClusterOptions
 from .clusters.cluster_peering import ClusterPeering, deploy_after
 from .clusters.parameter_registry import ParameterRegistry
 from .clusters.regional_cluster import RegionalCluster, add_outputs
 from .deployment_name import default_deployment_name, refuse_doubled_name, validate_deployment_name
-from .monitoring.alarm_options import HealthAlarmOptions
-from .monitoring.alerting_topic import AlertingTopic
-from .monitoring.dr_dashboard import DrDashboard
-from .monitoring.health_alarms import HealthAlarms
-from .monitoring.health_monitor import HealthMonitor
-from .monitoring.monitor_options import MonitorOptions
+from .monitoring.monitor_options import refuse_other_schedules
+from .monitoring.monitored_pair import MonitoredPair
+from .monitoring.monitoring_options import MonitoringOptions
 from .monitoring.multi_region_monitoring import MultiRegionMonitoring
-from .regional_stack import default_account, refuse_keys_elsewhere, regional_stack, warn_of_stages_region
+from .monitoring.subscriptions import refuse_no_email
+from .regional_stack import default_account, refuse_elsewhere, regional_stack, warn_of_stages_region
 from .regions import validate_topology
 from .resource_policies import warn
+from .stack_options import StackOptions
 
 
-class MultiRegionDsqlDr(Construct):
-    """Two peered clusters that both take reads and writes, strongly consistent, in two Regions.
+class MultiRegionDsqlDr(MonitoredPair):
+    """Two peered clusters in two Regions that both take reads and writes, strongly consistent.
 
         app = cdk.App()
         MultiRegionDsqlDr(app, "AuroraDsqlDR", alert_emails=["ops@example.com"])
         app.synth()
 
-    makes the stacks ``AuroraDsqlDR-Primary-production`` and ``AuroraDsqlDR-Secondary-production``, and two that watch
-    them, ``AuroraDsqlDR-PrimaryMonitoring-production`` and ``AuroraDsqlDR-SecondaryMonitoring-production``;
-    ``cdk deploy --all`` brings all up and ``cdk destroy --all`` takes it down.
+    This app has the stacks ``AuroraDsqlDR-Primary-production`` and ``AuroraDsqlDR-Secondary-production`` with the
+    clusters, and ``AuroraDsqlDR-PrimaryMonitoring-production`` and ``AuroraDsqlDR-SecondaryMonitoring-production``,
+    which monitor them. ``cdk deploy --all`` creates everything. ``cdk destroy --all`` deletes the stacks; the clusters
+    are kept, peered and with their data, unless *removal_policy* is DESTROY.
 
     Source: https://docs.aws.amazon.com/aurora-dsql/latest/userguide/what-is-aurora-dsql.html
     """
 
     deployment_name: str
-    """What the pair is called in the registry, in tags, metrics and names."""
+    """As given, or the default."""
 
     account: str | None
-    """12 digits; None if it is that of whoever deploys."""
+    """12 digits; None if it is the account of whoever deploys."""
 
     primary: RegionalCluster
     """The cluster in *primary_region*."""
 
     secondary: RegionalCluster
-    """The cluster in *secondary_region*; both are equal, the name only tells which stack is deployed first."""
+    """The cluster in *secondary_region*. Both are equal: the names say only which stack is deployed first."""
 
     peering: ClusterPeering
-    """What peers them, in the secondary's stack."""
-
-    monitoring: MultiRegionMonitoring | None
-    """What watches them; None with *monitoring* off."""
+    """What peers the clusters, in the secondary's stack."""
 
     @checked
     def __init__(
@@ -71,57 +69,46 @@ class MultiRegionDsqlDr(Construct):
         witness_region: str = "us-east-2",
         account: str | None = None,
         environment_name: str = "production",
-        cluster_prefix: str = "dr-dsql",
         deployment_name: str | None = None,
         removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
-        deletion_protection: bool | None = None,
-        peering_timeout: Duration | None = None,
-        repair_on_deploy: bool = False,
-        monitoring: bool = True,
-        witness_observer: bool = False,
-        alert_emails: Sequence[str] = (),
-        alert_topic_arns: Sequence[str] = (),
-        warning_emails: Sequence[str] = (),
-        warning_topic_arns: Sequence[str] = (),
-        schedule: Duration | None = None,
-        alarm_options: HealthAlarmOptions | None = None,
-        monitor_options: Mapping[str, MonitorOptions] | None = None,
         encryption_keys: Mapping[str, kms.IKey] | None = None,
         tags: Mapping[str, str] | None = None,
+        alert_emails: Sequence[str] = (),
+        schedule: Duration | None = None,
+        cluster_options: ClusterOptions | None = None,
+        stack_options: StackOptions | None = None,
+        monitoring: MonitoringOptions | None = MonitoringOptions(),  # noqa: B008 - frozen
     ) -> None:
         """
         Args:
-            primary_region: Region of the first cluster. Default: us-east-1.
+            scope: The App, a Stage, or any construct in one of them, also a Stack: the stacks of the pair are created
+                there, and nothing in a stack of yours.
+            primary_region: Region of the first cluster, whose stack is deployed first. Default: us-east-1.
             secondary_region: Region of the second cluster. Default: us-west-2.
-            witness_region: Region of the witness, which keeps the log and serves nobody. Default: us-east-2.
-            account: 12 digits. Default: the Stage's, else CDK_DEFAULT_ACCOUNT, else the account of whoever deploys.
+            witness_region: Region of the witness, which stores the transaction log only and has no endpoint. Default:
+                us-east-2.
+            account: Account of the stacks, 12 digits. Default: the Stage's, else CDK_DEFAULT_ACCOUNT, else that of
+                whoever deploys.
             environment_name: Last part of stack names and of the deployment name. Default: production.
-            cluster_prefix: First part of the clusters' ``Name`` tags. Default: dr-dsql.
-            deployment_name: What the pair is called in the registry. Default: Stage, *id* and *environment_name*,
-                joined with ``-``.
-            removal_policy: What ``cdk destroy`` does to the clusters. Default: RETAIN, they live on, peered.
-            deletion_protection: Whether DSQL refuses to delete them. Default: on, unless *removal_policy* is DESTROY.
-            peering_timeout: How long peering may take; 1 to 50 minutes. Default: 30 minutes.
-            repair_on_deploy: Whether every deployment repairs the pair, and not only the command on demand; see
-                `ClusterPeering`. Default: False.
-            monitoring: Whether the pair is monitored, in stacks of their own. Default: True.
-            witness_observer: Whether the witness Region monitors both clusters, too. Default: False.
-            alert_emails: Addresses that every Region notifies of faults. Default: none.
-            alert_topic_arns: Topics of yours for faults, one in each observing Region. Default: new ones.
-            warning_emails: Addresses that every Region notifies of warnings. Default: none.
-            warning_topic_arns: Topics of yours for warnings, one in each observing Region. Default: new ones if there
-                are *warning_emails*, else none.
-            schedule: Time between two runs of a monitor; whole minutes, 1 to 60. Default: 2 minutes.
-            alarm_options: Thresholds of the alarms. Default: as `HealthAlarmOptions` says.
-            monitor_options: What the monitor in a Region should have, by the Region's name: a network, memory, tracing
-                and the like; see `MonitorOptions`. Default: as `HealthMonitor` says.
+            deployment_name: Name of the pair in metrics, names, tags and SSM parameters. Default: name of the Stage,
+                *id* and *environment_name*, joined with ``-``.
+            removal_policy: What happens to both clusters when their stacks are deleted. Default: RETAIN, the clusters
+                are kept with their data, and stay peered.
             encryption_keys: Keys of yours for clusters, logs, monitors and topics, one by the name of each Region that
-                has a stack; their policies admit Aurora DSQL, CloudWatch and its logs. Default: keys of AWS, and a new
-                one for each topic.
+                has a stack; Aurora DSQL and CloudWatch are added to their policies. Default: keys of AWS, and a new one
+                for the topics of each Region.
             tags: Tags on every resource of all stacks. Default: none.
+            alert_emails: Addresses that every observing Region notifies of faults. AWS asks the owner of each to
+                confirm once for each Region. Default: none.
+            schedule: Time between two runs of a monitor; whole minutes, 1 to 60. Default: 2 minutes.
+            cluster_options: Name tags, deletion protection and peering of the clusters. Default: as `ClusterOptions`
+                says.
+            stack_options: Synthesizer and termination protection of all stacks. Default: as `StackOptions` says.
+            monitoring: Observers, topics, thresholds and monitors; None leaves monitoring out. Default: as
+                `MonitoringOptions` says.
 
         Raises:
-            ValueError: Regions that cannot form a pair, a bad or doubled deployment name, a bad email or schedule,
+            ValueError: Regions that cannot form a pair, a bad or repeated deployment name, a bad email or schedule,
                 topics, keys or options of other Regions, or DESTROY with deletion protection on.
         """
         super().__init__(scope, id)
@@ -131,163 +118,150 @@ class MultiRegionDsqlDr(Construct):
         )
         self.account = account or default_account(self)
         refuse_doubled_name(self, self.deployment_name, self.account)
-        keys = dict(encryption_keys or {})
-        observed = witness_observer and monitoring
-        refuse_keys_elsewhere(
-            keys, self.account, [primary_region, secondary_region, *([witness_region] if observed else [])]
+        self._keys, self._witness_region = dict(encryption_keys or {}), witness_region
+        regions = {"Primary": primary_region, "Secondary": secondary_region}
+        further = [witness_region] if monitoring and monitoring.witness_observer else []
+        refuse_elsewhere("encryption_keys", "key", encryption_keys, self.account, [*regions.values(), *further])
+        options = cluster_options or ClusterOptions()
+        regional = partial(regional_stack, scope, account=self.account, tags=tags, options=stack_options)
+        about = f"Aurora DSQL pair {self.deployment_name}"
+        self._stacks = [
+            regional(f"{id}-{role}-{environment_name}", region=region, description=f"{about}: {role.lower()} cluster")
+            for role, region in regions.items()
+        ]
+        self.primary = self._cluster("primary", self._stacks[0], removal_policy, options)
+        self.secondary = self._cluster("secondary", self._stacks[1], removal_policy, options)
+        self.peering = self._peer(removal_policy, further, options)
+        self.monitoring = self._monitor(
+            scope, environment_name, tags, alert_emails, schedule, stack_options, monitoring
         )
-        self._stacks: list[Stack] = []
-        clusters = []
-        for role, region in (("Primary", primary_region), ("Secondary", secondary_region)):
-            stack = regional_stack(
-                scope,
-                f"{id}-{role}-{environment_name}",
-                account=self.account,
-                region=region,
-                description=f"Aurora DSQL pair {self.deployment_name}: {role.lower()} cluster",
-                tags=tags,
-            )
-            self._stacks.append(stack)
-            cluster = RegionalCluster(
-                stack,
-                "Cluster",
-                cluster_name=f"{cluster_prefix}-{role.lower()}",
-                witness_region=witness_region,
-                removal_policy=removal_policy,
-                deletion_protection=deletion_protection,
-                encryption_key=keys.get(region),
-            )
-            add_outputs(cluster)
-            clusters.append(cluster)
-        self.primary, self.secondary = clusters
-        for warning in warnings:  # in a stack, since the CDK drops what is said beside it
-            warn(self.primary, "unknownRegion", warning)
-        self.peering = ClusterPeering(
+        self._stacks.extend(self.monitoring.stacks if self.monitoring else ())
+        self._warn_of_regions(warnings)
+        self._registry = ParameterRegistry(self, self.deployment_name, self.peering.parameter_regions, self._stacks)
+        self.node.add_validation(self._registry)
+
+    def _cluster(
+        self, role: str, stack: Stack, removal_policy: RemovalPolicy, options: ClusterOptions
+    ) -> RegionalCluster:
+        cluster = RegionalCluster(
+            stack,
+            "Cluster",
+            cluster_name=f"{options.name_prefix}-{role}",
+            witness_region=self._witness_region,
+            removal_policy=removal_policy,
+            deletion_protection=options.deletion_protection,
+            encryption_key=self._keys.get(stack.region),
+        )
+        add_outputs(cluster)
+        return cluster
+
+    def _peer(
+        self, removal_policy: RemovalPolicy, parameter_regions: Sequence[str], options: ClusterOptions
+    ) -> ClusterPeering:
+        return ClusterPeering(
             self._stacks[1],
             "Peering",
             cluster=self.secondary,
             peer=self.primary,
-            witness_region=witness_region,
+            witness_region=self._witness_region,
             deployment_name=self.deployment_name,
             removal_policy=removal_policy,
-            registry_regions=[witness_region] if observed else [],
-            timeout=peering_timeout,
-            repair_on_deploy=repair_on_deploy,
-            encryption_key=keys.get(secondary_region),
+            parameter_regions=parameter_regions,
+            timeout=options.peering_timeout,
+            repair_on_deploy=options.repair_on_deploy,
+            encryption_key=self._keys.get(self._stacks[1].region),
         )
-        self.monitoring = None
-        if not monitoring and (alert_emails or alert_topic_arns or warning_emails or warning_topic_arns):
-            warn(
-                self.primary, "monitoringOff", "monitoring is off, so nobody whom alert_ or warning_ names is notified."
-            )
-        if monitoring:
-            self.monitoring = MultiRegionMonitoring(
-                scope,
-                f"{id}-Monitoring",
-                deployment_name=self.deployment_name,
-                primary_region=primary_region,
-                secondary_region=secondary_region,
-                witness_region=witness_region,
-                witness_observer=witness_observer,
-                account=self.account,
-                environment_name=environment_name,
-                stack_prefix=id,
-                alert_emails=alert_emails,
-                alert_topic_arns=alert_topic_arns,
-                warning_emails=warning_emails,
-                warning_topic_arns=warning_topic_arns,
-                schedule=schedule,
-                alarm_options=alarm_options,
-                monitor_options=monitor_options,
-                encryption_keys=encryption_keys,
-                tags=tags,
-            )
-            for stack in self.monitoring.stacks:
-                deploy_after(stack, self._stacks[1])
-            self._stacks.extend(self.monitoring.stacks)
-        warn_of_stages_region(self.primary, [primary_region, secondary_region])
-        self._registry = ParameterRegistry(self, self.deployment_name, self.peering.registry_regions, self._stacks)
-        self.node.add_validation(self._registry)
+
+    def _monitor(
+        self,
+        scope: Construct,
+        environment_name: str,
+        tags: Mapping[str, str] | None,
+        alert_emails: Sequence[str],
+        schedule: Duration | None,
+        stack_options: StackOptions | None,
+        options: MonitoringOptions | None,
+    ) -> MultiRegionMonitoring | None:
+        if not options:
+            self._warn_of_no_monitoring(alert_emails, schedule)
+            return None
+        monitoring = MultiRegionMonitoring(
+            scope,
+            f"{self.node.id}-Monitoring",
+            deployment_name=self.deployment_name,
+            primary_region=self.primary.cluster_region,
+            secondary_region=self.secondary.cluster_region,
+            witness_region=self._witness_region,
+            account=self.account,
+            environment_name=environment_name,
+            stack_prefix=self.node.id,
+            encryption_keys=self._keys or None,
+            tags=tags,
+            alert_emails=alert_emails,
+            schedule=schedule,
+            stack_options=stack_options,
+            options=options,
+        )
+        for stack in monitoring.stacks:
+            deploy_after(stack, self._stacks[1])
+        return monitoring
+
+    def _warn_of_no_monitoring(self, alert_emails: Sequence[str], schedule: Duration | None) -> None:
+        """Of what is given for it; a wrong value is refused as with monitoring."""
+        for email in alert_emails:
+            refuse_no_email("alert_emails", email)
+        if schedule:
+            refuse_other_schedules(schedule)
+        effects = ["nobody in alert_emails is notified"] * bool(alert_emails) + ["schedule has no effect"] * bool(
+            schedule
+        )
+        if effects:
+            warn(self.primary, "monitoringOff", f"monitoring is None, so {' and '.join(effects)}.")
+
+    def _warn_of_regions(self, warnings: Sequence[str]) -> None:
+        """In a stack, since the CDK drops warnings of what is in none."""
+        for warning in warnings:
+            warn(self.primary, "unknownRegion", warning)
+        warn_of_stages_region(self.primary, [one.region for one in self._stacks[:2]])
 
     @property
     def stacks(self) -> Sequence[Stack]:
-        """In the order of their deployment: primary, secondary, then those of the monitoring."""
+        """In the order of their deployment: primary, secondary, then the monitoring stacks."""
         return tuple(self._stacks)
-
-    @property
-    def monitors(self) -> Mapping[str, HealthMonitor]:
-        """By observing Region; none with *monitoring* off."""
-        return self.monitoring.monitors if self.monitoring else {}
-
-    @property
-    def topics(self) -> Mapping[str, AlertingTopic]:
-        """By observing Region; subscribe to them what you like. None with *monitoring* off."""
-        return self.monitoring.topics if self.monitoring else {}
-
-    @property
-    def warning_topics(self) -> Mapping[str, AlertingTopic]:
-        """By observing Region; none with *monitoring* off, or without *warning_emails* and *warning_topic_arns*."""
-        return self.monitoring.warning_topics if self.monitoring else {}
-
-    @property
-    def alarms(self) -> Mapping[str, HealthAlarms]:
-        """By observing Region; none with *monitoring* off."""
-        return self.monitoring.alarms if self.monitoring else {}
-
-    @property
-    def dashboard(self) -> DrDashboard | None:
-        """In the primary's monitoring stack; None with *monitoring* off."""
-        return self.monitoring.dashboard if self.monitoring else None
-
-    @checked
-    def add_alarms(self, alarms: Sequence[cloudwatch.AlarmBase], *, warnings: bool = False) -> None:
-        """Let alarms of yours notify as the pair's do, and give them a row on the dashboard.
-
-        Args:
-            alarms: Metric or composite alarms with names, in stacks of observing Regions.
-            warnings: Whether they go to the topics for warnings. Default: False.
-
-        Raises:
-            ValueError: *monitoring* is off, or an alarm has no name, or is in a Region without a topic.
-        """
-        if not self.monitoring:
-            raise ValueError(f"{self.node.path!r} has monitoring off, and so no topic: turn it on to add alarms.")
-        self._registry.refuse_in_a_clusters_stack(alarms)
-        self.monitoring.add_alarms(alarms, warnings=warnings)
 
     @checked
     def clusters(self, scope: Construct) -> Mapping[str, IRegionalCluster]:
-        """Both clusters by Region, as a stack of yours can name them: for endpoints, grants, metrics, VPC endpoints.
+        """Both clusters by Region, for endpoints, grants, metrics and VPC endpoints in a stack of yours.
 
             endpoint = pair.clusters(stack)["us-west-2"].cluster_endpoint
 
-        Attributes of `primary` and `secondary` belong to the pair's own stacks; these are read from the parameter
-        registry when your stack is deployed, which is after the pair.
+        Attributes of `primary` and `secondary` are for the pair's own stacks. These are read from SSM parameters when
+        your stack is deployed, which is after the pair.
 
         Args:
-            scope: Your stack, or what is in it, in a Region that has the registry.
+            scope: Your stack or a construct in it, in a Region that has the SSM parameters: those of both clusters, and
+                with *witness_observer* that of the witness.
 
         Raises:
-            ValueError: *scope* is in one of the pair's own stacks, in a Region that has no registry, or in another
-                Stage.
+            ValueError: *scope* is in one of the pair's own stacks, in a Region without the SSM parameters, or in
+                another Stage.
         """
         return self._registry.clusters(scope)
 
     @checked
     def endpoints(self, scope: Construct) -> Mapping[str, str]:
-        """Host name of both clusters by Region; see `clusters`."""
+        """Host names of both clusters by Region, that of *scope*'s own Region first, read as by `clusters`."""
         return {region: one.cluster_endpoint for region, one in self.clusters(scope).items()}
 
     @checked
     def grant_connect(self, grantee: iam.IGrantable) -> Sequence[iam.Grant]:
         """Allow *grantee* to connect to both clusters as a database role mapped to it, so that it can fail over.
 
-        Its policy names both ARNs, which its stack reads from the parameter registry; so that stack is deployed after
-        the pair.
+        Its policy has both ARNs, which its stack reads from SSM parameters; so that stack is deployed after the pair.
 
         Args:
-            grantee: A role, function or the like in a stack of yours, in a Region that has the registry; also an
-                imported one.
+            grantee: A role, function or the like in a stack of yours, as for `clusters`. It may be imported: then a
+                warning has the statement to add to its policy.
 
         Raises:
             ValueError: *grantee* is in no stack, such as a service, or in another account, or where `clusters` cannot

@@ -1,4 +1,4 @@
-"""What things are called in AWS after their deployment; people and programs look for these, so they never change."""
+"""Physical names; people and programs use them, so they never change."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ MONITOR = "aurora-dsql-monitor-"
 
 
 def monitor_name(deployment: str) -> str:
-    """Physical name of the monitor's function and of the rule that calls it; people type both."""
+    """Physical name of the monitor's function and of the rule that invokes it; people type both."""
     return f"{MONITOR}{deployment}"
 
 
 def peering_name(deployment: str) -> str:
     """Physical name of the peering's function, in the Region of the second cluster; people type it to repair a pair.
 
-    Its first part is as long as the monitor's, so that every deployment name that fits one fits the other.
+    Its first part is as long as the monitor's, so that a deployment name that is short enough for one fits both.
     """
     return f"aurora-dsql-peering-{deployment}"
 
@@ -23,13 +23,13 @@ def peering_name(deployment: str) -> str:
 def alerts_name(deployment: str) -> str:
     """Physical name of the topic for faults in each observing Region, and of its key's alias after ``alias/``.
 
-    The monitors of the other Regions check it, whose permissions name it without a reference.
+    The monitors of the other Regions check the topic; their permissions have its name without a reference.
     """
     return f"aurora-dsql-alerts-{deployment}"
 
 
 def dashboard_name(deployment: str) -> str:
-    """Physical name of the dashboard; it is one for all Regions."""
+    """Physical name of the dashboard; there is one for all Regions."""
     return f"Aurora-DSQL-DR-Dashboard-{deployment}"
 
 
@@ -55,16 +55,16 @@ ALARM_KINDS = (
     "commit-latency",
     "dpu-budget",
 )
-"""How what an alarm's name says after its deployment begins: one deployment's name may begin with another's."""
+"""What an alarm's name can have after its deployment: one deployment's name may begin with another's."""
 
 
 def alarm_prefix(deployment: str) -> str:
-    """What the names of all alarms of a deployment begin with."""
+    """First part of the names of all alarms of a deployment."""
     return f"aurora-dsql-{deployment}-"
 
 
 def alarm_name(deployment: str, what: str, region: str) -> str:
-    """Physical name of the alarm for *what* in *region*; incident tools take it as their key, so it is there once.
+    """Physical name of the alarm for *what* in *region*, unique in all Regions, since incident tools use it as a key.
 
     What happened comes before the Region, since SNS takes a subject of 100 characters at most.
     """

@@ -8,22 +8,32 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from aws_cdk import Environment, Stack, Stage, Tags, Token
 from aws_cdk import aws_kms as kms
+from aws_cdk import aws_sns as sns
 from constructs import Construct
 
-from .resource_policies import is_imported, warn
+from .resource_policies import differ, is_imported, warn
+from .stack_options import StackOptions
 
 
 def regional_stack(
-    scope: Construct, name: str, *, account: str | None, region: str, description: str, tags: Mapping[str, str] | None
+    scope: Construct,
+    name: str,
+    *,
+    account: str | None,
+    region: str,
+    description: str,
+    tags: Mapping[str, str] | None,
+    options: StackOptions | None,
 ) -> Stack:
     """A stack in *scope*, called *name* after the name of its Stage.
 
     Raises:
-        ValueError: CloudFormation would not take the name or a tag, or *account* is none.
+        ValueError: CloudFormation would refuse the name or a tag, or *account* is no account.
     """
     if account and not re.fullmatch(r"\d{12}", account) and not Token.is_unresolved(account):
         raise ValueError(f"account is {account!r}: 12 digits are needed; aws sts get-caller-identity shows them.")
     stage = scope if isinstance(scope, Stage) else Stage.of(scope)
+    options = options or StackOptions()
     stack_name = _validate("-".join(part for part in (stage.stage_name if stage else "", name) if part))
     stack = Stack(
         scope,
@@ -31,6 +41,8 @@ def regional_stack(
         stack_name=stack_name,
         env=Environment(account=account, region=region),
         description=description,
+        synthesizer=options.synthesizer,
+        termination_protection=options.termination_protection,
     )
     add_tags(stack, tags or {})
     return stack
@@ -40,14 +52,14 @@ def add_tags(construct: Construct, tags: Mapping[str, str]) -> None:
     """Tag *construct* and what is in it.
 
     Raises:
-        ValueError: Aurora DSQL, which knows no other letters, or CloudFormation, which wants a value, would refuse it.
+        ValueError: Aurora DSQL, which allows fewer characters, or CloudFormation, which needs a value, would refuse it.
 
     Source: https://docs.aws.amazon.com/aurora-dsql/latest/APIReference/API_TagResource.html
     Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_Tag.html
     """
     for key, value in tags.items():
         if key.lower().startswith("aws:"):
-            raise ValueError(f"tags has the key {key!r}: keys that begin with 'aws:' are AWS's own; give another one.")
+            raise ValueError(f"tags has the key {key!r}: keys that begin with 'aws:' are reserved; give another one.")
         for what, longest, text in (("the key", 128, key), ("the value", 256, value)):
             if not re.fullmatch(rf"[A-Za-z0-9_.:/=+@ -]{{1,{longest}}}", text) and not Token.is_unresolved(text):
                 raise ValueError(
@@ -62,24 +74,24 @@ def _validate(name: str) -> str:
     if not re.fullmatch("[A-Za-z][A-Za-z0-9-]{0,127}", name):
         raise ValueError(
             f"A stack would be called {name!r}, after its Stage, the construct's id and environment_name: at most 128 "
-            "letters, digits and '-' are allowed, and a letter comes first; choose another id or environment_name."
+            "letters, digits and '-' are allowed, beginning with a letter; choose another id or environment_name."
         )
     return name
 
 
 def default_account(construct: Construct) -> str | None:
-    """The Stage's account, else CDK_DEFAULT_ACCOUNT; None leaves it to whoever deploys."""
+    """The Stage's account, else CDK_DEFAULT_ACCOUNT; None is the account of whoever deploys."""
     stage = Stage.of(construct)
     account = (stage.account if stage else None) or os.environ.get("CDK_DEFAULT_ACCOUNT")
     return None if account and Token.is_unresolved(account) else account
 
 
 def warn_of_stages_region(construct: Construct, regions: Sequence[str]) -> None:
-    """Say that the Region of the Stage around *construct* is not used, where that is none of *regions*.
+    """Warn that the Region of the Stage around *construct* is not used, where it is none of *regions*.
 
     Args:
-        construct: In a stack, since the CDK shows no warnings of others.
-        regions: Those of the stacks.
+        construct: A construct in a stack, since the CDK shows no warnings of others.
+        regions: Regions of the stacks.
     """
     stage = Stage.of(construct)
     if stage and stage.region and not Token.is_unresolved(stage.region) and stage.region not in regions:
@@ -103,26 +115,41 @@ def refuse_options_elsewhere(options: Iterable[str], regions: Iterable[str]) -> 
         )
 
 
-def refuse_keys_elsewhere(keys: Mapping[str, kms.IKey], account: str | None, regions: Iterable[str]) -> None:
+def refuse_elsewhere(
+    parameter: str,
+    what: str,
+    given: Mapping[str, kms.IKey | sns.ITopic | None] | None,
+    account: str | None,
+    regions: Iterable[str],
+) -> None:
     """
     Raises:
-        ValueError: *keys* has not exactly *regions*, or a key is in another Region than it is given for, or in a stack
-            of another account.
+        ValueError: *given*, resources called *what*, has not exactly *regions*, or one is in another Region than it is
+            given for, in a stack without a Region, or in one of another account. (None stands for one that only has an
+            ARN.)
     """
-    if keys and sorted(keys) != sorted(regions):
+    if given is not None and sorted(given) != sorted(regions):
         raise ValueError(
-            f"encryption_keys has {', '.join(sorted(keys))}: one key is needed for each of "
-            f"{', '.join(sorted(regions))}, by the Region's name."
+            f"{parameter} has {', '.join(sorted(given)) or 'no Region'}: one {what} is needed for each of "
+            f"{', '.join(sorted(regions))}, by the Region's name; or leave {parameter} out."
         )
-    for region, key in keys.items():
-        if not Token.is_unresolved(key.env.region) and key.env.region != region:
+    for region, one in (given or {}).items():
+        if one is None:
+            continue
+        if differ(one.env.region, region):
             raise ValueError(
-                f"encryption_keys has a key of {key.env.region} for {region}: a key works in its own Region only; "
-                "give one that a stack there has, or replicate it."
+                f"{parameter} has a {what} of {one.env.region} for {region}: a {what} serves its own Region only; give "
+                "one that is there."
             )
-        owner = None if Token.is_unresolved(key.env.account) else key.env.account
-        if not is_imported(key) and owner != account:  # an imported one may be of any
+        if not is_imported(one) and Token.is_unresolved(one.env.region):
             raise ValueError(
-                f"The key {key.node.path!r} is in a stack of {owner or 'no account'}, and the pair in "
-                f"{account or 'no account'}: give both the same, for example CDK_DEFAULT_ACCOUNT, or import the key."
+                f"{parameter} has {one.node.path!r} for {region}, which is in a stack without a Region: give that "
+                f"stack env with {region!r}."
+            )
+        owner = None if Token.is_unresolved(one.env.account) else one.env.account
+        if not is_imported(one) and owner != account:  # an imported one may be in any account
+            raise ValueError(
+                f"{parameter} has {one.node.path!r}, which is in a stack of {owner or 'no account'}, and the pair is "
+                f"in {account or 'no account'}: give both the same, for example CDK_DEFAULT_ACCOUNT, or import the "
+                f"{what}."
             )

@@ -43,6 +43,17 @@ _CONTINENTS = {
 Source: https://github.com/boto/botocore/blob/develop/botocore/data/partitions.json (read 2026-11)
 """
 
+_PARTITIONS = {
+    "cn": "aws-cn",
+    "us-gov": "aws-us-gov",
+    "eusc-de": "aws-eusc",
+    "us-iso": "aws-iso",
+    "us-isob": "aws-iso-b",
+    "us-isof": "aws-iso-f",
+    "eu-isoe": "aws-iso-e",
+}
+"""The same, of those that are not in ``aws``."""
+
 _REGION_CODE = re.compile(
     rf"({'|'.join(_CONTINENTS)})-(central|(north|south)(east|west)?|east|west)-[1-9][0-9]?", re.ASCII
 )
@@ -50,31 +61,35 @@ _WITHOUT_DSQL = "us-west-1"
 _AWS_LIST = "https://docs.aws.amazon.com/aurora-dsql/latest/userguide/what-is-aurora-dsql.html"
 
 
-def validate_topology(primary: str, secondary: str, witness: str) -> Sequence[str]:
-    """Refuse three Regions that can never form a pair and its witness, and say which of them nobody knows to work.
+def validate_topology(primary_region: str, secondary_region: str, witness_region: str) -> Sequence[str]:
+    """Refuse three Regions that can never form a pair with its witness, and return a warning for each unknown one.
 
     `MultiRegionDsqlDr` calls it; call it yourself where you compose a pair of `RegionalCluster` and `ClusterPeering`.
 
     Args:
-        primary: Region of the first cluster.
-        secondary: Region of the second cluster.
-        witness: Region that holds the encrypted transaction log only, and no endpoint.
+        primary_region: As in `MultiRegionDsqlDr`.
+        secondary_region: As in `MultiRegionDsqlDr`.
+        witness_region: As in `MultiRegionDsqlDr`.
 
     Returns:
-        A sentence to warn of for each Region in which AWS offered no multi-Region clusters when this release was made.
+        A warning for each Region in which AWS offered no multi-Region clusters when this release was made.
 
     Raises:
-        ValueError: a Region is a token, no AWS Region, used twice, on another continent than *primary*, or us-west-1,
-            which has no Aurora DSQL.
+        ValueError: a Region is a token, no AWS Region, used twice, on another continent than *primary_region*, or
+            us-west-1, which has no Aurora DSQL.
 
     Source: https://docs.aws.amazon.com/aurora-dsql/latest/userguide/what-is-aurora-dsql.html
     """
-    roles = {"primary_region": primary, "secondary_region": secondary, "witness_region": witness}
+    roles = {
+        "primary_region": primary_region,
+        "secondary_region": secondary_region,
+        "witness_region": witness_region,
+    }
     for role in roles:
         _require_region(role, roles)
     _require_different(roles)
     _require_one_continent(roles)
-    choices = _choices(roles, _continent(primary))
+    choices = _choices(roles, _continent(primary_region))
     return [
         f"{role} is {region!r}, where AWS offered no multi-Region clusters of Aurora DSQL in {AS_OF}, when the list of "
         f"this release was made: see at {_AWS_LIST} that it does now{f', or choose from {choices}' if choices else ''}."
@@ -84,7 +99,7 @@ def validate_topology(primary: str, secondary: str, witness: str) -> Sequence[st
 
 
 def validate_observed(primary: str, secondary: str, witness: str | None) -> None:
-    """The same of a pair that exists already, whose Regions have to be known to nobody else.
+    """Refuse Regions of an existing pair that can never form one; unknown Regions need no warning.
 
     Raises:
         ValueError: as `validate_topology`; *witness* may be left out.
@@ -139,7 +154,7 @@ def _require_region(role: str, roles: Mapping[str, str]) -> None:
         return
     if isinstance(region, str) and Token.is_unresolved(region):
         raise ValueError(
-            f"{role} is a token, which only a deployment could resolve: the stacks need their Regions at synth, so "
+            f"{role} is a token, which is resolved at deployment: the stacks need their Regions at synth, so "
             'give a Region code such as "us-east-1".'
         )
     near = difflib.get_close_matches(str(region), _free(others), n=1, cutoff=0.4)
@@ -174,6 +189,12 @@ def _require_one_continent(roles: Mapping[str, str]) -> None:
             f"{where}: Aurora DSQL peers on one continent only. With primary_region in {home}, choose "
             f"{' and '.join(abroad)} from {choices}."
         )
+
+
+def partition_of(region: str) -> str:
+    """The second part of every ARN in *region*, a Region code."""
+    code = _REGION_CODE.fullmatch(region)
+    return _PARTITIONS.get(code[1], "aws") if code else "aws"
 
 
 def _continent(region: str) -> str | None:

@@ -1,4 +1,4 @@
-"""Policies of keys, topics and queues: what AWS's services need in them, and a warning where we cannot write it."""
+"""Policies of keys, topics and queues: the statements that AWS services need, or a warning that has them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class _HasPolicy(Protocol):
 
 
 def is_imported(resource: IConstruct) -> bool:
-    """Whether the app refers to *resource* and does not make it. (jsii gives some imports as proxies, of no class.)"""
+    """Whether the app refers to *resource* and does not create it. (Some imports are proxies of jsii, of no class.)"""
     return resource.node.default_child is None
 
 
@@ -38,11 +38,11 @@ def admit(
     """Add *statements* to the policy of *resource*; where it is imported, warn beside *scope* with what to add.
 
     Args:
-        scope: The construct that needs it.
+        scope: The construct that needs the statements.
         resource: A key, topic or queue.
-        statements: What its policy needs.
-        otherwise: What happens without, as the end of a sentence.
-        of_its_key: What the policy of the key needs that it may be encrypted with. Default: nothing.
+        statements: Statements for its policy.
+        otherwise: What happens without them, as the end of a sentence.
+        of_its_key: Statements for the policy of the key that may encrypt it. Default: none.
     """
     added = [resource.add_to_resource_policy(one).statement_added for one in statements]
     if not all(added):
@@ -56,15 +56,15 @@ def admit(
 
 
 def warn(scope: IConstruct, id: str, text: str) -> None:
-    """A warning that ``Annotations.of(scope).acknowledge_warning`` can silence."""
+    """A warning that ``Annotations.of(scope).acknowledge_warning`` can acknowledge."""
     Annotations.of(scope).add_warning_v2(f"dsql-dr-constructs:{id}", text)
 
 
 def refuse_lost_grant(cluster: IConstruct, grantee: iam.IGrantable, grant: iam.Grant) -> None:
-    """Say what the CDK would not: a permission that reaches nobody.
+    """Report what the CDK would not: a permission that has no effect.
 
     Raises:
-        ValueError: *grantee* has no policy that could be written to.
+        ValueError: *grantee* has no policy of its own.
     """
     if not grant.success:
         raise ValueError(
@@ -86,7 +86,7 @@ def refuse_lost_grant(cluster: IConstruct, grantee: iam.IGrantable, grant: iam.G
 def refuse_other_account(cluster: IConstruct, grantee: iam.IGrantable, account: str | None) -> None:
     """
     Raises:
-        ValueError: *grantee* is in another account than *cluster*; a policy there cannot be written from here, and
+        ValueError: *grantee* is in another account than *cluster*; its policy cannot be changed from here, and
             Aurora DSQL maps database roles to IAM roles of its own account.
     """
     theirs = getattr(grantee.grant_principal, "principal_account", None)  # an unknown principal has none
@@ -106,7 +106,7 @@ def refuse_other_account(cluster: IConstruct, grantee: iam.IGrantable, account: 
 def refuse_unusable_key(scope: IConstruct, key: kms.IKey | None, use: str) -> None:
     """
     Raises:
-        ValueError: *key* is one that AWS manages, whose policy nobody can change, or is of another Region than *scope*.
+        ValueError: *key* is one that AWS manages, whose policy cannot be changed, or is in another Region than *scope*.
 
     Source: https://docs.aws.amazon.com/kms/latest/developerguide/concepts.html#aws-managed-key
     """
@@ -139,7 +139,7 @@ def named(grantee: object) -> str:
 
 
 def name_of(alarm: cloudwatch.AlarmBase) -> str:
-    """The physical name of *alarm*, which another stack can say without a reference.
+    """The physical name of *alarm*, which another stack can use without a reference.
 
     Raises:
         ValueError: it has none.
@@ -209,7 +209,7 @@ def key_for_role(role: iam.IRole) -> list[iam.PolicyStatement]:
 
 
 def alarms_of(stack: Stack, *names: str) -> dict[str, Any]:
-    """The condition that CloudWatch acts for an alarm in *stack* with one of *names*, which may end with ``*``.
+    """The condition that CloudWatch publishes for an alarm in *stack* with one of *names*, which may end with ``*``.
 
     Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Notify_Users_Alarm_Changes.html
     """
@@ -223,7 +223,7 @@ def alarms_of(stack: Stack, *names: str) -> dict[str, Any]:
 
 
 def _readable(scope: IConstruct, statements: Sequence[iam.PolicyStatement]) -> str:
-    """JSON with what only a deployment knows as ``${AWS::...}``."""
+    """JSON, with ``${AWS::...}`` for what is known at deployment only."""
     return json.dumps(_plain(Stack.of(scope).resolve([one.to_statement_json() for one in statements])))
 
 

@@ -16,11 +16,11 @@ from .resource_policies import admit, key_for_logs, refuse_unusable_key
 _CODE = Path(__file__).parent
 
 
-# Made when they are used: the first object of the CDK lets Node load aws-cdk-lib, which an import should not wait for.
+# Created when they are used: the first object of the CDK lets Node load aws-cdk-lib, and an import should not wait.
 
 
 def runtime() -> lambda_.Runtime:
-    """The newest that Lambda has; for its Regions see `architecture`.
+    """The newest that Lambda offers; for its Regions see `architecture`.
 
     Source: https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html (read 2026-11)
     """
@@ -39,7 +39,7 @@ def architecture() -> lambda_.Architecture:
 
 
 def runtime_code(package: str) -> lambda_.Code:
-    """The sources of ``runtime/<package>`` and of what all share, and nothing that differs from machine to machine.
+    """The sources of ``runtime/<package>`` and the shared ones, without what differs from machine to machine.
 
     A handler in it is called ``runtime.<package>.<module>.<function>``.
     """
@@ -54,7 +54,7 @@ def function_log_group(
     retention: logs.RetentionDays = logs.RetentionDays.ONE_MONTH,
     encryption_key: kms.IKey | None = None,
 ) -> logs.LogGroup:
-    """Goes with its stack. CloudWatch Logs is added to the policy of *encryption_key*.
+    """Deleted with its stack. CloudWatch Logs is added to the policy of *encryption_key*.
 
     Raises:
         ValueError: the key is one that AWS manages, or of another Region.
@@ -69,7 +69,7 @@ def function_log_group(
 
 
 def function_role(scope: Construct, id: str, log_group: logs.ILogGroup) -> iam.Role:
-    """May write to *log_group*, and not create one: a log group born after the stack's end would stay for ever."""
+    """May write to *log_group*, and not create one: a log group created after its stack was deleted would stay."""
     role = iam.Role(scope, id, assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
     log_group.grant_write(role)
     return role
@@ -78,7 +78,7 @@ def function_role(scope: Construct, id: str, log_group: logs.ILogGroup) -> iam.R
 def refuse_other_sizes(memory_size: float, reserved: float | None) -> None:
     """
     Raises:
-        ValueError: Lambda has no such memory or concurrency; what only a deployment knows is a float, and passes.
+        ValueError: Lambda has no such memory or concurrency. (A token is a float, and is not checked.)
 
     Source: https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html
     """

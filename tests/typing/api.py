@@ -10,21 +10,25 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 
 from dsql_dr_constructs import (
     AlarmOptions,
     AlertingTopic,
+    ClusterOptions,
     ClusterPeering,
     DrDashboard,
     HealthAlarmOptions,
     HealthAlarms,
     HealthMonitor,
     IRegionalCluster,
+    MonitoringOptions,
     MonitorOptions,
     MultiRegionDsqlDr,
     MultiRegionMonitoring,
     RegionalCluster,
+    StackOptions,
     validate_topology,
 )
 from dsql_dr_constructs.emulator import AwsEmulator, Fault
@@ -38,11 +42,14 @@ def a_pair(app: cdk.App) -> MultiRegionDsqlDr:
         secondary_region="eu-west-2",
         witness_region="eu-central-1",
         removal_policy=cdk.RemovalPolicy.RETAIN,
-        deletion_protection=None,
         schedule=cdk.Duration.minutes(1),
-        warning_emails=["dev@example.com"],
         alert_emails=["ops@example.com"],
-        alarm_options=HealthAlarmOptions(commit_latency=AlarmOptions(threshold=200), query_timeouts=None),
+        cluster_options=ClusterOptions(name_prefix="orders", peering_timeout=cdk.Duration.minutes(45)),
+        stack_options=StackOptions(synthesizer=cdk.DefaultStackSynthesizer(qualifier="orders")),
+        monitoring=MonitoringOptions(
+            warning_emails=["dev@example.com"],
+            alarm_options=HealthAlarmOptions(commit_latency=AlarmOptions(threshold=200), query_timeouts=None),
+        ),
         tags={"team": "orders"},
     )
 
@@ -74,10 +81,12 @@ def own_alarms(pair: MultiRegionDsqlDr, alarm: cloudwatch.Alarm) -> Mapping[str,
 def parts(stack: cdk.Stack, vpc: ec2.IVpc, key: kms.IKey, queue: sqs.IQueue) -> Mapping[str, cloudwatch.AlarmBase]:
     clusters: list[IRegionalCluster] = [
         RegionalCluster(stack, "Cluster", witness_region="us-east-2", encryption_key=key),
-        RegionalCluster.from_registry(stack, "Peer", deployment="orders", region="us-west-2"),
+        RegionalCluster.from_parameters(stack, "Peer", deployment_name="orders", region="us-west-2"),
         RegionalCluster.from_cluster_attributes(stack, "Other", cluster_identifier="a" * 26),
     ]
-    monitor = HealthMonitor(stack, "Monitor", deployment_name="orders", clusters=clusters[:2], vpc=vpc)
+    monitor = HealthMonitor(
+        stack, "Monitor", deployment_name="orders", clusters=clusters[:2], options=MonitorOptions(vpc=vpc)
+    )
     topic = AlertingTopic(stack, "Alerts", emails=("ops@example.com",), encryption_key=key)
     topic.add_queue(queue)
     DrDashboard(stack, "Dashboard", deployment_name="orders", clusters=clusters[:2])
@@ -90,22 +99,28 @@ def peering(stack: cdk.Stack, cluster: RegionalCluster, peer: RegionalCluster) -
     )
 
 
-def a_watch(app: cdk.App) -> MultiRegionMonitoring:
+def monitoring_of_an_existing_pair(app: cdk.App) -> MultiRegionMonitoring:
     return MultiRegionMonitoring(app, "Orders", deployment_name="orders", cluster_arns=["arn:1", "arn:2"])
 
 
-def own_keys_and_network(app: cdk.App, vpc: ec2.IVpc, key: kms.IKey) -> MultiRegionDsqlDr:
-    options: MonitorOptions = {"vpc": vpc, "tracing": True}
-    return MultiRegionDsqlDr(
-        app, "Orders", monitor_options={"us-east-1": options, "us-west-2": {}}, encryption_keys={"us-east-1": key}
+def own_keys_network_and_topics(
+    app: cdk.App, vpc: ec2.IVpc, key: kms.IKey, topic: sns.ITopic
+) -> Sequence[MultiRegionDsqlDr]:
+    options = MonitoringOptions(
+        alert_topics={"us-east-1": topic, "us-west-2": "arn:aws:sns:us-west-2:111111111111:ops"},
+        monitor_options={"us-east-1": MonitorOptions(vpc=vpc, tracing=True)},
     )
+    return [
+        MultiRegionDsqlDr(app, "Orders", monitoring=options, encryption_keys={"us-east-1": key}),
+        MultiRegionDsqlDr(app, "Billing", monitoring=None),
+    ]
 
 
 def topology() -> Sequence[str]:
     return validate_topology("us-east-1", "us-west-2", "us-east-2")
 
 
-def a_rehearsal() -> list[dict[str, object]]:
+def local_emulator() -> list[dict[str, object]]:
     with AwsEmulator(regions=["us-east-1", "us-west-2"], time_scale=1 / 20) as aws:
-        aws.inject(Fault("lost", "silence", service="postgresql", region="us-east-1"))
+        aws.inject(Fault("lost", "timeout", service="postgresql", region="us-east-1"))
         return list(aws.calls())

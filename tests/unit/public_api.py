@@ -35,8 +35,7 @@ def _described(name: str, found: Any) -> Iterator[str]:
         bases = ", ".join(one.__name__ for one in found.__bases__ if one is not object)
         yield f"class {name}({bases})"
         made = {one.name: one.default_factory() for one in _fields(found) if one.default_factory is not MISSING}
-        if not issubclass(found, dict):  # a TypedDict has its keys only
-            yield from _signature(f"{name}.__init__", found.__init__, made)
+        yield from _signature(f"{name}.__init__", found.__init__, made)
         for attribute in sorted(_own(found)):
             value = inspect.getattr_static(found, attribute, None)
             if isinstance(value, property):

@@ -9,9 +9,17 @@ from aws_cdk import assertions
 from aws_cdk import aws_kms as kms
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
-from dsql_dr_constructs import AlarmOptions, HealthAlarmOptions, MultiRegionDsqlDr
+from dsql_dr_constructs import (
+    AlarmOptions,
+    ClusterOptions,
+    HealthAlarmOptions,
+    MonitoringOptions,
+    MonitorOptions,
+    MultiRegionDsqlDr,
+    StackOptions,
+)
 
-ARNS = [f"arn:aws:sns:{region}:111111111111:ops" for region in ("us-east-1", "us-west-2")]
+TOPICS = {region: f"arn:aws:sns:{region}:111111111111:ops" for region in ("us-east-1", "us-west-2")}
 _ELSEWHERE = cdk.App()
 KEYS = {
     region: kms.Key.from_key_arn(cdk.Stack(_ELSEWHERE, region), "Key", f"arn:aws:kms:{region}:111111111111:key/own")
@@ -24,24 +32,34 @@ CHANGES: dict[str, dict[str, Any]] = {
     "`witness_region`": {},
     "`environment_name`": {"environment_name": "staging"},
     "`deployment_name`": {"deployment_name": "renamed"},
-    "`cluster_prefix`": {"cluster_prefix": "renamed"},
     "`removal_policy`": {"removal_policy": cdk.RemovalPolicy.DESTROY},
-    "`deletion_protection`": {"deletion_protection": False},
-    "`peering_timeout`": {"peering_timeout": cdk.Duration.minutes(50)},
-    "`repair_on_deploy`": {"repair_on_deploy": True},
-    "`monitoring`": {"monitoring": False},
-    "`witness_observer`": {"witness_observer": True},
-    "`alert_emails`": {"alert_emails": ["ops@example.com"]},
-    "`alert_topic_arns`": {"alert_topic_arns": ARNS},
-    "`schedule`": {"schedule": cdk.Duration.minutes(1)},
-    "`warning_emails`": {"warning_emails": ["dev@example.com"]},
-    "`warning_topic_arns`": {"warning_topic_arns": ARNS},
-    "`alarm_options`": {"alarm_options": HealthAlarmOptions(commit_latency=AlarmOptions(threshold=200))},
-    "`monitor_options`": {"monitor_options": {"us-east-1": {"memory_size": 512}}},
     "`encryption_keys`": {"encryption_keys": KEYS},
     "`tags`": {"tags": {"team": "orders"}},
+    "`alert_emails`": {"alert_emails": ["ops@example.com"]},
+    "`schedule`": {"schedule": cdk.Duration.minutes(1)},
+    "`cluster_options`: `name_prefix`": {"cluster_options": ClusterOptions(name_prefix="renamed")},
+    "`cluster_options`: `deletion_protection`": {"cluster_options": ClusterOptions(deletion_protection=False)},
+    "`cluster_options`: `peering_timeout`": {
+        "cluster_options": ClusterOptions(peering_timeout=cdk.Duration.minutes(50))
+    },
+    "`cluster_options`: `repair_on_deploy`": {"cluster_options": ClusterOptions(repair_on_deploy=True)},
+    "`stack_options`: `synthesizer`": {
+        "stack_options": StackOptions(synthesizer=cdk.DefaultStackSynthesizer(qualifier="orders"))
+    },
+    "`stack_options`: `termination_protection`": {"stack_options": StackOptions(termination_protection=True)},
+    "`monitoring`": {"monitoring": None},
+    "`monitoring`: `witness_observer`": {"monitoring": MonitoringOptions(witness_observer=True)},
+    "`monitoring`: `alert_topics`": {"monitoring": MonitoringOptions(alert_topics=TOPICS)},
+    "`monitoring`: `warning_emails`": {"monitoring": MonitoringOptions(warning_emails=["dev@example.com"])},
+    "`monitoring`: `warning_topics`": {"monitoring": MonitoringOptions(warning_topics=TOPICS)},
+    "`monitoring`: `alarm_options`": {
+        "monitoring": MonitoringOptions(alarm_options=HealthAlarmOptions(commit_latency=AlarmOptions(threshold=200)))
+    },
+    "`monitoring`: `monitor_options`": {
+        "monitoring": MonitoringOptions(monitor_options={"us-east-1": MonitorOptions(memory_size=512)})
+    },
 }
-"""Each parameter of the one line, changed from its default. `witness_region` is compared with a pair in Europe."""
+"""Each parameter and each field of its options, changed from its default; `witness_region` in Europe."""
 
 EUROPE = {"primary_region": "eu-west-1", "secondary_region": "eu-west-2"}
 Key = tuple[str, str, str]

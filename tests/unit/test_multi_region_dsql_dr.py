@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import time
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,14 @@ from constructs import Construct
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dsql_dr_constructs import MultiRegionDsqlDr, runtime_function
+from dsql_dr_constructs import (
+    ClusterOptions,
+    MonitoringOptions,
+    MonitorOptions,
+    MultiRegionDsqlDr,
+    StackOptions,
+    runtime_function,
+)
 from tests.unit.replacements import CHANGES, table
 
 
@@ -43,7 +51,7 @@ def tags_of(properties: dict[str, Any]) -> dict[str, str]:
 # what one line makes
 
 
-def test_one_line_makes_a_stack_in_each_region_primary_first(app: cdk.App) -> None:
+def test_default_configuration_makes_a_stack_in_each_region_primary_first(app: cdk.App) -> None:
     pair = MultiRegionDsqlDr(app, "AuroraDsqlDR")
     assert [(stack.stack_name, stack.region) for stack in pair.stacks] == [
         ("AuroraDsqlDR-Primary-production", "us-east-1"),
@@ -141,7 +149,7 @@ def test_logical_ids_are_a_promise(app: cdk.App) -> None:
     assert sorted(one["Type"] for one in second_watch.values()) == types
 
 
-def test_both_stacks_tell_what_a_person_looks_up(app: cdk.App) -> None:
+def test_both_stacks_have_outputs_for_what_a_person_looks_up(app: cdk.App) -> None:
     for stack in MultiRegionDsqlDr(app, "AuroraDsqlDR").stacks[:2]:
         outputs = dict(assertions.Template.from_stack(stack).find_outputs("*"))
         endpoint = outputs.pop("ClusterEndpoint")["Value"]["Fn::Join"][1]
@@ -155,7 +163,7 @@ def test_both_stacks_tell_what_a_person_looks_up(app: cdk.App) -> None:
 
 
 def test_clusters_are_named_by_their_tag(app: cdk.App) -> None:
-    pair = MultiRegionDsqlDr(app, "AuroraDsqlDR", cluster_prefix="orders")
+    pair = MultiRegionDsqlDr(app, "AuroraDsqlDR", cluster_options=ClusterOptions(name_prefix="orders"))
     assert [tags_of(one) for one in clusters(pair)] == [
         {"Name": name, "dsql-dr:deployment": "AuroraDsqlDR-production", "dsql-dr:pair": "b4ffd5f4137f5b59"}
         for name in ("orders-primary", "orders-secondary")
@@ -207,7 +215,7 @@ def test_destroy_turns_the_protection_off(app: cdk.App) -> None:
 
 def test_region_that_aws_added_after_the_release_is_a_warning_that_the_cli_prints(tmp_path: Path) -> None:
     app = cdk.App(outdir=str(tmp_path))
-    MultiRegionDsqlDr(app, "AuroraDsqlDR", witness_region="sa-east-1", monitoring=False)
+    MultiRegionDsqlDr(app, "AuroraDsqlDR", witness_region="sa-east-1", monitoring=None)
     messages = [one for stack in app.synth().stacks for one in stack.messages]
     [warning] = [str(one.entry.data) for one in messages if one.level == cx_api.SynthesisMessageLevel.WARNING]
     assert re.search(r"witness_region is 'sa-east-1'.*\[ack: dsql-dr-constructs:unknownRegion\]", warning)
@@ -237,6 +245,14 @@ def test_stage_gives_stacks_and_deployment_its_name(app: cdk.App) -> None:
         "Prod-Orders-SecondaryMonitoring-production",
     ]
     assert pair.deployment_name == "Prod-Orders-production"
+
+
+def test_any_construct_is_a_scope_and_nothing_is_created_in_a_stack_around_it(app: cdk.App) -> None:
+    for number, parent in enumerate((cdk.Stack(app, "Mine"), Construct(app, "Team"))):
+        pair = MultiRegionDsqlDr(parent, f"Orders{number}")
+        assert names(pair)[0] == f"Orders{number}-Primary-production"
+        assert pair.stacks[0].node.scope is parent
+    assert "Resources" not in assertions.Template.from_stack(cdk.Stack.of(app.node.find_child("Mine"))).to_json()
 
 
 @pytest.mark.parametrize(("region", "told"), [("eu-west-1", 1), ("us-west-2", 0), (None, 0)])
@@ -290,10 +306,13 @@ def test_one_name_in_two_accounts_is_fine(app: cdk.App) -> None:
         ({"deployment_name": "Orders/EU"}, "give deployment_name='Orders-EU'"),
         ({"environment_name": "x" * 60}, "at most 44 fit a function name"),
         (
-            {"removal_policy": cdk.RemovalPolicy.DESTROY, "deletion_protection": True},
+            {
+                "removal_policy": cdk.RemovalPolicy.DESTROY,
+                "cluster_options": ClusterOptions(deletion_protection=True),
+            },
             "leave deletion_protection out, or keep the cluster",
         ),
-        ({"peering_timeout": cdk.Duration.hours(3)}, "1 to 50 minutes are allowed"),
+        ({"cluster_options": ClusterOptions(peering_timeout=cdk.Duration.hours(3))}, "1 to 50 minutes are allowed"),
     ],
 )
 def test_bad_input_is_refused_at_synth_with_what_to_do(app: cdk.App, options: dict[str, Any], sentence: str) -> None:
@@ -327,7 +346,7 @@ def test_any_names_give_valid_ones_or_are_refused_with_a_sentence(id: str, envir
     assert all(len(name) <= 255 for alarms in pair.alarms.values() for name in alarms.names)
 
 
-def test_upgrading_tells_what_a_change_of_a_parameter_replaces() -> None:
+def test_upgrading_lists_what_a_change_of_a_parameter_replaces() -> None:
     assert table() in (Path(__file__).parents[2] / "docs" / "upgrading.md").read_text()
 
 
@@ -335,7 +354,10 @@ def test_every_parameter_is_in_that_table() -> None:
     signature = inspect.signature(MultiRegionDsqlDr.__init__)
     of_the_pair = {name for name, one in signature.parameters.items() if one.kind is one.KEYWORD_ONLY}
     told = {name.strip("`") for name in CHANGES}
-    assert of_the_pair - told == {"account"}
+    options = {"cluster_options": ClusterOptions, "stack_options": StackOptions, "monitoring": MonitoringOptions}
+    assert of_the_pair - told == {"account", "cluster_options", "stack_options"}
+    for name, kind in options.items():
+        assert {f"{name}`: `{one.name}" for one in fields(kind)} <= told
 
 
 def test_same_app_synthesized_twice_is_the_same_to_the_letter(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -345,7 +367,7 @@ def test_same_app_synthesized_twice_is_the_same_to_the_letter(monkeypatch: pytes
         monkeypatch.setattr(time, "time", lambda now=now: now)
         monkeypatch.setenv("SOURCE_DATE_EPOCH", str(int(now)))
         app = cdk.App(outdir=str(folder))
-        MultiRegionDsqlDr(app, "Orders", witness_observer=True)
+        MultiRegionDsqlDr(app, "Orders", monitoring=MonitoringOptions(witness_observer=True))
         app.synth()
         templates = {one.name: one.read_text() for one in folder.glob("*.template.json")}
         assets = {one.name: one.read_text() for one in folder.glob("*.assets.json")}
@@ -357,7 +379,10 @@ def test_same_app_synthesized_twice_is_the_same_to_the_letter(monkeypatch: pytes
 def test_two_deployments_in_one_account_share_no_name() -> None:
     environments = ("blue", "green")
     pairs = [
-        MultiRegionDsqlDr(cdk.App(), "Orders", environment_name=one, witness_observer=True) for one in environments
+        MultiRegionDsqlDr(
+            cdk.App(), "Orders", environment_name=one, monitoring=MonitoringOptions(witness_observer=True)
+        )
+        for one in environments
     ]
     names = ("AlarmName", "DashboardName", "FunctionName", "Name")
     found = []
@@ -439,7 +464,9 @@ def test_own_keys_encrypt_everything_that_keeps_something_in_their_region(app: c
 
 
 def test_options_of_a_monitor_go_to_the_one_in_their_region(app: cdk.App) -> None:
-    pair = MultiRegionDsqlDr(app, "Orders", monitor_options={"us-west-2": {"memory_size": 512}})
+    pair = MultiRegionDsqlDr(
+        app, "Orders", monitoring=MonitoringOptions(monitor_options={"us-west-2": MonitorOptions(memory_size=512)})
+    )
     memory = {
         region: next(
             one["Properties"]["MemorySize"]
@@ -460,14 +487,14 @@ def test_options_of_a_monitor_go_to_the_one_in_their_region(app: cdk.App) -> Non
         ),
         (
             lambda app: {"encryption_keys": {**keys_in(app, "us-east-1"), "us-west-2": key_of(app, "us-east-1")}},
-            "a key of us-east-1 for us-west-2: a key works in its own Region only",
+            "a key of us-east-1 for us-west-2: a key serves its own Region only",
         ),
         (
             lambda app: {"account": "111111111111", "encryption_keys": keys_in(app, "us-east-1", "us-west-2")},
-            "is in a stack of no account, and the pair in 111111111111: give both the same",
+            "which is in a stack of no account, and the pair is in 111111111111: give both the same",
         ),
         (
-            lambda app: {"monitor_options": {"us-east-2": {"tracing": True}}},
+            lambda app: {"monitoring": MonitoringOptions(monitor_options={"us-east-2": MonitorOptions(tracing=True)})},
             "are in us-east-1, us-west-2 only",
         ),
     ],

@@ -23,13 +23,17 @@ import dsql_dr_constructs as library
 from dsql_dr_constructs import (
     AlarmOptions,
     AlertingTopic,
+    ClusterOptions,
     DrDashboard,
     HealthAlarmOptions,
     HealthAlarms,
     HealthMonitor,
+    MonitoringOptions,
+    MonitorOptions,
     MultiRegionDsqlDr,
     MultiRegionMonitoring,
     RegionalCluster,
+    StackOptions,
 )
 
 WRONG: tuple[Any, ...] = (
@@ -56,6 +60,7 @@ FITS: dict[str, Callable[[Any], bool]] = {
     "None": lambda value: value is None,
     "Sequence[str]": lambda value: value == ["a"],
     "Mapping[str, str]": lambda value: value == {"a": "b"},
+    "Mapping[str, sns.ITopic": lambda value: value == {"a": "b"},  # the Regions are compared by who has the stacks
     "Duration": lambda value: isinstance(value, cdk.Duration),
 }
 """What an annotation lets through, said a second time and without the library; all others let nothing through."""
@@ -93,9 +98,8 @@ class Things:
             "clusters": lambda: [self.one("cluster"), self.one("peer")],
             "address": lambda: "ops@example.com",
             "url": lambda: "https://example.com",
-            "primary": lambda: "us-east-1",
-            "secondary": lambda: "us-west-2",
-            "witness": lambda: "us-east-2",
+            "primary_region": lambda: "us-east-1",
+            "secondary_region": lambda: "us-west-2",
             "actions": lambda: "dsql:GetCluster",
             "metric_name": lambda: "ParameterHealth",  # of a monitor, it needs no Region
         }
@@ -143,7 +147,7 @@ def callables() -> Iterator[tuple[type | None, str]]:
     seen = set()
     for name in library.__all__:
         found = getattr(library, name)
-        if inspect.isclass(found) and not issubclass(found, dict):
+        if inspect.isclass(found):
             for attribute in sorted({name for one in found.__mro__ for name in vars(one)}):
                 function = inspect.unwrap(getattr(found, attribute, None))  # type: ignore[arg-type]
                 public = attribute == "__init__" or not attribute.startswith("_")
@@ -175,7 +179,7 @@ def calls(things: Things, owner: type | None, name: str) -> Iterator[tuple[str, 
                     if one.default is one.empty
                 }
                 if owner is MultiRegionDsqlDr and name == "__init__":
-                    arguments["monitoring"] = False  # MultiRegionMonitoring has the same parameters, in half the time
+                    arguments["monitoring"] = None  # MultiRegionMonitoring has the same parameters, in half the time
                 arguments[under_test.name] = value
                 rest = [arguments.pop(one.name) for one in parameters if one.kind is one.VAR_POSITIONAL]
                 positional = [arguments.pop(one.name) for one in parameters if rest and one.name in arguments]
@@ -233,10 +237,14 @@ def test_whatever_is_given_is_taken_or_a_sentence_names_the_parameter(
 
 PAIR: list[tuple[dict[str, Any], str]] = [
     ({"schedule": 2}, "schedule is 2: a Duration is needed, for example Duration.minutes(2)."),
-    ({"peering_timeout": 30}, "peering_timeout is 30: a Duration is needed, for example Duration.minutes(30)."),
-    ({"monitoring": 1}, "monitoring is 1: True or False is needed."),
+    (
+        {"monitoring": True},
+        "monitoring is True: a MonitoringOptions is needed, for example MonitoringOptions(witness_observer=True).",
+    ),
     ({"primary_region": None}, "primary_region is None: a string is needed."),
     ({"primary_region": ""}, "primary_region is '': a string that is not empty is needed."),
+    ({"deployment_name": ""}, "deployment_name is '': a string that is not empty is needed."),
+    ({"account": ""}, "account is '': a string that is not empty is needed."),
     ({"tags": ["a"]}, "tags is ['a']: a mapping of strings to strings is needed."),
     ({"tags": {"a": 1}}, "tags['a'] is 1: a string is needed."),
     ({"tags": {1: "a"}}, "a key of tags is 1: a string is needed."),
@@ -245,7 +253,6 @@ PAIR: list[tuple[dict[str, Any], str]] = [
         "alert_emails is 'ops@example.com': a list of strings is needed; give ['ops@example.com'].",
     ),
     ({"alert_emails": ["ops@example.com", 2]}, "alert_emails[1] is 2: a string is needed."),
-    ({"alert_topic_arns": "arn:1"}, "alert_topic_arns is 'arn:1': a list of strings is needed; give ['arn:1']."),
     (
         {"removal_policy": "destroy"},
         "removal_policy is 'destroy': a RemovalPolicy is needed, for example RemovalPolicy.DESTROY.",
@@ -254,11 +261,6 @@ PAIR: list[tuple[dict[str, Any], str]] = [
         {"encryption_keys": {"us-east-1": "arn:aws:kms:us-east-1:111111111111:key/a"}},
         "encryption_keys['us-east-1'] is 'arn:aws:kms:us-east-1:111111111111:key/a': a kms.Key is needed; import it "
         "with kms.Key.from_key_arn.",
-    ),
-    (
-        {"monitor_options": {"us-east-1": {"log_retention": "1 month"}}},
-        "monitor_options['us-east-1']['log_retention'] is '1 month': a logs.RetentionDays is needed, for example "
-        "logs.RetentionDays.ONE_MONTH.",
     ),
 ]
 
@@ -273,23 +275,12 @@ def test_wrong_type_is_answered_with_what_is_needed(given: dict[str, Any], sente
     ("given", "sentence"),
     [
         ({"account": "1234"}, r"account is '1234': 12 digits are needed"),
-        ({"tags": {"AWS:team": "a"}}, r"tags has the key 'AWS:team': keys that begin with 'aws:' are AWS's own"),
+        ({"tags": {"AWS:team": "a"}}, r"tags has the key 'AWS:team': keys that begin with 'aws:' are reserved"),
         ({"tags": {"k" * 129: "a"}}, r"tags has the key 'k+': 1 to 128 letters"),
         ({"tags": {"team": "a" * 257}}, r"tags has the value 'a+': 1 to 256 letters"),
         ({"tags": {"team": "Zürich"}}, r"tags has the value 'Zürich': 1 to 256 letters from A to z"),
         ({"tags": {"team": ""}}, r"tags has the value '': 1 to 256 letters"),
         ({"removal_policy": cdk.RemovalPolicy.SNAPSHOT}, r"removal_policy SNAPSHOT, which CloudFormation does not"),
-        ({"monitor_options": {"us-east-1": {"memory_size": 1}}}, r"memory_size is 1: 128 to 10240 MiB"),
-        ({"monitor_options": {"us-west-2": {"memory_size": 10241}}}, r"memory_size is 10241: 128 to 10240 MiB"),
-        (
-            {"monitor_options": {"us-east-1": {"reserved_concurrent_executions": -1}}},
-            r"reserved_concurrent_executions is -1: 0 or more are allowed",
-        ),
-        (
-            {"monitor_options": {"us-east-1": {"memory": 512}}},
-            r"monitor_options\['us-east-1'\] has 'memory': the keys of MonitorOptions are .*; the nearest is 'memory_",
-        ),
-        ({"monitor_options": {"us-east-1": 512}}, r"monitor_options\['us-east-1'\] is 512: a mapping with keys of"),
     ],
 )
 def test_wrong_value_is_answered_with_what_is_allowed(given: dict[str, Any], sentence: str) -> None:
@@ -306,8 +297,7 @@ def test_bounds_belong_to_what_is_allowed(things: Things) -> None:
             "Monitor",
             deployment_name="bounds",
             clusters=clusters,
-            memory_size=size,
-            reserved_concurrent_executions=0,
+            options=MonitorOptions(memory_size=size, reserved_concurrent_executions=0),
         )
     RegionalCluster(things.stack, "Tagged", tags={"k" * 128: "Team a_b.c:d/e=f+g-h@i", "team": "a" * 256})
 
@@ -323,8 +313,43 @@ def test_bounds_belong_to_what_is_allowed(things: Things) -> None:
         ),
         (
             lambda: HealthAlarmOptions(commit_latency=AlarmOptions(period=cdk.Duration.seconds(7))),
-            "commit_latency looks at 3 periods of 7 seconds: a period is whole minutes, and CloudWatch looks back one "
-            "day at most, or seven with periods of an hour or more.",
+            "commit_latency evaluates 3 periods of 7 seconds: a period is whole minutes, and all periods together are "
+            "one day at most, or seven days with periods of an hour or more.",
+        ),
+        (
+            lambda: ClusterOptions(peering_timeout=30),  # type: ignore[arg-type]
+            "In ClusterOptions, peering_timeout is 30: a Duration is needed, for example Duration.minutes(30).",
+        ),
+        (
+            lambda: ClusterOptions(name_prefix=""),
+            "In ClusterOptions, name_prefix is '': a string that is not empty is needed.",
+        ),
+        (
+            lambda: MonitoringOptions(alert_topics=["arn:1"]),  # type: ignore[arg-type]
+            "In MonitoringOptions, alert_topics is ['arn:1']: a mapping of strings to sns.Topic objects or strings is "
+            "needed.",
+        ),
+        (
+            lambda: MonitoringOptions(monitor_options={"us-east-1": {"tracing": True}}),  # type: ignore[dict-item]
+            "In MonitoringOptions, monitor_options['us-east-1'] is {'tracing': True}: a MonitorOptions is needed, for "
+            "example MonitorOptions(probe_timeout=...).",
+        ),
+        (
+            lambda: MonitorOptions(log_retention="1 month"),  # type: ignore[arg-type]
+            "In MonitorOptions, log_retention is '1 month': a logs.RetentionDays is needed, for example "
+            "logs.RetentionDays.ONE_MONTH.",
+        ),
+        (
+            lambda: MonitorOptions(memory_size=10241),
+            "memory_size is 10241: 128 to 10240 MiB are allowed; 256 is the default.",
+        ),
+        (
+            lambda: MonitorOptions(reserved_concurrent_executions=-1),
+            "reserved_concurrent_executions is -1: 0 or more are allowed; leave it out for none.",
+        ),
+        (
+            lambda: StackOptions(synthesizer="orders"),  # type: ignore[arg-type]
+            "In StackOptions, synthesizer is 'orders': a StackSynthesizer is needed.",
         ),
     ],
 )
@@ -349,13 +374,14 @@ def test_token_is_taken_for_what_it_stands_for(things: Things) -> None:
     clusters = things.value("clusters", "", "")
     number: Any = cdk.Token.as_number({"Ref": "Memory"})
     scope = Construct(things.stack, "Tokens")
-    monitor = HealthMonitor(scope, "M", deployment_name="tokens", clusters=clusters, memory_size=number)
+    options = MonitorOptions(memory_size=number)
+    monitor = HealthMonitor(scope, "M", deployment_name="tokens", clusters=clusters, options=options)
     function: Any = monitor.function.node.default_child
     assert things.stack.resolve(function.memory_size) == {"Ref": "Memory"}
-    MultiRegionDsqlDr(cdk.App(), "Orders", account=cdk.Aws.ACCOUNT_ID, monitoring=False, tags={"id": cdk.Aws.STACK_ID})
+    MultiRegionDsqlDr(cdk.App(), "Orders", account=cdk.Aws.ACCOUNT_ID, monitoring=None, tags={"id": cdk.Aws.STACK_ID})
     half: Any = 256.5
     with pytest.raises(ValueError, match=r"memory_size is 256\.5: a whole number is needed\.$"):
-        HealthMonitor(scope, "N", deployment_name="tokens", clusters=clusters, memory_size=half)
+        MonitorOptions(memory_size=half)
     with pytest.raises(ValueError, match=r"metric_name is <Intrinsic>: a string is needed; give Token.as_string"):
         things.one("cluster").metric(cdk.Token.as_any({"Ref": "Name"}))
 

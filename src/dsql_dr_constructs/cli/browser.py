@@ -1,4 +1,4 @@
-"""A browser without root or a package of the system's: Chromium and what drives it, from npm, beside this Python."""
+"""A browser that needs neither root nor a system package: Chromium and its driver, from npm, beside this Python."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ const { args } = (await import(chromium + '/build/index.js')).default;
 const playwright = createRequire(driver + '/')('playwright-core');
 const browser = await playwright.chromium.launch({ executablePath, args, env });
 try {
-  const page = await browser.newPage();
-  const picture = async text => { await page.setContent(text); return await page.screenshot(); };
+  const tab = await browser.newPage();
+  const picture = async text => { await tab.setContent(text); return await tab.screenshot(); };
   if ((await picture('iiii')).equals(await picture('WWWW'))) throw 'no text';
   const run = new (Object.getPrototypeOf(async function () {}).constructor)('browser', 'values', script);
   process.stdout.write(JSON.stringify((await run(browser, values)) ?? null));
@@ -50,11 +50,11 @@ _FONTS = """<?xml version="1.0"?>
 
 
 class BrowserError(Exception):
-    """There is no browser here, or it draws no text, or the script failed; the text says which."""
+    """There is no browser, or it draws no text, or the script failed; the text says which."""
 
 
 def unpacked() -> Path:
-    """Where the browser is, with its libraries and fonts: beside the package, since in /tmp others can put programs.
+    """Folder of the browser, with its libraries and fonts: beside the package, since other users can write to /tmp.
 
     Raises:
         BrowserError: it could not be unpacked.
@@ -63,12 +63,12 @@ def unpacked() -> Path:
     folder = CHROMIUM.folder.parent / "unpacked"  # another lock's npm ci removes it
     if folder.exists():
         return folder
-    # elsewhere first, since another process may be about to do the same; the package unpacks what exists no second time
+    # elsewhere first, since another process may do the same; the package does not unpack what exists already
     unpacking = Path(tempfile.mkdtemp(prefix="unpacking-", dir=folder.parent))
     try:
         done = subprocess.run(
             [node(), "--input-type=module", "--eval", _UNPACK, str(CHROMIUM.folder)],
-            # where it believes to be in Lambda, it brings its own libraries
+            # with this, it unpacks its own libraries, as in Lambda
             env={**os.environ, "TMPDIR": str(unpacking), "AWS_EXECUTION_ENV": "AWS_Lambda_nodejs22.x"},
             check=False,
             capture_output=True,
@@ -87,15 +87,15 @@ def unpacked() -> Path:
 
 
 def in_browser(script: str, **values: Any) -> Any:
-    """What *script* returns: the body of an async function in JavaScript of ``browser``, playwright's, and ``values``.
+    """What *script* returns: the body of an async JavaScript function of ``browser`` (of playwright) and ``values``.
 
-    Fonts, libraries and folders are the package's and this run's: nothing that the machine has, or lacks, is seen.
+    Fonts, libraries and folders are the package's and this run's, and none of the machine's.
 
     Raises:
-        BrowserError: this is no Linux, or the browser draws no text, or the script failed.
+        BrowserError: this is not Linux, or the browser draws no text, or the script failed.
     """
     if sys.platform != "linux":
-        raise BrowserError("The browser that comes from npm runs on Linux only: write .html, and open it in yours.")
+        raise BrowserError("The browser from npm runs on Linux only: write .html, and open it in your own browser.")
     home = unpacked()
     with tempfile.TemporaryDirectory(prefix="browser-") as folder:
         fonts = Path(folder) / "fonts.conf"  # the package's own names /tmp/fonts, wherever the fonts are
@@ -124,7 +124,7 @@ def in_browser(script: str, **values: Any) -> Any:
     if done.returncode == _NO_TEXT:
         raise BrowserError(
             f"The browser draws no text, since it can read no font in {home / 'fonts'}. Remove {home}, and the next "
-            f"start unpacks it anew."
+            f"start unpacks it again."
         )
     if done.returncode:
         raise BrowserError(f"The browser failed:\n{done.stderr}")

@@ -15,16 +15,16 @@ from ..emulator.aws_emulator import ACCOUNT, AwsEmulator, node
 
 
 class CdkError(Exception):
-    """The CDK CLI failed; the text is what it said."""
+    """The CDK CLI failed; the text is its output."""
 
 
 @dataclass(frozen=True)
 class NpmPackage:
-    """A package of npm's beside this Python, as a lock has it; nothing global is touched, and no script of it is run.
+    """A package from npm beside this Python, as a lock has it; nothing global is changed, and no script of it is run.
 
     Args:
-        name: As npm knows it.
-        locked: Folder with package.json and package-lock.json; all that they name is installed together.
+        name: Its name in npm.
+        locked: Folder with package.json and package-lock.json; all packages that they name are installed together.
     """
 
     name: str
@@ -37,7 +37,7 @@ class NpmPackage:
 
     @property
     def stamp(self) -> Path:
-        """What exists once it is installed, and goes when npm installs another lock."""
+        """A file that exists once it is installed, and is removed when npm installs another lock."""
         return self._modules / f".installed-{sha256((self.locked / _LOCK).read_bytes()).hexdigest()[:16]}"
 
     @property
@@ -45,10 +45,10 @@ class NpmPackage:
         return Path(sys.prefix) / "lib" / "npm" / self.locked.name / "node_modules"
 
     def install(self) -> None:
-        """Fetch it, once.
+        """Download and install it, if this was not done yet.
 
         Raises:
-            CdkError: npm could not, or got a file of another hash than the lock's, with what it said.
+            CdkError: npm failed, or downloaded a file whose hash is not the lock's; the text is npm's output.
         """
         if self.stamp.exists():
             return
@@ -71,22 +71,22 @@ class NpmPackage:
 
 _LOCK = "package-lock.json"
 LOCKED = Path(__file__).parent / "npm"
-"""The locks of what comes from npm, with the hash of each file."""
+"""The locks of all packages from npm, with the hash of each file."""
 
 CDK_CLI = NpmPackage("aws-cdk", LOCKED / "aws-cdk")
-"""In one version: npm's tag ``latest`` cannot read the assemblies of every aws-cdk-lib that this library allows."""
+"""One version: npm's tag ``latest`` cannot read the assemblies of every aws-cdk-lib that this library allows."""
 
 
 class CdkCli:
-    """Runs the CDK CLI on one app against the embedded AWS.
+    """Runs the CDK CLI on one app against the local AWS emulator.
 
     Args:
-        aws: Where to.
+        aws: Where the app is deployed.
         folder: The app's folder, with its cdk.json.
-        app: How the app is run, as in ``cdk --app``. Default: cdk.json says it.
-        output: Folder for the assembly. Default: the embedded AWS's own, which goes with it.
+        app: How the app is run, as in ``cdk --app``. Default: as in cdk.json.
+        output: Folder for the assembly. Default: one of the emulator's, which is removed with it.
         context: Context values, as in ``cdk --context``. Default: none.
-        tell: Gets each line that the CLI writes. Default: nobody.
+        on_line: Called with each line that the CLI writes. Default: not called.
     """
 
     def __init__(
@@ -97,12 +97,12 @@ class CdkCli:
         app: str | None = None,
         output: Path | None = None,
         context: Mapping[str, str] | None = None,
-        tell: Callable[[str], object] = lambda line: None,
+        on_line: Callable[[str], object] = lambda line: None,
     ) -> None:
         CDK_CLI.install()
         self._aws = aws
         self._folder = folder
-        self._tell = tell
+        self._on_line = on_line
         self.output = output or aws.directory / f"cdk.out-{folder.name}"
         self._options = [
             f"--output={self.output}",
@@ -111,26 +111,26 @@ class CdkCli:
         ]
 
     def synthesized(self) -> CdkCli:
-        """The same app as it was last synthesized, so that the next commands need not do it again."""
-        return CdkCli(self._aws, self._folder, app=str(self.output), output=self.output, tell=self._tell)
+        """The same app as it was last synthesized, so that the next commands do not synthesize it again."""
+        return CdkCli(self._aws, self._folder, app=str(self.output), output=self.output, on_line=self._on_line)
 
     def bootstrap(self) -> str:
-        """Make every Region of the embedded AWS ready for the CDK."""
+        """Bootstrap every Region of the emulator for the CDK."""
         environments = [f"aws://{ACCOUNT}/{region}" for region in self._aws.regions]
         return self.run("bootstrap", *environments)
 
     def deploy(self, *stacks: str) -> str:
-        """Deploy *stacks*, all by default, and what they depend on."""
+        """Deploy *stacks*, by default all, those of Stages included, and what they depend on."""
         return self.run(
-            "deploy", *(stacks or ["--all"]), "--require-approval=never", "--progress=events", "--concurrency=4"
+            "deploy", *(stacks or ["**"]), "--require-approval=never", "--progress=events", "--concurrency=4"
         )
 
     def destroy(self, *stacks: str) -> str:
-        """Destroy *stacks*, all by default, and what depends on them."""
-        return self.run("destroy", *(stacks or ["--all"]), "--force")
+        """Destroy *stacks*, by default all, those of Stages included, and what depends on them."""
+        return self.run("destroy", *(stacks or ["**"]), "--force")
 
     def run(self, *arguments: str) -> str:
-        """What the CLI wrote.
+        """The output of the CLI.
 
         Raises:
             CdkError: it did not exit with 0.
@@ -140,7 +140,7 @@ class CdkCli:
             try:
                 for line in process.stdout or ():
                     written.append(line)
-                    self._tell(line.rstrip())
+                    self._on_line(line.rstrip())
             except BaseException:
                 process.kill()
                 raise

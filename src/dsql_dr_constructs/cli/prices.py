@@ -1,7 +1,7 @@
-"""AWS's list prices in US dollars, as of November 2026. AWS changes them: look before you rely on one.
+"""AWS's list prices in US dollars, as of November 2026. AWS changes them: check one before you rely on it.
 
-They are written down by hand from the pages named beside them, and were not fetched by a program. Free tiers are left
-out, but for Aurora DSQL's, since an account that runs this has usually used them up.
+They were copied from the web pages that are named beside them. Free tiers are left out, except for Aurora DSQL's, since
+an account that runs this has usually used them up.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ BY_REGION = {
     "us-east-1": Prices(),
     "ap-northeast-1": Prices(log_gb=0.76, dpu=10.00 / 1e6, storage_gb_month=0.40),
 }
-"""Those that could be confirmed; of other Regions, most prices but those of logs and Aurora DSQL are us-east-1's.
+"""Those that could be confirmed; in other Regions, most prices except those of logs and Aurora DSQL are us-east-1's.
 
 Source, ap-northeast-1: https://dev.classmethod.jp/articles/amazon-aurora-dsql-ga-pricing-analysis
 """

@@ -1,4 +1,4 @@
-"""A `Status` for people: tables for a terminal."""
+"""A `Status` as tables for a terminal."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from .status import Status
+from .pair_status import Status
 
 
 def show(status: Status, console: Console) -> None:
@@ -16,7 +16,9 @@ def show(status: Status, console: Console) -> None:
     for one in _tables(status):
         console.print(one, width=80 if isinstance(one, Table) else None)
     for problem in status.problems:
-        console.print(f"Could not be asked: {problem}")
+        console.print(f"Failed call: {problem}")
+    for sentence in status.wrong_clusters:
+        console.print(f"Wrong cluster: {_lower(sentence)}")
     console.print("The pair is healthy." if status.healthy else "The pair is not healthy.")
 
 
@@ -29,9 +31,9 @@ def _tables(status: Status) -> Iterator[Table | str]:
     if unprotected:
         yield f"Deletion protection is off in {' and '.join(unprotected)}."
     if status.verdicts:
-        seen = _table("Seen from", "Verdict")
-        for region, said in status.verdicts.items():
-            seen.add_row(region, said)
+        seen = _table("Observer", "Verdict")
+        for region, verdict in status.verdicts.items():
+            seen.add_row(region, verdict)
         yield seen
     raised = _table("Region", "Alarm", "State")
     for name, state in status.alarms.items():
@@ -47,8 +49,15 @@ def _tables(status: Status) -> Iterator[Table | str]:
             notified.add_row(to.region, to.arn.rpartition(":")[2], confirmed, "\n".join(to.pending))
         yield notified
     yield from status.not_monitored
+    yield from status.notes
     for sentence in status.nobody_notified:
-        yield f"Nobody is notified: {sentence[0].lower()}{sentence[1:]}"
+        yield f"Nobody is notified: {_lower(sentence)}"
+    for sentence in status.warnings_lost:
+        yield f"Nobody receives warnings: {_lower(sentence)}"
+
+
+def _lower(sentence: str) -> str:
+    return sentence[0].lower() + sentence[1:]
 
 
 def _table(*columns: str) -> Table:

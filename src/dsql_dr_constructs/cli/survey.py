@@ -1,4 +1,4 @@
-"""What is in the embedded AWS: pairs, the registry, what a destroyed app left behind, and why a deployment failed."""
+"""What is in the local AWS emulator: clusters, SSM parameters, what a destroyed app left, why a deployment failed."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ def clusters(aws: AwsEmulator) -> list[dict[str, Any]]:
     return found
 
 
-def registry(aws: AwsEmulator, region: str) -> dict[str, str]:
-    """The registry entries of all deployments as a stack in *region* reads them."""
+def parameters(aws: AwsEmulator, region: str) -> dict[str, str]:
+    """The SSM parameters of all deployments in *region*, by name."""
     pages = aws.client("ssm", region).get_paginator("get_parameters_by_path").paginate(Path="/dsql-dr", Recursive=True)
     entries = {entry["Name"]: entry["Value"] for page in pages for entry in page["Parameters"]}
     return dict(sorted(entries.items()))
 
 
 def leftovers(aws: AwsEmulator) -> dict[str, list[str]]:
-    """Everything that stacks made and that is still there, by resource type; the CDK's bootstrap stack left out."""
+    """Everything that stacks created and that still exists, by resource type, without the CDK's bootstrap stack."""
     found: dict[str, list[str]] = {}
     for region in aws.regions:
         for resource_type, name in _resources(aws, region):
@@ -45,7 +45,7 @@ def _resources(aws: AwsEmulator, region: str) -> Iterator[tuple[str, str]]:
         yield "AWS::CloudFormation::Stack", stack["StackName"]
     for cluster in aws.client("dsql", region).list_clusters()["clusters"]:
         yield "AWS::DSQL::Cluster", cluster["identifier"]
-    for name in registry(aws, region):
+    for name in parameters(aws, region):
         yield "AWS::SSM::Parameter", name
     for function in aws.client("lambda", region).list_functions()["Functions"]:
         yield "AWS::Lambda::Function", function["FunctionName"]

@@ -1,4 +1,4 @@
-"""What every cluster can do, whoever made it."""
+"""What every cluster has, new or existing: attributes, grants, metrics and VPC endpoints."""
 
 from __future__ import annotations
 
@@ -12,38 +12,38 @@ from constructs import Construct
 
 from ..accepted_findings import ENDPOINT_FINDINGS, accept
 from ..arguments import checked
-from ..monitoring.monitor_network import POSTGRESQL_PORT, refuse_unknown_addresses, warn_of_private_dns
 from ..resource_policies import differ, refuse_lost_grant, refuse_other_account
+from ..vpc_endpoints import POSTGRESQL_PORT, refuse_unknown_addresses, warn_of_private_dns
 from .cluster_metrics import ClusterMetrics
 
 
 class IRegionalCluster(Construct, ClusterMetrics):
-    """A cluster, whoever made it: what other constructs ask for and what grants, metrics and endpoints hang on."""
+    """A cluster, new or existing, with its grants, metrics and VPC endpoints."""
 
     cluster_identifier: str
-    """26 generated characters; DSQL clusters have no name."""
+    """26 characters that DSQL generates; a cluster has no name of its own."""
 
     cluster_arn: str
-    """For IAM policies."""
+    """ARN, for IAM policies."""
 
     cluster_endpoint: str
     """Host name to connect to, port 5432, TLS required."""
 
     cluster_region: str
-    """Region of the cluster; for a cluster read from the registry it can differ from the stack's."""
+    """Region of the cluster; for an existing one it can differ from the stack's."""
 
     vpc_endpoint_service_name: str | None
     """Service name for AWS PrivateLink; None where it is not known."""
 
     _conditions: Mapping[str, Mapping[str, str]] | None = None
-    """What every grant requires beside the ARN."""
+    """Conditions of every grant."""
 
     @checked
     def grant(self, grantee: iam.IGrantable, *actions: str) -> iam.Grant:
         """Allow *actions*, such as ``"dsql:ListTagsForResource"``, on this cluster to *grantee*.
 
         Raises:
-            ValueError: *grantee* has no policy to write to, such as a service, or is in another account.
+            ValueError: *grantee* has no policy of its own, such as a service, or is in another account.
         """
         for action in actions:
             if not re.fullmatch(r"dsql:[A-Za-z*]+", action):
@@ -59,18 +59,18 @@ class IRegionalCluster(Construct, ClusterMetrics):
         return grant
 
     def grant_connect(self, grantee: iam.IGrantable) -> iam.Grant:
-        """Allow connecting as a database role that an admin has mapped to *grantee* with ``AWS IAM GRANT``.
+        """Allow to connect as a database role that an admin has mapped to *grantee* with ``AWS IAM GRANT``.
 
         Source: https://docs.aws.amazon.com/aurora-dsql/latest/userguide/authentication-authorization.html
         """
         return self.grant(grantee, "dsql:DbConnect")
 
     def grant_connect_admin(self, grantee: iam.IGrantable) -> iam.Grant:
-        """Allow connecting as the database role ``admin``."""
+        """Allow to connect as the database role ``admin``."""
         return self.grant(grantee, "dsql:DbConnectAdmin")
 
     def grant_describe(self, grantee: iam.IGrantable) -> iam.Grant:
-        """Allow ``GetCluster``: status, endpoint, peers and witness. (IAM knows no ``dsql:DescribeCluster``.)"""
+        """Allow ``GetCluster``: status, endpoint, peers and witness. (IAM has no ``dsql:DescribeCluster``.)"""
         return self.grant(grantee, "dsql:GetCluster")
 
     @checked
@@ -85,13 +85,14 @@ class IRegionalCluster(Construct, ClusterMetrics):
     ) -> ec2.InterfaceVpcEndpoint:
         """Let *vpc* reach the cluster by AWS PrivateLink.
 
-        The endpoint of a new cluster is made in the stack of *vpc*, and that of an existing one in this stack.
+        The endpoint of a new cluster is created in the stack of *vpc*, and that of an existing one in this stack.
 
         Args:
             vpc: Network in the cluster's Region.
-            subnets: Where the endpoint's interfaces are. Default: the private subnets.
-            security_groups: Who may connect. Default: a new group, open on port 5432 to the network's addresses.
-            private_dns_enabled: Whether the cluster's own host name resolves to the endpoint. Default: True.
+            subnets: Subnets of the endpoint's network interfaces. Default: the private subnets.
+            security_groups: Security groups of the endpoint. Default: a new one, with ingress from the network's
+                addresses to port 5432.
+            private_dns_enabled: Whether the cluster's host name resolves to the endpoint in *vpc*. Default: True.
             id: Last part of the endpoint's construct id, for a second endpoint. Default: ``"VpcEndpoint"``.
 
         Raises:

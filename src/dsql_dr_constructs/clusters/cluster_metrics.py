@@ -14,9 +14,9 @@ class ClusterMetrics:
     Every method takes *statistic* and *period* (5 minutes by default); the default statistic and the unit are those of
     the user guide, and each docstring names them.
 
-    The user guide gives the usage metrics (DPUs) the dimension ``ResourceId``, and AWS's billing pages and public code
-    say ``ClusterId``, as all other metrics have it. Nobody has looked in an account yet, so the DPUs are the greater of
-    both, which is the one that exists.
+    AWS's sources disagree on the dimension of the usage metrics (DPUs): the user guide says ``ResourceId``, its texts
+    on billing and public code say ``ClusterId``, as for all other metrics. This has not been checked in an account
+    yet, so each DPU metric is the greater of both, which is the one that exists.
 
     Source: https://docs.aws.amazon.com/aurora-dsql/latest/userguide/monitoring-cloudwatch.html
     """
@@ -83,7 +83,7 @@ class ClusterMetrics:
         return self.metric("TotalTransactions", statistic=statistic, period=period)
 
     def metric_query_timeouts(self, *, statistic: str = "Sum", period: Duration | None = None) -> cloudwatch.Metric:
-        """Queries that ended because they took too long (count; Sum by default)."""
+        """Queries that were ended by a time-out (count; Sum by default)."""
         return self.metric("QueryTimeouts", statistic=statistic, period=period)
 
     def metric_occ_conflicts(self, *, statistic: str = "Sum", period: Duration | None = None) -> cloudwatch.Metric:
@@ -147,5 +147,5 @@ class ClusterMetrics:
         )
 
     def metric_total_dpu(self, *, statistic: str = "Sum", period: Duration | None = None) -> cloudwatch.MathExpression:
-        """All distributed processing units: what the bill counts (count; Sum by default)."""
+        """All distributed processing units, which AWS bills (count; Sum by default)."""
         return self._usage("TotalDPU", statistic, period)

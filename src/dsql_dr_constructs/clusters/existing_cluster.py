@@ -1,4 +1,4 @@
-"""Clusters that exist already: known by their identifier, or found in the parameter registry."""
+"""Clusters that exist already: known by their identifier, or read from SSM parameters."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from functools import cached_property
 from aws_cdk import CfnParameter, Fn, Stack
 from constructs import Construct
 
-from ..runtime.registry import DEPLOYMENT_TAG, IDENTIFIER, registry_path
+from ..runtime.parameter_registry import DEPLOYMENT_TAG, IDENTIFIER, parameter_path
 from .cluster_interface import IRegionalCluster
 
 
 class ExistingCluster(IRegionalCluster):
-    """Its attributes are as they were given."""
+    """A cluster whose attributes are given."""
 
     def __init__(
         self,
@@ -33,16 +33,16 @@ class ExistingCluster(IRegionalCluster):
 
 
 class RegisteredCluster(IRegionalCluster):
-    """Read when its stack is deployed, each parameter that is needed: CloudFormation warns of unused ones.
+    """A cluster of a pair, read from SSM parameters, of those that are used, when the stack is deployed.
 
-    Whoever may write the parameters could write anything, so only the identifier is believed, and only in an ARN and a
-    host name whose other parts are the template's. What is granted needs the pair's tag beside it (docs/adr/0017).
+    A parameter can have been changed, so only the identifier is read, for an ARN and a host name whose other parts are
+    in the template. Every grant requires the pair's tag, too (docs/adr/0017).
     """
 
     def __init__(self, scope: Construct, id: str, deployment: str, region: str) -> None:
         super().__init__(scope, id)
         self.cluster_region = region
-        self.folder = registry_path(deployment, region)
+        self.folder = parameter_path(deployment, region)
         self._conditions = {"StringEquals": {f"aws:ResourceTag/{DEPLOYMENT_TAG}": deployment}}
 
     # cached properties can be set, which mypy does not see
@@ -54,7 +54,7 @@ class RegisteredCluster(IRegionalCluster):
 
     @cached_property
     def cluster_arn(self) -> str:  # type: ignore[override]
-        return arn_of(self.cluster_identifier, self.cluster_region, Stack.of(self))  # the tag fences what is granted
+        return arn_of(self.cluster_identifier, self.cluster_region, Stack.of(self))  # grants require the tag, too
 
     @cached_property
     def cluster_endpoint(self) -> str:  # type: ignore[override]
@@ -70,8 +70,8 @@ class RegisteredCluster(IRegionalCluster):
     def _read(self, field: str, form: str) -> str:
         """The parameter's value, which CloudFormation refuses if it is not of *form*.
 
-        Whether AllowedPattern is compared with the value or with the parameter's name is not documented, and templates
-        exist that count on the name: it allows either.
+        AWS does not document whether AllowedPattern is compared with the value or with the parameter's name, and some
+        templates rely on the name: it allows both.
 
         Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-supplied-parameter-types.html
         """
@@ -94,7 +94,7 @@ class RegisteredCluster(IRegionalCluster):
 
 
 def _before(marks: str, value: str) -> str:
-    """What *value*, which is known when it is deployed, has before the first of *marks*."""
+    """The part of *value*, which is known at deployment, before the first of *marks*."""
     for mark in marks:
         value = Fn.select(0, Fn.split(mark, value))
     return value
@@ -106,7 +106,7 @@ def arn_of(identifier: str, region: str, stack: Stack) -> str:
 
 
 def parameter_folder(cluster: IRegionalCluster) -> str | None:
-    """Folder of the SSM parameters that *cluster* is read from; None if it is known without."""
+    """Folder of the SSM parameters that *cluster* is read from; None if it is read from none."""
     return cluster.folder if isinstance(cluster, RegisteredCluster) else None
 
 

@@ -1,4 +1,4 @@
-"""How stacks of other teams name the clusters of a pair: by its parameter registry, not by references to its stacks."""
+"""The parameter registry: SSM parameters that a peering writes, and by which other stacks name its clusters."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ _OF_THE_CDK = re.compile(r"Exports(Writer|Reader).*|Publish")
 
 @jsii.implements(IValidation)
 class ParameterRegistry:
-    """What one pair's peering writes, as stacks of its app read it.
+    """The SSM parameters of one pair, as other stacks of its app read them.
 
-    When the app is synthesized it refuses a reference from another Region, which the CDK answers with a custom resource
-    in the pair's own stack (docs/adr/0002).
+    When the app is synthesized it refuses a reference from another Region, for which the CDK would add a custom
+    resource to the pair's own stack (docs/adr/0002).
 
     Args:
         pair: The construct that the stacks belong to.
-        deployment_name: The pair's.
-        regions: Those that have the registry.
-        stacks: The pair's own, primary and secondary first.
+        deployment_name: Name of the pair.
+        regions: Regions that have the SSM parameters.
+        stacks: The pair's own stacks, primary and secondary first.
     """
 
     def __init__(self, pair: Construct, deployment_name: str, regions: Sequence[str], stacks: Sequence[Stack]) -> None:
@@ -41,15 +41,16 @@ class ParameterRegistry:
         self._stacks = stacks
 
     def clusters(self, scope: Construct) -> Mapping[str, IRegionalCluster]:
-        """Both clusters by Region, as the stack of *scope* can name them, which is deployed after the pair.
+        """Both clusters by Region, that of the stack of *scope* first; that stack is deployed after the pair.
 
         Raises:
-            ValueError: the stack is one of the pair's own, in a Region that has no registry, or in another Stage.
+            ValueError: the stack is one of the pair's own, in a Region without the SSM parameters, or in another Stage.
         """
         stack = Stack.of(scope)
-        self._refuse_without_registry(scope, stack)
+        self._refuse_without_parameters(scope, stack)
         deploy_after(stack, self._stacks[1])
-        return {one.region: self._cluster(stack, one.region) for one in self._stacks[:2]}
+        regions = sorted((one.region for one in self._stacks[:2]), key=lambda region: region != stack.region)
+        return {region: self._cluster(stack, region) for region in regions}
 
     def grant_connect(self, grantee: iam.IGrantable, account: str | None) -> Sequence[iam.Grant]:
         """Allow *grantee* to connect to both clusters, which are in *account*.
@@ -59,8 +60,8 @@ class ParameterRegistry:
         """
         if not hasattr(grantee, "node"):  # imported ones are proxies of no class of the CDK's
             raise ValueError(
-                f"grant_connect got {named(grantee)}, which is in no stack and has no policy: give a role, a function "
-                "or the like; iam.Role.from_role_arn(stack, ...) imports one."
+                f"The grantee of grant_connect is {named(grantee)}, which is in no stack and has no policy: give a "
+                "role, a function or the like; iam.Role.from_role_arn(stack, ...) imports one."
             )
         refuse_other_account(self._pair, grantee, account)
         return [one.grant_connect(grantee) for one in self.clusters(cast("Construct", grantee)).values()]
@@ -68,17 +69,17 @@ class ParameterRegistry:
     def refuse_in_a_clusters_stack(self, constructs: Sequence[IConstruct]) -> None:
         """
         Raises:
-            ValueError: one of *constructs*, alarms, is in a stack that is deployed before the topics are made.
+            ValueError: one of *constructs*, alarms, is in a stack that is deployed before the topics are created.
         """
         for one in constructs:
             if Stack.of(one) in self._stacks[:2]:
                 raise ValueError(
-                    f"Alarm {one.node.path!r} is in a cluster's stack, which is deployed before the topics are made: "
-                    "create it in one of pair.monitoring.stacks, or in a stack of your own."
+                    f"Alarm {one.node.path!r} is in a cluster's stack, which is deployed before the topics are "
+                    "created: create it in one of pair.monitoring.stacks, or in a stack of your own."
                 )
 
     def validate(self) -> list[str]:
-        """Sentences on references that the pair's stacks would have to export to another Region."""
+        """A sentence for each of the pair's stacks that a stack of another Region refers to."""
         ids = [(stack, child.node.id) for stack in self._stacks for child in stack.node.children]
         return [
             f"A stack of another Region or account refers to {stack.stack_name!r}, for example by "
@@ -88,29 +89,30 @@ class ParameterRegistry:
             if _OF_THE_CDK.fullmatch(id)
         ]
 
-    def _refuse_without_registry(self, scope: Construct, stack: Stack) -> None:
+    def _refuse_without_parameters(self, scope: Construct, stack: Stack) -> None:
         path, outermost = scope.node.path, stack
         while outermost.nested_stack_parent:
             outermost = outermost.nested_stack_parent
         if outermost in self._stacks:
             raise ValueError(
-                f"{path!r} is in {stack.stack_name!r}, which is deployed before the registry is written: create it in "
-                "a stack of its own."
+                f"{path!r} is in {stack.stack_name!r}, which is deployed before the SSM parameters are written: "
+                "create it in a stack of its own."
             )
         if Stage.of(scope) is not Stage.of(self._pair):
             raise ValueError(
                 f"{path!r} is in another Stage than the pair, and the CDK orders the stacks of one Stage only: read "
-                f"the cluster with RegionalCluster.from_registry(stack, 'Pair', deployment={self._deployment_name!r}, "
-                "region=...), and deploy the pair's Stage first."
+                "the cluster with RegionalCluster.from_parameters(stack, 'Pair', "
+                f"deployment_name={self._deployment_name!r}, region=...), and deploy the pair's Stage first."
             )
         account = self._stacks[0].account
         if differ(stack.account, account):
             raise ValueError(
-                f"{path!r} is in account {stack.account}, and the pair and its registry in {account}: create it there."
+                f"{path!r} is in account {stack.account}, and the pair and its SSM parameters are in {account}: create "
+                "it there."
             )
         if not Token.is_unresolved(stack.region) and stack.region not in self._regions:
             raise ValueError(
-                f"{path!r} is in Region {stack.region!r}, where the pair has no registry: create it in "
+                f"{path!r} is in Region {stack.region!r}, where the pair has no SSM parameters: create it in "
                 f"{' or '.join(map(repr, self._regions))}, or use RegionalCluster.from_cluster_attributes."
             )
 
@@ -119,4 +121,4 @@ class ParameterRegistry:
         found = stack.node.try_find_child(id)
         if isinstance(found, IRegionalCluster):
             return found
-        return RegionalCluster.from_registry(stack, id, deployment=self._deployment_name, region=region)
+        return RegionalCluster.from_parameters(stack, id, deployment_name=self._deployment_name, region=region)

@@ -9,7 +9,7 @@ from functools import cached_property
 from aws_cdk import Stack, Token
 from aws_cdk import aws_iam as iam
 
-from ..runtime.registry import PAIR_TAG, registry_paths
+from ..runtime.parameter_registry import PAIR_TAG, parameter_paths
 from .regional_cluster import RegionalCluster
 
 _CLUSTER_CALLS = (
@@ -33,7 +33,7 @@ class PeeringPermissions:
     peer_region: str
     peer_stack: str
     witness_region: str
-    registry_regions: Sequence[str]
+    parameter_regions: Sequence[str]
     removal_policy: str
     stack: Stack
 
@@ -43,18 +43,18 @@ class PeeringPermissions:
         own, local = self.cluster.cluster_arn, self.cluster.cluster_region
         any_own, any_peer, any_witness = map(self._any_cluster, (local, self.peer_region, self.witness_region))
         return [
-            # Whatever cluster a registry entry or one of the pair names is looked at before anything is changed.
+            # Every cluster that an SSM parameter or a cluster of the pair names is read before anything is changed.
             iam.PolicyStatement(actions=["dsql:GetCluster"], resources=[any_own, any_peer]),
             iam.PolicyStatement(actions=list(_CLUSTER_CALLS), resources=[own]),
             # The peer's identifier is known only once CloudFormation is asked. Who may tag clusters can copy the tag:
-            # it fences what a mistake could reach, and which cluster is the peer does not hang on it.
+            # it limits what a mistake can reach, and does not decide which cluster is the peer.
             iam.PolicyStatement(
                 actions=[*_CLUSTER_CALLS, *(["dsql:DeleteCluster"] if self.removal_policy == "destroy" else [])],
                 resources=[any_peer],
                 conditions=of_this_pair,
             ),
             # Checked on both clusters for each UpdateCluster, and on a peer that was replaced. Whether IAM sees the
-            # tags of a cluster in another Region is not documented, and a first deployment must not hang on it.
+            # tags of a cluster in another Region is not documented, and a first deployment must not depend on it.
             iam.PolicyStatement(actions=list(_PEER_CALLS), resources=[any_peer, any_own]),
             # Checked in the cluster's and in the witness Region, where no cluster exists whose ARN could be named.
             iam.PolicyStatement(
@@ -65,15 +65,15 @@ class PeeringPermissions:
                 actions=["cloudformation:DescribeStackResource"],
                 resources=[self.stack.stack_id, self._arn("cloudformation", self.peer_region, self._any_peer_stack)],
             ),
-            *self._of_the_registry(),
+            *self._of_parameters(),
         ]
 
     def findings(self) -> dict[str, str]:
         """What cdk-nag finds in `statements`, and why it is meant."""
         account = "<AWS::AccountId>" if Token.is_unresolved(self._account) else self._account
         reason = (
-            "A peer's identifier is generated and a witness has none: reading apart, a condition on tag or witness "
-            "fences each call on a cluster, and the two that only name a peer do nothing without such a call."
+            "A peer's identifier is generated and a witness has none: except for reading, a condition on tag or "
+            "witness limits each call on a cluster, and the two that only name a peer do nothing without such a call."
         )
         regions = (self.cluster.cluster_region, self.peer_region, self.witness_region)
         stack = f"cloudformation:{self.peer_region}:{account}:{self._any_peer_stack}"
@@ -82,20 +82,20 @@ class PeeringPermissions:
             f"IAM5[Resource::arn:<AWS::Partition>:{stack}]": "The stack's name is exact; its id is generated.",
         }
 
-    def _of_the_registry(self) -> list[iam.PolicyStatement]:
-        """Every entry is read, written and deleted.
+    def _of_parameters(self) -> list[iam.PolicyStatement]:
+        """Every SSM parameter is read, written and deleted.
 
-        The witness Region had entries if its observer was switched off, and then they are deleted.
+        Those of the witness Region are deleted, too, since they are left there when its observer is removed.
         """
-        names = registry_paths(self.deployment_name, self.peer_region, self.cluster.cluster_region)
-        cleaned = list(dict.fromkeys([*self.registry_regions, self.witness_region]))
+        names = parameter_paths(self.deployment_name, self.peer_region, self.cluster.cluster_region)
+        cleaned = list(dict.fromkeys([*self.parameter_regions, self.witness_region]))
         return [
             iam.PolicyStatement(
                 actions=actions,
                 resources=[self._arn("ssm", region, f"parameter{name}") for region in regions for name in names],
             )
             for actions, regions in (
-                (["ssm:PutParameter"], self.registry_regions),
+                (["ssm:PutParameter"], self.parameter_regions),
                 (["ssm:GetParameters", "ssm:DeleteParameters"], cleaned),
             )
         ]

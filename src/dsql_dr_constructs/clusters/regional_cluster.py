@@ -18,28 +18,27 @@ from ..deployment_name import validate_deployment_name
 from ..regional_stack import add_tags
 from ..regions import require_region_code, validate_witness
 from ..resource_policies import admit, key_for_clusters, refuse_unusable_key
-from ..runtime.registry import IDENTIFIER
+from ..runtime.parameter_registry import IDENTIFIER
 from .cluster_interface import IRegionalCluster
 from .existing_cluster import ExistingCluster, RegisteredCluster, arn_of, endpoint_of
 
 
 class RegionalCluster(IRegionalCluster):
-    """An Aurora DSQL cluster of its own, or one side of a pair.
+    """A single-Region cluster, or one side of a pair if it has a *witness_region*.
 
-    Without *witness_region* it is a single-Region cluster. DSQL cannot turn one into the other later: changing that
-    replaces the cluster.
+    DSQL cannot change one into the other: adding or removing *witness_region* later replaces the cluster.
 
     Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-dsql-cluster.html
     """
 
     resource: dsql.CfnCluster
-    """CloudFormation's own, for what has no parameter here."""
+    """The CloudFormation resource, for properties that have no parameter here."""
 
     witness_region: str | None
     """Region of the witness; None for a single-Region cluster."""
 
     removal_policy: RemovalPolicy
-    """What happens to the cluster when it leaves the stack."""
+    """As given."""
 
     @checked
     def __init__(
@@ -58,20 +57,23 @@ class RegionalCluster(IRegionalCluster):
     ) -> None:
         """
         Args:
-            cluster_name: ``Name`` tag; DSQL has no cluster names. Default: none.
-            witness_region: Region of the witness, which makes this a side of a pair. Default: single-Region.
-            peer_cluster_arns: Peers that CloudFormation itself names. Default: none; `ClusterPeering` does it.
+            cluster_name: ``Name`` tag; a DSQL cluster has no name of its own. Default: none.
+            witness_region: Region of the witness. Default: none, a single-Region cluster.
+            peer_cluster_arns: Peers that CloudFormation names when it creates the cluster. Default: none;
+                `ClusterPeering` names them.
             deletion_protection: Whether DSQL refuses to delete the cluster. Default: on, unless *removal_policy* is
                 DESTROY.
-            removal_policy: What happens to the cluster when it leaves the stack. Default: RETAIN.
+            removal_policy: What CloudFormation does with the cluster when it is removed from the stack. Default:
+                RETAIN.
             encryption_key: Key in the cluster's Region that encrypts it; Aurora DSQL is added to its policy, and where
-                it is imported a warning has the statements. Whoever deploys needs the same actions on it
+                it is imported a warning has the statements to add. Whoever deploys needs the same actions on it
                 (``kms:ViaService`` dsql). Default: an AWS owned key.
-            policy_document: Resource policy, for example to admit a VPC only. Default: none.
+            policy_document: Resource policy, for example one that admits a VPC only. Default: none.
             tags: Tags of the cluster. Default: none.
 
         Raises:
-            ValueError: DESTROY with deletion protection on, peers without a witness, or a witness in the own Region.
+            ValueError: DESTROY with deletion protection on, peers without a witness, or a witness in the cluster's own
+                Region.
         """
         super().__init__(scope, id)
         stack = Stack.of(self)
@@ -104,14 +106,14 @@ class RegionalCluster(IRegionalCluster):
         self.vpc_endpoint_service_name = self.resource.attr_vpc_endpoint_service_name
 
     def _place_of_endpoint(self, vpc: ec2.IVpc, id: str) -> tuple[Construct, str]:
-        """In the network's own stack, which may then use the cluster in other ways, too, without a cycle."""
+        """In the network's stack, which may then refer to the cluster in other ways, too, without a cycle."""
         stack = Stack.of(vpc)
         if stack is Stack.of(self):
             return self, id
         if Stage.of(vpc) is not Stage.of(self):
             raise ValueError(
                 f"Network {vpc.node.path!r} is in another Stage than the cluster {self.node.path!r}: read the cluster "
-                "there with RegionalCluster.from_registry, and call its add_vpc_endpoint."
+                "there with RegionalCluster.from_parameters, and call its add_vpc_endpoint."
             )
         return stack, f"{self.node.path.replace('/', '-')}-{id}"
 
@@ -129,13 +131,13 @@ class RegionalCluster(IRegionalCluster):
         """A cluster that exists already.
 
         Args:
-            cluster_identifier: Its 26 characters.
-            region: Region that it is in. Default: the stack's.
+            cluster_identifier: Its 26 characters, the last part of its ARN.
+            region: Region of the cluster. Default: the stack's.
             cluster_endpoint: Host name for PostgreSQL clients. Default: ``<identifier>.dsql.<region>.on.aws``.
-            vpc_endpoint_service_name: Needed by `add_vpc_endpoint` only. Default: not known.
+            vpc_endpoint_service_name: As in `IRegionalCluster`; `add_vpc_endpoint` needs it. Default: none.
 
         Raises:
-            ValueError: *cluster_identifier* or *region* can be none.
+            ValueError: *cluster_identifier* or *region* has not the form of one.
         """
         if not Token.is_unresolved(cluster_identifier) and not re.fullmatch(IDENTIFIER, cluster_identifier):
             raise ValueError(
@@ -152,21 +154,23 @@ class RegionalCluster(IRegionalCluster):
 
     @staticmethod
     @checked
-    def from_registry(scope: Construct, id: str, *, deployment: str, region: str) -> IRegionalCluster:
-        """One side of a pair, found when the stack is deployed, in a stack in any Region of the pair.
+    def from_parameters(scope: Construct, id: str, *, deployment_name: str, region: str) -> IRegionalCluster:
+        """One side of a pair, read from the pair's SSM parameters when the stack is deployed.
 
         Args:
-            deployment: Deployment name of the pair, for example ``"AuroraDsqlDR-production"``.
-            region: Region of the wanted cluster. Both clusters are registered in both Regions.
+            scope: As in `MultiRegionDsqlDr.clusters`.
+            deployment_name: *deployment_name* of the pair, for example ``"AuroraDsqlDR-production"``.
+            region: Region of the wanted cluster; each Region has the SSM parameters of both.
 
         Raises:
-            ValueError: *deployment* or *region* can be no name of one.
+            ValueError: *deployment_name* or *region* has not the form of one.
         """
-        return RegisteredCluster(scope, id, validate_deployment_name(deployment), require_region_code("region", region))
+        name = validate_deployment_name(deployment_name)
+        return RegisteredCluster(scope, id, name, require_region_code("region", region))
 
 
 def add_outputs(cluster: RegionalCluster) -> None:
-    """What people look for after a deployment, as outputs of the cluster's stack."""
+    """Identifier, ARN and endpoint as outputs of the cluster's stack."""
     for name, value in (
         ("ClusterIdentifier", cluster.cluster_identifier),
         ("ClusterArn", cluster.cluster_arn),
@@ -190,7 +194,7 @@ def _refuse_contradictions(
         )
     if removal_policy == RemovalPolicy.DESTROY and protected:
         raise ValueError(
-            f"Cluster {id!r} has removal_policy DESTROY and deletion_protection on, and its stack could never go: "
+            f"Cluster {id!r} has removal_policy DESTROY and deletion_protection on, and its stack cannot be deleted: "
             "leave deletion_protection out, or keep the cluster with RemovalPolicy.RETAIN."
         )
     if peer_cluster_arns and not witness_region:

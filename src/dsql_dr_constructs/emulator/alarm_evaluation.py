@@ -139,7 +139,7 @@ def _holds(node: ast.expr, states: Mapping[str, str]) -> bool:
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and isinstance(node.args[0], ast.Constant):
         name = str(node.args[0].value).rpartition(":")[2]
         return states[name] == node.func.id
-    raise ValueError(f"An alarm rule with {ast.unparse(node)} is more than this model knows.")
+    raise ValueError(f"An alarm rule with {ast.unparse(node)} is not supported by the local AWS emulator.")
 
 
 def _metrics(properties: Mapping[str, Any]) -> tuple[float, dict[str, MetricQuery], str]:
@@ -195,7 +195,7 @@ def _evaluate(node: ast.expr, values: Mapping[str, float | None]) -> float | Non
         return _combine(node.op, node.left, node.right, values)
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
         return _call(node.func.id, node.args, values)
-    raise ValueError(f"Metric math with {ast.unparse(node)} is more than this model knows.")
+    raise ValueError(f"Metric math with {ast.unparse(node)} is not supported by the local AWS emulator.")
 
 
 def _combine(how: ast.AST, left: ast.expr, right: ast.expr, values: Mapping[str, float | None]) -> float | None:
@@ -213,7 +213,7 @@ def _call(name: str, arguments: Sequence[ast.expr], values: Mapping[str, float |
     if name == "IF":
         condition = _evaluate(arguments[0], values)
         return None if condition is None else _evaluate(arguments[1 if condition else 2], values)
-    raise ValueError(f"Metric math with {name} is more than this model knows.")
+    raise ValueError(f"Metric math with {name} is not supported by the local AWS emulator.")
 
 
 def statistic(name: str, values: Iterable[float]) -> float | None:

@@ -1,4 +1,4 @@
-"""What ends the emulator's processes and removes its folder, also when the program that started it was killed."""
+"""Ends the emulator's processes and removes its folder, also when the program that started it was killed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 _PROGRAM = """
 import contextlib, os, shutil, signal, sys, time
-group = sys.stdin.read()  # until whoever holds the other end says goodbye, or dies
+group = sys.stdin.read()  # until the other end is closed, or its process ends
 if group:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(int(group), signal.SIGKILL)
@@ -21,7 +21,7 @@ for _ in range(100):
 
 
 class Cleanup:
-    """A process of its own, in no group of ours, that waits for the end of this one or for `run`.
+    """A separate process, in another process group, that waits for the end of this one or for `run`.
 
     Args:
         directory: The folder that it removes, after the processes that may write to it.
@@ -31,7 +31,7 @@ class Cleanup:
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-S", "-c", _PROGRAM, str(directory)],
             stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,  # or who reads ours waits for its end
+            stdout=subprocess.DEVNULL,  # or the readers of our output would wait for its end
             stderr=subprocess.DEVNULL,
             cwd="/",
             bufsize=0,
@@ -39,7 +39,7 @@ class Cleanup:
         )
 
     def also_kill(self, group: int) -> None:
-        """Kill this process group before: what the server starts is in it, and may outlive it."""
+        """Kill this process group first: it has the processes that the server starts, which may outlive it."""
         assert self._process.stdin  # noqa: S101 - a pipe, as asked for
         self._process.stdin.write(b"%d" % group)
 

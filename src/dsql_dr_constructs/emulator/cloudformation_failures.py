@@ -1,10 +1,10 @@
-"""What CloudFormation does when it deletes and after a failure, and ministack does not.
+"""Behaviour of CloudFormation in deletions and after failures that ministack does not have.
 
-- What it deletes is recorded as DELETE_IN_PROGRESS until it is gone.
+- A resource in deletion has the status DELETE_IN_PROGRESS until it is deleted.
   Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html
 - A custom resource whose Create failed gets a Delete when the operation is rolled back.
   Source: https://docs.aws.amazon.com/cdk/api/v2/docs/aws-cdk-lib.custom_resources-readme.html#error-handling
-- What a resource depends on stays for as long as that resource cannot be deleted.
+- A resource is not deleted as long as one that depends on it cannot be deleted.
   Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cfn-console-delete-stack.html
 """
 
@@ -19,7 +19,7 @@ _STACKS = "ministack.services.cloudformation.stacks"
 _CUSTOM_RESOURCE = "ministack.services.cloudformation.custom_resource"
 
 STILL_NEEDED = "Still needed by "
-"""How the reason begins for which a resource stays; CloudFormation itself writes no event there."""
+"""Beginning of the reason why a resource is not deleted; CloudFormation itself has no such event."""
 
 
 def install() -> None:
@@ -94,7 +94,7 @@ def _keep_what_is_needed() -> None:
     stacks: Any = importlib.import_module(_STACKS)
     cloudformation: Any = importlib.import_module("ministack.services.cloudformation")
     delete = stacks._delete_resource
-    failed_in_rollback: defaultdict[str, set[str]] = defaultdict(set)  # by stack: ministack forgets them there
+    failed_in_rollback: defaultdict[str, set[str]] = defaultdict(set)  # by stack: ministack does not keep them
 
     def deleted(resource_type: str, physical_id: str, props: dict[str, Any], stack_name: str, logical_id: str) -> None:
         stack = cloudformation._stacks.get(stack_name) or {}

@@ -19,7 +19,7 @@ import psycopg
 
 from .private_socket import folder_and_port, private_socket
 
-_BORN_WITH = """
+_INITIAL = """
 CREATE ROLE admin LOGIN CREATEROLE;
 GRANT CREATE ON DATABASE postgres TO admin;
 GRANT CREATE ON SCHEMA public TO admin;
@@ -48,7 +48,7 @@ _GRANT = (
     rb"SELECT '%s', oid, rolname FROM pg_roles WHERE oid = '%s'::regrole"
 )
 _REVOKE = rb"DELETE FROM sys.iam_pg_role_mappings WHERE arn = '%s' AND pg_role_oid = '%s'::regrole"
-_LETS_IN = """
+_ACCEPTS = """
 SELECT FROM pg_roles WHERE rolname = %(role)s AND rolcanlogin AND NOT rolsuper AND (
     rolname = 'admin' OR %(arn)s::text IS NULL
     OR oid IN (SELECT pg_role_oid FROM sys.iam_pg_role_mappings WHERE arn = %(arn)s)
@@ -57,31 +57,31 @@ SELECT FROM pg_roles WHERE rolname = %(role)s AND rolcanlogin AND NOT rolsuper A
 
 
 class ClusterDatabase:
-    """Gives a PostgreSQL what a cluster is born with, and lets DSQL's clients reach it.
+    """Gives a PostgreSQL the roles and tables of a new cluster, unless an earlier run did, and DSQL's clients access.
 
     Args:
-        postgresql: ``folder:port`` of its unix socket, where it lets every role in without a password.
-        listen_at: Where only DSQL's subset of SQL can be had: a unix socket as well, in a folder of the run's own.
+        postgresql: ``folder:port`` of its unix socket, where it accepts every role without a password.
+        listen_at: Unix socket, in a folder of this run, that accepts DSQL's subset of SQL only.
     """
 
     def __init__(self, postgresql: str, listen_at: Path) -> None:
         self._folder, self._port = folder_and_port(postgresql)
         with self._database() as database:
-            if not database.execute("SELECT FROM pg_namespace WHERE nspname = 'sys'").fetchone():
-                database.execute(_BORN_WITH)
+            if database.execute("SELECT FROM pg_namespace WHERE nspname = 'sys'").fetchone() is None:  # a row is ()
+                database.execute(_INITIAL)
         self._listen_at = str(listen_at)
-        _speak_dsql(private_socket(postgresql), self._listen_at, translated)
+        _serve_dsql(private_socket(postgresql), self._listen_at, translated)
 
     def connect(self) -> socket.socket:
-        """To where only DSQL's subset of SQL can be had, under the role that the client asks for."""
+        """A connection that accepts DSQL's subset of SQL only, under the role that the client asks for."""
         connection = socket.socket(socket.AF_UNIX)
         connection.connect(self._listen_at)
         return connection
 
-    def lets_in(self, role: str, iam_role_arn: str | None) -> bool:
-        """Whether *role* is there to connect as, and is ``admin`` or mapped to *iam_role_arn*, if there is one."""
+    def accepts(self, role: str, iam_role_arn: str | None) -> bool:
+        """Whether *role* exists, may connect, and is ``admin`` or mapped to *iam_role_arn*, if there is one."""
         with self._database() as database:
-            return database.execute(_LETS_IN, {"role": role, "arn": iam_role_arn}).fetchone() is not None
+            return database.execute(_ACCEPTS, {"role": role, "arn": iam_role_arn}).fetchone() is not None
 
     def _database(self) -> psycopg.Connection:
         # without PGHOSTADDR, which is for functions
@@ -98,11 +98,11 @@ def _in_sql(found: re.Match[bytes]) -> bytes:
     return found["before"] + statement % (found["arn"], role.replace(b"'", b"''"))
 
 
-def _speak_dsql(postgresql: Path, listen_at: str, translate: Callable[[bytes], bytes]) -> None:
-    """Let DSQL's subset of SQL be had of a PostgreSQL; *translate* sees each message that asks for some.
+def _serve_dsql(postgresql: Path, listen_at: str, translate: Callable[[bytes], bytes]) -> None:
+    """Serve DSQL's subset of SQL from a PostgreSQL; *translate* changes each message with SQL.
 
-    ministack's own proxies listen at every address of the machine; this one is a file in a folder of the run's own.
-    They also let everybody be ``postgres``; here a client is who it says, and no superuser.
+    ministack's own proxies listen on every address of the machine; this one is a socket file in a folder of this run.
+    They also connect every client as ``postgres``; here a client has the role that it names, and never a superuser.
     """
     proxy: Any = importlib.import_module("ministack.core.pgproxy")
     parse, read = proxy._parse_startup_params, proxy._read_frame
@@ -135,11 +135,11 @@ def _speak_dsql(postgresql: Path, listen_at: str, translate: Callable[[bytes], b
     listener.bind(listen_at)
     listener.listen(256)
 
-    async def visit(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def serve_client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await proxy._handle_client("pair", None, None, reader, writer)
 
     async def serve() -> None:
-        async with await asyncio.start_unix_server(visit, sock=listener) as server:
+        async with await asyncio.start_unix_server(serve_client, sock=listener) as server:
             await server.serve_forever()
 
-    threading.Thread(target=lambda: asyncio.run(serve()), daemon=True, name="speaks-dsql").start()
+    threading.Thread(target=lambda: asyncio.run(serve()), daemon=True, name="serves-dsql").start()

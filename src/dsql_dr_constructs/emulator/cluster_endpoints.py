@@ -1,4 +1,4 @@
-"""The endpoints of the embedded clusters: TLS, SNI and PostgreSQL's protocol up to the token, and SQL.
+"""The endpoints of the emulator's clusters: TLS, SNI and PostgreSQL's protocol up to the token, and SQL.
 
 Source: https://docs.aws.amazon.com/aurora-dsql/latest/userguide/troubleshooting.html
 """
@@ -19,7 +19,7 @@ from urllib.parse import parse_qsl
 
 import trustme
 
-from .door import Door
+from .access_control import AccessControl
 from .dsql import Dsql
 from .faults import Faults
 from .function_permissions import refusal
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
     from .cluster_database import ClusterDatabase
 
 SERVICE = "postgresql"
-"""What faults call the endpoints."""
+"""The endpoints, as a fault names them."""
 CONNECT, QUERY = "Connect", "Query"
-"""What faults call a new connection, and each message of an open one, in either direction."""
+"""A new connection, and each message of an open one in either direction, as a fault names them."""
 
 _SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 _PASSWORD_WANTED = b"R" + struct.pack("!ii", 8, 3)  # DSQL takes the token as the password
 _SERVING = frozenset({"ACTIVE", "IDLE", "INACTIVE", "UPDATING"})
-_SILENCE_SECONDS = 60.0
+_TIMEOUT_SECONDS = 60.0
 
 _RESOLVER = """\
 import socket
@@ -54,19 +54,21 @@ socket.getaddrinfo = _getaddrinfo
 
 
 class ClusterEndpoints:
-    """One listener for all clusters, on a free port of loopback; SNI says which one is meant.
+    """One listener for all clusters, on a free port of loopback; SNI selects the cluster.
 
     Args:
-        dsql: Knows the clusters.
-        door: Knows whose credentials a token was signed with.
-        faults: ``error`` and ``silence`` of the calls ``Connect`` and ``Query`` of the service ``postgresql`` are for
+        dsql: Has the clusters.
+        access_control: Identifies the credentials that a token was signed with.
+        faults: ``error`` and ``timeout`` of the calls ``Connect`` and ``Query`` of the service ``postgresql`` are for
             here.
-        database: Speaks SQL behind all of them, as a pair has one database. Default: none.
+        database: Answers SQL for all of them, as a pair has one database. Default: none.
     """
 
-    def __init__(self, dsql: Dsql, door: Door, faults: Faults, database: ClusterDatabase | None = None) -> None:
+    def __init__(
+        self, dsql: Dsql, access_control: AccessControl, faults: Faults, database: ClusterDatabase | None = None
+    ) -> None:
         self._dsql = dsql
-        self._door = door
+        self._access_control = access_control
         self._faults = faults
         self._database = database
         self._authority = trustme.CA()
@@ -87,11 +89,11 @@ class ClusterEndpoints:
     def _listen(self) -> None:
         while True:
             plain, _ = self._listener.accept()
-            threading.Thread(target=self._visit, args=(plain,), daemon=True).start()
+            threading.Thread(target=self._connection, args=(plain,), daemon=True).start()
 
-    def _visit(self, plain: socket.socket) -> None:
+    def _connection(self, plain: socket.socket) -> None:
         with plain, contextlib.suppress(OSError):
-            plain.settimeout(_SILENCE_SECONDS)
+            plain.settimeout(_TIMEOUT_SECONDS)
             if plain.recv(8, socket.MSG_WAITALL) != _SSL_REQUEST:
                 return
             plain.sendall(b"S")
@@ -111,18 +113,20 @@ class ClusterEndpoints:
             client.sendall(_error("08006", "unable to accept connection, access denied", refused))
             return
         if not self._database:
-            client.sendall(_error("28000", "no database is behind this endpoint: give AwsEmulator one"))
+            client.sendall(
+                _error("28000", "no database is behind this endpoint: give AwsEmulator its argument postgresql")
+            )
             return
         with self._database.connect() as database:
-            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # or each message waits for 40 ms
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # or each message takes 40 ms longer
             database.sendall(struct.pack("!i", len(startup) + 4) + startup)
             while True:
                 waiting = [client] if client.pending() else select.select([client, database], [], [])[0]
                 for one in waiting:
                     data = one.recv(65536)
-                    fault = self._faults.strike(("error", "silence"), _region(name), SERVICE, QUERY)
-                    if fault and fault.effect == "silence":
-                        time.sleep(_SILENCE_SECONDS)
+                    fault = self._faults.affecting(("error", "timeout"), _region(name), SERVICE, QUERY)
+                    if fault and fault.effect == "timeout":
+                        time.sleep(_TIMEOUT_SECONDS)
                     if not data or fault:
                         return
                     (database if one is client else client).sendall(data)
@@ -138,13 +142,13 @@ class ClusterEndpoints:
         user = dict(zip(fields[::2], fields[1::2], strict=False)).get(b"user", b"").decode()
         action = "DbConnectAdmin" if user == "admin" else "DbConnect"
         access_key = found.get("X-Amz-Credential", "").partition("/")[0]
-        caller = self._door.identify(access_key, found.get("X-Amz-Security-Token", ""))
+        caller = self._access_control.identify(access_key, found.get("X-Amz-Security-Token", ""))
         arn = self._dsql.arn_at(name)
         try:
             signed = datetime.strptime(found["X-Amz-Date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=timezone.utc)
             age = timedelta(seconds=int(found["X-Amz-Expires"]))
         except (KeyError, ValueError):
-            return "This is no token."
+            return "The password is not a token of Aurora DSQL."
         if not caller:
             return "The token is not signed with credentials of this local AWS emulator."
         if host != name or not arn:
@@ -155,20 +159,23 @@ class ClusterEndpoints:
             return f"Signature expired: it was signed at {signed:%H:%M:%S} for {age.seconds} s."
         role, tags = caller.role, self._dsql.tags_seen(arn, _region(name))
         refused = refusal(role, f"dsql:{action}", arn, _region(name), tags) if role else None
-        if not refused and self._database and not self._database.lets_in(user, role):
-            return f"{role or 'The account'} is not mapped to the role {user}, or there is none: AWS IAM GRANT does it."
+        if not refused and self._database and not self._database.accepts(user, role):
+            return (
+                f"{role or 'The account'} is not mapped to the database role {user}, or that role does not exist: use "
+                "AWS IAM GRANT."
+            )
         return refused
 
     def _context(self, asked: list[str]) -> ssl.SSLContext:
-        """For one visit, which notes in *asked* whom it is for."""
+        """For one connection; its server name is appended to *asked*."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 
         def choose(encrypted: Any, server_name: str | None, _: ssl.SSLContext) -> None:
             if server_name:
                 asked.append(server_name)
                 encrypted.context = self._certified(server_name)
-                if self._faults.strike(("silence",), _region(server_name), SERVICE, CONNECT):
-                    time.sleep(_SILENCE_SECONDS)
+                if self._faults.affecting(("timeout",), _region(server_name), SERVICE, CONNECT):
+                    time.sleep(_TIMEOUT_SECONDS)
 
         self._authority.issue_cert("localhost").configure_cert(context)
         context.sni_callback = choose
@@ -184,7 +191,7 @@ class ClusterEndpoints:
     def _answer(self, name: str | None) -> bytes:
         if name is None:
             return _error("28000", "unable to accept connection, sni was not received")
-        fault = self._faults.strike(("error",), _region(name), SERVICE, CONNECT)
+        fault = self._faults.affecting(("error",), _region(name), SERVICE, CONNECT)
         if fault:
             return _error("XX000", fault.message)
         status = self._dsql.status_at(name)

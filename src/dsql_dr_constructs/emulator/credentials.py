@@ -1,4 +1,4 @@
-"""The credentials of one run of the local AWS emulator. Who has none of them is refused by its door."""
+"""The credentials of one run of the local AWS emulator. Requests without them are refused."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _FUNCTION = "function-role:"
 
 @dataclass(frozen=True)
 class Credentials:
-    """What a client signs with. The session token is what the door compares; signatures are not checked."""
+    """What a client signs with. The session token is compared; signatures are not checked."""
 
     access_key: str
     secret_key: str = field(repr=False)
@@ -27,7 +27,7 @@ class Credentials:
         return cls(f"LOCAL{secrets.token_hex(8).upper()}", secrets.token_urlsafe(30), secrets.token_urlsafe(30))
 
     def of_role(self, role_arn: str) -> Credentials:
-        """Those of Lambda functions with *role_arn*: they name the role, and nobody makes the owner's from them."""
+        """Those of Lambda functions with *role_arn*; the owner's cannot be computed from them."""
         account = role_arn.split(":")[4] if role_arn.count(":") > 4 else ACCOUNT  # ministack's: the key is the account
         return Credentials(account, self._sealed("secret key", role_arn), self._token(role_arn))
 
@@ -52,5 +52,5 @@ class Credentials:
 
 
 def same(given: str, wanted: str) -> bool:
-    """Whether two secrets are equal, in a time that does not tell how much of them is."""
+    """Whether two secrets are equal, in a time that does not depend on how much of them is."""
     return hmac.compare_digest(given.encode(), wanted.encode())

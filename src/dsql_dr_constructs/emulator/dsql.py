@@ -1,6 +1,6 @@
 """Aurora DSQL's clusters by account and Region, with their documented life cycle.
 
-Where AWS does not document what happens, this file decides and says so with "assumed".
+Behaviour that AWS does not document is marked with "assumed".
 
 Source: https://docs.aws.amazon.com/aurora-dsql/latest/userguide/cluster-lifecycle.html
 """
@@ -26,12 +26,12 @@ AWS_OWNED_KEY = "AWS_OWNED_KMS_KEY"
 
 
 class Dsql:
-    """The control plane of every account and Region. Time moves clusters on; each call first looks what is due.
+    """The control plane of every account and Region. Each call first completes the transitions that are due.
 
     Args:
-        faults: Asked for slow and stuck transitions.
+        faults: Those of them that make transitions slow or stuck are applied here.
         transition_seconds: How long CREATING, UPDATING and DELETING last.
-        undocumented: What it does where AWS does not say.
+        undocumented: Choices for behaviour that AWS does not document.
         use_key: Gives the ARN of a customer's key for the cluster with an ARN.
             Raises DsqlError if DSQL may not use it. Default: every key is as it is given.
         clock: Seconds.
@@ -98,7 +98,7 @@ class Dsql:
             return [one for one in self._clusters.values() if (one.account, one.region) == (account, region)]
 
     def update_cluster(self, account: str, region: str, identifier: str, request: dict[str, Any]) -> Cluster:
-        """What is asked for is seen at once, while the cluster is still UPDATING; AWS's sample programs assert both.
+        """The change is visible at once, while the cluster is still UPDATING; AWS's sample programs assert both.
 
         Source: https://github.com/aws-samples/aurora-dsql-samples (cluster_management)
         """
@@ -118,7 +118,7 @@ class Dsql:
             return cluster
 
     def delete_cluster(self, account: str, region: str, identifier: str) -> Cluster:
-        """It does not wait for an update, nor for the peers to forget the cluster, as those programs show."""
+        """It waits neither for an update nor for the removal from its peers, as those programs show."""
         with self._lock:
             cluster = self.get_cluster(account, region, identifier)
             cluster.refuse_while({"CREATING"} | ON_THE_WAY_OUT)
@@ -149,7 +149,7 @@ class Dsql:
         return cluster.has_served or self.undocumented.endpoint_before_active
 
     def encryption_status(self, cluster: Cluster) -> str:
-        """Assumed: AWS notices at once that it may use a key no more, or again; the guide says within 15 minutes.
+        """Assumed: a change of the key's policy takes effect at once; the guide documents 15 minutes.
 
         Source: https://docs.aws.amazon.com/aurora-dsql/latest/userguide/data-encryption.html
         """
@@ -176,7 +176,7 @@ class Dsql:
         with self._lock:
             return next((one.arn for one in self._clusters.values() if one.endpoint == endpoint), None)
 
-    # what only the rehearsal can do
+    # what only the emulator can do
 
     def set_status(self, account: str, region: str, identifier: str, status: str) -> None:
         """Let a cluster become IDLE, INACTIVE or FAILED, which AWS decides."""
@@ -198,9 +198,9 @@ class Dsql:
                 self._finish(cluster)
 
     def _finish(self, cluster: Cluster) -> None:
-        """Assumed: a cluster that has served before serves on without its peer; a new one waits for it."""
+        """Assumed: a cluster that was ACTIVE before serves without its peer; a new one waits for it."""
         partners = self._partners(cluster)
-        stuck = partners and self._faults.strike(("stuck",), cluster.region, "dsql", "Peering")
+        stuck = partners and self._faults.affecting(("stuck",), cluster.region, "dsql", "Peering")
         agreed = partners and all(one.witness_region == cluster.witness_region for one in partners)
         waiting = cluster.multi_region and not cluster.has_served and (not agreed or stuck is not None)
         for one in (cluster, *partners):
@@ -211,12 +211,12 @@ class Dsql:
     def _start(self, cluster: Cluster, status: str, call: str) -> None:
         cluster.status = status
         cluster.due = self.clock() + self.transition_seconds
-        fault = self._faults.strike(("slow", "stuck"), cluster.region, "dsql", call)
+        fault = self._faults.affecting(("slow", "stuck"), cluster.region, "dsql", call)
         if fault:
             cluster.due = None if fault.effect == "stuck" else self.clock() + fault.seconds
 
     def _partners(self, cluster: Cluster) -> list[Cluster]:
-        """Peers that exist and name *cluster* in their turn."""
+        """Peers that exist and name *cluster* as their peer."""
         named = (self._clusters.get(arn) for arn in cluster.peers)
         return [peer for peer in named if peer and cluster.arn in peer.peers]
 
@@ -236,7 +236,7 @@ class Dsql:
         return None if asked == AWS_OWNED_KEY else self._use_key(cluster.arn, asked)
 
     def _set_multi_region(self, cluster: Cluster, asked: dict[str, Any]) -> None:
-        """Assumed: a pair that serves goes on while only one side has been told of another witness."""
+        """Assumed: a pair goes on serving while the witness was changed on one cluster only."""
         witness = asked.get("witnessRegion", cluster.witness_region)
         peers = self._peers(cluster, asked.get("clusters"))
         if not witness:
@@ -260,10 +260,10 @@ class Dsql:
         cluster.witness_region, cluster.peers = witness, peers
 
     def _peers(self, cluster: Cluster, asked: list[str] | None) -> list[str]:
-        """The peers that *cluster* has once it is told *asked*, which may list the cluster itself."""
+        """The peers that *cluster* has after an update with *asked*, which may list the cluster itself."""
         if asked is None:
             return [] if self.undocumented.update_without_clusters == "drop" else cluster.peers
-        if not asked and cluster.peers and self.undocumented.empty_clusters != "take":
+        if not asked and cluster.peers and self.undocumented.empty_clusters != "remove":
             if self.undocumented.empty_clusters == "refuse":
                 raise invalid(f"clusters is empty, and cluster {cluster.arn} has a peer.")
             return cluster.peers

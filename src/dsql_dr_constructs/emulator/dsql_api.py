@@ -192,7 +192,7 @@ def _tagging(call: DsqlCall, tags: dict[str, str]) -> dict[str, Any]:
 
 
 def _page(call: DsqlCall, name: str, found: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """As many as were asked for; the token is where the next page begins."""
+    """As many entries as were asked for; the token is where the next answer begins."""
     token, size = call.parameter("next-token") or "0", int(call.parameter("max-results") or 100)
     if not token.isdigit():
         raise invalid(f"nextToken is {token}, which was never given.", "fieldValidationFailed")

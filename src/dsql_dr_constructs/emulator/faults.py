@@ -1,4 +1,4 @@
-"""What can be made to go wrong in the embedded AWS, by name, Region and call."""
+"""Faults that can be injected into the local AWS emulator."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-EFFECTS = ("error", "silence", "slow", "stuck")
+EFFECTS = ("error", "timeout", "slow", "stuck")
 _STATUS_CODES = {
     "AccessDeniedException": 403,
     "ConflictException": 409,
@@ -21,26 +21,29 @@ _STATUS_CODES = {
 
 @dataclass(frozen=True)
 class Fault:
-    """Something that goes wrong until it is cleared, or for the first calls only.
+    """A fault of one Region, service or call, or of several; it lasts until it is cleared.
+
+        aws.inject(Fault("east-down", service="postgresql", region="us-east-1"))  # endpoints refuse every connection
+        aws.clear_faults("east-down")
 
     Args:
-        name: What the fault is called when it is cleared.
-        effect: ``error`` answers with *error*; ``silence`` never answers; ``slow`` makes a cluster's transition take
-            *seconds*; ``stuck`` keeps the cluster in the middle of it.
-        region: Region that it happens in. Default: all.
-        service: Service as it signs its requests, for example ``dsql`` or ``ssm``; ``postgresql`` for the endpoints of
-            clusters. Default: all.
-        call: API call, for example ``UpdateCluster``. ``Peering`` is the transition of a pair to ACTIVE, which can be
-            stuck; ``Connect`` and ``Query`` are a new connection to an endpoint and a message of an open one. Default:
-            all.
-        error: The error's code. Default: InternalServerException.
-        message: The error's message.
-        first: Only the first so many calls that match. Default: all.
-        share: Only this share of the calls, 0 to 1, drawn from a fixed seed. Default: all.
-        seconds: Length of a slow transition. Default: 5.
+        name: Name by which `AwsEmulator.clear_faults` clears it.
+        effect: ``error`` answers a call with *error*; ``timeout`` never answers; ``slow`` makes a cluster's transition
+            take *seconds*; ``stuck`` keeps a cluster in its transition. Default: error.
+        region: Region of the calls. Default: all.
+        service: Service that the calls are signed for, for example ``dsql`` or ``ssm``, or ``postgresql`` for
+            connections to clusters. Default: all.
+        call: Name of the calls, for example ``UpdateCluster``. ``Peering`` is the transition of a pair to ACTIVE, which
+            can be ``stuck``. Of ``postgresql``, ``Connect`` is a new connection, and ``Query`` a message of an open
+            one. Default: all.
+        error: Code of the error. Default: InternalServerException.
+        message: Message of the error. Default: "A fault of the test."
+        first: Number of calls that fail, from the first on. Default: all.
+        share: Share of the calls that fail, from 0 to 1, drawn from a fixed seed. Default: 1.
+        seconds: Duration of a slow transition, in seconds. Default: 5.
 
     Raises:
-        ValueError: an unknown effect, or a share outside of 0 to 1.
+        ValueError: *effect* is unknown, or *share* is not between 0 and 1.
     """
 
     name: str
@@ -49,7 +52,7 @@ class Fault:
     service: str | None = None
     call: str | None = None
     error: str = "InternalServerException"
-    message: str = "A fault of the rehearsal."
+    message: str = "A fault of the test."
     first: int | None = None
     share: float = 1.0
     seconds: float = 5.0
@@ -62,7 +65,7 @@ class Fault:
 
     @property
     def status_code(self) -> int:
-        """HTTP status of the answer, by the error's code."""
+        """HTTP status code of the error."""
         return _STATUS_CODES.get(self.error, 400)
 
     def to_json(self) -> dict[str, Any]:
@@ -76,29 +79,29 @@ class Fault:
 
 @dataclass
 class Faults:
-    """The faults that are switched on, and how often each has struck."""
+    """The injected faults, and how many calls each has affected."""
 
     _active: dict[str, Fault] = field(default_factory=dict)
-    _struck: dict[str, int] = field(default_factory=dict)
+    _affected: dict[str, int] = field(default_factory=dict)
     _draw: random.Random = field(default_factory=lambda: random.Random(1))  # noqa: S311 - no secret
 
-    def switch_on(self, fault: Fault) -> None:
+    def inject(self, fault: Fault) -> None:
         self._active[fault.name] = fault
-        self._struck[fault.name] = 0
+        self._affected[fault.name] = 0
 
     def clear(self, name: str | None = None) -> None:
         for one in [name] if name else list(self._active):
             self._active.pop(one, None)
 
-    def strike(self, effects: Iterable[str], region: str, service: str, call: str) -> Fault | None:
-        """The first fault with one of *effects* that hits this call."""
+    def affecting(self, effects: Iterable[str], region: str, service: str, call: str) -> Fault | None:
+        """The first fault with one of *effects* that affects this call."""
         for fault in self._active.values():
             if fault.effect not in effects or not fault._covers(region, service, call):
                 continue
-            if fault.first is not None and self._struck[fault.name] >= fault.first:
+            if fault.first is not None and self._affected[fault.name] >= fault.first:
                 continue
             if self._draw.random() >= fault.share:
                 continue
-            self._struck[fault.name] += 1
+            self._affected[fault.name] += 1
             return fault
         return None

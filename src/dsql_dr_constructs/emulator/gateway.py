@@ -1,4 +1,4 @@
-"""The door of the embedded AWS: who calls what where, recorded, checked, made to fail, and passed on."""
+"""Every request to the local AWS emulator passes here: it is recorded, checked, made to fail, and passed on."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
 
 from . import dsql_api, function_permissions, ministack_seams, operation
-from .door import Caller, Door, RefusedError, headers_of, needs_no_credentials
+from .access_control import AccessControl, Caller, RefusedError, headers_of, needs_no_credentials
 from .dsql import Dsql
 from .dsql_cluster import DsqlError
 from .faults import Fault, Faults
@@ -27,12 +27,12 @@ Answer = tuple[int, dict[str, str], bytes]
 CONTROL = "/_emulator/"
 _OWNERS = (CONTROL, "/_ministack/", "/_localstack/")
 _API = "/_aws/execute-api/"
-_NOT_OWNER = {"message": "Only who has started this local AWS emulator controls it."}
+_NOT_OWNER = {"message": "Only the owner of this local AWS emulator, who started it, can control it."}
 
 
 @dataclass(frozen=True)
 class Call:
-    """One request to the embedded AWS. *role* is that of the calling Lambda function, if one called."""
+    """One request to the local AWS emulator. *role* is that of the calling Lambda function, if one called."""
 
     account: str
     region: str
@@ -47,8 +47,8 @@ class Gateway:
 
     Args:
         inner: ministack.
-        door: Is asked first, on every path.
-        dsql: Answers what is signed for ``dsql``.
+        access_control: Admits a request, or refuses it, before anything else.
+        dsql: Answers requests that are signed for ``dsql``.
         faults: Shared with *dsql*.
         actions: Gives IAM's action and resource for a request to any other service.
     """
@@ -56,7 +56,7 @@ class Gateway:
     def __init__(
         self,
         inner: App,
-        door: Door,
+        access_control: AccessControl,
         dsql: Dsql,
         faults: Faults,
         actions: Callable[..., tuple[str | None, str]],
@@ -64,7 +64,7 @@ class Gateway:
         enforce: bool,
     ) -> None:
         self._inner = inner
-        self._door = door
+        self._access_control = access_control
         self._dsql = dsql
         self._faults = faults
         self._actions = actions
@@ -77,7 +77,7 @@ class Gateway:
             return
         send = _for_programs_only(send)
         try:
-            caller, signature = self._door.admit(scope), self._door.signature(scope)
+            caller, signature = self._access_control.admit(scope), self._access_control.signature(scope)
         except RefusedError as refused:
             if scope["type"] == "websocket":
                 await send({"type": "websocket.close"})
@@ -112,7 +112,7 @@ class Gateway:
         name = request.name if request else _call_name(scope, headers, body)
         call = Call(account, region, service, name, caller.role, scope["path"])
         self._calls.append(call)
-        fault = self._faults.strike(("error", "silence"), region, service, name)
+        fault = self._faults.affecting(("error", "timeout"), region, service, name)
         if fault:
             await self._fail(fault, headers, receive, send)
             return
@@ -136,7 +136,7 @@ class Gateway:
         query: dict[str, list[str]],
     ) -> str | None:
         """The first of IAM's refusals of *call*, which a function made with its role."""
-        assert call.role  # noqa: S101 - only functions are asked
+        assert call.role  # noqa: S101 - only calls of functions are checked
         if not request and (unclear := operation.unclear(scope["method"], call.path, headers, query, body)):
             return unclear
         for action, resource, context in self._checks(call, request, scope, headers, body, query):
@@ -176,11 +176,11 @@ class Gateway:
         if fault.effect == "error":
             await _respond(send, _error(fault.error, fault.message, fault.status_code, headers))
             return
-        while (await receive())["type"] != "http.disconnect":  # until the caller has had enough
+        while (await receive())["type"] != "http.disconnect":  # until the caller's timeout
             await asyncio.sleep(0.05)
 
     def _control(self, scope: Scope, body: bytes) -> Answer:
-        """What tests and the demo ask of the rehearsal itself."""
+        """Requests of tests and of the command line to the emulator itself."""
         request = (scope["method"], scope["path"].removeprefix(CONTROL))
         asked = json.loads(body) if body else {}
         result: Any = {}
@@ -190,13 +190,13 @@ class Gateway:
             elif request == ("DELETE", "calls"):
                 self._calls.clear()
             elif request == ("POST", "faults"):
-                self._faults.switch_on(Fault(**asked))
+                self._faults.inject(Fault(**asked))
             elif request == ("DELETE", "faults"):
                 self._faults.clear(asked.get("name"))
             elif request == ("POST", "cluster-status"):
                 self._dsql.set_status(**asked)
             elif request != ("GET", "health"):
-                return _json(404, {"message": f"The rehearsal knows no {' '.join(request)}."})
+                return _json(404, {"message": f"The local AWS emulator has no {' '.join(request)}."})
         except (DsqlError, TypeError, ValueError) as error:
             return _json(400, {"message": str(error)})
         return _json(200, result)
@@ -235,7 +235,7 @@ def _json(status: int, body: Any) -> Answer:
 
 
 def _for_programs_only(send: Send) -> Send:
-    """*send* without the headers that let a web page read an answer; ministack gives them to every page."""
+    """*send* without the headers that let a web page read an answer; ministack sends them with every answer."""
 
     async def sent(message: dict[str, Any]) -> None:
         if "headers" in message:

@@ -1,7 +1,7 @@
 """KMS key policies, for everything that a customer's key encrypts here: clusters, topics, log groups and functions.
 
-A service of AWS can use a key only as far as the key's own policy admits it, so a missing statement fails here, or
-nothing is delivered, as in AWS. Of the account's own principals only the roles of functions are checked.
+A service can use a key only as far as the key's own policy allows it, so a missing statement fails here, or stops
+deliveries, as in AWS. Of the account's own principals only the roles of functions are checked.
 """
 
 from __future__ import annotations
@@ -143,7 +143,7 @@ def _admits(policy: str, service: str, action: str, resource: str, context: Mapp
     return bool(evaluator.evaluate_resource_policy(policy, request, service=service).decision == "Allow")
 
 
-# what CloudFormation's resource types of ministack forget
+# what ministack's resource types of CloudFormation do not keep
 
 
 def _remember_topic_key(topic_arn: str, properties: dict[str, Any]) -> None:

@@ -28,7 +28,7 @@ def call_cloudwatch(action: str, parameters: dict[str, Any]) -> None:
 
 
 def check_alarm_actions(refusal: Callable[[str, str], str | None]) -> None:
-    """Drop an alarm's message to a topic where *refusal*, asked with the ARNs of both, says why; history tells it."""
+    """Drop an alarm's message to a topic if *refusal* gives a reason for the ARNs of both; the history records it."""
     cloudwatch = _cloudwatch()
     plain = cloudwatch._dispatch_alarm_actions
 
@@ -57,13 +57,13 @@ def check_alarm_actions(refusal: Callable[[str, str], str | None]) -> None:
     cloudwatch._dispatch_alarm_actions = checked
 
 
-def silence_alarm_evaluation() -> None:
-    """Let nobody but the alarm clock decide on the state of metric alarms."""
+def disable_alarm_evaluation() -> None:
+    """Disable ministack's evaluation of metric alarms, in favour of the alarm clock's."""
     _cloudwatch()._evaluate_alarm = lambda alarm: None
 
 
 def scale_schedules(factor: float) -> None:
-    """Let ``rate(...)`` pass in *factor* of its time."""
+    """Multiply the time of each ``rate(...)`` by *factor*."""
     eventbridge: Any = importlib.import_module("ministack.services.eventbridge")
     plain = eventbridge._parse_rate_seconds
 
@@ -76,14 +76,15 @@ def scale_schedules(factor: float) -> None:
 
 
 def count_invocations() -> None:
-    """Put ``AWS/Lambda`` metrics for whatever calls a function; ministack does for calls of its API only."""
+    """Put ``AWS/Lambda`` metrics for every invocation; ministack does so for calls of its API only."""
     service: Any = importlib.import_module("ministack.services.lambda_svc")
     execute, emit = service._execute_function, service._emit_lambda_metrics
 
     def counted(func: dict[str, Any], event: dict[str, Any]) -> Any:
         config = func.get("config") or func
         began, result = time.time(), execute(func, event)
-        if not service._function_config_scope_mismatch(config) and not result.get("throttle"):  # else it came by here
+        counted_already = service._function_config_scope_mismatch(config)
+        if not counted_already and not result.get("throttle"):
             emit(config["FunctionName"], 1000 * (time.time() - began), bool(result.get("error")), False)
         return result
 

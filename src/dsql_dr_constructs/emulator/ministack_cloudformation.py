@@ -10,7 +10,7 @@ from . import ministack_seams
 
 
 def add_resource_type(name: str, handler: Any) -> None:
-    """Teach CloudFormation the resource type *name*; its handler may block."""
+    """Add the resource type *name* to CloudFormation; its handler may block."""
     provisioners: Any = importlib.import_module("ministack.services.cloudformation.provisioners")
     stacks: Any = importlib.import_module("ministack.services.cloudformation.stacks")
     provisioners._RESOURCE_HANDLERS[name] = {
@@ -34,7 +34,7 @@ def wrap_resource_type(name: str, wrap: Callable[[dict[str, Any]], Any]) -> None
 def follow_resource_type(name: str, then: Callable[[str, dict[str, Any]], None]) -> None:
     """Call *then* with the physical id and the properties of each *name* that is created or updated.
 
-    What it refuses, by raising, does not stay.
+    A resource for which it raises is deleted.
     """
     provisioners: Any = importlib.import_module("ministack.services.cloudformation.provisioners")
     plain = provisioners._RESOURCE_HANDLERS[name]
@@ -71,8 +71,8 @@ def name_resources_by_region() -> None:
     provisioners._physical_name = named
 
 
-def say_of_unknown_attributes(sentences: Mapping[tuple[str, str], str]) -> None:
-    """What ``Fn::GetAtt`` fails with, by resource type and attribute, where a resource has no such attribute."""
+def explain_unknown_attributes(sentences: Mapping[tuple[str, str], str]) -> None:
+    """Set the error of ``Fn::GetAtt`` for attributes that a resource lacks, by resource type and attribute."""
     engine: Any = importlib.import_module("ministack.services.cloudformation.engine")
     plain = engine._unknown_attribute_message
     engine._unknown_attribute_message = lambda res, logical_id, attr: (
@@ -81,7 +81,7 @@ def say_of_unknown_attributes(sentences: Mapping[tuple[str, str], str]) -> None:
 
 
 def compare_patterns_with_names() -> None:
-    """Let AllowedPattern of a parameter that is read from SSM hold for the SSM parameter's name, and not its value."""
+    """Compare AllowedPattern of a parameter that is read from SSM with the SSM parameter's name, not its value."""
     engine: Any = importlib.import_module("ministack.services.cloudformation.engine")
     plain = engine._check_parameter_constraints
 

@@ -1,7 +1,7 @@
-"""Every place where the rehearsal reaches into ministack, in one list that a test compares with the pinned version.
+"""Every internal name of ministack that the emulator uses, in one list that a test compares with the pinned version.
 
-ministack (https://github.com/ministackorg/ministack) has no promised interface for new resource types or for Lambda's
-credentials, so its version is pinned and each name used is written here; nothing of it is edited. What is done with
+ministack (https://github.com/ministackorg/ministack) has no public interface for new resource types or for Lambda's
+credentials, so its version is pinned and each name used is listed here; none of its files is edited. What is done with
 CloudWatch is in `ministack_alarms`, and with CloudFormation in `ministack_cloudformation`.
 """
 
@@ -123,7 +123,7 @@ SEAMS: dict[str, dict[str, list[str] | None]] = {
 
 
 def moved() -> list[str]:
-    """Seams that the installed ministack no longer has, each with what is there instead."""
+    """Seams that the installed ministack no longer has, each with what it has instead."""
     problems = []
     for module_name, names in SEAMS.items():
         module = importlib.import_module(module_name)
@@ -150,7 +150,7 @@ def give_function_credentials(variables: Callable[[dict[str, Any]], dict[str, st
 
 
 def know_credentials(account: str, owner: Credentials) -> None:
-    """Let ministack have the *owner's* as *account*'s own; it asks for nothing but S3's presigned URLs."""
+    """Let ministack have the *owner's* as *account*'s own; it needs them for S3's presigned URLs only."""
     own = {"Arn": f"arn:aws:iam::{account}:root", "UserId": account, "PrincipalType": "Root"}
     secrets = {"SecretAccessKey": owner.secret_key, "SessionToken": owner.session_token}
     importlib.import_module("ministack.services.sts").register_session(owner.access_key, {**own, **secrets})
@@ -178,7 +178,7 @@ def keep_workers_of_other_regions() -> None:
 
 
 def drop_logs_without_group(may_create: Callable[[dict[str, Any]], bool]) -> None:
-    """Let a function's logs create their log group only where *may_create*, asked with its configuration, says so."""
+    """Let a function's logs create their log group only if *may_create* is true for its configuration."""
     service: Any = importlib.import_module("ministack.services.lambda_svc")
     groups: Any = importlib.import_module("ministack.services.cloudwatch_logs")
     plain = service._emit_lambda_logs
@@ -207,9 +207,9 @@ def topic_attributes(arn: str) -> dict[str, str] | None:
 
 
 def confirm_subscriptions() -> None:
-    """Let those of HTTPS endpoints be confirmed like those of e-mail: nobody is there who could.
+    """Confirm subscriptions of HTTPS endpoints at once, as ministack does with those of email.
 
-    No message leaves the machine, as none does by e-mail: an endpoint may be the one that wakes people.
+    No message leaves the machine, as none does by email: an endpoint may be that of an incident tool.
     """
     sns: Any = importlib.import_module("ministack.services.sns")
     find, send = sns._topic_by_arn_any_scope, sns._http_post_sync
@@ -241,7 +241,7 @@ def function_config(name: str) -> dict[str, Any]:
 
 
 def check_functions(refusal: Callable[[dict[str, Any]], str | None]) -> None:
-    """Let an invocation fail with what *refusal* says of the function's configuration."""
+    """Let an invocation fail if *refusal* gives a reason for the function's configuration."""
     service: Any = importlib.import_module("ministack.services.lambda_svc")
     plain = service._execute_function
 
@@ -256,7 +256,7 @@ def check_functions(refusal: Callable[[dict[str, Any]], str | None]) -> None:
 
 
 def check_log_groups(refusal: Callable[[str, str], str | None]) -> None:
-    """Let CreateLogGroup fail with what *refusal* says of the group's ARN and key."""
+    """Let CreateLogGroup fail if *refusal* gives a reason for the group's ARN and key."""
     logs: Any = importlib.import_module("ministack.services.cloudwatch_logs")
     responses: Any = importlib.import_module("ministack.core.responses")
     plain = logs._create_log_group

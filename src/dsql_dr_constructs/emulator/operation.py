@@ -1,4 +1,4 @@
-"""Which service and operation a request asks for, where it could be understood in two ways."""
+"""Service and operation of a request, and whether they are ambiguous."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The process of the embedded AWS: ministack with what it lacks, on a socket that the parent has bound."""
+"""The emulator's process: ministack with the services and checks that it lacks, on a socket that the parent bound."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from . import (
     ministack_cloudformation,
     ministack_seams,
 )
+from .access_control import AccessControl
 from .cloudformation_composite_alarm import CompositeAlarmHandler
 from .cloudformation_dsql_cluster import NO_ENDPOINT, ClusterHandler
 from .cloudformation_metric_alarm import MetricAlarmHandler
-from .cloudformation_remembered import REMEMBERED, RememberedHandler
+from .cloudformation_recorded import RECORDED, RecordedHandler
 from .cluster_endpoints import ClusterEndpoints
 from .credentials import ACCOUNT, Credentials
-from .door import Door
 from .dsql import Dsql
 from .faults import Faults
 from .gateway import Gateway
@@ -37,7 +37,7 @@ from .undocumented import Undocumented
 
 def build(options: argparse.Namespace, owner: Credentials) -> Gateway:
     """The application, with its resource types and checks installed into this process' ministack."""
-    door = Door(int(os.environ["GATEWAY_PORT"]), owner)
+    access_control = AccessControl(int(os.environ["GATEWAY_PORT"]), owner)
     faults = Faults()
     dsql = Dsql(
         faults,
@@ -46,12 +46,12 @@ def build(options: argparse.Namespace, owner: Credentials) -> Gateway:
         use_key=key_policies.cluster_key,
     )
     ministack_cloudformation.add_resource_type("AWS::DSQL::Cluster", ClusterHandler(dsql, ministack_seams.where))
-    ministack_cloudformation.say_of_unknown_attributes({("AWS::DSQL::Cluster", "Endpoint"): NO_ENDPOINT})
+    ministack_cloudformation.explain_unknown_attributes({("AWS::DSQL::Cluster", "Endpoint"): NO_ENDPOINT})
     ministack_cloudformation.wrap_resource_type("AWS::CloudWatch::Alarm", _with_metric_math)
     alarms = CompositeAlarmHandler(ministack_alarms.call_cloudwatch, _alarm_arn)
     ministack_cloudformation.add_resource_type("AWS::CloudWatch::CompositeAlarm", alarms)
-    for one in REMEMBERED:
-        ministack_cloudformation.add_resource_type(one.name, RememberedHandler(one, ministack_seams.where))
+    for one in RECORDED:
+        ministack_cloudformation.add_resource_type(one.name, RecordedHandler(one, ministack_seams.where))
     cloudformation_failures.install()
     ministack_seams.know_credentials(ACCOUNT, owner)
     function_permissions.install(owner)
@@ -69,11 +69,11 @@ def build(options: argparse.Namespace, owner: Credentials) -> Gateway:
         from .cluster_database import ClusterDatabase  # which takes a driver that nobody else needs
 
         database = ClusterDatabase(options.postgresql, Path("sql"))  # a short name: a socket's path may have 100 bytes
-    found = ClusterEndpoints(dsql, door, faults, database).variables(Path("functions").resolve())
+    found = ClusterEndpoints(dsql, access_control, faults, database).variables(Path("functions").resolve())
     os.environ.update(found)
     Path("endpoints.json").write_text(json.dumps(found))  # for the parent
     inner = importlib.import_module("ministack.app").app
-    return Gateway(inner, door, dsql, faults, _action_and_resource, enforce=options.enforce_permissions)
+    return Gateway(inner, access_control, dsql, faults, _action_and_resource, enforce=options.enforce_permissions)
 
 
 def main() -> None:

@@ -1,21 +1,21 @@
-"""What the emulator's process finds in its environment, and every Lambda function after it."""
+"""The environment of the emulator's process, which Lambda functions inherit."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 _KEPT = re.compile(r"PATH|LANG|LANGUAGE|LC_[A-Z]+|TZ|LD_LIBRARY_PATH|DYLD_LIBRARY_PATH|PYTHON[A-Z]+")
-"""Of the user's environment, what Python needs to start and texts and times depend on, and nothing else: functions
-inherit it, and it is full of secrets."""
+"""Of the user's environment, only the variables that Python, texts and times need: functions inherit them, and other
+variables may have secrets."""
 
 
 def server_environment(
-    user: Mapping[str, str], directory: Path, *, programs: list[Path], port: int, region: str, wait_scale: float
+    user: Mapping[str, str], directory: Path, *, programs: Sequence[Path], port: int, region: str, wait_scale: float
 ) -> dict[str, str]:
-    """That of a process that keeps everything in *directory*, and finds *programs*' folders before the user's."""
+    """The environment of a process with all its files in *directory*, and with *programs*' folders first in PATH."""
     kept = {name: value for name, value in user.items() if _KEPT.fullmatch(name)}
     return {
         **kept,

@@ -15,12 +15,12 @@ _PRESIGNED = re.compile(_SCOPE)
 
 
 class SignatureError(Exception):
-    """It is none that is understood in one way only; the text says why."""
+    """The signature is incomplete or ambiguous; the text says why."""
 
 
 @dataclass(frozen=True)
 class Signature:
-    """One with a full scope, or an older one of S3, which has none. Whether it is true is not checked."""
+    """A signature with a full scope, or an older one of S3, which has none. It is not verified."""
 
     key: str
     token: str
@@ -47,6 +47,6 @@ def signature_of(headers: Mapping[str, str], query: Mapping[str, str]) -> Signat
             "Credential=<key>/<date>/<region>/<service>/aws4_request, SignedHeaders and Signature."
         )
     if not in_header and found["service"] != "s3":
-        raise SignatureError("This local AWS emulator takes presigned URLs for S3 only: sign the request's headers.")
+        raise SignatureError("This local AWS emulator accepts presigned URLs for S3 only: sign the request's headers.")
     token = (headers if in_header else query).get("x-amz-security-token", "")
     return Signature(found["key"], token, found["region"], found["service"])

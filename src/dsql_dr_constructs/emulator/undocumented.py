@@ -1,4 +1,4 @@
-"""What AWS does not document, and a stack should therefore survive either way: one choice for each question."""
+"""Behaviour that AWS does not document, with one choice for each question; stacks should work with every choice."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 
 _CHOICES: dict[str, tuple[Any, ...]] = {
     "update_without_clusters": ("keep", "drop"),
-    "empty_clusters": ("take", "refuse", "ignore"),
-    "witness_change": ("work", "refuse"),
+    "empty_clusters": ("remove", "refuse", "ignore"),
+    "witness_change": ("allow", "refuse"),
     "delete_mode": ("wait", "return"),
     "tags_across_regions": (True, False),
     "endpoint_before_active": (True, False),
@@ -18,15 +18,15 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
 
 @dataclass(frozen=True)
 class Undocumented:
-    """The choices; `AwsEmulator` says what each of them means.
+    """The choices; `AwsEmulator` describes each of them.
 
     Raises:
-        ValueError: a choice that is not among the possible ones.
+        ValueError: a choice is not among the allowed ones.
     """
 
     update_without_clusters: str = "keep"
-    empty_clusters: str = "take"
-    witness_change: str = "work"
+    empty_clusters: str = "remove"
+    witness_change: str = "allow"
     delete_mode: str = "wait"
     tags_across_regions: bool = True
     endpoint_before_active: bool = True

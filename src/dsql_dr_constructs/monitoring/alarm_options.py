@@ -1,4 +1,4 @@
-"""When each alarm goes off: every threshold in one place, each with its reason."""
+"""Thresholds, periods and evaluation periods of every alarm."""
 
 from __future__ import annotations
 
@@ -24,28 +24,28 @@ _DAY, _HOUR = 86_400, 3_600
 
 @dataclass(frozen=True, kw_only=True)
 class AlarmOptions:
-    """How one alarm of `HealthAlarmOptions` differs from its default. What is left out stays as that alarm has it.
+    """How one alarm of `HealthAlarmOptions` differs from its default. A field that is left out keeps that default.
 
     Args:
-        threshold: In the metric's unit.
-        comparison: How a datapoint that breaches compares with the threshold.
-        period: Length of a datapoint; whole minutes.
-        evaluation_periods: N: datapoints that are evaluated.
-        datapoints_to_alarm: M: how many of them have to breach.
-        missing_data: What a missing datapoint counts as.
+        threshold: Value that datapoints are compared with, in the metric's unit. Default: the alarm's.
+        comparison_operator: How a breaching datapoint compares with the threshold. Default: the alarm's.
+        period: As in `RegionalCluster.metric`, but whole minutes. Default: the alarm's.
+        evaluation_periods: N: number of datapoints that are evaluated. Default: the alarm's.
+        datapoints_to_alarm: M: number of these datapoints that must be breaching. Default: the alarm's.
+        treat_missing_data: What a missing datapoint counts as. Default: the alarm's.
 
     Raises:
-        ValueError: a number of periods or datapoints is less than 1.
+        ValueError: a field has a value of another type, or a number of periods or datapoints is less than 1.
 
     Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-evaluation.html
     """
 
     threshold: float | None = None
-    comparison: ComparisonOperator | None = None
+    comparison_operator: ComparisonOperator | None = None
     period: Duration | None = None
     evaluation_periods: int | None = None
     datapoints_to_alarm: int | None = None
-    missing_data: TreatMissingData | None = None
+    treat_missing_data: TreatMissingData | None = None
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -56,15 +56,15 @@ class AlarmOptions:
 
 
 class _Default(NamedTuple):
-    """What an alarm has by itself, and the values that its metric can have.
+    """The defaults of one alarm, and the values that its metric can have.
 
     Args:
         threshold: None if only the user can know it.
         m_of_n: Datapoints to alarm, and evaluation periods.
-        worst: The value that the alarm is there for.
-        best: The value when all is as it should be.
+        worst: The worst value, at which the alarm has to go into ALARM.
+        best: The best value, at which it has to stay in OK.
         minutes: Length of a datapoint. None: the monitor's schedule.
-        missing_data: What a missing datapoint counts as.
+        missing: What a missing datapoint counts as.
     """
 
     threshold: float | None
@@ -72,18 +72,18 @@ class _Default(NamedTuple):
     worst: float = inf
     best: float = 0
     minutes: int | None = None
-    missing_data: TreatMissingData = TreatMissingData.NOT_BREACHING
+    missing: TreatMissingData = TreatMissingData.NOT_BREACHING
 
 
 _DEFAULTS = {
-    "cluster_down": _Default(1, (2, 2), worst=0, best=1, missing_data=TreatMissingData.IGNORE),
-    "cluster_health": _Default(1, (2, 2), worst=0, best=1, missing_data=TreatMissingData.BREACHING),
-    "peering": _Default(1, (2, 2), worst=0, best=1, missing_data=TreatMissingData.IGNORE),
-    "monitor_no_data": _Default(1, (3, 3), worst=0, best=inf, missing_data=TreatMissingData.BREACHING),
+    "cluster_down": _Default(1, (2, 2), worst=0, best=1, missing=TreatMissingData.IGNORE),
+    "cluster_health": _Default(1, (2, 2), worst=0, best=1, missing=TreatMissingData.BREACHING),
+    "peering": _Default(1, (2, 2), worst=0, best=1, missing=TreatMissingData.IGNORE),
+    "monitor_no_data": _Default(1, (3, 3), worst=0, best=inf, missing=TreatMissingData.BREACHING),
     "monitor_errors": _Default(1, (2, 2)),
-    "data_without_runs": _Default(1, (2, 4), worst=1, missing_data=TreatMissingData.IGNORE),
-    "parameters": _Default(1, (2, 2), worst=0, best=1, missing_data=TreatMissingData.IGNORE),
-    "notifications": _Default(1, (2, 2), worst=0, best=1, missing_data=TreatMissingData.IGNORE),
+    "data_without_runs": _Default(1, (2, 4), worst=1, missing=TreatMissingData.IGNORE),
+    "parameters_changed": _Default(1, (2, 2), worst=0, best=1, missing=TreatMissingData.IGNORE),
+    "notifications_broken": _Default(1, (2, 2), worst=0, best=1, missing=TreatMissingData.IGNORE),
     "monitor_throttles": _Default(1, (2, 2)),
     "monitor_duration": _Default(80, (2, 2), worst=100),
     "failed_invocations": _Default(1, (2, 2)),
@@ -97,43 +97,46 @@ _DEFAULTS = {
 
 @dataclass(frozen=True, kw_only=True)
 class HealthAlarmOptions:
-    """The settings of all alarms of a Region; None leaves an alarm out.
+    """Every alarm of an observing Region; None leaves an alarm out.
 
         HealthAlarmOptions(commit_latency=AlarmOptions(threshold=200), query_timeouts=None)
 
-    Each alarm keeps what its `AlarmOptions` leaves out. Periods are the monitor's schedule unless they say otherwise.
+    An alarm keeps its default for each field that its `AlarmOptions` leaves out. Unless a default says otherwise, the
+    period is the monitor's schedule. The first eight notify of faults, but for ``cluster_health``; the others are
+    warnings.
 
     Args:
-        cluster_down: A cluster is seen down; notifies. ``ClusterHealth``, 1 or 0. Default: < 1 in 2 of 2 periods;
-            without data the alarm keeps its state, since a monitor that does not work says nothing about clusters.
-        cluster_health: The same for Route 53 health checks; notifies nobody. Default: as before, but no data counts
-            as 0.
-        peering: A cluster does not name its peer or has another witness; notifies. ``PeeringHealth``, 1 or 0. Default:
-            < 1 in 2 of 2 periods; without data the alarm keeps its state.
-        monitor_no_data: Runs that put metrics, in each period; notifies. Default: < 1 in 3 of 3 periods, since
-            one lost run and a slow one can leave 2 periods empty.
-        monitor_errors: Runs that failed; notifies. Default: >= 1 in 2 of 2 periods.
-        data_without_runs: Metrics were put and Lambda did not run the monitor, 1 or 0: somebody else puts them;
-            notifies. Default: >= 1 in 2 of 4 periods of 5 minutes, or of the schedule if that is
-            longer; without data the alarm keeps its state.
-        parameters: An SSM parameter of the pair does not say what the clusters say; notifies. ``ParameterHealth``, 1
-            or 0. Default: < 1 in 2 of 2 periods; without data the alarm keeps its state.
-        notifications: Another observing Region could not notify anybody; notifies. ``NotificationHealth``, 1 or 0,
-            about every 4 minutes. None: not checked either. Default: < 1 in 2 of 2 periods of 5 minutes, or of the
-            schedule if that is longer; without data the alarm keeps its state.
-        monitor_throttles: Runs that Lambda refused. Default: >= 1 in 2 of 2 periods.
-        monitor_duration: Longest run in per cent of the time that a run has. Default: >= 80 in 2 of 2 periods.
-        failed_invocations: Runs that EventBridge could not start. Default: >= 1 in 2 of 2 periods.
-        dead_letters: Messages in the dead-letter queue. Default: >= 1 in 1 of 1 period of 5 minutes.
-        query_timeouts: Queries in each period. Default: >= 10 in 2 of 2 periods of 5 minutes.
-        occ_conflicts: Conflicts in per cent of the transactions. Default: >= 20 in 3 of 3 periods of 5 minutes.
-        commit_latency: Median in milliseconds. Default: >= 500 in 3 of 3 periods of 5 minutes.
+        cluster_down: A cluster is down: ``ClusterHealth``, 1 or 0. One alarm for each cluster. Default: < 1 in 2 of 2
+            periods; missing data keeps the state, since a monitor that does not work says nothing about the clusters.
+        cluster_health: The same metric for Route 53 health checks; notifies nobody. Default: < 1 in 2 of 2 periods;
+            missing data is breaching.
+        peering: A cluster does not name the other one as its peer, or has another witness: ``PeeringHealth``, 1 or 0.
+            Default: < 1 in 2 of 2 periods; missing data keeps the state.
+        monitor_no_data: Number of runs that put metrics in each period. Default: < 1 in 3 of 3 periods, since a lost
+            run and a slow one can leave 2 periods empty.
+        monitor_errors: Number of failed runs in each period. Default: >= 1 in 2 of 2 periods.
+        data_without_runs: 1 if metrics were put although Lambda did not run the monitor, so that somebody else puts
+            them, else 0. Default: >= 1 in 2 of 4 periods of 5 minutes, or of the schedule if that is longer; missing
+            data keeps the state.
+        parameters_changed: An SSM parameter of the pair does not say what the clusters say: ``ParameterHealth``, 1 or
+            0. Default: < 1 in 2 of 2 periods; missing data keeps the state.
+        notifications_broken: Another observing Region cannot notify anybody: ``NotificationHealth``, 1 or 0, checked
+            about every 4 minutes. None leaves the check out, too. Default: < 1 in 2 of 2 periods of 5 minutes, or of
+            the schedule if that is longer; missing data keeps the state.
+        monitor_throttles: Number of runs that Lambda throttled in each period. Default: >= 1 in 2 of 2 periods.
+        monitor_duration: Longest run, in per cent of the time that a run has. Default: >= 80 in 2 of 2 periods.
+        failed_invocations: Number of runs that EventBridge could not start in each period. Default: >= 1 in 2 of 2
+            periods.
+        dead_letters: Messages in the monitor's dead-letter queue. Default: >= 1 in 1 of 1 period of 5 minutes.
+        query_timeouts: Number of query time-outs in each period. Default: >= 10 in 2 of 2 periods of 5 minutes.
+        occ_conflicts: Conflicts, in per cent of the transactions. Default: >= 20 in 3 of 3 periods of 5 minutes.
+        commit_latency: Median commit latency in milliseconds. Default: >= 500 in 3 of 3 periods of 5 minutes.
         dpu_budget: DPUs in each period, 1 of 1 period of an hour, for example ``AlarmOptions(threshold=100_000)``.
-            Default: None, since a budget is yours to set.
+            Default: None, since no budget suits everybody.
 
     Raises:
-        ValueError: a threshold is missing, M is not from 1 to N, a period is not whole minutes or evaluated for too
-            long, or a comparison would never go off, or go off while all is as it should be.
+        ValueError: a threshold is missing, M is not from 1 to N, a period is not whole minutes or all periods are
+            longer than CloudWatch allows, or an alarm would never, or always, be in ALARM.
     """
 
     cluster_down: AlarmOptions | None = AlarmOptions()
@@ -142,8 +145,8 @@ class HealthAlarmOptions:
     monitor_no_data: AlarmOptions | None = AlarmOptions()
     monitor_errors: AlarmOptions | None = AlarmOptions()
     data_without_runs: AlarmOptions | None = AlarmOptions()
-    parameters: AlarmOptions | None = AlarmOptions()
-    notifications: AlarmOptions | None = AlarmOptions()
+    parameters_changed: AlarmOptions | None = AlarmOptions()
+    notifications_broken: AlarmOptions | None = AlarmOptions()
     monitor_throttles: AlarmOptions | None = AlarmOptions()
     monitor_duration: AlarmOptions | None = AlarmOptions()
     failed_invocations: AlarmOptions | None = AlarmOptions()
@@ -157,22 +160,29 @@ class HealthAlarmOptions:
         check_fields(self)
         for one in fields(self):
             given: AlarmOptions | None = getattr(self, one.name)
-            if given:
-                object.__setattr__(self, one.name, _complete(one.name, given))
+            if given and given is not one.default:
+                completed(one.name, given)
 
 
-def _complete(name: str, given: AlarmOptions) -> AlarmOptions:
-    """*given* with the defaults of the alarm *name* in place of None; the period may still be the schedule's."""
+def completed(name: str, given: AlarmOptions) -> AlarmOptions:
+    """*given* with the defaults of the alarm *name* for what it leaves out.
+
+    The period is None where the monitor's schedule decides. Defaults are made when they are used: a Duration lets Node
+    load aws-cdk-lib, which an import should not wait for.
+
+    Raises:
+        ValueError: as `HealthAlarmOptions`.
+    """
     default = _DEFAULTS[name]
     own: dict[str, Any] = {
         "threshold": default.threshold,
-        "comparison": ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD
+        "comparison_operator": ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD
         if default.worst > default.best
         else ComparisonOperator.LESS_THAN_THRESHOLD,
         "period": Duration.minutes(default.minutes) if default.minutes and not given.period else None,
         "evaluation_periods": default.m_of_n[1],
         "datapoints_to_alarm": default.m_of_n[0],
-        "missing_data": default.missing_data,
+        "treat_missing_data": default.missing,
     }
     whole = replace(given, **{key: value for key, value in own.items() if getattr(given, key) is None})
     _refuse_what_would_not_alarm(name, whole, default)
@@ -182,7 +192,7 @@ def _complete(name: str, given: AlarmOptions) -> AlarmOptions:
 def _refuse_what_would_not_alarm(name: str, one: AlarmOptions, default: _Default) -> None:
     n, m, threshold = one.evaluation_periods or 0, one.datapoints_to_alarm or 0, one.threshold
     if threshold is None:
-        raise ValueError(f"{name} has no threshold, and none that suits everybody: give AlarmOptions(threshold=...).")
+        raise ValueError(f"{name} has no threshold, and no default suits everybody: give AlarmOptions(threshold=...).")
     if not 1 <= m <= n:
         raise ValueError(
             f"{name} asks for {m} of {n} datapoints: give datapoints_to_alarm from 1 to evaluation_periods, which are "
@@ -190,20 +200,24 @@ def _refuse_what_would_not_alarm(name: str, one: AlarmOptions, default: _Default
         )
     if one.period:
         refuse_period(name, one.period, n)
-    breaches = _COMPARISONS.get(one.comparison) if one.comparison else None
-    if breaches is None:
-        raise ValueError(f"{name} compares with {one.comparison}, which needs a band: choose one with THRESHOLD alone.")
-    asked = f"{name} would go off at values {one.comparison.name} {threshold:g}" if one.comparison else ""
+    operator = one.comparison_operator
+    breaches = _COMPARISONS.get(operator) if operator else None
+    if operator is None or breaches is None:
+        raise ValueError(
+            f"{name} has the comparison_operator {operator}, which needs an anomaly detection band: choose one that "
+            "ends with _THRESHOLD alone."
+        )
+    asked = f"{name} would be in ALARM at values {operator.name} {threshold:g}"
     if not breaches(default.worst, threshold):
-        raise ValueError(f"{asked}, and so never: the worst that its metric can be is {default.worst:g}.")
+        raise ValueError(f"{asked}, and so never: the worst value of its metric is {default.worst:g}.")
     if breaches(default.best, threshold):
-        raise ValueError(f"{asked}, and so always: {default.best:g} is the value when all is as it should be.")
+        raise ValueError(f"{asked}, and so always: the best value of its metric is {default.best:g}.")
 
 
 def refuse_period(name: str, period: Duration, evaluation_periods: int) -> None:
     """
     Raises:
-        ValueError: CloudWatch would not take *period*, or not so many of them.
+        ValueError: CloudWatch would refuse *period*, or so many of them.
 
     Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
     """
@@ -211,6 +225,6 @@ def refuse_period(name: str, period: Duration, evaluation_periods: int) -> None:
     longest = 7 * _DAY if seconds >= _HOUR else _DAY
     if seconds % 60 or not seconds or seconds * evaluation_periods > longest:
         raise ValueError(
-            f"{name} looks at {evaluation_periods} periods of {period.to_human_string()}: a period is whole minutes, "
-            "and CloudWatch looks back one day at most, or seven with periods of an hour or more."
+            f"{name} evaluates {evaluation_periods} periods of {period.to_human_string()}: a period is whole minutes, "
+            "and all periods together are one day at most, or seven days with periods of an hour or more."
         )

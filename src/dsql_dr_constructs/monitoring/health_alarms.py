@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from aws_cdk import Duration, Stack, Stage, Token
+from aws_cdk import Duration, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
-from aws_cdk import aws_cloudwatch_actions as actions
 from constructs import Construct
 
 from ..accepted_findings import accept
 from ..arguments import checked
-from ..physical_names import MONITORING_NOT_WORKING, PEERING_LOST, alarm_name
-from ..resource_policies import is_imported
+from ..physical_names import alarm_name
 from ..runtime.health_monitor.settings import NotificationPath
+from .alarm_actions import publish, refuse_unable_to_publish
 from .alarm_definitions import AlarmDefinition, alarm_definitions, notifications_broken
-from .alarm_options import AlarmOptions, HealthAlarmOptions, refuse_period
+from .alarm_description import composite_descriptions
+from .alarm_options import AlarmOptions, HealthAlarmOptions, completed, refuse_period
 from .alerting_topic import AlertingTopic
 from .health_monitor import HealthMonitor
-from .notification_path import check_notifications, notification_path, watched
-from .runbook import ask_for_verdict, dashboard_url, notification_commands, repair_step
+from .notification_path import check_notifications, described, notification_path
+from .runbook import notification_commands
 
 _ONE_A_RUN = (
     "cluster_down",
@@ -28,33 +28,22 @@ _ONE_A_RUN = (
     "peering",
     "monitor_no_data",
     "data_without_runs",
-    "parameters",
-    "notifications",
+    "parameters_changed",
+    "notifications_broken",
 )
-"""Settings of alarms whose metrics have one datapoint a run at most."""
-
-_COMPOSITES = {
-    PEERING_LOST: (
-        "The clusters do not name each other as peers any more, or one has another witness.",
-        "",  # the step that its children have
-    ),
-    MONITORING_NOT_WORKING: (
-        "The monitor fails, puts no metrics, or others put them: whether the clusters are healthy is not known there.",
-        "Ask for the verdict in another Region, then read the function's log.",
-    ),
-}
+"""Options of alarms whose metrics have one datapoint for each run at most."""
 
 
 class HealthAlarms(Construct):
-    """Alarms on what a `HealthMonitor` sees and on the monitor itself.
+    """Alarms on the metrics of a `HealthMonitor` and on the monitor itself, for one observing Region.
 
         HealthAlarms(stack, "Alarms", monitor=monitor, topic=AlertingTopic(stack, "Alerts", emails=[...]))
 
-    Each kind of fault has one alarm that notifies: a cluster is down (one alarm for each cluster), the peering is lost
-    or the witness was changed, an SSM parameter was changed, monitoring does not work, and, with `check_each_other`,
-    another Region could not notify anybody. So one fault makes one notification from each Region that
-    sees it, and one when it is over; another fault that comes while the first one lasts makes its own. All others are
-    warnings: they show on the dashboard, and go to *warning_topic* if there is one.
+    Each kind of fault has one alarm that notifies *topic*: a cluster is down (one alarm for each cluster), the peering
+    is lost or the witness was changed, an SSM parameter was changed, monitoring does not work, and, with
+    `check_each_other`, another Region cannot notify anybody. So one fault makes one notification from each Region that
+    sees it, and one when it is over; a different fault that comes while the first one lasts makes its own. All other
+    alarms are warnings: they are shown on the dashboard, and notify *warning_topic* if there is one.
 
     Names end with the Region (``aurora-dsql-<deployment>-cluster-down-us-east-1-from-us-west-2``), since incident tools
     take an alarm's name as the key of the incident.
@@ -63,7 +52,7 @@ class HealthAlarms(Construct):
     """
 
     region: str
-    """Region that the alarms are in, and see from."""
+    """Region of the alarms and of their monitor."""
 
     @checked
     def __init__(
@@ -73,37 +62,39 @@ class HealthAlarms(Construct):
         *,
         monitor: HealthMonitor,
         topic: AlertingTopic | None = None,
-        settings: HealthAlarmOptions | None = None,
         warning_topic: AlertingTopic | None = None,
+        options: HealthAlarmOptions | None = None,
         peering_region: str | None = None,
     ) -> None:
         """
         Args:
-            monitor: Whose metrics are watched, in the same stack.
-            topic: What faults are published to. Default: none, the alarms show on the dashboard.
-            settings: Thresholds, periods, M of N, missing data; None for an alarm leaves it out. Default: as
+            monitor: Monitor whose metrics the alarms evaluate, in the same stack.
+            topic: Topic that is notified of faults. Default: none, the alarms are shown on the dashboard only.
+            warning_topic: Topic that is notified of warnings. Default: none, they are shown on the dashboard only.
+            options: Thresholds, periods and evaluation periods; None for an alarm leaves it out. Default: as
                 `HealthAlarmOptions` says.
-            warning_topic: What warnings are published to. Default: none, they show on the dashboard.
-            peering_region: Region of the pair's `ClusterPeering`, whose function repairs a lost peering; the text of
-                the notification has the command. Default: none, it says what to do without.
+            peering_region: Region of the pair's `ClusterPeering`, whose function repairs the pair; notifications have
+                the command. Default: none, notifications say what to do without it.
 
         Raises:
-            ValueError: an alarm looks back for longer than CloudWatch does, or counts on more runs than there are.
+            ValueError: all periods of an alarm are longer than CloudWatch allows, or it needs more runs than there are.
         """
         super().__init__(scope, id)
         self.region = Stack.of(self).region
         self._monitor = monitor
         self._topic, self._warning_topic = topic, warning_topic
-        self._repair = repair_step(monitor.deployment_name, peering_region)
+        if warning_topic and warning_topic is not topic:
+            warning_topic._no_subscription.for_warnings = True
+        self._composites = composite_descriptions(monitor, peering_region, self.region)
         self._alarms: dict[str, cloudwatch.AlarmBase] = {}
-        self._settings = settings = settings or HealthAlarmOptions()
-        self._watched: dict[str, Callable[[], Mapping[str, Any]]] = {}
+        self._options = options or HealthAlarmOptions()
+        self._described: dict[str, Callable[[], Mapping[str, Any]]] = {}
         self._notifying: list[str] = []
-        self._causes: dict[str, list[str]] = {name: [] for name in _COMPOSITES}
+        self._causes: dict[str, list[str]] = {name: [] for name in self._composites}
         for one in alarm_definitions(monitor, self.region, peering_region):
-            setting: AlarmOptions | None = getattr(settings, one.setting)
-            if setting:
-                self._alarm(one, setting)
+            given: AlarmOptions | None = getattr(self._options, one.option)
+            if given:
+                self._alarm(one, completed(one.option, given))
                 self._causes.get(one.notifies, []).append(one.what)
         for name, causes in self._causes.items():
             if causes:
@@ -113,9 +104,10 @@ class HealthAlarms(Construct):
 
     @property
     def alarms(self) -> Mapping[str, cloudwatch.AlarmBase]:
-        """Every alarm by what it is about, for example ``alarms["cluster-down-us-east-1"]``.
+        """Every alarm by its field of `HealthAlarmOptions` with ``-`` for ``_``, such as ``alarms["commit-latency"]``.
 
-        ``cluster-health-<region>`` is for Route 53 health checks: a plain metric alarm, to which no data is unhealthy.
+        Those of a cluster have its Region, too: ``alarms["cluster-down-us-east-1"]``. The composite alarms are
+        ``peering-lost`` and ``monitoring-not-working``. ``cluster-health-<region>`` is for Route 53 health checks.
 
         Source: https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/health-checks-types.html
         """
@@ -123,107 +115,94 @@ class HealthAlarms(Construct):
 
     @property
     def names(self) -> Sequence[str]:
-        """Physical names of all alarms; they hold in any Region's stack."""
+        """Physical names of all alarms, which a stack in any Region can use."""
         return [self._name(what) for what in self._alarms]
 
     @staticmethod
     @checked
     def check_each_other(alarms: Sequence[HealthAlarms]) -> None:
-        """Let the monitor of each Region check that the others can notify people, about every 4 minutes.
+        """Let the monitor of each Region check, about every 4 minutes, that the other Regions can notify people.
 
             HealthAlarms.check_each_other([in_virginia, in_oregon])
 
-        It reads the others' alarms that notify, their topic and its key. What is wrong there, notifies here: an alarm
-        or its actions are gone, nobody is subscribed, or CloudWatch cannot publish. A Region that does not answer is
-        not reported by this.
+        It reads the alarms that notify there, their topic and its key. The alarm ``notifications-broken`` reports an
+        alarm that is gone or has lost its actions, a topic without a confirmed subscription, and a key or a policy that
+        does not admit CloudWatch. It does not report a Region that does not answer.
 
         Args:
-            alarms: Those of all observing Regions of a pair, each with a topic that has a name.
+            alarms: The alarms of all observing Regions of a pair; each topic needs a name.
 
         Raises:
-            ValueError: a stack in another Region cannot say the ARN of a topic.
+            ValueError: a topic has no name, so that a stack in another Region does not know its ARN.
         """
         topics = {one: one._topic for one in alarms if one._topic}
         checking = {
-            one: one._settings.notifications
+            one: one._options.notifications_broken
             for one in alarms
-            if one._settings.notifications and any(other is not one for other in topics)
+            if one._options.notifications_broken and any(other is not one for other in topics)
         }
-        for one, setting in checking.items():
-            one._alarm(notifications_broken(one._monitor), setting)
+        for one, given in checking.items():
+            others = [other.region for other in topics if other is not one]
+            definition = notifications_broken(one._monitor, one.region, others)
+            one._alarm(definition, completed(definition.option, given))
         if checking:
             paths = {one: one._notification_path(topic) for one, topic in topics.items()}
             for one in checking:
                 check_notifications(one._monitor, [path for other, path in paths.items() if other is not one])
 
     @checked
-    def notify(self, alarm: cloudwatch.AlarmBase, *, warning: bool = False) -> None:
-        """Let *alarm*, one of yours in this Region, notify as these alarms do, when it goes off and when it is over.
+    def notify(self, alarm: cloudwatch.AlarmBase, *, warnings: bool = False) -> None:
+        """Let *alarm*, one of yours in this Region, notify as these alarms do, of ALARM and of OK.
 
         Args:
-            alarm: A metric or composite alarm in any stack of this Region.
-            warning: Whether it goes to the topic for warnings. Default: False.
+            alarm: A metric or composite alarm with a name, in any stack of this Region.
+            warnings: As in `MultiRegionDsqlDr.add_alarms`.
 
         Raises:
-            ValueError: there is no such topic, or *alarm* has no name, or is in another Region or Stage.
+            ValueError: there is no such topic, or *alarm* has no name, or is in another account, Region or Stage.
         """
-        topic, path = self._warning_topic if warning else self._topic, alarm.node.path
+        topic = self._warning_topic if warnings else self._topic
         if not topic:
             raise ValueError(
-                f"Alarm {path!r} has no topic to notify: give {'warning_emails' if warning else 'a topic'} first."
+                f"Alarm {alarm.node.path!r} has no topic to notify: give "
+                f"{'warning_emails' if warnings else 'a topic'} first."
             )
-        if is_imported(alarm):
-            raise ValueError(
-                f"Alarm {path!r} is imported, and its actions cannot be changed from here: add the ARN of the topic to "
-                "its actions where it is made."
-            )
-        stack, own = Stack.of(alarm), Stack.of(self)
-        region = stack.region
-        if stack.account != own.account:
-            raise ValueError(
-                f"Alarm {path!r} is in a stack of {_account(stack)}, and the topic in one of {_account(own)}: give "
-                "both the same env, for example account=os.environ['CDK_DEFAULT_ACCOUNT']."
-            )
-        if region != self.region or Stage.of(alarm) is not Stage.of(self):
-            raise ValueError(
-                f"Alarm {path!r} is in {region!r}, and the topic in {self.region!r}: an alarm notifies topics "
-                "of its own Region and its own Stage only; create it there."
-            )
+        refuse_unable_to_publish(alarm, self)
         topic.admit_alarm(alarm)
-        _publish(alarm, topic)
+        publish(alarm, topic)
 
     def _name(self, what: str) -> str:
         return alarm_name(self._monitor.deployment_name, what, self.region)
 
-    def _alarm(self, one: AlarmDefinition, setting: AlarmOptions) -> cloudwatch.Alarm:
-        period = setting.period or one.period or self._monitor.schedule
-        refuse_period(one.setting, period, setting.evaluation_periods or 0)
-        if one.setting in _ONE_A_RUN:
-            self._refuse_more_than_the_monitor_puts(one.setting, period, setting.threshold or 0)
+    def _alarm(self, one: AlarmDefinition, options: AlarmOptions) -> cloudwatch.Alarm:
+        period = options.period or one.period or self._monitor.schedule
+        refuse_period(one.option, period, options.evaluation_periods or 0)
+        if one.option in _ONE_A_RUN:
+            self._refuse_more_than_the_monitor_puts(one.option, period, options.threshold or 0)
         metric = one.metric(period)
-        self._watched[one.what] = lambda: watched(metric, setting)
+        self._described[one.what] = lambda: described(metric, options)
         alarm = cloudwatch.Alarm(
             self,
             one.what,
             alarm_name=self._name(one.what),
-            alarm_description=self._description(one.happened, one.first_step),
+            alarm_description=one.description.text(self._monitor.deployment_name, self.region),
             metric=metric,
-            threshold=setting.threshold or 0,
-            comparison_operator=setting.comparison,
-            evaluation_periods=setting.evaluation_periods or 0,
-            datapoints_to_alarm=setting.datapoints_to_alarm,
-            treat_missing_data=setting.missing_data,
+            threshold=options.threshold or 0,
+            comparison_operator=options.comparison_operator,
+            evaluation_periods=options.evaluation_periods or 0,
+            datapoints_to_alarm=options.datapoints_to_alarm,
+            treat_missing_data=options.treat_missing_data,
         )
         self._alarms[one.what] = alarm
         if one.notifies == "itself":
             self._notify_of_fault(one.what, alarm)
         elif one.notifies == "warning":
-            _publish(alarm, self._warning_topic)
+            publish(alarm, self._warning_topic)
         return alarm
 
     def _notify_of_fault(self, what: str, alarm: cloudwatch.AlarmBase) -> None:
         self._notifying.append(what)
-        _publish(alarm, self._topic)
+        publish(alarm, self._topic)
 
     def _repair_of_notifications(self) -> list[str]:
         if not self._topic or not self._notifying:
@@ -232,55 +211,32 @@ class HealthAlarms(Construct):
 
     def _notification_path(self, topic: AlertingTopic) -> NotificationPath:
         causes = [cause for causes in self._causes.values() for cause in causes]
-        notifying, children = ({what: self._watched[what]() for what in one} for one in (self._notifying, causes))
+        notifying, children = ({what: self._described[what]() for what in one} for one in (self._notifying, causes))
         return notification_path(self._name("*"), notifying, children, topic)
 
     def _refuse_more_than_the_monitor_puts(self, name: str, period: Duration, threshold: float) -> None:
         """
         Raises:
-            ValueError: in some periods there would be no run, or never as many as the alarm counts on.
+            ValueError: some periods would have no run, or never as many as the alarm needs.
         """
         schedule = self._monitor.schedule
         runs = period.to_seconds() // schedule.to_seconds()
         if runs < 1 or (name == "monitor_no_data" and threshold > runs):
             raise ValueError(
-                f"{name} looks at periods of {period.to_human_string()}, and the monitor runs every "
-                f"{schedule.to_human_string()}, so that the alarm would go off while all is as it should be: give a "
+                f"{name} has periods of {period.to_human_string()}, and the monitor runs every "
+                f"{schedule.to_human_string()}, so that the alarm would be in ALARM while the pair is healthy: give a "
                 "period of at least the schedule, and a threshold of no more than the runs in it."
             )
 
     def _composite(self, name: str, causes: Sequence[str]) -> cloudwatch.CompositeAlarm:
-        happened, first_step = _COMPOSITES[name]
         rules = [cloudwatch.AlarmRule.from_alarm(self._alarms[one], cloudwatch.AlarmState.ALARM) for one in causes]
-        self._watched[name] = lambda: {"AlarmRule": " OR ".join(f'ALARM("{self._name(one)}")' for one in causes)}
+        self._described[name] = lambda: {"AlarmRule": " OR ".join(f'ALARM("{self._name(one)}")' for one in causes)}
         alarm = cloudwatch.CompositeAlarm(
             self,
             name,
             composite_alarm_name=self._name(name),
-            alarm_description=self._description(happened, first_step or self._repair),
+            alarm_description=self._composites[name].text(self._monitor.deployment_name, self.region),
             alarm_rule=cloudwatch.AlarmRule.any_of(*rules),
         )
         self._alarms[name] = alarm
         return alarm
-
-    def _description(self, happened: str, first_step: str) -> str:
-        """What happened, what comes first, and where the rest of the runbook is."""
-        deployment = self._monitor.deployment_name
-        lines = (
-            f"ALARM: {happened} OK: that is over. Seen from {self.region}, Aurora DSQL pair {deployment}.",
-            f"First: {first_step}",
-            f"Verdict: {ask_for_verdict(deployment, self.region)}",
-            f"Runbook: {dashboard_url(deployment, self.region)}",
-        )
-        return "\n".join(lines)
-
-
-def _account(stack: Stack) -> str:
-    return "no account" if Token.is_unresolved(stack.account) else f"account {stack.account}"
-
-
-def _publish(alarm: cloudwatch.AlarmBase, topic: AlertingTopic | None) -> None:
-    if topic:
-        action = actions.SnsAction(topic.topic)
-        alarm.add_alarm_action(action)
-        alarm.add_ok_action(action)

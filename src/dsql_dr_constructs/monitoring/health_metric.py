@@ -1,4 +1,4 @@
-"""The metrics that monitors put, as alarms and dashboards ask for them."""
+"""The metrics that monitors put, for alarms and dashboards."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ def health_metric(
     period: Duration | None = None,
     label: str | None = None,
 ) -> cloudwatch.Metric:
-    """What the monitor in *observer_region* puts, for a stack in any Region.
+    """A metric that the monitor in *observer_region* puts, for a stack in any Region.
 
     Args:
-        deployment_name: The pair's.
+        deployment_name: Name of the pair.
         metric_name: As in `HealthMonitor.metric`.
-        cluster_region: Region of the cluster that is checked. None for what is of no cluster.
-        observer_region: Region of the monitor; the metric is there.
-        statistic: Default: Minimum.
+        cluster_region: Region of the cluster. None for the metrics of the pair.
+        observer_region: Region of the monitor and of the metric.
+        statistic: For example ``"Minimum"``. Default: Minimum.
         period: Length of a datapoint. Default: 2 minutes.
         label: Name in graphs. Default: the metric's name.
     """

@@ -1,4 +1,4 @@
-"""What a health monitor needs when it runs in a network: a way out, and no way in."""
+"""What a health monitor in a network needs: egress, endpoints and permissions for network interfaces."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from ..resource_policies import differ, is_imported, warn
+from ..resource_policies import differ
+from ..vpc_endpoints import POSTGRESQL_PORT, refuse_unknown_addresses, warn_of_private_dns
 
-POSTGRESQL_PORT = 5432
 _HTTPS_PORT = 443
 
 
 def refuse_unusable_network(vpc: ec2.IVpc, chosen: ec2.SubnetSelection | None, region: str) -> None:
     """
     Raises:
-        ValueError: *vpc* is in another Region, or the monitor could not reach the other one from one of the subnets.
+        ValueError: *vpc* is in another Region, or the other Region cannot be reached from one of the subnets.
     """
     if differ(Stack.of(vpc).region, region):
         raise ValueError(
@@ -42,7 +42,7 @@ def refuse_unusable_network(vpc: ec2.IVpc, chosen: ec2.SubnetSelection | None, r
 
 
 def outbound_only(scope: Construct, vpc: ec2.IVpc) -> ec2.SecurityGroup:
-    """Lets the function out to the APIs of AWS and to clusters."""
+    """A security group with egress to the APIs of AWS and to clusters."""
     group = ec2.SecurityGroup(
         scope,
         "SecurityGroup",
@@ -56,7 +56,7 @@ def outbound_only(scope: Construct, vpc: ec2.IVpc) -> ec2.SecurityGroup:
 
 
 def permit_network_interfaces(role: iam.Role) -> None:
-    """What Lambda does in the name of a function in a network.
+    """The calls that Lambda makes with the role of a function in a network.
 
     Source: https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html#configuration-vpc-permissions
     """
@@ -75,36 +75,11 @@ def permit_network_interfaces(role: iam.Role) -> None:
     )
 
 
-def refuse_unknown_addresses(vpc: ec2.IVpc, way_out: str) -> None:
-    """
-    Raises:
-        ValueError: *vpc* was imported without its addresses, which endpoints are open to.
-    """
-    try:
-        _ = vpc.vpc_cidr_block
-    except RuntimeError as error:  # the CDK's, with a trace of Node
-        raise ValueError(
-            f"The addresses of network {vpc.node.path!r} are not known, and its endpoints are open to them: give "
-            f"vpc_cidr_block to Vpc.from_vpc_attributes, or {way_out}."
-        ) from error
-
-
-def warn_of_private_dns(scope: Construct, vpc: ec2.IVpc) -> None:
-    """Say what an endpoint with private DNS needs of *vpc*, where that is imported."""
-    if is_imported(vpc):
-        warn(
-            scope,
-            "importedNetwork",
-            f"Network {vpc.node.path!r} is imported, and private DNS works only if its enableDnsSupport and "
-            "enableDnsHostnames are on: look with aws ec2 describe-vpc-attribute.",
-        )
-
-
 def add_endpoints(scope: Construct, vpc: ec2.IVpc) -> None:
-    """CloudWatch's metrics and the DSQL API of this Region, without the NAT.
+    """Interface endpoints for CloudWatch metrics and the DSQL API of this Region, so that neither needs the NAT.
 
     Raises:
-        ValueError: *vpc* was imported without its addresses, which the endpoints are open to.
+        ValueError: *vpc* was imported without its addresses, from which the endpoints allow ingress.
 
     Source: https://docs.aws.amazon.com/aurora-dsql/latest/userguide/privatelink-managing-clusters.html
     """

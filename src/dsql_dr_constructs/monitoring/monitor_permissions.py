@@ -11,7 +11,7 @@ from ..clusters.cluster_interface import IRegionalCluster
 from ..clusters.existing_cluster import parameter_folder
 from ..runtime.health_monitor import metric_names as names
 from ..runtime.health_monitor.settings import NotificationPath
-from ..runtime.registry import COMPARED
+from ..runtime.parameter_registry import COMPARED
 
 
 def permit_checks(role: iam.Role, clusters: Sequence[IRegionalCluster]) -> None:
@@ -33,17 +33,17 @@ def permit_checks(role: iam.Role, clusters: Sequence[IRegionalCluster]) -> None:
     role.add_to_policy(
         iam.PolicyStatement(
             actions=["cloudwatch:PutMetricData"],
-            resources=["*"],  # it has no resource type; the namespace fences it
+            resources=["*"],  # it has no resource type; the namespace limits it
             conditions={"StringEquals": {"cloudwatch:namespace": names.NAMESPACE}},
         )
     )
 
 
 def permit_notification_checks(grantee: iam.IGrantable, stack: Stack, paths: Sequence[NotificationPath]) -> list[str]:
-    """Read the alarms, topic and key of each of *paths*; gives the ARNs with a wildcard.
+    """Permit to read the alarms, topic and key of each of *paths*; returns the ARNs with a wildcard.
 
-    DescribeAlarms returns composite alarms only if the permission is for ``*``. A key has no ARN that is known
-    beforehand: its alias fences it.
+    DescribeAlarms returns composite alarms only if the permission is for ``*``. The ARN of a key is not known
+    beforehand: its alias limits the permission.
 
     Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarms.html
     Source: https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html#conditions-kms-request-alias

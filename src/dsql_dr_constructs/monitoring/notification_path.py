@@ -19,19 +19,19 @@ from .health_monitor import HealthMonitor
 from .monitor_permissions import permit_notification_checks
 
 _MINUTES = 4
-"""Between two checks. A run is the unit of the monitor: it has no clock that goes on between runs."""
+"""Between two checks. The monitor counts runs, since nothing of it goes on between them."""
 
 
-def watched(metric: cloudwatch.IMetric, setting: AlarmOptions) -> Mapping[str, Any]:
+def described(metric: cloudwatch.IMetric, options: AlarmOptions) -> Mapping[str, Any]:
     """A metric alarm in the form in which DescribeAlarms gives it, as far as its digest reads it."""
     config = metric.to_metric_config()
-    comparison, missing_data = setting.comparison, setting.missing_data
+    operator, missing = options.comparison_operator, options.treat_missing_data
     how = {
-        "Threshold": setting.threshold or 0,
-        "ComparisonOperator": comparison.value if comparison else "",
-        "EvaluationPeriods": setting.evaluation_periods or 0,
-        "DatapointsToAlarm": setting.datapoints_to_alarm,
-        "TreatMissingData": missing_data.value if missing_data else None,
+        "Threshold": options.threshold or 0,
+        "ComparisonOperator": operator.value if operator else "",
+        "EvaluationPeriods": options.evaluation_periods or 0,
+        "DatapointsToAlarm": options.datapoints_to_alarm,
+        "TreatMissingData": missing.value if missing else None,
     }
     if math := config.math_expression:
         used = [
@@ -59,22 +59,22 @@ def notification_path(
     causes: Mapping[str, Mapping[str, Any]],
     topic: AlertingTopic,
 ) -> NotificationPath:
-    """What a monitor in another Region has to know.
+    """What a monitor in another Region has to know to check the notifications of this one.
 
     Args:
-        alarm_name: Of the alarms, with ``*`` for what they are about.
+        alarm_name: Name of the alarms, with ``*`` for what they are about.
         notifying: Alarms that notify, by what they are about, as DescribeAlarms gives them.
-        causes: Children of composite alarms among these.
-        topic: What they notify.
+        causes: Children of the composite alarms among these.
+        topic: The topic that they notify.
 
     Raises:
-        ValueError: a stack in another Region cannot say the topic's ARN.
+        ValueError: a stack in another Region does not know the topic's ARN.
     """
     stack = Stack.of(topic)
     if topic.known_arn is None:
         raise ValueError(
-            f"The topic of {topic.node.path!r} has no name that a stack in another Region can say: give topic_name, or "
-            "an existing_topic from an ARN."
+            f"The topic of {topic.node.path!r} has no physical name, by which a monitor in another Region can check "
+            "it: give the topic a topic_name, or the ARN of an existing topic."
         )
     account = topic.known_arn.split(":")[4] if not Token.is_unresolved(topic.known_arn) else None
     return NotificationPath(
@@ -89,18 +89,18 @@ def notification_path(
 
 
 def _digests(alarms: Mapping[str, Mapping[str, Any]], stack: Stack) -> dict[str, str]:
-    """Empty in a Region that is not known: the alarms have it in names and dimensions."""
+    """Empty in a Region that is not known at synth: the alarms have it in names and dimensions."""
     known = not Token.is_unresolved(stack.region)
     return {what: digest(one) if known else "" for what, one in alarms.items()}
 
 
 def check_notifications(monitor: HealthMonitor, paths: Sequence[NotificationPath]) -> None:
-    """Let *monitor* check *paths* from its first run on schedule on."""
+    """Let *monitor* check *paths*, beginning with its first scheduled run."""
     stack = Stack.of(monitor)
     written = stack.to_json_string([asdict(one) for one in paths])
     monitor.function.add_environment("NOTIFICATION_PATHS", written)
     every = max(1, _MINUTES // int(monitor.schedule.to_minutes()))
     monitor.function.add_environment("NOTIFICATIONS_EVERY", str(every))
     wildcards = permit_notification_checks(monitor.function, stack, paths)
-    reason = "The key of a topic in another Region has no known ARN: its alias fences it."
+    reason = "The key of a topic in another Region has no known ARN: its alias limits the permission."
     accept(monitor, {f"IAM5[Resource::{readable_arn(stack, arn)}]": reason for arn in wildcards})

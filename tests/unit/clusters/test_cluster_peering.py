@@ -71,7 +71,7 @@ def pair(app: cdk.App) -> Pair:
     return Pair(app)
 
 
-def test_resource_tells_its_handler_all_that_the_handshake_needs(pair: Pair) -> None:
+def test_resource_has_everything_that_its_handler_needs(pair: Pair) -> None:
     pair.peering()
     properties = pair.properties()
     assert {key: properties[key] for key in properties if key not in ("ServiceToken", "Clusters")} == {
@@ -79,7 +79,7 @@ def test_resource_tells_its_handler_all_that_the_handshake_needs(pair: Pair) -> 
         "ClusterArn": HERE,
         "PeerRegion": "us-east-1",
         "WitnessRegion": "us-east-2",
-        "RegistryRegions": ["us-east-1", "us-west-2"],
+        "ParameterRegions": ["us-east-1", "us-west-2"],
         "RemovalPolicy": "retain",
         "TimeoutSeconds": 1800,
     }
@@ -93,7 +93,7 @@ def function(stack: cdk.Stack) -> dict[str, Any]:
 
 
 def test_function_has_a_name_that_people_type_and_the_pair_in_its_environment(pair: Pair) -> None:
-    pair.peering(registry_regions=["us-east-2"])
+    pair.peering(parameter_regions=["us-east-2"])
     properties = function(pair.stacks[1])
     assert properties["FunctionName"] == "aurora-dsql-peering-Orders-production"
     assert properties["Environment"]["Variables"] == {
@@ -108,7 +108,7 @@ def test_function_has_a_name_that_people_type_and_the_pair_in_its_environment(pa
         "TIMEOUT_SECONDS": "1800",
         "PEER_REGION": "us-east-1",
         "WITNESS_REGION": "us-east-2",
-        "REGISTRY_REGIONS": "us-east-1,us-west-2,us-east-2",
+        "PARAMETER_REGIONS": "us-east-1,us-west-2,us-east-2",
     }
     assert properties["Timeout"] == 300, "which the handler and the command's --cli-read-timeout count on"
 
@@ -236,14 +236,14 @@ def test_nothing_of_one_region_is_exported_to_the_other(app: cdk.App, pair: Pair
         assert "ImportValue" not in text
 
 
-def test_more_regions_can_have_the_registry(pair: Pair) -> None:
-    pair.peering(registry_regions=["us-east-2", "us-west-2"])
-    assert pair.properties()["RegistryRegions"] == ["us-east-1", "us-west-2", "us-east-2"]
+def test_more_regions_can_have_the_parameters(pair: Pair) -> None:
+    pair.peering(parameter_regions=["us-east-2", "us-west-2"])
+    assert pair.properties()["ParameterRegions"] == ["us-east-1", "us-west-2", "us-east-2"]
     written, *_ = [one["Resource"] for one in pair.statements() if one["Action"] == "ssm:PutParameter"]
     assert len(written) == 3 * 8
 
 
-def test_any_change_of_either_cluster_runs_the_handshake_again() -> None:
+def test_any_change_of_either_cluster_runs_the_peering_again() -> None:
     def fingerprint(*, protect: str = "", **tags: str) -> str:
         pair = Pair(cdk.App())
         pair.peering()
@@ -264,7 +264,9 @@ def test_any_change_of_either_cluster_runs_the_handshake_again() -> None:
     assert fingerprint() == seen[0]
 
 
-def test_every_deployment_repairs_the_pair_only_if_told_so(app: cdk.App, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_deployment_repairs_the_pair_only_if_that_is_chosen(
+    app: cdk.App, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
     repairing, quiet = Pair(app), Pair(cdk.App())
     repairing.peering(repair_on_deploy=True)
@@ -289,11 +291,11 @@ def test_functions_hold_the_runtime_and_no_byte_code(app: cdk.App, pair: Pair) -
     pair.peering()
     assembly = Path(app.synth().directory)
     [asset] = [one for one in assembly.glob("asset.*") if (one / "runtime").exists()]
-    modules = ("__init__", "entries", "handler", "handshake", "pair", "polled_change", "repair", "teardown")
+    modules = ("__init__", "handler", "pair", "pair_parameters", "peering", "polled_change", "repair", "teardown")
     assert {str(one.relative_to(asset / "runtime")) for one in asset.rglob("*") if one.is_file()} == {
         "__init__.py",
         "aws_errors.py",
-        "registry.py",
+        "parameter_registry.py",
         *(f"cluster_peering/{one}.py" for one in modules),
     }
 

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ministack.core.iam_evaluator import EvalContext, evaluate, parse_policy_document
 
-from dsql_dr_constructs import MultiRegionDsqlDr, RegionalCluster
+from dsql_dr_constructs import MonitoringOptions, MonitorOptions, MultiRegionDsqlDr, RegionalCluster
 from tests.unit.intrinsics import written_out
 
 ACCOUNT, OTHER_ACCOUNT = "111111111111", "222222222222"
@@ -60,10 +60,11 @@ def before(marks: str, value: Mapping[str, Any]) -> Any:
     return value
 
 
-BOTH = ["/dsql-dr/Orders-production/us-east-1/identifier", "/dsql-dr/Orders-production/us-west-2/identifier"]
+BOTH = ["/dsql-dr/Orders-production/us-west-2/identifier", "/dsql-dr/Orders-production/us-east-1/identifier"]
+"""The own Region's first."""
 
 
-def test_grant_connect_names_both_clusters_as_the_registry_has_them(app: cdk.App) -> None:
+def test_grant_connect_names_both_clusters_as_the_parameters_have_them(app: cdk.App) -> None:
     pair = MultiRegionDsqlDr(app, "Orders")
     stack, role = consumer(app)
     assert len(pair.grant_connect(role)) == 2
@@ -118,14 +119,15 @@ def test_function_whose_role_is_not_to_be_changed_gets_the_warning_too(app: cdk.
 def test_consumer_in_another_account_or_nested_in_the_pairs_stack_is_refused(app: cdk.App) -> None:
     pair = MultiRegionDsqlDr(app, "Orders", account=ACCOUNT)
     other = cdk.Stack(app, "Other", env=cdk.Environment(account=OTHER_ACCOUNT, region="us-east-1"))
-    with pytest.raises(ValueError, match=f"is in account {OTHER_ACCOUNT}, and the pair and its registry in {ACCOUNT}"):
+    sentence = f"is in account {OTHER_ACCOUNT}, and the pair and its SSM parameters are in {ACCOUNT}"
+    with pytest.raises(ValueError, match=sentence):
         pair.endpoints(other)
-    with pytest.raises(ValueError, match="is deployed before the registry is written"):
+    with pytest.raises(ValueError, match="is deployed before the SSM parameters are written"):
         pair.endpoints(cdk.NestedStack(pair.stacks[0], "Nested"))
 
 
 def test_reference_from_another_account_is_refused_too(app: cdk.App) -> None:
-    pair = MultiRegionDsqlDr(app, "Orders", account=ACCOUNT, monitoring=False)
+    pair = MultiRegionDsqlDr(app, "Orders", account=ACCOUNT, monitoring=None)
     other = cdk.Stack(app, "Other", env=cdk.Environment(account=OTHER_ACCOUNT, region="us-east-1"))
     cdk.CfnOutput(other, "Endpoint", value=pair.primary.cluster_endpoint)
     with pytest.raises(RuntimeError, match="of another Region or account refers to 'Orders-Primary"):
@@ -153,21 +155,25 @@ def test_grantee_of_another_account_is_refused_with_the_reason(app: cdk.App, acc
 def test_grant_in_the_pairs_own_stack_is_refused(app: cdk.App) -> None:
     pair = MultiRegionDsqlDr(app, "Orders")
     role = iam.Role(pair.stacks[0], "Reader", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
-    with pytest.raises(ValueError, match="is deployed before the registry is written: create it in a stack of its own"):
+    with pytest.raises(
+        ValueError, match="is deployed before the SSM parameters are written: create it in a stack of its own"
+    ):
         pair.grant_connect(role)
 
 
-def test_grant_where_no_registry_is_is_refused(app: cdk.App) -> None:
+def test_grant_in_a_region_without_the_parameters_is_refused(app: cdk.App) -> None:
     pair = MultiRegionDsqlDr(app, "Orders")
-    with pytest.raises(ValueError, match=r"'us-east-2', where the pair has no registry: create it in 'us-east-1' or"):
+    with pytest.raises(
+        ValueError, match=r"'us-east-2', where the pair has no SSM parameters: create it in 'us-east-1' or"
+    ):
         pair.grant_connect(consumer(app, "us-east-2")[1])
 
 
-def test_registry_of_the_witness_region_can_be_read_if_it_observes(app: cdk.App) -> None:
-    pair = MultiRegionDsqlDr(app, "Orders", witness_observer=True)
+def test_parameters_of_the_witness_region_can_be_read_if_it_observes(app: cdk.App) -> None:
+    pair = MultiRegionDsqlDr(app, "Orders", monitoring=MonitoringOptions(witness_observer=True))
     stack, role = consumer(app, "us-east-2")
     pair.grant_connect(role)
-    assert granted(stack) == BOTH
+    assert granted(stack) == BOTH[::-1]
 
 
 @pytest.mark.parametrize("grantee", [iam.ServicePrincipal("lambda.amazonaws.com"), iam.AccountRootPrincipal()])
@@ -182,11 +188,14 @@ def test_grant_on_a_cluster_to_what_has_no_policy_is_refused(stack: cdk.Stack) -
         RegionalCluster(stack, "Cluster").grant_connect(iam.ServicePrincipal("lambda.amazonaws.com"))
 
 
-def test_endpoints_of_both_clusters_are_read_from_the_registry(app: cdk.App) -> None:
+@pytest.mark.parametrize("regions", [["us-east-1", "us-west-2"], ["us-west-2", "us-east-1"]])
+def test_endpoints_of_both_clusters_are_read_from_ssm_parameters_the_own_regions_first(
+    app: cdk.App, regions: list[str]
+) -> None:
     pair = MultiRegionDsqlDr(app, "Orders")
-    stack, _ = consumer(app)
+    stack, _ = consumer(app, regions[0])
     endpoints = pair.endpoints(stack)
-    assert list(endpoints) == ["us-east-1", "us-west-2"]
+    assert list(endpoints) == regions
     for region, endpoint in endpoints.items():
         cdk.CfnOutput(stack, f"Endpoint{region}", value=endpoint)
     found = template(stack)
@@ -200,7 +209,7 @@ def test_endpoints_of_both_clusters_are_read_from_the_registry(app: cdk.App) -> 
 
 def test_reference_from_another_region_is_refused_with_what_to_use(app: cdk.App) -> None:
     """The CDK would put a custom resource into the pair's own stack for it."""
-    pair = MultiRegionDsqlDr(app, "Orders", account=ACCOUNT, monitoring=False)
+    pair = MultiRegionDsqlDr(app, "Orders", account=ACCOUNT, monitoring=None)
     env = cdk.Environment(account=ACCOUNT, region="us-east-1")
     stack = cdk.Stack(app, "Consumer", env=env, cross_region_references=True)
     cdk.CfnOutput(stack, "Endpoint", value=pair.secondary.cluster_endpoint)
@@ -209,11 +218,12 @@ def test_reference_from_another_region_is_refused_with_what_to_use(app: cdk.App)
 
 
 @pytest.mark.parametrize("call", ["endpoints", "clusters", "grant_connect"])
-def test_consumer_in_another_stage_is_told_of_from_registry(app: cdk.App, call: str) -> None:
+def test_consumer_in_another_stage_is_refused_with_from_parameters(app: cdk.App, call: str) -> None:
     pair = MultiRegionDsqlDr(cdk.Stage(app, "Data"), "Orders")
     stack, role = consumer(app)
     with pytest.raises(
-        ValueError, match=r"in another Stage .* RegionalCluster.from_registry\(stack, 'Pair', deployment='Data-Orders-p"
+        ValueError,
+        match=r"in another Stage .* RegionalCluster.from_parameters\(stack, 'Pair', deployment_name='Data-Ord",
     ):
         getattr(pair, call)(role if call == "grant_connect" else stack)
 
@@ -222,7 +232,7 @@ def test_consumer_in_another_stage_is_told_of_from_registry(app: cdk.App, call: 
 
 
 def test_network_with_an_endpoint_and_a_service_beside_it_makes_no_cycle(app: cdk.App) -> None:
-    pair = MultiRegionDsqlDr(app, "Orders", account=ACCOUNT, monitoring=False)
+    pair = MultiRegionDsqlDr(app, "Orders", account=ACCOUNT, monitoring=None)
     stack, role = consumer(app, "us-east-1")
     vpc = ec2.Vpc(stack, "Vpc", max_azs=2)
     pair.primary.add_vpc_endpoint(vpc)
@@ -236,7 +246,7 @@ def test_network_with_an_endpoint_and_a_service_beside_it_makes_no_cycle(app: cd
 
 
 def test_endpoint_of_a_registered_cluster_reads_its_service_name(stack: cdk.Stack) -> None:
-    cluster = RegionalCluster.from_registry(stack, "Pair", deployment="Orders-production", region="us-east-1")
+    cluster = RegionalCluster.from_parameters(stack, "Pair", deployment_name="Orders-production", region="us-east-1")
     cluster.add_vpc_endpoint(ec2.Vpc(stack, "Vpc", max_azs=2))
     found = template(stack)
     [endpoint] = [one for one in found["Resources"].values() if one["Type"] == "AWS::EC2::VPCEndpoint"]
@@ -248,9 +258,9 @@ def test_endpoint_of_a_registered_cluster_reads_its_service_name(stack: cdk.Stac
     assert default == "/dsql-dr/Orders-production/us-east-1/vpc-endpoint-service-name"
 
 
-def test_network_in_another_stage_is_told_of_from_registry(app: cdk.App) -> None:
+def test_network_in_another_stage_is_refused_with_from_parameters(app: cdk.App) -> None:
     pair = MultiRegionDsqlDr(cdk.Stage(app, "Data"), "Orders")
-    with pytest.raises(ValueError, match=r"is in another Stage than the cluster .* RegionalCluster.from_registry"):
+    with pytest.raises(ValueError, match=r"is in another Stage than the cluster .* RegionalCluster.from_parameters"):
         pair.primary.add_vpc_endpoint(ec2.Vpc(consumer(app, "us-east-1")[0], "Vpc"))
 
 
@@ -259,8 +269,9 @@ def test_network_of_another_region_is_refused(app: cdk.App) -> None:
     stack, _ = consumer(app, "us-west-2")
     with pytest.raises(ValueError, match=r"is in us-west-2, and the cluster .* in us-east-1: an endpoint leads"):
         pair.clusters(stack)["us-east-1"].add_vpc_endpoint(ec2.Vpc(stack, "Vpc"))
+    options = MonitoringOptions(monitor_options={"us-east-1": MonitorOptions(vpc=ec2.Vpc(stack, "Own"))})
     with pytest.raises(ValueError, match="is in us-west-2, and the monitor in us-east-1"):
-        MultiRegionDsqlDr(app, "Other", monitor_options={"us-east-1": {"vpc": ec2.Vpc(stack, "Own")}})
+        MultiRegionDsqlDr(app, "Other", monitoring=options)
 
 
 def test_imported_network_comes_with_word_of_private_dns(stack: cdk.Stack) -> None:
@@ -286,7 +297,7 @@ def consumers_policy() -> tuple[str, str]:
     """AllowedPattern of an identifier, and the policy's statements as JSON (what hypothesis shows of a failure)."""
     app = cdk.App()
     stack, role = consumer(app)
-    MultiRegionDsqlDr(app, "Orders", monitoring=False).grant_connect(role)
+    MultiRegionDsqlDr(app, "Orders", monitoring=None).grant_connect(role)
     found = template(stack)
     [policy] = [one for one in found["Resources"].values() if one["Type"] == "AWS::IAM::Policy"]
     [pattern] = [one["AllowedPattern"] for one in found["Parameters"].values() if one["Default"] == BOTH[0]]

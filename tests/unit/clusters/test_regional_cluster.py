@@ -144,7 +144,7 @@ def test_witness_in_the_own_region_is_refused(stack: cdk.Stack) -> None:
         ("us-nowhere-9", "is no AWS Region"),
         ("us-west-1", "AWS offers no Aurora DSQL"),
         ("eu-west-1", "peers on one continent only"),
-        ("", "is no AWS Region"),
+        ("", "witness_region is '': a string that is not empty is needed"),
     ],
 )
 def test_witness_that_can_never_be_is_refused(stack: cdk.Stack, witness: str, why: str) -> None:
@@ -210,20 +210,22 @@ def test_existing_cluster_without_a_service_name_has_no_vpc_endpoint(stack: cdk.
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ({"deployment": "Aurora/x y", "region": "us-west-2"}, "cannot be an SSM path"),
-        ({"deployment": "Orders", "region": "us-west2"}, "region is 'us-west2', which is no AWS Region"),
+        ({"deployment_name": "Aurora/x y", "region": "us-west-2"}, "cannot be an SSM path"),
+        ({"deployment_name": "Orders", "region": "us-west2"}, "region is 'us-west2', which is no AWS Region"),
         ({"cluster_identifier": "arn:aws:dsql:us-east-1:1:cluster/a"}, "its 26 letters and digits are needed"),
         ({"cluster_identifier": "a" * 26, "region": "mars"}, "region is 'mars', which is no AWS Region"),
     ],
 )
 def test_what_can_be_no_cluster_is_refused(stack: cdk.Stack, arguments: dict[str, str], sentence: str) -> None:
-    find = RegionalCluster.from_registry if "deployment" in arguments else RegionalCluster.from_cluster_attributes
+    find = (
+        RegionalCluster.from_parameters if "deployment_name" in arguments else RegionalCluster.from_cluster_attributes
+    )
     with pytest.raises(ValueError, match=sentence):
         find(stack, "Cluster", **arguments)
 
 
 def test_registered_cluster_is_read_when_the_stack_is_deployed(stack: cdk.Stack) -> None:
-    cluster = RegionalCluster.from_registry(stack, "Pair", deployment="Orders-production", region="us-west-2")
+    cluster = RegionalCluster.from_parameters(stack, "Pair", deployment_name="Orders-production", region="us-west-2")
     cluster.grant_connect(iam.Role(stack, "Role", assumed_by=iam.AccountRootPrincipal()))
     assert [cluster.cluster_arn, cluster.cluster_identifier, cluster.cluster_endpoint]
     assert set(_read_from_ssm(stack)) == {"/dsql-dr/Orders-production/us-west-2/identifier"}, "the rest follows from it"
@@ -253,7 +255,7 @@ def test_registered_cluster_is_read_when_the_stack_is_deployed(stack: cdk.Stack)
 def test_cloudformation_takes_only_values_of_the_right_form_or_the_name_alone(
     stack: cdk.Stack, field: str, right: list[str], forged: list[str]
 ) -> None:
-    cluster = RegionalCluster.from_registry(stack, "Pair", deployment="Orders-production", region="us-west-2")
+    cluster = RegionalCluster.from_parameters(stack, "Pair", deployment_name="Orders-production", region="us-west-2")
     assert [cluster.cluster_identifier, cluster.vpc_endpoint_service_name]
     name = f"/dsql-dr/Orders-production/us-west-2/{field}"
     pattern = _read_from_ssm(stack)[name]["AllowedPattern"]

@@ -1,4 +1,4 @@
-"""A stack that watches a pair of another stack, in few lines."""
+"""A stack that monitors a pair of another stack, in few lines."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ DEPLOYMENT = "Orders-production"
 
 
 class MonitoredPair:
-    """Its clusters are those of the registry."""
+    """Its clusters are found by their SSM parameters."""
 
     def __init__(self, app: cdk.App, region: str = "us-east-1") -> None:
         self.stack = cdk.Stack(app, "Monitoring", env=cdk.Environment(account="111111111111", region=region))
         self.clusters: list[IRegionalCluster] = [
-            RegionalCluster.from_registry(self.stack, one, deployment=DEPLOYMENT, region=one) for one in REGIONS
+            RegionalCluster.from_parameters(self.stack, one, deployment_name=DEPLOYMENT, region=one) for one in REGIONS
         ]
 
     def monitor(self, **options: Any) -> HealthMonitor:

@@ -1,18 +1,18 @@
-"""How long a notification takes by the alarms' definitions, and what it says: the README's table and example.
+"""How long a notification takes by the alarms' definitions, and what it says: tables and example of the documents.
 
-`python -m tests.unit.monitoring.notification_times` prints both.
+`python -m tests.unit.monitoring.notification_times` prints all.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import aws_cdk as cdk
 from aws_cdk import assertions
 
 from dsql_dr_constructs import MultiRegionDsqlDr
-from dsql_dr_constructs.runtime.health_monitor.observation import ControlPlane, Knock
+from dsql_dr_constructs.runtime.health_monitor.observation import ControlPlane, ProbeResult
 from tests.unit.monitoring.replay import GOOD, AlarmSet, Replay, Run, alarm_sets, see
 
 EAST = "us-east-1"
@@ -22,7 +22,7 @@ BUDGET = 20.0
 FAULTS: dict[str, Callable[[], Run | None]] = {
     "a cluster is down": lambda: see({EAST: ControlPlane("FAILED", "ENABLED", GOOD.peers, "us-east-2")}),
     "a Region does not answer": lambda: see(
-        {EAST: ControlPlane(None, problem="no answer")}, {EAST: Knock(problem="no answer")}, seconds=BUDGET
+        {EAST: ControlPlane(None, problem="no answer")}, {EAST: ProbeResult(problem="no answer")}, seconds=BUDGET
     ),
     "a cluster lost its peer": lambda: see({EAST: ControlPlane("ACTIVE", "ENABLED", frozenset(), "us-east-2")}),
     "the witness was changed": lambda: see({EAST: ControlPlane("ACTIVE", "ENABLED", GOOD.peers, "us-west-1")}),
@@ -38,7 +38,7 @@ CHECKED_EVERY = {"another Region could not notify": 240.0}
 """Seconds between two checks of what not every run checks."""
 
 
-def page_time(alarms: AlarmSet, name: str, *, extra: int = 2) -> float:
+def notification_time(alarms: AlarmSet, name: str, *, extra: int = 2) -> float:
     """Seconds from the fault *name* to its notification in the worst case, whenever in the life of a run and of an
     evaluation it begins."""
     worst, fault = 0.0, FAULTS[name]
@@ -50,28 +50,32 @@ def page_time(alarms: AlarmSet, name: str, *, extra: int = 2) -> float:
                 return fault() if at >= began else see()
 
             notified = Replay(alarms, world, phase=phase + 0.5, extra=extra).until(began + 1800).notified
-            [(paged, _, state)] = notified
+            [(notified_at, _, state)] = notified
             assert state == "ALARM"
-            worst = max(worst, paged - began)
+            worst = max(worst, notified_at - began)
     return worst
 
 
-def table() -> str:
-    """Markdown: the worst case of each fault, for two schedules."""
+MAIN_FAULTS = ("a cluster is down", "a Region does not answer", "a cluster lost its peer", "the monitor does not run")
+"""Those that README.md has; docs/notifications.md has all."""
+
+
+def table(faults: Iterable[str] = tuple(FAULTS)) -> str:
+    """Markdown: the worst case of each of *faults*, for two schedules."""
     default = alarm_sets()["us-west-2"]
     every_minute = alarm_sets(schedule=cdk.Duration.minutes(1))["us-west-2"]
     lines = [
         "| From the fault to the notification, at most | every 2 minutes (default) | every minute |",
         "|---|---|---|",
     ]
-    for name in FAULTS:
-        times = [page_time(one, name) for one in (default, every_minute)]
+    for name in faults:
+        times = [notification_time(one, name) for one in (default, every_minute)]
         lines.append(f"| {name} | {' | '.join(map(_rounded_up, times))} |")
     return "\n".join(lines)
 
 
-def page() -> str:
-    """Subject and text of a notification in the second Region of the README's one line."""
+def notification() -> str:
+    """Subject and text of a notification in the secondary Region of the README's quick start."""
     pair = MultiRegionDsqlDr(cdk.App(), "AuroraDsqlDR")
     template = assertions.Template.from_stack(pair.stacks[3])
     alarms = [one["Properties"] for one in template.find_resources("AWS::CloudWatch::Alarm").values()]
@@ -85,4 +89,4 @@ def _rounded_up(seconds: float) -> str:
 
 
 if __name__ == "__main__":
-    print(table(), page(), sep="\n\n")  # noqa: T201 - that is what it is for
+    print(table(MAIN_FAULTS), table(), notification(), sep="\n\n")  # noqa: T201 - that is what it is for

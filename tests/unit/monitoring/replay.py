@@ -1,4 +1,4 @@
-"""Time in which synthesized alarms are evaluated, and monitors see what a test lets them see."""
+"""Evaluates synthesized alarms over time, while monitors observe what a test lets them observe."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from dsql_dr_constructs.emulator.alarm_evaluation import (
     statistic,
 )
 from dsql_dr_constructs.runtime.health_monitor import metric_names as names
-from dsql_dr_constructs.runtime.health_monitor.observation import ControlPlane, Knock, Observation, observe
+from dsql_dr_constructs.runtime.health_monitor.observation import ControlPlane, Observation, ProbeResult, observe
 from tests.unit.intrinsics import written_out
 
 REGIONS = ("us-east-1", "us-west-2")
 ARNS = {region: f"arn:aws:dsql:{region}:111111111111:cluster/{region}" for region in REGIONS}
 DEPLOYMENT = "Orders-production"
 GOOD = ControlPlane("ACTIVE", "ENABLED", frozenset(ARNS.values()), "us-east-2")
-ANSWERED = Knock(latency_ms=20.0)
+ANSWERED = ProbeResult(latency_ms=20.0)
 
 
 @dataclass(frozen=True)
@@ -36,10 +36,10 @@ class Run:
     """What one run of a monitor puts, and when.
 
     Args:
-        seen: Of both clusters.
+        seen: Observations of both clusters.
         seconds: How long it takes.
         failed: Whether it ends in the function's error.
-        parameters: Whether the SSM parameters say what the clusters say. None: SSM does not answer.
+        parameters: Whether the SSM parameters have what GetCluster returns. None: SSM does not answer.
         notifications: Whether the other Region can notify, for the runs that check it. None: it does not answer.
         forged: Whether somebody else put all this, and Lambda ran nothing.
     """
@@ -52,13 +52,15 @@ class Run:
     forged: bool = False
 
 
-def see(planes: Mapping[str, ControlPlane] | None = None, knocks: Mapping[str, Knock] | None = None, **run: Any) -> Run:
+def see(
+    planes: Mapping[str, ControlPlane] | None = None, probes: Mapping[str, ProbeResult] | None = None, **run: Any
+) -> Run:
     """A run that sees a healthy pair, but for what is given by Region."""
     seen = [
         observe(
             ARNS[region],
             (planes or {}).get(region, GOOD),
-            (knocks or {}).get(region, ANSWERED),
+            (probes or {}).get(region, ANSWERED),
             2,
             peer=ARNS[other],
             witness_region="us-east-2",

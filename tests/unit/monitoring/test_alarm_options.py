@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dsql_dr_constructs import AlarmOptions, HealthAlarmOptions
+from dsql_dr_constructs.monitoring.alarm_options import completed
 
 NAMES = [one.name for one in fields(HealthAlarmOptions)]
 GREATER, LESS = ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD, ComparisonOperator.LESS_THAN_THRESHOLD
@@ -21,8 +22,8 @@ WHOLE: dict[str, tuple[float, ComparisonOperator, int | None, int, int, TreatMis
     "monitor_no_data": (1, LESS, None, 3, 3, BREACHING),
     "monitor_errors": (1, GREATER, None, 2, 2, NOT_BREACHING),
     "data_without_runs": (1, GREATER, None, 4, 2, IGNORE),
-    "parameters": (1, LESS, None, 2, 2, IGNORE),
-    "notifications": (1, LESS, None, 2, 2, IGNORE),
+    "parameters_changed": (1, LESS, None, 2, 2, IGNORE),
+    "notifications_broken": (1, LESS, None, 2, 2, IGNORE),
     "monitor_throttles": (1, GREATER, None, 2, 2, NOT_BREACHING),
     "monitor_duration": (80, GREATER, None, 2, 2, NOT_BREACHING),
     "failed_invocations": (1, GREATER, None, 2, 2, NOT_BREACHING),
@@ -38,12 +39,19 @@ WHOLE: dict[str, tuple[float, ComparisonOperator, int | None, int, int, TreatMis
 def setting(name: str, given: AlarmOptions | None = None) -> dict[str, Any]:
     """All fields of the alarm *name*, the period in minutes."""
     own = AlarmOptions(threshold=100) if name == "dpu_budget" else AlarmOptions()
-    found = getattr(HealthAlarmOptions(**{name: given or own}), name)
+    found = completed(name, getattr(HealthAlarmOptions(**{name: given or own}), name))
     return {**asdict(found), "period": found.period.to_minutes() if found.period else None}
 
 
 def whole(name: str) -> dict[str, Any]:
-    keys = ("threshold", "comparison", "period", "evaluation_periods", "datapoints_to_alarm", "missing_data")
+    keys = (
+        "threshold",
+        "comparison_operator",
+        "period",
+        "evaluation_periods",
+        "datapoints_to_alarm",
+        "treat_missing_data",
+    )
     return dict(zip(keys, WHOLE[name], strict=True))
 
 
@@ -59,7 +67,7 @@ GIVEN = st.fixed_dictionaries(
         "period": st.sampled_from([1, 10]),
         "evaluation_periods": st.integers(3, 9),
         "datapoints_to_alarm": st.just(1),
-        "missing_data": st.sampled_from(list(TreatMissingData)),
+        "treat_missing_data": st.sampled_from(list(TreatMissingData)),
     },
 )
 
@@ -75,38 +83,38 @@ def test_any_fields_given_leave_the_others_as_that_alarm_has_them(name: str, fie
 
 def test_issues_own_example_does_not_invert_the_alarm() -> None:
     found = setting("cluster_down", AlarmOptions(threshold=1, evaluation_periods=3, datapoints_to_alarm=3))
-    assert (found["comparison"], found["missing_data"]) == (LESS, IGNORE)
+    assert (found["comparison_operator"], found["treat_missing_data"]) == (LESS, IGNORE)
     assert setting("commit_latency", AlarmOptions(threshold=200))["evaluation_periods"] == 3
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_comparison_the_wrong_way_round_is_refused(name: str) -> None:
     given = whole(name)
-    wrong = LESS if given["comparison"] is GREATER else GREATER
-    with pytest.raises(ValueError, match=f"^{name} would go off at values {wrong.name} .*, and so (never|always)"):
-        setting(name, AlarmOptions(threshold=given["threshold"], comparison=wrong))
+    wrong = LESS if given["comparison_operator"] is GREATER else GREATER
+    with pytest.raises(ValueError, match=f"^{name} would be in ALARM at values {wrong.name} .*, and so (never|always)"):
+        setting(name, AlarmOptions(threshold=given["threshold"], comparison_operator=wrong))
 
 
 @pytest.mark.parametrize(
     ("name", "threshold", "why"),
     [
-        ("cluster_down", 0, "never: the worst that its metric can be is 0"),
-        ("cluster_down", 2, "always: 1 is the value when all is as it should be"),
+        ("cluster_down", 0, "never: the worst value of its metric is 0"),
+        ("cluster_down", 2, "always: the best value of its metric is 1"),
         ("monitor_no_data", 0, "never"),
-        ("monitor_duration", 101, "never: the worst that its metric can be is 100"),
+        ("monitor_duration", 101, "never: the worst value of its metric is 100"),
         ("occ_conflicts", 101, "never"),
-        ("dead_letters", 0, "always: 0 is the value"),
+        ("dead_letters", 0, "always: the best value of its metric is 0"),
     ],
 )
 def test_threshold_that_never_or_always_goes_off_is_refused(name: str, threshold: float, why: str) -> None:
-    with pytest.raises(ValueError, match=f"^{name} would go off at values .* {threshold}, and so {why}"):
+    with pytest.raises(ValueError, match=f"^{name} would be in ALARM at values .* {threshold}, and so {why}"):
         setting(name, AlarmOptions(threshold=threshold))
 
 
 def test_band_is_refused() -> None:
     band = ComparisonOperator.GREATER_THAN_UPPER_THRESHOLD
-    with pytest.raises(ValueError, match="needs a band: choose one with THRESHOLD alone"):
-        setting("commit_latency", AlarmOptions(comparison=band))
+    with pytest.raises(ValueError, match="needs an anomaly detection band: choose one that ends with _THRESHOLD alone"):
+        setting("commit_latency", AlarmOptions(comparison_operator=band))
 
 
 def test_budget_needs_a_threshold() -> None:
@@ -134,7 +142,7 @@ def test_period_that_cloudwatch_would_not_take_is_refused(period: cdk.Duration, 
     if good:
         assert setting("commit_latency", given)["evaluation_periods"] == periods
     else:
-        with pytest.raises(ValueError, match="a period is whole minutes, and CloudWatch looks back one day at most"):
+        with pytest.raises(ValueError, match="a period is whole minutes, and all periods together are one day at most"):
             setting("commit_latency", given)
 
 

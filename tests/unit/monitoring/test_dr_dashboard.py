@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dsql_dr_constructs import DrDashboard, MultiRegionDsqlDr, RegionalCluster
+from dsql_dr_constructs import DrDashboard, MonitoringOptions, MultiRegionDsqlDr, RegionalCluster
 from dsql_dr_constructs.runtime.health_monitor import metric_names as names
 from tests.unit.intrinsics import written_out
 from tests.unit.monitoring.monitored_pair import DEPLOYMENT, MonitoredPair
@@ -57,6 +57,13 @@ def deployed(value: Any, parameter: str | None = None) -> str:
     return found
 
 
+NOTIFICATIONS = (
+    "cluster-down",
+    "peering-lost",
+    "parameters-changed",
+    "notifications-broken",
+    "monitoring-not-working",
+)
 INJECTED = [
     'a"]]}},{"type":"text","properties":{"markdown":"# Runbook"}},{"type":"metric","properties":{"metrics":[["x","y"',
     "a\\",
@@ -69,7 +76,9 @@ INJECTED = [
 
 @pytest.fixture(scope="module")
 def dashboard_body() -> Any:
-    return template_of(MultiRegionDsqlDr(cdk.App(), "Orders", witness_observer=True).stacks[2])
+    return template_of(
+        MultiRegionDsqlDr(cdk.App(), "Orders", monitoring=MonitoringOptions(witness_observer=True)).stacks[2]
+    )
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +124,7 @@ def test_it_has_the_name_that_people_look_for(app: cdk.App) -> None:
     assert dashboard["DashboardName"] == "Aurora-DSQL-DR-Dashboard-Orders-production"
 
 
-def test_first_row_answers_are_we_up_where_and_since_when(widgets: list[dict[str, Any]]) -> None:
+def test_first_row_has_the_health_of_each_cluster_by_observer_and_all_alarms(widgets: list[dict[str, Any]]) -> None:
     health, alarms = [one for one in widgets if one["y"] == 0]
     seen = {(d["ClusterRegion"], d["ObserverRegion"], r["region"]) for _, _, d, r in metrics([health])}
     observers = ("us-east-1", "us-west-2", "us-east-2")
@@ -177,6 +186,8 @@ def test_both_clusters_stand_side_by_side(widgets: list[dict[str, Any]]) -> None
 
 def test_runbook_has_a_step_for_every_verdict_and_commands_that_are_filled_in(widgets: list[dict[str, Any]]) -> None:
     [text] = [one["properties"]["markdown"] for one in widgets if one["type"] == "text"]
+    places = [text.index(f"**{one}**") for one in NOTIFICATIONS]
+    assert places == sorted(places), "in the order of the notifications, by their names"
     for verdict in set(names.VERDICTS) - {names.HEALTHY}:
         assert verdict in text
     for region in ("us-east-1", "us-west-2", "us-east-2"):
@@ -185,7 +196,9 @@ def test_runbook_has_a_step_for_every_verdict_and_commands_that_are_filled_in(wi
         read = f"aws ssm get-parameter --region {other} --name /dsql-dr/Orders-production/{region}/identifier"
         asked = f"\"$({read} --query Parameter.Value --output text | grep -Ex '[a-z0-9]{{26}}')\""
         assert f"aws dsql get-cluster --region {region} --identifier {asked}\n" in text
-    assert "the witness should be us-east-2" in text
+    assert "the witness Region (configured: us-east-2)" in text
+    assert "With PEERING_LOST, writes in one Region do not reach the other: send" in text
+    assert "With WITNESS_MISMATCH, nothing is lost." in text
     for region in ("us-east-1", "us-west-2", "us-east-2"):
         faults = "cluster-down-us-east-1,cluster-down-us-west-2,parameters-changed,peering-lost,monitoring-not-working"
         named = f"aurora-dsql-Orders-production-{{{faults},notifications-broken}}-from-{region}"

@@ -18,9 +18,11 @@ from dsql_dr_constructs import (
     HealthAlarmOptions,
     HealthAlarms,
     HealthMonitor,
+    MonitoringOptions,
     MultiRegionDsqlDr,
     RegionalCluster,
 )
+from dsql_dr_constructs.monitoring.alarm_description import notifications_broken
 from dsql_dr_constructs.physical_names import ALARM_KINDS
 from dsql_dr_constructs.runtime.health_monitor.alarm_digest import digest
 from tests.unit.monitoring.monitored_pair import MonitoredPair
@@ -139,20 +141,36 @@ def test_alarms_come_after_the_first_probe(app: cdk.App) -> None:
     assert all("MonitorFirstProbeC2F77E52" in one["DependsOn"] for one in alarms)
 
 
-def test_every_description_says_what_happened_and_what_comes_first_and_links_the_runbook(app: cdk.App) -> None:
-    for alarm in Monitoring(app).alarms().values():
-        happened, first, verdict, runbook = alarm["AlarmDescription"].split("\n")
-        assert happened.endswith("Seen from us-east-1, Aurora DSQL pair Orders-production.")
-        assert first.startswith("First: ")
-        assert "aws lambda invoke --region us-east-1 --function-name aurora-dsql-monitor-Orders-production" in verdict
+def test_every_description_says_what_is_wrong_what_to_do_and_links_the_runbook(app: cdk.App) -> None:
+    alarms = Monitoring(app).alarms()
+    for alarm in alarms.values():
+        fault, action, *rest, ok, runbook = alarm["AlarmDescription"].split("\n")
+        assert re.fullmatch(r"ALARM: [A-Z].+\.", fault)
+        assert re.fullmatch(r"OK: [A-Z].+\.", ok)
+        assert action.startswith("What to do: ")
+        actions, commands = [action, *rest[1::2]], rest[::2]
+        assert all(one.startswith("aws ") for one in commands)
+        assert [one[-1] for one in actions] == [":"] * len(commands) + ["."] * (len(actions) - len(commands))
         assert runbook.endswith("#dashboards/dashboard/Aurora-DSQL-DR-Dashboard-Orders-production")
-        assert len(alarm["AlarmDescription"]) <= 1024
+    for what in NOTIFYING:
+        assert "\naws " in alarms[what]["AlarmDescription"]
+
+
+def test_cluster_down_says_which_cluster_works_and_how_to_ask_for_the_reason(app: cdk.App) -> None:
+    fault, action, command, ok, _ = Monitoring(app).alarms()["cluster-down-us-west-2"]["AlarmDescription"].split("\n")
+    assert fault == (
+        "ALARM: The cluster in us-west-2 is down, as seen from us-east-1. The cluster in us-east-1 takes reads and "
+        "writes, unless a notification says that it is down, too."
+    )
+    assert ok == "OK: The cluster in us-west-2 is healthy."
+    assert "Send your application to the endpoint in us-east-1; nothing has to be promoted." in action
+    assert "aws lambda invoke --region us-east-1 --function-name aurora-dsql-monitor-Orders-production" in command
 
 
 def test_lost_peering_is_notified_with_the_command_that_repairs_it(app: cdk.App) -> None:
     pair = MultiRegionDsqlDr(app, "Orders")
     command = (
-        "then repair it: aws lambda invoke --region us-west-2 --function-name aurora-dsql-peering-Orders-production "
+        "then repair it:\naws lambda invoke --region us-west-2 --function-name aurora-dsql-peering-Orders-production "
         '--cli-binary-format raw-in-base64-out --payload \'{"action":"repair"}\' --cli-read-timeout 330 response.json'
     )
     for stack in pair.stacks[2:]:
@@ -160,34 +178,78 @@ def test_lost_peering_is_notified_with_the_command_that_repairs_it(app: cdk.App)
         texts = {one["Properties"]["AlarmName"]: one["Properties"]["AlarmDescription"] for one in found}
         assert command in texts[f"{PREFIX}peering-lost-from-{stack.region}"]
     foreign = Monitoring(cdk.App()).alarms()["peering-lost"]["AlarmDescription"]
-    assert "aws dsql update-cluster --multi-region-properties" in foreign
+    assert "then repair it by aws dsql update-cluster --multi-region-properties" in foreign
     assert "peering-Orders" not in foreign, "a pair of somebody else has no such function"
+
+
+@pytest.mark.parametrize("what", ["peering-lost", *sorted(CAUSES["peering-lost"])])
+def test_lost_peering_and_another_witness_have_one_text_that_is_true_of_both(app: cdk.App, what: str) -> None:
+    """The alarm cannot know which it is: only with a lost peering the application has to leave a Region."""
+    fault, action, verdict, then, ok, _ = Monitoring(app, "us-west-2").alarms()[what]["AlarmDescription"].split("\n")
+    assert fault == (
+        "ALARM: A peer or witness Region of the clusters in us-east-1 and us-west-2 is not as configured. Both "
+        "clusters still accept connections."
+    )
+    assert ok == "OK: The pair is as configured."
+    assert action == "What to do: Get the verdict:"
+    assert verdict.startswith(
+        "aws lambda invoke --region us-west-2 --function-name aurora-dsql-monitor-Orders-production"
+    )
+    assert then.startswith(
+        "PEERING_LOST: writes do not reach the other Region. Send your application to one Region; if both took "
+        "writes, ask AWS Support first. WITNESS_MISMATCH: nothing is lost. "
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({}, "us-east-1 cannot notify anybody of faults. us-west-2 still notifies"),
+        (
+            {"witness_observer": True},
+            "us-east-1 or us-east-2 cannot notify anybody of faults; the command below says which. us-west-2 still",
+        ),
+    ],
+)
+def test_broken_notifications_are_notified_with_the_region(
+    app: cdk.App, options: dict[str, Any], sentence: str
+) -> None:
+    west = MultiRegionDsqlDr(app, "Orders", monitoring=MonitoringOptions(**options)).stacks[3]
+    alarms = assertions.Template.from_stack(west).find_resources("AWS::CloudWatch::Alarm").values()
+    named = {one["Properties"]["AlarmName"]: one["Properties"]["AlarmDescription"] for one in alarms}
+    assert named[f"{PREFIX}notifications-broken-from-us-west-2"].startswith(f"ALARM: {sentence}")
+
+
+def test_region_that_is_not_known_at_synth_is_not_named(app: cdk.App) -> None:
+    """It would be deployed as the name of the Region that notifies."""
+    found = notifications_broken(Monitoring(app).health._monitor, "us-east-1", [cdk.Aws.REGION])
+    assert found.fault.startswith("Another Region cannot notify anybody of faults. us-east-1 still notifies")
 
 
 LEFT_OUT = {
     "cluster_down": {f"cluster-down-{region}" for region in REGIONS},
     "cluster_health": FOR_ROUTE_53,
     "peering": CAUSES["peering-lost"] | {"peering-lost"},
-    "parameters": {"parameters-changed"},
-    "notifications": set(),  # that alarm is of several Regions: see below
+    "parameters_changed": {"parameters-changed"},
+    "notifications_broken": set(),  # that alarm is of several Regions: see below
 }
 
 
 @pytest.mark.parametrize("name", [one.name for one in fields(HealthAlarmOptions) if one.name != "dpu_budget"])
 def test_none_leaves_an_alarm_out(app: cdk.App, name: str) -> None:
-    watch = Monitoring(app, settings=HealthAlarmOptions(**{name: None}))
+    watch = Monitoring(app, options=HealthAlarmOptions(**{name: None}))
     assert ALL - set(watch.alarms()) == LEFT_OUT.get(name, {name.replace("_", "-")})
 
 
 def test_composite_without_causes_is_not_made(app: cdk.App) -> None:
     causes = ("peering", "monitor_no_data", "data_without_runs", "monitor_errors")
-    watch = Monitoring(app, settings=HealthAlarmOptions(**dict.fromkeys(causes)))
+    watch = Monitoring(app, options=HealthAlarmOptions(**dict.fromkeys(causes)))
     assert watch.properties("AWS::CloudWatch::CompositeAlarm") == []
 
 
 def test_thresholds_periods_and_m_of_n_can_be_chosen(app: cdk.App) -> None:
     budget = AlarmOptions(threshold=50_000, evaluation_periods=3)
-    alarm = Monitoring(app, settings=HealthAlarmOptions(dpu_budget=budget)).alarms()["dpu-budget"]
+    alarm = Monitoring(app, options=HealthAlarmOptions(dpu_budget=budget)).alarms()["dpu-budget"]
     queries = [one["MetricStat"] for one in alarm["Metrics"] if "MetricStat" in one]
     assert {one["Metric"]["Dimensions"][0]["Name"] for one in queries} == {"ClusterId", "ResourceId"}
     assert {(one["Metric"]["MetricName"], one["Stat"], one["Period"]) for one in queries} == {("TotalDPU", "Sum", 3600)}
@@ -195,9 +257,9 @@ def test_thresholds_periods_and_m_of_n_can_be_chosen(app: cdk.App) -> None:
 
 
 def test_periods_that_reach_back_too_far_are_refused(app: cdk.App) -> None:
-    settings = HealthAlarmOptions(cluster_down=AlarmOptions(evaluation_periods=50, datapoints_to_alarm=50))
-    with pytest.raises(ValueError, match="cluster_down looks at 50 periods of 30 minutes"):
-        Monitoring(app, schedule=cdk.Duration.minutes(30), settings=settings)
+    options = HealthAlarmOptions(cluster_down=AlarmOptions(evaluation_periods=50, datapoints_to_alarm=50))
+    with pytest.raises(ValueError, match="cluster_down evaluates 50 periods of 30 minutes"):
+        Monitoring(app, schedule=cdk.Duration.minutes(30), options=options)
 
 
 def test_pair_that_is_not_read_from_parameters_has_no_alarm_on_them(app: cdk.App) -> None:
@@ -220,16 +282,16 @@ def test_changed_parameter_is_notified_with_the_command_that_repairs_it(app: cdk
             .values()
         )
         text = alarm["Properties"]["AlarmDescription"]
-        assert "First: Repair it: aws lambda invoke --region us-west-2" in text
-        restart, find_out = "Then deploy or restart applications that have read it", "find out who wrote it (CloudTrail"
-        assert text.index("Repair it") < text.index(restart) < text.index(find_out)
+        assert "To repair it:\naws lambda invoke --region us-west-2 --function-name aurora-dsql-peering-" in text
+        restart, find_out = "then restart or deploy again what has read it", "then find out who wrote it (CloudTrail"
+        assert text.index("Repair the parameter") < text.index(restart) < text.index(find_out)
         assert alarm["Properties"]["TreatMissingData"] == "ignore"
     foreign = Monitoring(cdk.App()).alarms()["parameters-changed"]["AlarmDescription"]
-    assert "Repair it: the repair of function aurora-dsql-peering-Orders-production" in foreign
+    assert "by the repair action of function aurora-dsql-peering-Orders-production" in foreign
 
 
 def monitored(template: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """What the monitor of a stack is told of the other Regions."""
+    """What the monitor of a stack is configured with for the other Regions."""
     functions = [one["Properties"] for one in template["Resources"].values() if one["Type"] == "AWS::Lambda::Function"]
     [variables] = [one["Environment"]["Variables"] for one in functions if "CLUSTERS" in str(one.get("Environment"))]
     if "NOTIFICATION_PATHS" not in variables:
@@ -241,7 +303,7 @@ def monitored(template: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def test_each_region_checks_the_alarms_topic_and_key_of_every_other_one(app: cdk.App) -> None:
-    pair = MultiRegionDsqlDr(app, "Orders", witness_observer=True)
+    pair = MultiRegionDsqlDr(app, "Orders", monitoring=MonitoringOptions(witness_observer=True))
     templates = {stack.region: assertions.Template.from_stack(stack).to_json() for stack in pair.stacks[2:]}
     for region, template in templates.items():
         paths = {one["region"]: one for one in monitored(template)}
@@ -260,12 +322,12 @@ def test_each_region_checks_the_alarms_topic_and_key_of_every_other_one(app: cdk
 
 
 @pytest.mark.parametrize(
-    "settings", [HealthAlarmOptions(), HealthAlarmOptions(cluster_down=AlarmOptions(threshold=0.5))]
+    "options", [HealthAlarmOptions(), HealthAlarmOptions(cluster_down=AlarmOptions(threshold=0.5))]
 )
 def test_digest_of_each_alarm_that_notifies_and_of_its_causes_is_that_of_the_template(
-    app: cdk.App, settings: HealthAlarmOptions
+    app: cdk.App, options: HealthAlarmOptions
 ) -> None:
-    pair = MultiRegionDsqlDr(app, "Orders", alarm_options=settings)
+    pair = MultiRegionDsqlDr(app, "Orders", monitoring=MonitoringOptions(alarm_options=options))
     east, west = (assertions.Template.from_stack(stack).to_json() for stack in pair.stacks[2:])
     [path] = monitored(east)
     alarms = {}
@@ -294,7 +356,7 @@ def pair_of_the_longest_names(app: cdk.App) -> MultiRegionDsqlDr:
         primary_region="ap-northeast-1",
         secondary_region="ap-northeast-2",
         witness_region="ap-northeast-3",
-        witness_observer=True,
+        monitoring=MonitoringOptions(witness_observer=True),
     )
 
 
@@ -305,11 +367,13 @@ def test_path_of_the_longest_names_of_three_regions_fits_a_functions_environment
 
 
 def test_none_leaves_the_check_of_other_regions_out(app: cdk.App) -> None:
-    pair = MultiRegionDsqlDr(app, "Orders", alarm_options=HealthAlarmOptions(notifications=None))
+    pair = MultiRegionDsqlDr(
+        app, "Orders", monitoring=MonitoringOptions(alarm_options=HealthAlarmOptions(notifications_broken=None))
+    )
     for stack in pair.stacks[2:]:
         template = assertions.Template.from_stack(stack).to_json()
         assert monitored(template) == []
-        assert "notifications-broken" not in str(template)
+        assert "-notifications-broken-from-" not in str(template)
         assert "kms:DescribeKey" not in str([one for one in template["Resources"].values() if "Policy" in one["Type"]])
 
 
@@ -322,7 +386,8 @@ def test_period_of_the_check_is_never_shorter_than_the_schedule(app: cdk.App) ->
 
 def test_topics_of_the_users_own_are_checked_without_keys_and_those_of_other_accounts_not_at_all(app: cdk.App) -> None:
     arns = [f"arn:aws:sns:us-east-1:{'1' * 12}:ops", f"arn:aws:sns:us-west-2:{'2' * 12}:ops"]
-    pair = MultiRegionDsqlDr(app, "Orders", account="1" * 12, alert_topic_arns=arns)
+    topics = MonitoringOptions(alert_topics=dict(zip(REGIONS, arns, strict=True)))
+    pair = MultiRegionDsqlDr(app, "Orders", account="1" * 12, monitoring=topics)
     east, west = (monitored(assertions.Template.from_stack(stack).to_json())[0] for stack in pair.stacks[2:])
     assert (east["topic_arn"], east["asks_topic"], "key_alias" in east) == (arns[1], False, False)
     assert (west["topic_arn"], west["asks_topic"], "key_alias" in west) == (arns[0], True, False)
@@ -343,7 +408,7 @@ def test_imported_key_gets_no_alias_and_is_not_checked(app: cdk.App) -> None:
 def test_topic_that_another_region_cannot_name_is_refused(app: cdk.App) -> None:
     watches = [Monitoring(app), Monitoring(cdk.App(), "us-west-2")]
     with pytest.raises(
-        ValueError, match="'Monitoring/Alerts' has no name that a stack in another Region can say: give top"
+        ValueError, match="'Monitoring/Alerts' has no physical name, by which a monitor in another Region can check it"
     ):
         HealthAlarms.check_each_other([one.health for one in watches])
 
@@ -357,7 +422,7 @@ def own_alarm(stack: cdk.Stack, **options: Any) -> cloudwatch.Alarm:
 
 
 def test_own_alarms_notify_as_the_pairs_do_and_have_a_row_on_the_dashboard(app: cdk.App) -> None:
-    pair = MultiRegionDsqlDr(app, "Orders", warning_emails=["dev@example.com"])
+    pair = MultiRegionDsqlDr(app, "Orders", monitoring=MonitoringOptions(warning_emails=["dev@example.com"]))
     service = cdk.Stack(app, "Service", env=cdk.Environment(region="us-west-2"))
     alarm = own_alarm(service, alarm_name="orders-failed")
     pair.add_alarms([alarm])
@@ -417,7 +482,7 @@ def test_imported_alarm_is_refused_with_what_to_do(app: cdk.App) -> None:
 
 
 @pytest.mark.parametrize(
-    ("minutes", "setting"),
+    ("minutes", "options"),
     [
         (5, HealthAlarmOptions(monitor_no_data=AlarmOptions(period=cdk.Duration.minutes(1)))),
         (2, HealthAlarmOptions(monitor_no_data=AlarmOptions(threshold=2))),
@@ -426,10 +491,10 @@ def test_imported_alarm_is_refused_with_what_to_do(app: cdk.App) -> None:
     ],
 )
 def test_alarm_that_counts_on_more_runs_than_there_are_is_refused(
-    app: cdk.App, minutes: int, setting: HealthAlarmOptions
+    app: cdk.App, minutes: int, options: HealthAlarmOptions
 ) -> None:
-    with pytest.raises(ValueError, match="so that the alarm would go off while all is as it should be"):
-        Monitoring(app, schedule=cdk.Duration.minutes(minutes), settings=setting)
+    with pytest.raises(ValueError, match="so that the alarm would be in ALARM while the pair is healthy"):
+        Monitoring(app, schedule=cdk.Duration.minutes(minutes), options=options)
 
 
 def test_own_alarm_in_another_stage_is_refused(app: cdk.App) -> None:
@@ -440,8 +505,8 @@ def test_own_alarm_in_another_stage_is_refused(app: cdk.App) -> None:
 
 
 def test_own_alarms_of_a_pair_without_monitoring_are_refused(app: cdk.App) -> None:
-    pair = MultiRegionDsqlDr(app, "Orders", monitoring=False)
-    with pytest.raises(ValueError, match="'Orders' has monitoring off, and so no topic"):
+    pair = MultiRegionDsqlDr(app, "Orders", monitoring=None)
+    with pytest.raises(ValueError, match="'Orders' has monitoring=None, and so no topic"):
         pair.add_alarms([])
 
 

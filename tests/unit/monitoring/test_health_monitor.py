@@ -14,8 +14,9 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 
+from dsql_dr_constructs import MonitorOptions
 from dsql_dr_constructs.runtime.health_monitor.monitoring_run import PERMISSION_SECONDS, REPORT_SECONDS
-from dsql_dr_constructs.runtime.registry import COMPARED
+from dsql_dr_constructs.runtime.parameter_registry import COMPARED
 from tests.unit.monitoring.monitored_pair import REGIONS, MonitoredPair
 
 
@@ -53,7 +54,7 @@ def cluster_arn(region: str) -> str:
     return f"arn:aws:dsql:{region}:111111111111:cluster/{IDENTIFIER.format(region)}"
 
 
-def test_function_is_told_of_both_clusters_by_the_registry(pair: MonitoredPair) -> None:
+def test_function_has_both_clusters_from_the_parameters(pair: MonitoredPair) -> None:
     pair.monitor()
     environment = function(pair)["Environment"]["Variables"]
     assert (environment["DEPLOYMENT"], environment["WITNESS_REGION"], environment["BUDGET_SECONDS"]) == (
@@ -125,12 +126,16 @@ def test_time_out_leaves_the_run_during_deployment_its_time_for_permissions(pair
 
 
 def test_time_out_leaves_every_run_its_budget(pair: MonitoredPair) -> None:
-    monitor = pair.monitor(schedule=cdk.Duration.minutes(5), probe_budget=cdk.Duration.seconds(200))
+    monitor = pair.monitor(
+        schedule=cdk.Duration.minutes(5), options=MonitorOptions(probe_timeout=cdk.Duration.seconds(200))
+    )
     assert function(pair)["Timeout"] == monitor.longest_run.to_seconds() == 220
 
 
 def test_schedule_and_budget_can_be_chosen(pair: MonitoredPair) -> None:
-    monitor = pair.monitor(schedule=cdk.Duration.minutes(1), probe_budget=cdk.Duration.seconds(30))
+    monitor = pair.monitor(
+        schedule=cdk.Duration.minutes(1), options=MonitorOptions(probe_timeout=cdk.Duration.seconds(30))
+    )
     assert pair.properties("AWS::Events::Rule")[0]["ScheduleExpression"] == "rate(1 minute)"
     assert monitor.longest_run.to_seconds() == 30 + 20, "the budget, and room to report"
     metric = monitor.metric("ClusterHealth", "us-west-2")
@@ -152,7 +157,9 @@ def test_schedule_and_budget_can_be_chosen(pair: MonitoredPair) -> None:
 def test_metric_without_the_dimensions_that_it_has_is_refused(
     pair: MonitoredPair, metric_name: str, cluster_region: str | None
 ) -> None:
-    with pytest.raises(ValueError, match="give cluster_region for all but ParameterHealth and NotificationHealth"):
+    with pytest.raises(
+        ValueError, match="give cluster_region for all metrics but ParameterHealth and NotificationHealth"
+    ):
         pair.monitor().metric(metric_name, cluster_region)
 
 
@@ -167,9 +174,12 @@ def test_metric_of_no_cluster_has_no_clusters_region(pair: MonitoredPair) -> Non
         ({"schedule": cdk.Duration.seconds(30)}, "schedule is 30 seconds: whole minutes from 1 to 60 are allowed"),
         ({"schedule": cdk.Duration.seconds(90)}, "whole minutes from 1 to 60 are allowed"),
         ({"schedule": cdk.Duration.hours(2)}, "whole minutes from 1 to 60 are allowed"),
-        ({"probe_budget": cdk.Duration.seconds(2)}, "probe_budget is 2 seconds: 5 to 100 seconds are allowed"),
-        ({"probe_budget": cdk.Duration.minutes(2)}, "5 to 100 seconds are allowed"),
-        ({"clusters": []}, "a pair is two, in two Regions"),
+        (
+            {"options": MonitorOptions(probe_timeout=cdk.Duration.seconds(2))},
+            "probe_timeout is 2 seconds: 5 to 100 seconds are allowed",
+        ),
+        ({"options": MonitorOptions(probe_timeout=cdk.Duration.minutes(2))}, "5 to 100 seconds are allowed"),
+        ({"clusters": []}, "give two clusters, in two Regions"),
         ({"deployment_name": "Orders/EU"}, "give deployment_name='Orders-EU'"),
     ],
 )
@@ -179,7 +189,7 @@ def test_bad_input_is_refused_with_what_to_do(pair: MonitoredPair, options: dict
 
 
 def test_two_clusters_of_one_region_are_no_pair(pair: MonitoredPair) -> None:
-    with pytest.raises(ValueError, match=r"got clusters in \['us-east-1', 'us-east-1'\]: a pair is two"):
+    with pytest.raises(ValueError, match=r"has clusters in \['us-east-1', 'us-east-1'\]: give two"):
         pair.monitor(clusters=[pair.clusters[0], pair.clusters[0]])
 
 
@@ -187,7 +197,7 @@ def test_logs_are_kept_as_long_as_asked_and_encrypted_with_an_own_key_as_is_the_
     pair: MonitoredPair,
 ) -> None:
     key = kms.Key(pair.stack, "Key", enable_key_rotation=True)
-    pair.monitor(encryption_key=key, log_retention=logs.RetentionDays.ONE_YEAR)
+    pair.monitor(encryption_key=key, options=MonitorOptions(log_retention=logs.RetentionDays.ONE_YEAR))
     arn = pair.stack.resolve(key.key_arn)
     [group] = pair.properties("AWS::Logs::LogGroup")
     assert (group["RetentionInDays"], group["KmsKeyId"]) == (365, arn)
@@ -200,7 +210,7 @@ def test_logs_are_kept_as_long_as_asked_and_encrypted_with_an_own_key_as_is_the_
 
 
 def test_tracing_and_concurrency_can_be_asked_for(pair: MonitoredPair) -> None:
-    pair.monitor(tracing=True, reserved_concurrent_executions=1, memory_size=512)
+    pair.monitor(options=MonitorOptions(tracing=True, reserved_concurrent_executions=1, memory_size=512))
     found = function(pair)
     assert (found["TracingConfig"], found["ReservedConcurrentExecutions"], found["MemorySize"]) == (
         {"Mode": "Active"},
@@ -211,7 +221,7 @@ def test_tracing_and_concurrency_can_be_asked_for(pair: MonitoredPair) -> None:
 
 def test_in_a_network_it_may_go_out_to_apis_and_clusters_and_nothing_comes_in(pair: MonitoredPair) -> None:
     vpc = ec2.Vpc(pair.stack, "Vpc")
-    pair.monitor(vpc=vpc)
+    pair.monitor(options=MonitorOptions(vpc=vpc))
     groups = pair.template().find_resources("AWS::EC2::SecurityGroup")
     [ours] = [one["Properties"] for id, one in groups.items() if id.startswith("MonitorSecurityGroup")]
     assert [(rule["IpProtocol"], rule["FromPort"], rule["ToPort"]) for rule in ours["SecurityGroupEgress"]] == [
@@ -229,7 +239,7 @@ def test_in_a_network_it_may_go_out_to_apis_and_clusters_and_nothing_comes_in(pa
 def test_network_can_have_its_endpoints_and_groups_already(pair: MonitoredPair) -> None:
     vpc = ec2.Vpc(pair.stack, "Vpc")
     group = ec2.SecurityGroup(pair.stack, "Ours", vpc=vpc)
-    pair.monitor(vpc=vpc, security_group=group, vpc_endpoints=False)
+    pair.monitor(options=MonitorOptions(vpc=vpc, security_group=group, vpc_endpoints=False))
     assert pair.properties("AWS::EC2::VPCEndpoint") == []
     assert function(pair)["VpcConfig"]["SecurityGroupIds"] == [pair.stack.resolve(group.security_group_id)]
 
@@ -239,14 +249,16 @@ def test_network_whose_addresses_are_not_known_is_refused_if_it_gets_endpoints(p
         pair.stack, "Vpc", vpc_id="vpc-1", availability_zones=["a"], private_subnet_ids=["subnet-1"]
     )
     with pytest.raises(ValueError, match=r"give vpc_cidr_block to .*, or leave the endpoints out"):
-        pair.monitor(vpc=vpc)
+        pair.monitor(options=MonitorOptions(vpc=vpc))
 
 
 def test_subnets_without_a_way_out_are_refused(pair: MonitoredPair) -> None:
     isolated = ec2.SubnetConfiguration(name="isolated", subnet_type=ec2.SubnetType.PRIVATE_ISOLATED)
     vpc = ec2.Vpc(pair.stack, "Vpc", subnet_configuration=[isolated])
+    subnets = ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_ISOLATED)
+    options = MonitorOptions(vpc=vpc, vpc_subnets=subnets)
     with pytest.raises(ValueError, match="are isolated, and the other Region's cluster is outside of their network"):
-        pair.monitor(vpc=vpc, vpc_subnets=ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_ISOLATED))
+        pair.monitor(options=options)
 
 
 def monitor_asset(app: cdk.App, pair: MonitoredPair) -> Path:
@@ -263,22 +275,24 @@ def test_package_is_small_and_holds_the_runtime_and_nothing_else(
     modules = (
         "__init__",
         "asking",
+        "cluster_check",
         "handler",
-        "knock",
+        "connection_probe",
         "metric_names",
+        "metrics",
         "alarm_digest",
         "topic_policy",
         "notifications",
         "parameters",
         "retries",
         "settings",
-        "sighting",
-        "watch",
+        "observation",
+        "monitoring_run",
     )
     assert {str(one.relative_to(asset / "runtime")) for one in files} == {
         "__init__.py",
         "aws_errors.py",
-        "registry.py",
+        "parameter_registry.py",
         *(f"health_monitor/{one}.py" for one in modules),
     }
     with zipfile.ZipFile(tmp_path / "package.zip", "w") as package:

@@ -1,7 +1,7 @@
-"""Who may come in to the local AWS emulator. It runs code for whoever may, so this is asked before anything else.
+"""Access control of the local AWS emulator. The emulator runs code for its callers, so this check comes first.
 
-Programs of this machine reach its port, and so do web pages in its browsers, by name or by address. So a request has to
-be for this address, must not come from a page, and needs credentials of this run.
+Programs on this machine can reach its port, and so can web pages in a browser, by name or by address. Therefore a
+request has to be for this address, must not come from a web page, and needs credentials of this run.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from .credentials import ACCOUNT, Credentials, same
 from .signature import Signature, SignatureError, signature_of
 
 _UNSIGNED = (
-    # Custom resources and wait conditions answer CloudFormation at a URL that nobody else knows: it ends with a random
-    # UUID, is told to the function that is asked, and does nothing but end the wait for this one answer.
+    # Custom resources and wait conditions answer CloudFormation at a secret URL: it ends with a random UUID, only the
+    # called function receives it, and it does nothing but end the wait for this one answer.
     re.compile(r"PUT /_ministack/cfn-(?:response|signal)/[0-9a-f]{8}(?:-[0-9a-f]{4,12}){4}"),
-    # A function's URL has a random name as well. ministack wants a signature if its AuthType is AWS_IAM; with NONE it
-    # is for everybody in AWS, and here for every program that knows the name. The path leads to nothing else.
+    # A function's URL has a random name as well. ministack requires a signature if its AuthType is AWS_IAM; with NONE
+    # it is public in AWS, and here open to every program that knows the name. The path leads to nothing else.
     re.compile(r"(?!OPTIONS )[A-Z]+ /_aws/lambda-url/[a-z0-9-]{32,36}(?:/.*)?", re.DOTALL),
 )
 _ONCE = ("host", "authorization", "x-amz-security-token", "x-amz-target", "content-type")
@@ -29,20 +29,20 @@ _ONCE_IN_QUERY = ("awsaccesskeyid", "x-amz-credential", "x-amz-security-token")
 
 
 class RefusedError(Exception):
-    """The door stays closed; the text says why."""
+    """The request is refused; the text says why."""
 
 
 @dataclass(frozen=True)
 class Caller:
-    """Who has come in: *role* is that of a Lambda function, and the owner is who has started the emulator."""
+    """Sender of a request: *role* is that of a Lambda function; the owner is the program that started the emulator."""
 
     account: str
     role: str | None = None
     is_owner: bool = False
 
 
-class Door:
-    """Lets in who was given the credentials of this run.
+class AccessControl:
+    """Admits requests with the credentials of this run.
 
     Args:
         port: The emulator's, on loopback.
@@ -54,7 +54,7 @@ class Door:
         self._credentials = credentials
 
     def admit(self, scope: Mapping[str, Any]) -> Caller | None:
-        """Who sends this request; None for one of the few that need no credentials.
+        """The sender of a request; None for one of the few that need no credentials.
 
         Raises:
             RefusedError: it is not for this address, comes from a web page, or has no credentials of this run.
@@ -67,24 +67,27 @@ class Door:
             )
         if "origin" in headers or "sec-fetch-site" in headers:
             raise RefusedError(
-                "This local AWS emulator answers programs, and no web page: take Origin and Sec-Fetch-Site away."
+                "This local AWS emulator answers programs only, and no web page: send the request without Origin and "
+                "Sec-Fetch-Site."
             )
         signature = self.signature(scope)
         caller = self.identify(signature.key, signature.token) if signature else None
         if caller and caller.role and scope["type"] == "websocket":
-            raise RefusedError("A function's role opens no web socket here, since no policy of it would be asked.")
+            raise RefusedError(
+                "A function's role cannot open a web socket here, since its policies could not be checked."
+            )
         if caller:
             return caller
         if not signature and needs_no_credentials(scope):
             return None
         raise RefusedError(
             "This request has no credentials of this local AWS emulator: take AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY "
-            "and AWS_SESSION_TOKEN from AwsEmulator.variables(), or from what dsql-dr rehearse --keep prints."
+            "and AWS_SESSION_TOKEN from AwsEmulator.variables(), or from the output of dsql-dr rehearse --keep."
         )
 
     @staticmethod
     def signature(scope: Mapping[str, Any]) -> Signature | None:
-        """That of a request, whoever made it.
+        """The signature of a request, without a check of its credentials.
 
         Raises:
             RefusedError: it can be understood in more than one way.
@@ -96,7 +99,7 @@ class Door:
             raise RefusedError(str(error)) from None
 
     def identify(self, access_key: str, session_token: str) -> Caller | None:
-        """Whose credentials these are; None if this run gave them to nobody."""
+        """The caller with these credentials; None if they are not of this run."""
         owner = self._credentials
         if same(access_key, owner.access_key) and same(session_token, owner.session_token):
             return Caller(ACCOUNT, is_owner=True)
@@ -110,7 +113,7 @@ class Door:
 
 
 def needs_no_credentials(scope: Mapping[str, Any]) -> bool:
-    """Whether a request is one of the few that everybody may make who knows their URL."""
+    """Whether a request is one of the few that need only their secret URL."""
     request = f"{scope.get('method', 'GET')} {scope['path']}"
     return any(one.fullmatch(request) for one in _UNSIGNED)
 
@@ -122,7 +125,7 @@ def headers_of(scope: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _by_name(pairs: Iterable[tuple[str, str]], once: tuple[str, ...], kind: str) -> dict[str, str]:
-    """In lower case; of two with one name, servers take the one or the other, so there must not be two."""
+    """In lower case. Servers differ in which of two with one name they use, so there must not be two."""
     found: dict[str, str] = {}
     for given, value in pairs:
         name = given.lower()

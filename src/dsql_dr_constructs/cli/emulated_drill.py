@@ -1,4 +1,4 @@
-"""A drill on the embedded AWS: one cluster is made unreachable, the verdicts and the page are seen, and it heals."""
+"""A drill on the local AWS emulator: one cluster is made unreachable and restored, while alarms notify."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import Any
 from ..emulator.aws_emulator import AwsEmulator
 from ..emulator.faults import Fault
 
-_PATIENCE = 90.0
+_TIMEOUT = 90.0
 
 
 @dataclass(frozen=True)
-class Page:
-    """A message of an alarm as its subscriber gets it."""
+class Notification:
+    """An alarm's message as a subscriber receives it."""
 
     region: str
     subject: str
@@ -27,7 +27,7 @@ class Page:
 
 
 class Drill:
-    """Looks at a deployed pair as its monitors and pages do.
+    """What the monitors and alarms of a deployed pair report, and the fault that they should report.
 
     Args:
         aws: Where the pair is deployed.
@@ -38,38 +38,38 @@ class Drill:
         self.monitors = {region: self._functions(region) for region in aws.regions}
 
     def verdicts(self) -> list[dict[str, Any]]:
-        """What every monitor says now."""
+        """The answer of every monitor now."""
         return [self.verdict(region, name) for region, names in self.monitors.items() for name in names]
 
     def verdict(self, region: str, monitor: str) -> dict[str, Any]:
-        """What one of them says, as ``aws lambda invoke`` has it."""
+        """The answer of one of them, as ``aws lambda invoke`` returns it."""
         answer = self._aws.client("lambda", region).invoke(FunctionName=monitor, Payload=b"{}")
         found: dict[str, Any] = json.load(answer["Payload"])
         return found
 
-    def wait_until_well(self) -> None:
-        """Return once no page is due any more: new alarms tell their first OK, too.
+    def wait_until_healthy(self) -> None:
+        """Return once no notification is due any more: new alarms send one of their first OK, too.
 
         Raises:
-            TimeoutError: an alarm that pages is not OK.
+            TimeoutError: an alarm that notifies is not OK.
         """
-        until = time.monotonic() + _PATIENCE
-        while waiting := [name for name, state in self._pages() if state != "OK"]:
+        until = time.monotonic() + _TIMEOUT
+        while waiting := [name for name, state in self._states() if state != "OK"]:
             if time.monotonic() > until:
-                raise TimeoutError(f"Not OK within {_PATIENCE:.0f} s: {', '.join(waiting)}.")
+                raise TimeoutError(f"Not OK within {_TIMEOUT:.0f} s: {', '.join(waiting)}.")
             time.sleep(0.1)
 
     def break_cluster(self, region: str) -> None:
-        """From now on its endpoint refuses everybody."""
+        """From now on its endpoint refuses every connection."""
         self._aws.inject(Fault("drill", service="postgresql", region=region, message="this cluster is down (drill)"))
 
-    def heal_cluster(self) -> None:
-        """It answers again."""
+    def restore_cluster(self) -> None:
+        """From now on the endpoint accepts connections again."""
         self._aws.clear_faults("drill")
 
     @contextmanager
-    def listening(self) -> Iterator[Inbox]:
-        """A queue of the drill's own at every topic that pages, for as long as the block lasts."""
+    def inbox(self) -> Iterator[Inbox]:
+        """A queue of its own at every topic for faults, for as long as the block lasts."""
         queues, subscriptions = {}, []
         for region in self._aws.regions:
             sqs, sns = self._aws.client("sqs", region), self._aws.client("sns", region)
@@ -97,7 +97,7 @@ class Drill:
         topics = {topic for one in alarms if "-cluster-down-" in one["AlarmName"] for topic in one["AlarmActions"]}
         return [one for one in alarms if topics.intersection(one["AlarmActions"])]
 
-    def _pages(self) -> list[tuple[str, str]]:
+    def _states(self) -> list[tuple[str, str]]:
         """Name and state of every alarm that notifies of faults."""
         return [
             (f"{one['AlarmName']} in {region}", one["StateValue"])
@@ -111,42 +111,42 @@ class Drill:
 
 
 class Inbox:
-    """Pages as they come in."""
+    """Notifications as they arrive."""
 
     def __init__(self, queues: dict[str, tuple[Any, str]]) -> None:
         self._queues = queues
 
-    def next_of_each_region(self) -> list[Page]:
-        """One page from every Region.
+    def next_of_each_region(self) -> list[Notification]:
+        """One notification from every Region.
 
         Raises:
-            TimeoutError: one did not come.
+            TimeoutError: one did not arrive.
         """
         return [self._next(region) for region in self._queues]
 
-    def rest(self) -> list[Page]:
-        """What has come besides."""
+    def rest(self) -> list[Notification]:
+        """What has arrived besides."""
         found = []
         for region in self._queues:
-            while page := self._take(region):
-                found.append(page)
+            while notification := self._take(region):
+                found.append(notification)
         return found
 
-    def _next(self, region: str) -> Page:
-        until = time.monotonic() + _PATIENCE
+    def _next(self, region: str) -> Notification:
+        until = time.monotonic() + _TIMEOUT
         while time.monotonic() < until:
-            page = self._take(region)
-            if page:
-                return page
+            notification = self._take(region)
+            if notification:
+                return notification
             time.sleep(0.1)
-        raise TimeoutError(f"No page came in {region} within {_PATIENCE:.0f} s.")
+        raise TimeoutError(f"No notification arrived in {region} within {_TIMEOUT:.0f} s.")
 
-    def _take(self, region: str) -> Page | None:
+    def _take(self, region: str) -> Notification | None:
         sqs, url = self._queues[region]
         for message in sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=1).get("Messages", []):
             sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
             envelope = json.loads(message["Body"])
             body = json.loads(envelope["Message"])
             name, state = body["AlarmName"], body["NewStateValue"]
-            return Page(region, envelope["Subject"], name, state, body["AlarmDescription"])
+            return Notification(region, envelope["Subject"], name, state, body["AlarmDescription"])
         return None

@@ -1,4 +1,4 @@
-"""CloudFormation's handler for types that are of no use here but in a user's app: it remembers them, and does nothing.
+"""CloudFormation's handler for resource types that apps contain and the emulator only records.
 
 Sources: https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-chatbot-slackchannelconfiguration.html
 and https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-codepipeline-pipeline.html
@@ -13,8 +13,8 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class RememberedType:
-    """What a template has to say about one resource, and what it gets to know."""
+class RecordedType:
+    """Required properties of a resource, and its attributes."""
 
     name: str
     named_by: str
@@ -25,19 +25,19 @@ class RememberedType:
     """Those that are the same as Ref."""
 
 
-REMEMBERED = (
-    RememberedType(
+RECORDED = (
+    RecordedType(
         "AWS::Chatbot::SlackChannelConfiguration",
         named_by="ConfigurationName",
         required=("ConfigurationName", "IamRoleArn", "SlackChannelId", "SlackWorkspaceId"),
         ref="arn:aws:chatbot::{account}:chat-configuration/slack-channel/{name}",
         attributes=("Arn",),
     ),
-    RememberedType("AWS::CodePipeline::Pipeline", named_by="Name", required=("RoleArn", "Stages"), ref="{name}"),
+    RecordedType("AWS::CodePipeline::Pipeline", named_by="Name", required=("RoleArn", "Stages"), ref="{name}"),
 )
 
 
-class RememberedHandler:
+class RecordedHandler:
     """Resources of one type, in every account and Region.
 
     Args:
@@ -45,7 +45,7 @@ class RememberedHandler:
         where: Gives the account and the Region of the stack at work.
     """
 
-    def __init__(self, type: RememberedType, where: Callable[[], tuple[str, str]]) -> None:
+    def __init__(self, type: RecordedType, where: Callable[[], tuple[str, str]]) -> None:
         self._type = type
         self._where = where
         self._taken: set[tuple[str, str, str]] = set()

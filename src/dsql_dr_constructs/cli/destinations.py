@@ -1,0 +1,54 @@
+"""Where the alarms of a Region send notifications, and whether these arrive."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+from urllib.parse import urlsplit
+
+
+@dataclass(frozen=True)
+class Destination:
+    """An SNS topic, or an action that needs no subscription."""
+
+    region: str
+    arn: str
+    confirmed: int | None = None
+    """Number of confirmed subscriptions; None if this is not a topic, or they could not be listed."""
+    pending: list[str] = field(default_factory=list)
+    """Addresses that receive nothing, since their subscription is not confirmed."""
+    key_state: str | None = None
+    """State of the topic's key; None if it has none, or this is not a topic, or the key could not be described."""
+
+    def with_subscriptions(self, sns: Any) -> Destination:
+        """Only a confirmed subscription has an ARN; until then its ARN is "PendingConfirmation".
+
+        Source: https://docs.aws.amazon.com/sns/latest/api/API_ConfirmSubscription.html
+        """
+        pages = sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=self.arn)
+        endpoints = [(one["SubscriptionArn"], one["Endpoint"]) for page in pages for one in page["Subscriptions"]]
+        return replace(
+            self,
+            confirmed=sum(subscription.startswith("arn:") for subscription, _ in endpoints),
+            pending=[
+                _public(endpoint) for subscription, endpoint in endpoints if subscription == "PendingConfirmation"
+            ],
+        )
+
+    def with_key_state(self, sns: Any, kms: Any) -> Destination:
+        key = sns.get_topic_attributes(TopicArn=self.arn)["Attributes"].get("KmsMasterKeyId")
+        return replace(self, key_state=kms.describe_key(KeyId=key)["KeyMetadata"]["KeyState"]) if key else self
+
+    def broken(self) -> Iterator[str]:
+        """Why notifications do not arrive."""
+        if self.confirmed == 0:
+            yield f"Topic {self.arn} has no confirmed subscription."
+        if self.key_state not in (None, "Enabled"):
+            yield f"The key of topic {self.arn} is {self.key_state}."
+
+
+def _public(endpoint: str) -> str:
+    """*endpoint* without what follows the host of a URL, where incident tools have their key."""
+    url = urlsplit(endpoint)
+    return f"{url.scheme}://{url.hostname}/…" if url.scheme.startswith("http") else endpoint

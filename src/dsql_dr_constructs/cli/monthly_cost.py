@@ -1,0 +1,198 @@
+"""What an app's monitoring costs a month, and what Aurora DSQL adds for a load, read from its templates."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..runtime.health_monitor import metric_names as names
+from .prices import AS_OF, BY_REGION, Prices
+
+_HOURS_A_MONTH = 730.0
+_SECONDS_A_RUN = 1.0
+_BYTES_A_RUN = 2_000
+"""Assumed: a run with both clusters healthy takes less than a second, and logs its line and Lambda's two."""
+_METRICS_A_CLUSTER = (
+    names.CLUSTER_HEALTH,
+    names.PEERING_HEALTH,
+    names.ENDPOINT_REACHABLE,
+    names.PROBE_LATENCY,
+    names.PROBE_ATTEMPTS,
+)
+_OF_SSM, _OF_NOTIFICATIONS = '"parameters"', "NOTIFICATION_PATHS"
+"""In the environment of a monitor that checks these, and puts one more metric for each."""
+_HANDLER = "runtime.health_monitor.handler.handle"
+
+UNKNOWN = (
+    "Data transfer between Regions, and your NAT gateways and VPC endpoints, are not counted.",
+    "The peering's functions, which run for seconds in each deployment, notifications and other calls cost cents.",
+    "Free tiers are not subtracted, except for Aurora DSQL's.",
+)
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the bill, in US dollars a month."""
+
+    what: str
+    count: float
+    each: float
+
+    @property
+    def total(self) -> float:
+        return self.count * self.each
+
+
+def monitoring(templates: Iterable[Mapping[str, Any]], prices: Prices = BY_REGION["us-east-1"]) -> list[Line]:
+    """The cost of the monitoring in stacks with *templates*; keys as in their first year, before any rotation."""
+    counts = {
+        "Alarms, by metric": 0,
+        "Composite alarms": 0,
+        "Dashboards": 0,
+        "KMS keys": 0,
+        "Custom metrics": 0,
+    }
+    runs = checks = 0.0
+    gb_seconds = {"arm64": 0.0, "x86_64": 0.0}
+    for template in templates:
+        resources = [(one["Type"], one.get("Properties", {})) for one in template.get("Resources", {}).values()]
+        runs_here = sum(
+            _runs_a_month(one["ScheduleExpression"]) for kind, one in resources if kind == "AWS::Events::Rule"
+        )
+        for kind, properties in resources:
+            if kind == "AWS::CloudWatch::Alarm":
+                queries = [one for one in properties.get("Metrics", []) if "MetricStat" in one]
+                counts["Alarms, by metric"] += len(queries) or 1
+            elif kind == "AWS::CloudWatch::CompositeAlarm":
+                counts["Composite alarms"] += 1
+            elif kind == "AWS::CloudWatch::Dashboard":
+                counts["Dashboards"] += 1
+            elif kind == "AWS::KMS::Key":
+                counts["KMS keys"] += 1
+            elif kind == "AWS::Lambda::Function" and properties.get("Handler") == _HANDLER:
+                environment = properties["Environment"]["Variables"]
+                checked = [_OF_SSM in str(environment["CLUSTERS"]), _OF_NOTIFICATIONS in environment]
+                counts["Custom metrics"] += 2 * len(_METRICS_A_CLUSTER) + 1 + sum(checked)
+                others = str(environment.get(_OF_NOTIFICATIONS)).count('"topic_arn"')
+                checks += others * runs_here / int(environment.get("NOTIFICATIONS_EVERY", 1))
+                [architecture] = properties.get("Architectures", ["x86_64"])
+                gb_seconds[architecture] += runs_here * _SECONDS_A_RUN * float(properties["MemorySize"]) / 1024
+                runs += runs_here
+    each = (
+        prices.alarm_metric_month,
+        prices.composite_alarm_month,
+        prices.dashboard_month,
+        prices.key_month,
+        prices.custom_metric_month,
+    )
+    lines = [Line(what, count, price) for (what, count), price in zip(counts.items(), each, strict=True)]
+    return [
+        *lines,
+        Line("PutMetricData, calls", runs, prices.metric_request),
+        Line("DescribeAlarms, calls", checks, prices.metric_request),
+        Line("DescribeKey, calls", checks, prices.key_request),
+        Line("Lambda, runs", runs, prices.function_request),
+        *_durations(gb_seconds, prices),
+        Line("Logs, GB", runs * _BYTES_A_RUN / 1e9, prices.log_gb),
+    ]
+
+
+def _durations(gb_seconds: Mapping[str, float], prices: Prices) -> list[Line]:
+    """A line for each architecture in use."""
+    lines = (
+        Line("Lambda, GB-seconds", gb_seconds["arm64"], prices.function_gb_second_arm),
+        Line("Lambda on x86_64, GB-seconds", gb_seconds["x86_64"], prices.function_gb_second_x86),
+    )
+    return [one for one in lines if one.count]
+
+
+def notes(stacks: Iterable[tuple[str, Mapping[str, Any]]], region: str) -> list[str]:
+    """Sentences that explain the table.
+
+    Args:
+        stacks: Region and template of each.
+        region: Region whose prices the table has.
+    """
+    found = list(stacks)
+    others = sorted({one for one, _ in found if one != region})
+    resources = [one for _, template in found for one in template.get("Resources", {}).values()]
+    keys = [one.get("Properties", {}) for one in resources if one["Type"] == "AWS::KMS::Key"]
+    rotated = sum(one.get("EnableKeyRotation") is True for one in keys)
+    each = BY_REGION[region].key_rotation_month
+    sentences = []
+    if others:
+        sentences.append(
+            f"Stacks in {' and '.join(others)} are counted at the prices of {region}; only the prices of "
+            f"{' and '.join(BY_REGION)} are known here."
+        )
+    if rotated:
+        sentences.append(
+            f"Rotation is on for {rotated} of the KMS keys. Each of a key's first two rotations adds {each:.2f} $ a "
+            f"month, later ones add nothing: if the keys are rotated every year, {2 * rotated * each:.2f} $ a month "
+            "more from the third year on."
+        )
+    return [*sentences, *UNKNOWN]
+
+
+@dataclass(frozen=True)
+class Load:
+    """What an application does to a pair. The defaults are the user guide's example of one inserted row.
+
+    Source: https://docs.aws.amazon.com/aurora-dsql/latest/userguide/billing-metering.html
+    """
+
+    tx_per_second: float
+    """Average over the month, both Regions together."""
+    written_bytes: float = 128
+    """Bytes that a transaction writes, in tables and indexes; a row counts at least 128. 0 for one that only reads."""
+    read_bytes: float = 16
+    """Bytes that a transaction scans, not those that it returns; a write reads its primary key, too."""
+    compute_ms: float = 8
+    """Processing time of a transaction, in milliseconds."""
+    storage_gb: float = 0
+    """Size of the database, in GB; each Region stores and bills it."""
+
+
+def dsql(load: Load, prices: Prices = BY_REGION["us-east-1"]) -> list[Line]:
+    """What Aurora DSQL meters for *load* on a pair, by the formulas of its user guide.
+
+    Source: https://docs.aws.amazon.com/aurora-dsql/latest/userguide/billing-metering.html
+    """
+    transactions = load.tx_per_second * 3600 * _HOURS_A_MONTH
+    write = max(load.written_bytes, 1024) * 0.00004883 if load.written_bytes else 0.0
+    dpus = {
+        "Compute DPUs": load.compute_ms / 1000 * transactions,
+        "Read DPUs": max(load.read_bytes, 2048) * 0.00000183105 * transactions,
+        "Write DPUs": write * transactions,
+        "Multi-Region write DPUs": write * transactions,
+    }
+    return [
+        *(Line(what, count, prices.dpu) for what, count in dpus.items()),
+        Line("DPUs that are free", -min(sum(dpus.values()), prices.free_dpus_month), prices.dpu),
+        Line(
+            "Storage in both Regions, GB",
+            max(0.0, 2 * load.storage_gb - prices.free_storage_gb),
+            prices.storage_gb_month,
+        ),
+    ]
+
+
+def markdown(lines: Iterable[Line]) -> str:
+    """A table for a README."""
+    rows = list(lines)
+    body = [f"| {one.what} | {one.count:,.2f} | {one.total:.2f} |".replace(".00 | ", " | ", 1) for one in rows]
+    total = sum(one.total for one in rows)
+    return "\n".join(["| A month | Count | US $ |", "|---|---|---|", *body, f"| **Total** | | **{total:.2f}** |"])
+
+
+def to_json(lines: Iterable[Line], notes: Iterable[str], region: str) -> str:
+    rows = [{"what": one.what, "count": one.count, "each": one.each, "total": one.total} for one in lines]
+    return json.dumps({"as_of": AS_OF, "region": region, "lines": rows, "notes": list(notes)}, indent=2)
+
+
+def _runs_a_month(schedule: str) -> float:
+    number, unit = schedule.removeprefix("rate(").removesuffix(")").split()
+    hours = {"minute": 1 / 60, "hour": 1.0, "day": 24.0}[unit.removesuffix("s")]
+    return _HOURS_A_MONTH / (float(number) * hours)
