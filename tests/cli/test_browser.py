@@ -65,6 +65,6 @@ def test_who_comes_while_it_is_unpacked_does_not_get_a_half(monkeypatch: pytest.
     assert {one.name for one in CHROMIUM.folder.parent.iterdir()} == {"chromium", unpacked().name}
 
 
-def test_what_a_script_throws_is_told() -> None:
+def test_what_a_script_throws_is_reported() -> None:
     with pytest.raises(BrowserError, match=r"The browser failed:\n(?s:.*)no such picture"):
         in_browser("throw new Error('no such picture')")

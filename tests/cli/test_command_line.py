@@ -1,102 +1,92 @@
+"""The command `dsql-dr`, with and without the extras that its commands need."""
+
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
 
-import boto3
 import pytest
 
-QUICKSTART = Path(__file__).parents[2] / "examples" / "quickstart"
-COMMAND = [sys.executable, "-c", "from dsql_dr_constructs.cli.command_line import main; main()", "rehearse"]
-FAILING_APP = """
-import aws_cdk as cdk
-from aws_cdk import aws_dsql as dsql
-app = cdk.App()
-stack = cdk.Stack(app, "Orders", env=cdk.Environment(region="us-east-1"))
-witness = dsql.CfnCluster.MultiRegionPropertiesProperty(witness_region="us-east-1")
-dsql.CfnCluster(stack, "Cluster", multi_region_properties=witness)
-app.synth()
-"""
+from tests.tools import LOWEST, ROOT
 
 
-def rehearse(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*COMMAND, *map(str, arguments)], check=False, capture_output=True, text=True)
+def run(*command: object, **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = {"PATH": os.devnull, **variables}
+    return subprocess.run([*map(str, command)], env=environment, check=False, capture_output=True, text=True)
 
 
-def test_quickstart_is_deployed_shown_drilled_healed_and_destroyed() -> None:
-    done = rehearse("--drill", "--heal", QUICKSTART)
-    assert done.returncode == 0, done.stdout + done.stderr
-    lines = done.stdout.splitlines()
-    shown = [line for line in lines if "│ ACTIVE │" in line]
-    assert [region in line for region, line in zip(("us-east-1", "us-west-2"), shown, strict=True)] == [True, True]
-    assert all("us-east-2" in line and ".on.aws" in line for line in shown)
-    entry = "/dsql-dr/AuroraDsqlDR-production/us-west-2/endpoint"
-    assert sum(entry in line and "wrote" not in line for line in lines) == 2, "as each Region reads it"
-    assert [line for line in lines if "LOCAL_DOWN" in line or "PEER_DOWN" in line]
-    assert "One page a Region, one recovery." in lines
-    assert "Repaired: peers and registry are as before." in lines
-    assert lines[-1] == "Nothing is left in us-east-1 and us-west-2."
-    assert "\x1b" not in done.stdout, "plain lines where there is no terminal"
+def test_every_command_is_in_the_help(with_cli_extra: Path) -> None:
+    done = run(with_cli_extra / "dsql-dr", "--help")
+    assert done.returncode == 0, done.stderr
+    assert "{rehearse,cost,dashboard,status}" in done.stdout
 
 
-def test_failure_is_explained_by_cloudformations_events(tmp_path: Path) -> None:
-    (tmp_path / "app.py").write_text(FAILING_APP)
-    done = rehearse("--app", f"{sys.executable} app.py", tmp_path)
+@pytest.mark.parametrize("command", ["rehearse", "cost", "dashboard"])
+def test_command_that_needs_the_emulator_says_which_extra_to_install(with_cli_extra: Path, command: str) -> None:
+    assert run(with_cli_extra / "dsql-dr", command, "--help").returncode == 0
+    done = run(with_cli_extra / "dsql-dr", command)
+    assert (done.returncode, done.stdout) == (1, "")
+    [sentence] = done.stderr.splitlines()
+    assert sentence.startswith("The local AWS emulator needs packages that are not installed (hypercorn, ministack, ")
+    assert sentence.endswith('): run pip install "dsql-dr-constructs[cli,emulator]".')
+
+
+def test_emulator_without_its_extra_says_which_extra_to_install(with_cli_extra: Path) -> None:
+    done = run(with_cli_extra / "python", "-c", "from dsql_dr_constructs.emulator import AwsEmulator")
     assert done.returncode == 1
-    explained = done.stdout.partition("Failed. What CloudFormation says:\n")[2]
-    assert "Orders / Cluster: Resource handler returned message" in explained
-    assert "The witness Region us-east-1 is the cluster's own Region" in explained
-    assert "Traceback" not in done.stdout + done.stderr
+    *_, sentence = done.stderr.splitlines()
+    assert "MissingExtraError: The local AWS emulator needs packages that are not installed (hypercorn" in sentence
+    assert sentence.endswith('): run pip install "dsql-dr-constructs[cli,emulator]".')
 
 
-def test_app_that_does_not_synthesize_is_explained_by_its_sentence(tmp_path: Path) -> None:
-    (tmp_path / "app.py").write_text(
-        "import aws_cdk as cdk\nfrom dsql_dr_constructs import MultiRegionDsqlDr\n"
-        "MultiRegionDsqlDr(cdk.App(), 'Orders', witness_region='us-east-1')"
+def test_command_without_its_extra_says_which_extra_to_install() -> None:
+    code = "from dsql_dr_constructs.cli.command_line import main; main(['status', 'Orders-production'])"
+    done = run(LOWEST, "-c", code, PYTHONPATH=str(ROOT / "src"))  # an environment without extras
+    assert done.returncode == 1
+    assert done.stderr == (
+        "The command dsql-dr needs packages that are not installed (boto3, rich): run pip install "
+        '"dsql-dr-constructs[cli]".\n'
     )
-    done = rehearse("--app", f"{sys.executable} app.py", tmp_path)
-    assert done.returncode == 1
-    explained = done.stdout.partition("Failed. What the CDK CLI says:\n")[2]
-    assert "ValueError: witness_region and primary_region are both 'us-east-1'" in explained
-    assert "Traceback" not in done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
-def test_kept_rehearsal_is_talked_to_and_then_stopped(tmp_path: Path, end: signal.Signals) -> None:
-    (tmp_path / "app.py").write_text(FAILING_APP.replace('witness_region="us-east-1"', 'witness_region="us-east-2"'))
-    command = [*COMMAND, "--keep", "--app", f"{sys.executable} app.py", str(tmp_path)]
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    with subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
+def test_start_of_the_command_imports_neither_the_cdk_nor_the_emulator(with_cli_extra: Path) -> None:
+    done = run(with_cli_extra / "dsql-dr", "status", "--help", PYTHONPROFILEIMPORTTIME="1")
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "dsql_dr_constructs.cli.rehearse" in imported
+    assert imported & {"aws_cdk", "jsii", "dsql_dr_constructs.emulator"} == set()
+
+
+FOLDER = "is not a folder: give the one that has the app, with its cdk.json."
+PICTURE = "is not a file that can be written: give a name that ends with .html or .png, in a folder that exists."
+AMOUNT = "is not an amount: give a number from 0 to 1e+15."
+DEPLOYMENT = "is not the name of a deployment: give letters, digits, '-' and '_', as in its stacks' names."
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wrong", "sentence"),
+    [
+        *((f"{command} nonexisting", "nonexisting", FOLDER) for command in ("rehearse", "cost", "dashboard")),
+        ("cost app.py", "app.py", FOLDER),
+        *((f"dashboard --output={one}", one, PICTURE) for one in ("no/dir/x.html", "x.pdf", "x", "folder.html")),
+        *((f"cost --tx-per-second {one}", one, AMOUNT) for one in ("-5", "nan", "inf", "1e16", "many")),
+        *((f"cost --{one}=-1", "-1", AMOUNT) for one in ("written-bytes", "read-bytes", "compute-ms", "storage-gb")),
+        *((f"status --region=us-east-1 {one}", one, DEPLOYMENT) for one in ("/dsql-dr/Orders", "arn:aws:dsql")),
+    ],
+)
+def test_wrong_argument_is_a_sentence_before_anything_starts(
+    tmp_path: Path, arguments: str, wrong: str, sentence: str
+) -> None:
+    (tmp_path / "app.py").touch()
+    (tmp_path / "folder.html").mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", "from dsql_dr_constructs.cli.command_line import main; main()", *arguments.split()],
+        cwd=tmp_path,
+        check=False,
+        capture_output=True,
         text=True,
-        env=environment,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a job in the background ignores it
-    ) as kept:
-        assert kept.stdout
-        variables: dict[str, str] = {}
-        for line in kept.stdout:
-            if line.startswith("export "):
-                name, _, value = line.removeprefix("export ").strip().partition("=")
-                variables[name] = value.strip("'\"")
-            if "Ctrl-C" in line:
-                break
-        credentials = [variables[f"AWS_{one}"] for one in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "SESSION_TOKEN")]
-        session = boto3.Session(*credentials, region_name=variables["AWS_REGION"])
-        client = session.client("dsql", endpoint_url=variables["AWS_ENDPOINT_URL"])
-        try:
-            assert len(client.list_clusters()["clusters"]) == 1
-            kept.send_signal(end)
-            assert kept.wait(timeout=60) == (0 if end == signal.SIGINT else 128 + end)
-        finally:
-            kept.kill()  # or the block would wait for one that does not end
-    with pytest.raises(Exception, match="Could not connect"):
-        client.list_clusters()
-
-
-def test_command_starts_without_the_cdk_which_would_start_a_node() -> None:
-    code = "import dsql_dr_constructs.cli.command_line, sys; sys.exit('aws_cdk' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.endswith(f": {wrong!r} {sentence}\n"), done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,141 +1,21 @@
+"""The command `dsql-dr cost`."""
+
 from __future__ import annotations
 
-import copy
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import aws_cdk as cdk
-import pytest
 from aws_cdk import assertions
 
 from dsql_dr_constructs import MultiRegionDsqlDr
-from dsql_dr_constructs.cli import cost
-from dsql_dr_constructs.cli.prices import BY_REGION
+from dsql_dr_constructs.cli import monthly_cost
 
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-c", "from dsql_dr_constructs.cli.command_line import main; main()", "cost"]
-
-
-def stacks(**options: Any) -> list[tuple[str, Any]]:
-    pair = MultiRegionDsqlDr(cdk.App(), "Orders", **options)
-    return [(stack.region, assertions.Template.from_stack(stack).to_json()) for stack in pair.stacks]
-
-
-def bill(**options: Any) -> dict[str, cost.Line]:
-    return {one.what: one for one in cost.monitoring(template for _, template in stacks(**options))}
-
-
-def total(lines: dict[str, cost.Line]) -> float:
-    return sum(one.total for one in lines.values())
-
-
-def test_monitoring_with_the_defaults_is_under_20_dollars_and_the_readme_has_the_table() -> None:
-    found = bill()
-    assert total(found) < 20
-    assert cost.markdown(found.values()) in (ROOT / "README.md").read_text()
-
-
-def test_every_paid_part_is_counted() -> None:
-    counts = {what: one.count for what, one in bill().items()}
-    a_region = 2 + 2 + 2 + 1 + 1 + 1 + 2 + 1 + 4 + 1 + 2 + 1  # ..., data without runs and conflicts by two, latency
-    assert counts["Alarms, by metric"] == 2 * a_region
-    assert counts["Custom metrics"] == 2 * (2 * 5 + 1 + 2)
-    assert (counts["Composite alarms"], counts["Dashboards"], counts["KMS keys"]) == (4, 1, 2)
-    assert counts["PutMetricData, calls"] == pytest.approx(2 * 730 * 30)
-    assert counts["DescribeAlarms, calls"] == counts["DescribeKey, calls"] == pytest.approx(2 * 730 * 15)
-    every_minute = bill(schedule=cdk.Duration.minutes(1))
-    assert every_minute["DescribeAlarms, calls"].count == pytest.approx(2 * 730 * 15), "on a beat of its own"
-    assert bill(schedule=cdk.Duration.minutes(10))["DescribeAlarms, calls"].count == pytest.approx(2 * 730 * 6)
-
-
-def test_what_is_left_out_costs_nothing_and_what_runs_more_often_costs_more() -> None:
-    assert total(bill(monitoring=False)) == 0
-    assert bill(schedule=cdk.Duration.minutes(1))["Lambda, runs"].count == 2 * bill()["Lambda, runs"].count
-    assert total(bill(witness_observer=True)) > total(bill())
-
-
-def test_run_time_is_billed_by_the_architecture_of_the_function() -> None:
-    arm = [template for _, template in stacks()]
-    x86 = copy.deepcopy(arm)
-    for template in x86:
-        for one in template["Resources"].values():
-            one.get("Properties", {}).pop("Architectures", None)  # Lambda's default is x86_64
-    lines = {one.what: one for one in cost.monitoring(x86)}
-    assert lines["Lambda on x86_64, GB-seconds"].count == bill()["Lambda, GB-seconds"].count
-    assert lines["Lambda on x86_64, GB-seconds"].each == 0.0000166667
-    assert "Lambda, GB-seconds" not in lines
-    both = {one.what: one.each for one in cost.monitoring([*arm, *x86])}
-    assert both["Lambda on x86_64, GB-seconds"] > both["Lambda, GB-seconds"]
-
-
-def test_rotation_of_keys_is_told_with_what_it_adds_from_the_third_year_on() -> None:
-    keys = [
-        {"Type": "AWS::KMS::Key", "Properties": {"EnableKeyRotation": rotated}} for rotated in (True, True, True, False)
-    ]
-    [note, *_] = cost.notes([("us-east-1", {"Resources": dict(zip("abcd", keys, strict=True))})], "us-east-1")
-    assert note == (
-        "Rotation is on for 3 of the KMS keys. Each of a key's first two rotations adds 1.00 $ a month, later ones add "
-        "nothing: 6.00 $ a month more from the third year on, if the keys are rotated every year."
-    )
-    assert any("Rotation is on for 2 of the KMS keys." in one for one in cost.notes(stacks(), "us-east-1"))
-    assert not any("Rotation" in one for one in cost.notes(stacks(monitoring=False), "us-east-1"))
-
-
-def test_stacks_in_other_regions_than_the_prices_are_told() -> None:
-    europe = stacks(primary_region="eu-west-1", secondary_region="eu-west-2", witness_region="eu-central-1")
-    [note] = [one for one in cost.notes(europe, "us-east-1") if one.startswith("Stacks in")]
-    assert note == (
-        "Stacks in eu-west-1 and eu-west-2 are counted at the prices of us-east-1; known here are those of us-east-1 "
-        "and ap-northeast-1."
-    )
-    alone = [one for one in stacks() if one[0] == "us-east-1"]
-    assert not any(one.startswith("Stacks in") for one in cost.notes(alone, "us-east-1"))
-
-
-EVERY_SECOND = 3600 * 730
-
-
-def dpus(**load: float) -> dict[str, float]:
-    """Of one transaction."""
-    return {one.what: one.count / EVERY_SECOND for one in cost.dsql(cost.Load(tx_per_second=1, **load))}
-
-
-def test_load_is_metered_as_the_examples_of_the_user_guide() -> None:
-    # https://docs.aws.amazon.com/aurora-dsql/latest/userguide/billing-metering.html#billing-dpu-examples
-    insert = dpus(written_bytes=128, read_bytes=16, compute_ms=8)
-    assert insert["Compute DPUs"] == pytest.approx(0.008)
-    assert insert["Read DPUs"] == pytest.approx(0.00375, rel=1e-3)
-    assert insert["Write DPUs"] == insert["Multi-Region write DPUs"] == pytest.approx(0.05, rel=1e-3)
-    assert insert == dpus(), "which is the default"
-    scan = dpus(written_bytes=0, read_bytes=10_000, compute_ms=8)
-    assert scan["Read DPUs"] == pytest.approx(0.01831, rel=1e-3)
-    assert scan["Write DPUs"] == 0
-    bulk = dpus(written_bytes=12_800, read_bytes=1_600, compute_ms=80)
-    assert bulk["Write DPUs"] == pytest.approx(0.625, rel=1e-3)
-
-
-def test_readme_has_the_price_of_its_example() -> None:
-    load = sum(one.total for one in cost.dsql(cost.Load(tx_per_second=10, storage_gb=5)))
-    assert f"{load:.2f} $ for ten inserted rows a second and 5 GB" in " ".join((ROOT / "README.md").read_text().split())
-
-
-def test_free_dpus_and_storage_are_taken_off_and_both_regions_keep_the_data() -> None:
-    bill = {one.what: one for one in cost.dsql(cost.Load(tx_per_second=10, storage_gb=5))}
-    assert bill["DPUs that are free"].count == -100_000
-    assert bill["Storage in both Regions, GB"].count == 2 * 5 - 1
-    assert sum(one.total for one in cost.dsql(cost.Load(tx_per_second=0.001, storage_gb=0.5))) == pytest.approx(0)
-
-
-def test_prices_are_those_of_the_region() -> None:
-    load = cost.Load(tx_per_second=10, storage_gb=5)
-    virginia, tokyo = (
-        sum(one.total for one in cost.dsql(load, BY_REGION[region])) for region in ("us-east-1", "ap-northeast-1")
-    )
-    assert tokyo > virginia
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -148,16 +28,18 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_command_prints_the_table_and_says_what_it_does_not_know() -> None:
+def test_table_is_printed_with_what_it_does_not_count() -> None:
     done = run()
     assert done.returncode == 0, done.stderr
-    assert cost.markdown(bill().values()) in done.stdout
-    assert "What Aurora DSQL bills depends on your load" in done.stdout
+    pair = MultiRegionDsqlDr(cdk.App(), "Orders")
+    lines = monthly_cost.monitoring(assertions.Template.from_stack(one).to_json() for one in pair.stacks)
+    assert monthly_cost.markdown(lines) in done.stdout
+    assert "The cost of Aurora DSQL depends on your load" in done.stdout
     assert "- Stacks in us-west-2 are counted at the prices of us-east-1" in done.stdout
     assert "- Rotation is on for 2 of the KMS keys." in done.stdout
 
 
-def test_command_speaks_json_and_knows_whose_prices_it_has() -> None:
+def test_json_names_the_region_whose_prices_it_has() -> None:
     found = json.loads(run("--json", "--tx-per-second=1", "--region=ap-northeast-1").stdout)
     assert found["region"] == "ap-northeast-1"
     assert any("us-east-1 and us-west-2 are counted at the prices of ap-northeast-1" in one for one in found["notes"])
