@@ -101,7 +101,7 @@ def test_metric_math() -> None:
 
 
 def test_metric_math_that_the_model_does_not_know_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"Metric math with ANOMALY is more than this model knows"):
+    with pytest.raises(ValueError, match=r"Metric math with ANOMALY is not supported by the local AWS emulator"):
         math("ANOMALY(a)", a=1)
 
 

@@ -46,8 +46,8 @@ def aws(running: AwsEmulator) -> Iterator[AwsEmulator]:
 
 def answers(endpoint: str) -> bool:
     host, port = endpoint.removeprefix("http://").split(":")
-    with socket.socket() as knock:
-        return knock.connect_ex((host, int(port))) == 0
+    with socket.socket() as probe:
+        return probe.connect_ex((host, int(port))) == 0
 
 
 PROGRAM = """
@@ -63,8 +63,8 @@ with AwsEmulator(regions=["us-east-1"]) as aws:
     client = aws.client("lambda", "us-east-1")
     client.create_function(FunctionName="one", Code={"ZipFile": code.getvalue()}, **options)
     client.invoke(FunctionName="one")
-    told = {"endpoint": aws.endpoint, "folder": str(aws.directory), "group": aws._process.pid}
-    print(json.dumps(told), flush=True)
+    started_with = {"endpoint": aws.endpoint, "folder": str(aws.directory), "group": aws._server.process.pid}
+    print(json.dumps(started_with), flush=True)
     time.sleep(600)
 """
 
@@ -103,8 +103,8 @@ def test_it_ends_with_the_program_that_started_it_and_leaves_nothing(end: signal
         [sys.executable, "-c", PROGRAM], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as started:
         assert started.stdout
-        told = json.loads(started.stdout.readline())
-        folder, group = Path(told["folder"]), int(told["group"])
+        started_with = json.loads(started.stdout.readline())
+        folder, group = Path(started_with["folder"]), int(started_with["group"])
         assert (folder / "endpoints.json").exists()
         assert len(processes.of_group(group)) == 2, "the server, and a function of its"
         started.send_signal(end)
@@ -113,22 +113,22 @@ def test_it_ends_with_the_program_that_started_it_and_leaves_nothing(end: signal
         time.sleep(0.05)
     assert not folder.exists()
     assert processes.of_group(group) == []
-    assert not answers(told["endpoint"])
+    assert not answers(started_with["endpoint"])
 
 
 KILLED = """
 import os, signal
-from dsql_dr_constructs.emulator import AwsEmulator, aws_emulator
+from dsql_dr_constructs.emulator import AwsEmulator, emulator_process
 aws = AwsEmulator(regions=["us-east-1"])
 end = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
 %s
 with aws:
     %s
 """
-BEFORE_CREDENTIALS = KILLED % ("aws_emulator.asdict = end", "pass")
-BEFORE_AN_ANSWER = KILLED % ("aws._wait_until_it_answers = end", "pass")
-AT_THE_END = KILLED % ("", "stop = aws._process.wait; aws._process.wait = lambda timeout: end(stop())")
-WITHOUT_SERVER = KILLED % ("", "aws._process.kill(); aws._process.wait(); end()")
+BEFORE_CREDENTIALS = KILLED % ("emulator_process.asdict = end", "pass")
+BEFORE_AN_ANSWER = KILLED % ("aws._server._wait_until_it_answers = end", "pass")
+AT_THE_END = KILLED % ("", "stop = aws._server.process.wait; aws._server.process.wait = lambda timeout: end(stop())")
+WITHOUT_SERVER = KILLED % ("", "aws._server.process.kill(); aws._server.process.wait(); end()")
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_it_leaves_nothing_when_its_end_is_interrupted(monkeypatch: pytest.Monke
             monkeypatch.undo()
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(aws._process, "wait", interrupted)
+        monkeypatch.setattr(aws._server.process, "wait", interrupted)
         with pytest.raises(KeyboardInterrupt):
             aws.stop()
         assert not directory.exists()
@@ -164,8 +164,8 @@ def test_it_leaves_nothing_when_its_end_is_interrupted(monkeypatch: pytest.Monke
 def test_server_that_was_killed_leaves_nothing_when_its_block_ends() -> None:
     with AwsEmulator(regions=["us-east-1"]) as aws:
         directory = aws.directory
-        assert aws._process
-        aws._process.kill()
+        assert aws._server.process
+        aws._server.process.kill()
     assert not directory.exists()
 
 
@@ -173,7 +173,7 @@ def test_one_that_cannot_start_says_why_and_leaves_nothing(monkeypatch: pytest.M
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)
     broken = AwsEmulator(regions=["us-east-1"], time_scale="soon")  # type: ignore[arg-type]
-    with pytest.raises(RuntimeError, match=r"did not start. It wrote:\n(?s:.*)invalid float value: 'soon'"):
+    with pytest.raises(RuntimeError, match=r"did not start. Its output:\n(?s:.*)invalid float value: 'soon'"):
         broken.__enter__()
     assert list(tmp_path.iterdir()) == []
 
@@ -349,7 +349,7 @@ def test_iam_sees_tags_of_a_cluster_in_another_region_or_does_not(seen: bool) ->
 # faults
 
 
-def test_api_error_strikes_the_first_calls(aws: AwsEmulator) -> None:
+def test_api_error_affects_the_first_calls(aws: AwsEmulator) -> None:
     aws.inject(Fault("throttled", service="dsql", call="ListClusters", error="ThrottlingException", first=2))
     once = Config(retries={"total_max_attempts": 1})
     dsql = boto3.client("dsql", config=once, **where(aws, aws._credentials))
@@ -367,8 +367,8 @@ def test_denied_action_is_denied_in_every_protocol(aws: AwsEmulator, service: st
         client.describe_parameters() if service == "ssm" else client.describe_stacks()
 
 
-def test_region_can_fall_silent_while_the_other_answers(aws: AwsEmulator) -> None:
-    aws.inject(Fault("silent", "silence", region="us-east-1"))
+def test_region_can_stop_answering_while_the_other_answers(aws: AwsEmulator) -> None:
+    aws.inject(Fault("east", "timeout", region="us-east-1"))
     impatient = Config(read_timeout=0.5, retries={"total_max_attempts": 1})
     with pytest.raises(ReadTimeoutError):
         boto3.client("dsql", config=impatient, **where(aws, aws._credentials)).list_clusters()
@@ -378,17 +378,17 @@ def test_region_can_fall_silent_while_the_other_answers(aws: AwsEmulator) -> Non
 def test_unknown_fault_is_refused(aws: AwsEmulator) -> None:
     fault = Fault("fine")
     object.__setattr__(fault, "effect", "unheard of")
-    with pytest.raises(ValueError, match="one of error, silence, slow, stuck is allowed"):
+    with pytest.raises(ValueError, match="one of error, timeout, slow, stuck is allowed"):
         aws.inject(fault)
 
 
-def test_calls_are_recorded_until_they_are_forgotten(aws: AwsEmulator) -> None:
-    aws.forget_calls()
+def test_calls_are_recorded_until_they_are_cleared(aws: AwsEmulator) -> None:
+    aws.clear_calls()
     aws.client("dsql", "us-west-2").list_clusters()
     assert [(one["service"], one["region"], one["name"], one["role"]) for one in aws.calls()] == [
         ("dsql", "us-west-2", "ListClusters", None)
     ]
-    aws.forget_calls()
+    aws.clear_calls()
     assert aws.calls() == []
 
 

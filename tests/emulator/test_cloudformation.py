@@ -1,4 +1,4 @@
-"""The resource types that the rehearsal adds, as a stack meets them."""
+"""The resource types that the emulator adds, as a stack uses them."""
 
 from __future__ import annotations
 
@@ -64,21 +64,21 @@ def test_cluster_has_its_real_attributes_and_is_updated_in_place(aws: AwsEmulato
     outputs = {name: {"Fn::GetAtt": ["One", name]} for name in ATTRIBUTES}
     tags = [{"Key": "Name", "Value": "orders"}]
     assert stack.run("create", {"One": cluster(Tags=tags)}, outputs) == "CREATE_COMPLETE"
-    told = stack.outputs()
-    found = dsql.get_cluster(identifier=told["Identifier"])
-    assert (told["ResourceArn"], told["Endpoint"], told["Status"]) == (found["arn"], found["endpoint"], "ACTIVE")
-    service = dsql.get_vpc_endpoint_service_name(identifier=told["Identifier"])["serviceName"]
-    assert told["VpcEndpointServiceName"] == service
+    given = stack.outputs()
+    found = dsql.get_cluster(identifier=given["Identifier"])
+    assert [given[one] for one in ("ResourceArn", "Endpoint", "Status")] == [found["arn"], found["endpoint"], "ACTIVE"]
+    service = dsql.get_vpc_endpoint_service_name(identifier=given["Identifier"])["serviceName"]
+    assert given["VpcEndpointServiceName"] == service
     assert found["tags"]["Name"] == "orders"
 
     assert stack.run("update", {"One": cluster(DeletionProtectionEnabled=True)}, outputs) == "UPDATE_COMPLETE"
-    found = dsql.get_cluster(identifier=told["Identifier"])
+    found = dsql.get_cluster(identifier=given["Identifier"])
     assert found["deletionProtectionEnabled"] is True
     assert "Name" not in found["tags"]
 
     assert stack.run("delete") == "DELETE_FAILED"
     assert any("deletion protection" in reason for reason in stack.reasons())
-    assert dsql.get_cluster(identifier=told["Identifier"])["status"] == "ACTIVE"
+    assert dsql.get_cluster(identifier=given["Identifier"])["status"] == "ACTIVE"
 
 
 def test_side_of_a_pair_counts_as_created_while_it_waits_for_its_setup(aws: AwsEmulator) -> None:
@@ -251,7 +251,7 @@ def test_composite_alarm_is_put_changed_and_deleted(aws: AwsEmulator) -> None:
     stack, cloudwatch = Stack(aws), aws.client("cloudwatch", "us-east-1")
 
     def alarm(rule: str) -> dict[str, Any]:
-        topic = "arn:aws:sns:us-east-1:000000000000:page"
+        topic = "arn:aws:sns:us-east-1:000000000000:alerts"
         properties = {
             "AlarmName": "any",
             "AlarmRule": rule,
@@ -278,7 +278,7 @@ def test_composite_alarm_is_put_changed_and_deleted(aws: AwsEmulator) -> None:
         )
     assert stack.run("create", alarm('ALARM("one")'), {"Arn": {"Fn::GetAtt": ["Any", "Arn"]}}) == "CREATE_COMPLETE"
     [put] = found()
-    assert (put["AlarmRule"], put["AlarmActions"]) == ('ALARM("one")', ["arn:aws:sns:us-east-1:000000000000:page"])
+    assert (put["AlarmRule"], put["AlarmActions"]) == ('ALARM("one")', ["arn:aws:sns:us-east-1:000000000000:alerts"])
     assert stack.outputs() == {"Arn": put["AlarmArn"]}
     assert stack.run("update", alarm('ALARM("other")')) == "UPDATE_COMPLETE"
     assert [one["AlarmRule"] for one in found()] == ['ALARM("other")']
@@ -286,17 +286,22 @@ def test_composite_alarm_is_put_changed_and_deleted(aws: AwsEmulator) -> None:
     assert found() == []
 
 
-def test_what_is_only_remembered_has_its_names_and_no_two_have_the_same(aws: AwsEmulator) -> None:
+def test_what_is_only_recorded_has_its_names_and_no_two_have_the_same(aws: AwsEmulator) -> None:
     slack = {
         "Type": "AWS::Chatbot::SlackChannelConfiguration",
-        "Properties": {"ConfigurationName": "pages", "IamRoleArn": "a", "SlackChannelId": "C", "SlackWorkspaceId": "T"},
+        "Properties": {
+            "ConfigurationName": "alerts",
+            "IamRoleArn": "a",
+            "SlackChannelId": "C",
+            "SlackWorkspaceId": "T",
+        },
     }
     kind, properties = "AWS::CodePipeline::Pipeline", {"RoleArn": "a", "Stages": [{}]}
     pipeline = {"Type": kind, "Properties": properties}
     stack = Stack(aws)
     shown = {"Channel": {"Fn::GetAtt": ["Channel", "Arn"]}, "Pipeline": {"Ref": "Pipeline"}}
     assert stack.run("create", {"Channel": slack, "Pipeline": pipeline}, shown) == "CREATE_COMPLETE"
-    assert stack.outputs()["Channel"].endswith(":chat-configuration/slack-channel/pages")
+    assert stack.outputs()["Channel"].endswith(":chat-configuration/slack-channel/alerts")
     assert stack.outputs()["Pipeline"].startswith("Here-Pipeline-")
     renamed = {"Type": kind, "Properties": {**properties, "Name": "orders"}}
     assert stack.run("update", {"Channel": slack, "Pipeline": renamed}, shown) == "UPDATE_COMPLETE"
@@ -323,7 +328,7 @@ def test_slow_cluster_is_waited_for(aws: AwsEmulator) -> None:
 )
 def test_consumers_stack_is_deployed_whatever_a_pattern_is_compared_with(aws: AwsEmulator, forged: str) -> None:
     consumer = cdk.Stack(cdk.App(), "Consumer", synthesizer=cdk.LegacyStackSynthesizer())
-    cluster = RegionalCluster.from_registry(consumer, "Pair", deployment="Orders", region="us-west-2")
+    cluster = RegionalCluster.from_parameters(consumer, "Pair", deployment_name="Orders", region="us-west-2")
     cdk.CfnOutput(consumer, "Endpoint", value=cluster.cluster_endpoint)
     body = json.dumps({**assertions.Template.from_stack(consumer).to_json(), "Resources": {"One": GROUP}})
     ssm, cloudformation = aws.client("ssm", "us-east-1"), aws.client("cloudformation", "us-east-1")

@@ -1,4 +1,4 @@
-"""The endpoints with a database: who is let in, and which SQL there is. A real driver, a real PostgreSQL."""
+"""The endpoints with a database: who is accepted, and with which SQL. A real driver, a real PostgreSQL."""
 
 from __future__ import annotations
 
@@ -41,6 +41,7 @@ with psycopg.connect(host=host, user=user, password=token, dbname="postgres", au
 class Client:
     aws: AwsEmulator
     endpoint: str
+    database: str = ""
 
     def says(self, *statements: str, **token: str) -> str:
         user = token.get("user", "admin")
@@ -62,15 +63,25 @@ def client() -> Iterator[Client]:
     with tempfile.TemporaryDirectory() as folder:
         database = Postgresql(Path(folder), auth="trust")
         with AwsEmulator(regions=["us-east-1"], postgresql=database.unix_socket) as aws:
-            dsql = aws.client("dsql", "us-east-1")
-            made = dsql.create_cluster()
-            dsql.get_waiter("cluster_active").wait(identifier=made["identifier"])
-            yield Client(aws, f"{made['identifier']}.dsql.us-east-1.on.aws")
+            yield Client(aws, new_endpoint(aws), database.unix_socket)
         database.stop()
 
 
-def test_sql_is_spoken_to_who_has_a_token(client: Client) -> None:
+def new_endpoint(aws: AwsEmulator) -> str:
+    dsql = aws.client("dsql", "us-east-1")
+    made = dsql.create_cluster()
+    dsql.get_waiter("cluster_active").wait(identifier=made["identifier"])
+    return f"{made['identifier']}.dsql.us-east-1.on.aws"
+
+
+def test_sql_is_answered_with_a_token(client: Client) -> None:
     assert client.says("SELECT 6 * 7", "SELECT current_user") == "42\nadmin\n"
+
+
+def test_next_emulator_uses_the_same_postgresql_with_its_tables(client: Client) -> None:
+    client.says("CREATE TABLE kept (id uuid PRIMARY KEY)")
+    with AwsEmulator(regions=["us-east-1"], postgresql=client.database) as aws:
+        assert Client(aws, new_endpoint(aws)).says("SELECT count(*) FROM kept") == "0\n"
 
 
 @pytest.mark.parametrize(
@@ -81,8 +92,8 @@ def test_sql_is_spoken_to_who_has_a_token(client: Client) -> None:
         ({"user": "admin", "action": "DbConnect"}, "Wrong user to action mapping. user: admin, action: DbConnect"),
         ({"user": "orders", "action": "DbConnectAdmin"}, "Wrong user to action mapping. user: orders"),
         ({"age": "2.1"}, "Signature expired"),
-        ({"user": "nobody"}, "is not mapped to the role nobody, or there is none"),
-        ({"user": "postgres"}, "is not mapped to the role postgres, or there is none"),
+        ({"user": "nobody"}, "is not mapped to the database role nobody, or that role does not exist"),
+        ({"user": "postgres"}, "is not mapped to the database role postgres, or that role does not exist"),
     ],
 )
 def test_token_for_something_else_is_refused(client: Client, wrong: dict[str, str], hint: str) -> None:
@@ -124,7 +135,7 @@ def test_function_needs_a_permission_and_a_mapping(client: Client) -> None:
     allowed = {"Effect": "Allow", "Action": "dsql:DbConnect", "Resource": "*"}
     document = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
     iam.put_role_policy(RoleName="porter", PolicyName="connect", PolicyDocument=document)
-    assert f"{role} is not mapped to the role porter" in client.says("SELECT 1", user="porter", role_arn=role)
+    assert f"{role} is not mapped to the database role porter" in client.says("SELECT 1", user="porter", role_arn=role)
     client.says(f"AWS IAM GRANT porter TO '{role}'")
     assert client.says("SELECT current_user", user="porter", role_arn=role) == "porter\n"
     assert "dsql:DbConnectAdmin" in client.says("SELECT 1", role_arn=role)
@@ -132,9 +143,9 @@ def test_function_needs_a_permission_and_a_mapping(client: Client) -> None:
 
 @pytest.mark.parametrize("user", ["admin", "postgres"])
 @pytest.mark.parametrize("tls", ["disable", "require"])
-def test_no_listener_lets_anybody_in_without_a_token(client: Client, user: str, tls: str) -> None:
-    assert client.aws._process
-    found = {port for _, port in processes.listening(client.aws._process.pid)}
+def test_no_listener_accepts_anybody_without_a_token(client: Client, user: str, tls: str) -> None:
+    assert client.aws._server.process
+    found = {port for _, port in processes.listening(client.aws._server.process.pid)}
     endpoints = int(client.aws.endpoint_variables()["PGPORT"])
     assert found == {urlsplit(client.aws.endpoint).port, endpoints}
     options = f"user={user} password=none dbname=postgres sslmode={tls} connect_timeout=5"
@@ -192,4 +203,4 @@ def test_without_a_database_an_endpoint_says_so() -> None:
         made = aws.client("dsql", "us-east-1").create_cluster()
         aws.client("dsql", "us-east-1").get_waiter("cluster_active").wait(identifier=made["identifier"])
         said = Client(aws, f"{made['identifier']}.dsql.us-east-1.on.aws").says("SELECT 1")
-        assert "no database is behind this endpoint: give AwsEmulator one" in said
+        assert "no database is behind this endpoint: give AwsEmulator its argument postgresql" in said

@@ -13,7 +13,7 @@ US_EAST_1, US_WEST_2 = ("111111111111", "us-east-1"), ("111111111111", "us-west-
 Place = tuple[str, str]
 
 
-class Rehearsed(Dsql):
+class ClockedDsql(Dsql):
     """With a clock that stands still until it is moved."""
 
     def __init__(self, undocumented: Undocumented | None = None) -> None:
@@ -38,7 +38,7 @@ class Rehearsed(Dsql):
             request["multiRegionProperties"] = {"witnessRegion": witness}
         return self.create_cluster(*place, request)
 
-    def tell(self, cluster: Cluster, *peers: Cluster, witness: str | None = None) -> None:
+    def update(self, cluster: Cluster, *peers: Cluster, witness: str | None = None) -> None:
         asked = {"witnessRegion": witness or cluster.witness_region, "clusters": [peer.arn for peer in peers]}
         self.change(cluster, multiRegionProperties=asked)
 
@@ -51,21 +51,21 @@ class Rehearsed(Dsql):
     def pair(self) -> tuple[Cluster, Cluster]:
         one, other = self.new(US_EAST_1), self.new(US_WEST_2)
         self.pass_time()
-        self.tell(one, other)
-        self.tell(other, one)
+        self.update(one, other)
+        self.update(other, one)
         self.pass_time()
         return one, other
 
 
 @pytest.fixture
-def dsql() -> Rehearsed:
-    return Rehearsed()
+def dsql() -> ClockedDsql:
+    return ClockedDsql()
 
 
 # the life cycle
 
 
-def test_single_region_cluster_is_created_and_then_active(dsql: Rehearsed) -> None:
+def test_single_region_cluster_is_created_and_then_active(dsql: ClockedDsql) -> None:
     cluster = dsql.new(US_EAST_1, witness=None)
     assert dsql.status(cluster) == "CREATING"
     dsql.pass_time()
@@ -74,20 +74,20 @@ def test_single_region_cluster_is_created_and_then_active(dsql: Rehearsed) -> No
     assert cluster.endpoint == f"{cluster.identifier}.dsql.us-east-1.on.aws"
 
 
-def test_side_of_a_pair_waits_for_the_other_to_name_it_too(dsql: Rehearsed) -> None:
+def test_side_of_a_pair_waits_for_the_other_to_name_it_too(dsql: ClockedDsql) -> None:
     one, other = dsql.new(US_EAST_1), dsql.new(US_WEST_2)
     dsql.pass_time()
     assert (dsql.status(one), dsql.status(other)) == ("PENDING_SETUP", "PENDING_SETUP")
-    dsql.tell(one, other)
+    dsql.update(one, other)
     assert dsql.status(one) == "UPDATING"
     dsql.pass_time()
     assert (dsql.status(one), dsql.status(other)) == ("PENDING_SETUP", "PENDING_SETUP")
-    dsql.tell(other, one)
+    dsql.update(other, one)
     dsql.pass_time()
     assert (dsql.status(one), dsql.status(other)) == ("ACTIVE", "ACTIVE")
 
 
-def test_deleted_side_of_a_pair_waits_for_the_others_deletion(dsql: Rehearsed) -> None:
+def test_deleted_side_of_a_pair_waits_for_the_others_deletion(dsql: ClockedDsql) -> None:
     one, other = dsql.pair()
     dsql.delete_cluster(*US_EAST_1, one.identifier)
     dsql.pass_time(1000)
@@ -98,7 +98,7 @@ def test_deleted_side_of_a_pair_waits_for_the_others_deletion(dsql: Rehearsed) -
     assert dsql.list_clusters(*US_EAST_1) == dsql.list_clusters(*US_WEST_2) == []
 
 
-def test_side_without_a_peer_is_deleted_alone(dsql: Rehearsed) -> None:
+def test_side_without_a_peer_is_deleted_alone(dsql: ClockedDsql) -> None:
     one = dsql.new(US_EAST_1)
     dsql.pass_time()
     dsql.delete_cluster(*US_EAST_1, one.identifier)
@@ -107,7 +107,7 @@ def test_side_without_a_peer_is_deleted_alone(dsql: Rehearsed) -> None:
 
 
 @pytest.mark.parametrize("status", ["IDLE", "INACTIVE", "FAILED"])
-def test_what_aws_decides_on_can_be_set(dsql: Rehearsed, status: str) -> None:
+def test_what_aws_decides_on_can_be_set(dsql: ClockedDsql, status: str) -> None:
     one, _ = dsql.pair()
     dsql.set_status(*US_EAST_1, one.identifier, status)
     dsql.pass_time()
@@ -116,20 +116,20 @@ def test_what_aws_decides_on_can_be_set(dsql: Rehearsed, status: str) -> None:
 
 @pytest.mark.parametrize(("mode", "kept"), [("keep", True), ("drop", False)])
 def test_update_without_clusters_keeps_or_drops_the_peers(mode: str, kept: bool) -> None:
-    dsql = Rehearsed(Undocumented(update_without_clusters=mode))
+    dsql = ClockedDsql(Undocumented(update_without_clusters=mode))
     one, other = dsql.pair()
     dsql.update_cluster(*US_EAST_1, one.identifier, {"deletionProtectionEnabled": True})
     assert one.peers == ([other.arn] if kept else [])
     assert one.deletion_protection
 
 
-def test_create_with_a_known_client_token_answers_with_the_same_cluster(dsql: Rehearsed) -> None:
+def test_create_with_a_known_client_token_answers_with_the_same_cluster(dsql: ClockedDsql) -> None:
     one, again = (dsql.create_cluster(*US_EAST_1, {"clientToken": "t"}) for _ in range(2))
     assert one is again
     assert dsql.create_cluster(*US_WEST_2, {"clientToken": "t"}) is not one
 
 
-def test_protection_is_switched_off_and_the_cluster_deleted_at_once(dsql: Rehearsed) -> None:
+def test_protection_is_switched_off_and_the_cluster_deleted_at_once(dsql: ClockedDsql) -> None:
     """As AWS's own sample programs do it: aws-samples/aurora-dsql-samples, cluster_management."""
     cluster = dsql.new(US_EAST_1, witness=None, protected=True)
     dsql.pass_time()
@@ -141,7 +141,7 @@ def test_protection_is_switched_off_and_the_cluster_deleted_at_once(dsql: Rehear
     assert dsql.list_clusters(*US_EAST_1) == []
 
 
-def test_pair_is_deleted_one_after_the_other_while_both_are_updated(dsql: Rehearsed) -> None:
+def test_pair_is_deleted_one_after_the_other_while_both_are_updated(dsql: ClockedDsql) -> None:
     one, other = dsql.pair()
     for cluster in (one, other):
         dsql.change(cluster, deletionProtectionEnabled=False)
@@ -157,7 +157,7 @@ def test_pair_is_deleted_one_after_the_other_while_both_are_updated(dsql: Rehear
 # keys
 
 
-def test_cluster_whose_key_is_away_lets_nobody_in() -> None:
+def test_cluster_whose_key_is_not_accessible_accepts_nobody() -> None:
     usable = True
 
     def use_key(cluster_arn: str, key: str) -> str:
@@ -182,23 +182,23 @@ def test_cluster_whose_key_is_away_lets_nobody_in() -> None:
 # what AWS does not document
 
 
-def test_each_side_has_the_witness_that_it_was_told_and_the_pair_serves_on(dsql: Rehearsed) -> None:
+def test_each_cluster_has_the_witness_of_its_own_update_and_the_pair_goes_on_serving(dsql: ClockedDsql) -> None:
     one, other = dsql.pair()
     dsql.change(one, multiRegionProperties={"witnessRegion": "ca-central-1"})
     assert (one.witness_region, other.witness_region) == ("ca-central-1", "us-east-2")
     assert one.peers == [other.arn]
-    dsql.tell(other, one, witness="ca-central-1")
+    dsql.update(other, one, witness="ca-central-1")
     dsql.pass_time()
     assert (dsql.status(one), dsql.status(other)) == ("ACTIVE", "ACTIVE")
     assert (one.witness_region, other.witness_region) == ("ca-central-1", "ca-central-1")
 
 
-def test_new_pair_waits_until_both_sides_have_one_witness(dsql: Rehearsed) -> None:
+def test_new_pair_waits_until_both_sides_have_one_witness(dsql: ClockedDsql) -> None:
     one, other = dsql.new(US_EAST_1), dsql.new(US_WEST_2)
     dsql.pass_time()
-    dsql.tell(one, other)
+    dsql.update(one, other)
     dsql.pass_time()
-    dsql.tell(other, one)
+    dsql.update(other, one)
     dsql.change(one, multiRegionProperties={"witnessRegion": "ca-central-1"})
     dsql.pass_time()
     assert (dsql.status(one), dsql.status(other)) == ("PENDING_SETUP", "PENDING_SETUP")
@@ -209,7 +209,7 @@ def test_new_pair_waits_until_both_sides_have_one_witness(dsql: Rehearsed) -> No
 
 @pytest.mark.parametrize("paired", [True, False])
 def test_change_of_the_witness_can_be_refused(paired: bool) -> None:
-    dsql = Rehearsed(Undocumented(witness_change="refuse"))
+    dsql = ClockedDsql(Undocumented(witness_change="refuse"))
     one = dsql.pair()[0] if paired else dsql.new(US_EAST_1)
     dsql.pass_time()
     with pytest.raises(DsqlError, match=r"witness Region us-east-2 of cluster .* cannot be changed") as refusal:
@@ -219,28 +219,28 @@ def test_change_of_the_witness_can_be_refused(paired: bool) -> None:
     dsql.change(one, multiRegionProperties={"witnessRegion": "us-east-2"})
 
 
-@pytest.mark.parametrize(("mode", "kept"), [("take", False), ("ignore", True)])
-def test_empty_clusters_take_the_peer_away_or_are_ignored(mode: str, kept: bool) -> None:
-    dsql = Rehearsed(Undocumented(empty_clusters=mode))
+@pytest.mark.parametrize(("mode", "kept"), [("remove", False), ("ignore", True)])
+def test_empty_clusters_remove_the_peer_or_are_ignored(mode: str, kept: bool) -> None:
+    dsql = ClockedDsql(Undocumented(empty_clusters=mode))
     one, other = dsql.pair()
     dsql.change(one, multiRegionProperties={"witnessRegion": "us-east-2", "clusters": []})
     assert (one.peers, one.status) == ([other.arn] if kept else [], "UPDATING")
 
 
 def test_empty_clusters_can_be_refused_where_there_is_a_peer() -> None:
-    dsql = Rehearsed(Undocumented(empty_clusters="refuse"))
+    dsql = ClockedDsql(Undocumented(empty_clusters="refuse"))
     one, other = dsql.pair()
     alone = dsql.new(US_EAST_1)
     dsql.pass_time()
     with pytest.raises(DsqlError, match=r"clusters is empty, and cluster .* has a peer") as refusal:
-        dsql.tell(one)
+        dsql.update(one)
     assert (refusal.value.code, one.peers, one.status) == ("ValidationException", [other.arn], "ACTIVE")
-    dsql.tell(alone)
+    dsql.update(alone)
     assert alone.status == "UPDATING"
 
 
 def test_choice_that_is_none_is_refused() -> None:
-    with pytest.raises(ValueError, match="empty_clusters is 'never': one of take, refuse, ignore is allowed"):
+    with pytest.raises(ValueError, match="empty_clusters is 'never': one of remove, refuse, ignore is allowed"):
         Undocumented(empty_clusters="never")
 
 
@@ -248,7 +248,7 @@ def test_choice_that_is_none_is_refused() -> None:
 
 
 @pytest.mark.parametrize(("witness", "quota"), [(None, 20), ("us-east-2", 5)])
-def test_quota_of_a_region_is_kept(dsql: Rehearsed, witness: str | None, quota: int) -> None:
+def test_quota_of_a_region_is_kept(dsql: ClockedDsql, witness: str | None, quota: int) -> None:
     for _ in range(quota):
         dsql.new(US_EAST_1, witness=witness)
     with pytest.raises(DsqlError) as refusal:
@@ -257,13 +257,13 @@ def test_quota_of_a_region_is_kept(dsql: Rehearsed, witness: str | None, quota: 
     dsql.new(US_WEST_2, witness=witness)
 
 
-def test_unknown_cluster_is_not_found(dsql: Rehearsed) -> None:
+def test_unknown_cluster_is_not_found(dsql: ClockedDsql) -> None:
     with pytest.raises(DsqlError) as refusal:
         dsql.get_cluster(*US_EAST_1, "x" * 26)
     assert refusal.value.code == "ResourceNotFoundException"
 
 
-def test_cluster_in_transition_is_a_conflict(dsql: Rehearsed) -> None:
+def test_cluster_in_transition_is_a_conflict(dsql: ClockedDsql) -> None:
     one = dsql.new(US_EAST_1)
     with pytest.raises(DsqlError, match="CREATING: try again later") as refusal:
         dsql.delete_cluster(*US_EAST_1, one.identifier)
@@ -279,7 +279,7 @@ def test_cluster_in_transition_is_a_conflict(dsql: Rehearsed) -> None:
         dsql.delete(one)
 
 
-def test_protected_cluster_is_not_deleted(dsql: Rehearsed) -> None:
+def test_protected_cluster_is_not_deleted(dsql: ClockedDsql) -> None:
     one = dsql.new(US_EAST_1, protected=True)
     dsql.pass_time()
     with pytest.raises(DsqlError, match="deletion protection"):
@@ -287,33 +287,33 @@ def test_protected_cluster_is_not_deleted(dsql: Rehearsed) -> None:
     assert dsql.status(one) == "PENDING_SETUP"
 
 
-def test_impossible_topologies_are_refused(dsql: Rehearsed) -> None:
+def test_impossible_topologies_are_refused(dsql: ClockedDsql) -> None:
     one, other, alone = dsql.new(US_EAST_1), dsql.new(US_WEST_2), dsql.new(US_EAST_1, witness=None)
     neighbour, stranger = dsql.new(US_EAST_1), dsql.new(US_WEST_2, witness="eu-west-1")
     dsql.pass_time()
     with pytest.raises(DsqlError, match="is the cluster's own Region"):
         dsql.new(US_EAST_1, witness="us-east-1")
     with pytest.raises(DsqlError, match="one peer, and 2 were given"):
-        dsql.tell(one, other, stranger)
+        dsql.update(one, other, stranger)
     with pytest.raises(DsqlError, match="is in Region us-east-1"):
-        dsql.tell(one, neighbour)
+        dsql.update(one, neighbour)
     with pytest.raises(DsqlError, match="has another witness Region"):
-        dsql.tell(one, stranger)
+        dsql.update(one, stranger)
     with pytest.raises(DsqlError, match="cannot become a multi-Region cluster"):
-        dsql.tell(alone, other)
+        dsql.update(alone, other)
     gone = dsql.new(US_WEST_2)
     dsql.pass_time()
     dsql.delete_cluster(*US_WEST_2, gone.identifier)
     dsql.pass_time()
     with pytest.raises(DsqlError, match="does not exist"):
-        dsql.tell(one, gone)
+        dsql.update(one, gone)
 
 
 # faults
 
 
-def test_transition_can_be_slow(dsql: Rehearsed) -> None:
-    dsql.faults.switch_on(Fault("slow", "slow", region="us-east-1", call="CreateCluster", seconds=60))
+def test_transition_can_be_slow(dsql: ClockedDsql) -> None:
+    dsql.faults.inject(Fault("slow", "slow", region="us-east-1", call="CreateCluster", seconds=60))
     slow, quick = dsql.new(US_EAST_1, witness=None), dsql.new(US_WEST_2, witness=None)
     dsql.pass_time(59)
     assert (dsql.status(slow), dsql.status(quick)) == ("CREATING", "ACTIVE")
@@ -321,14 +321,14 @@ def test_transition_can_be_slow(dsql: Rehearsed) -> None:
     assert dsql.status(slow) == "ACTIVE"
 
 
-def test_transition_can_be_stuck(dsql: Rehearsed) -> None:
-    dsql.faults.switch_on(Fault("stuck", "stuck", call="CreateCluster"))
+def test_transition_can_be_stuck(dsql: ClockedDsql) -> None:
+    dsql.faults.inject(Fault("stuck", "stuck", call="CreateCluster"))
     cluster = dsql.new(US_EAST_1, witness=None)
     dsql.pass_time(10_000)
     assert dsql.status(cluster) == "CREATING"
 
 
-def test_peering_can_be_stuck(dsql: Rehearsed) -> None:
-    dsql.faults.switch_on(Fault("stuck", "stuck", call="Peering"))
+def test_peering_can_be_stuck(dsql: ClockedDsql) -> None:
+    dsql.faults.inject(Fault("stuck", "stuck", call="Peering"))
     one, other = dsql.pair()
     assert (dsql.status(one), dsql.status(other)) == ("PENDING_SETUP", "PENDING_SETUP")

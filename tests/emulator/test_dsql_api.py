@@ -211,7 +211,7 @@ def test_cluster_that_has_not_served_has_no_streams(dsql: Client) -> None:
         dsql("CreateStream", clusterIdentifier=made["identifier"], **STREAM)
 
 
-def test_lists_come_in_pages(dsql: Client, cluster: str) -> None:
+def test_lists_are_paginated(dsql: Client, cluster: str) -> None:
     dsql("CreateCluster", deletionProtectionEnabled=False)
     everything = dsql("ListClusters")
     assert "nextToken" not in everything

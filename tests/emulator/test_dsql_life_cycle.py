@@ -110,7 +110,7 @@ class LifeOfClusters(RuleBasedStateMachine):
         cluster.status = "UPDATING"
 
     @rule(one=clusters, wait=WAIT)
-    def forget_the_peer(self, one: str, wait: float) -> None:
+    def remove_the_peer(self, one: str, wait: float) -> None:
         self.pass_time(wait)
         cluster = self.known[one]
         status, _ = self.update(cluster, {"witnessRegion": WITNESS, "clusters": []})
@@ -180,7 +180,7 @@ class LifeOfClusters(RuleBasedStateMachine):
 
     @rule(call=st.sampled_from(["CreateCluster", "UpdateCluster", "DeleteCluster"]), region=st.sampled_from(REGIONS))
     def transitions_are_slow_for_once(self, call: str, region: str) -> None:
-        self.faults.switch_on(Fault("slow", "slow", region=region, service="dsql", call=call, first=1, seconds=5.0))
+        self.faults.inject(Fault("slow", "slow", region=region, service="dsql", call=call, first=1, seconds=5.0))
 
     @rule(seconds=WAIT)
     def pass_time(self, seconds: float) -> None:
@@ -202,7 +202,7 @@ class LifeOfClusters(RuleBasedStateMachine):
                 assert cluster.peers, "only a peer is worth waiting for"
 
     def observe(self, cluster: Known) -> None:
-        """One step at the most since the last look, and a legal one."""
+        """At most one step since the last call, and a legal one."""
         status, found = self.call("GetCluster", cluster.region, cluster.identifier)
         seen = str(found["status"]) if status == 200 else GONE
         assert seen == cluster.status or seen in BY_ITSELF.get(cluster.status, ()), f"{cluster.status} became {seen}"

@@ -1,4 +1,4 @@
-"""The socket of a PostgreSQL that asks for no password: refused where others may enter."""
+"""The socket of a PostgreSQL without a password: refused where other users have access."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dsql_dr_constructs.emulator.private_socket import private_socket
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """With a socket in it to which everybody may write; not in the tests' own, which others may not enter."""
+    """With a socket in it to which everybody may write; not in the tests' own, to which others have no access."""
     with tempfile.TemporaryDirectory(dir="/tmp") as name, socket.socket(socket.AF_UNIX) as listener:
         path = Path(name, ".s.PGSQL.5432")
         listener.bind(str(path))
@@ -36,7 +36,7 @@ def test_socket_that_is_not_there_is_refused(folder: Path) -> None:
 
 def test_socket_that_every_user_may_reach_is_refused(folder: Path) -> None:
     folder.chmod(0o755)
-    with pytest.raises(ValueError, match="every user of this machine may enter, without a password"):
+    with pytest.raises(ValueError, match="to which every user of this machine has access, without a password"):
         AwsEmulator(regions=["us-east-1"], postgresql=f"{folder}:5432")
 
 

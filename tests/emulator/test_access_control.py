@@ -1,4 +1,4 @@
-"""The emulator runs code for whoever gets in: who does, on which path, and with what."""
+"""The emulator runs code for its callers: which requests are admitted, on which path, and with what credentials."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from botocore.credentials import Credentials as Signer
 from botocore.exceptions import ClientError
 
 from dsql_dr_constructs.emulator import AwsEmulator
+from dsql_dr_constructs.emulator.access_control import AccessControl, Caller, RefusedError
 from dsql_dr_constructs.emulator.credentials import ACCOUNT, Credentials
-from dsql_dr_constructs.emulator.door import Caller, Door, RefusedError
 from dsql_dr_constructs.emulator.gateway import Gateway
 from tests.emulator import processes
 from tests.emulator.test_cloudformation import Stack
@@ -160,22 +160,20 @@ def assert_refused(answer: Answer, sentence: str) -> None:
         ({"host": "127.0.0.1"}, "the request's Host is '127.0.0.1'"),
         ({"host": "0.0.0.0:{port}"}, "the request's Host is '0.0.0.0:"),
         ({"host": "0123456789abcdef0123456789abcdef.lambda-url.us-east-1.on.aws"}, "the request's Host is"),
-        ({"origin": "https://evil.example"}, "answers programs, and no web page"),
-        ({"origin": "http://127.0.0.1:{port}"}, "answers programs, and no web page"),
-        ({"sec-fetch-site": "none"}, "answers programs, and no web page"),
+        ({"origin": "https://evil.example"}, "answers programs only, and no web page"),
+        ({"origin": "http://127.0.0.1:{port}"}, "answers programs only, and no web page"),
+        ({"sec-fetch-site": "none"}, "answers programs only, and no web page"),
     ],
     ids=lambda value: "-".join(value.values()) if isinstance(value, dict) else "",
 )
-def test_page_in_a_browser_is_refused_whatever_it_knows(
-    emulator: Emulator, headers: dict[str, str], sentence: str
-) -> None:
+def test_web_page_is_refused_whatever_it_knows(emulator: Emulator, headers: dict[str, str], sentence: str) -> None:
     port = str(urlsplit(emulator.aws.endpoint).port)
     filled = {name: value.replace("{port}", port) for name, value in headers.items()}
     for what in PATHS:
         assert_refused(asked(emulator, what, filled, signed_with=emulator.owner), sentence)
 
 
-def test_page_that_asks_without_a_preflight_makes_no_function(emulator: Emulator) -> None:
+def test_web_page_that_asks_without_a_preflight_makes_no_function(emulator: Emulator) -> None:
     page = {"host": "evil.example", "origin": "https://evil.example", "content-type": "text/plain"}
     assert_refused(asked(emulator, "create a function", page), "the request's Host is 'evil.example'")
     functions = emulator.aws.client("lambda", REGION).list_functions()["Functions"]
@@ -189,7 +187,7 @@ def test_owner_by_either_name_is_answered(emulator: Emulator) -> None:
 
 
 @pytest.mark.parametrize("what", ["preflight", "S3", "call in the Query protocol"])
-def test_answers_to_the_owner_have_nothing_for_a_page_to_read(emulator: Emulator, what: str) -> None:
+def test_answers_to_the_owner_have_nothing_for_a_web_page_to_read(emulator: Emulator, what: str) -> None:
     """ministack's own answers have ``Access-Control-Allow-Origin: *`` here."""
     assert asked(emulator, what, {}, signed_with=emulator.owner, service="s3").status != 403
 
@@ -232,11 +230,11 @@ def test_each_run_has_credentials_of_its_own(emulator: Emulator) -> None:
 
 
 def test_nobody_reads_the_credentials_from_a_process(emulator: Emulator) -> None:
-    assert emulator.aws._process
+    assert emulator.aws._server.process
     emulator.aws.client("lambda", REGION).invoke(FunctionName="open")
     seen = [
         (process / file).read_text()
-        for process in processes.of_group(emulator.aws._process.pid)
+        for process in processes.of_group(emulator.aws._server.process.pid)
         for file in ("cmdline", "environ")
     ]
     assert len(seen) >= 4, "the server's, and a function's"
@@ -273,7 +271,7 @@ def test_session_of_a_role_that_was_assumed_works_in_its_account(emulator: Emula
     assert created["arn"].split(":")[4] == "111122223333"
     wrong = replace(session, session_token=emulator.owner.of_role(ROLE).session_token)
     assert_refused(asked(emulator, "S3", {}, signed_with=wrong), "has no credentials of this local AWS emulator")
-    assert_refused(asked(emulator, "control", {}, signed_with=session), "Only who has started")
+    assert_refused(asked(emulator, "control", {}, signed_with=session), "Only the owner of this local AWS emulator")
 
 
 def client_of(emulator: Emulator, credentials: Credentials) -> dict[str, str]:
@@ -311,7 +309,7 @@ def test_function_has_credentials_of_its_role_and_makes_no_others_from_them(emul
     found = in_function(emulator)
     own = Credentials(*(found[f"AWS_{one}"] for one in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "SESSION_TOKEN")))
     assert own == emulator.owner.of_role(ROLE)
-    emulator.aws.forget_calls()
+    emulator.aws.clear_calls()
     with pytest.raises(ClientError, match=r"role/function is not authorized to perform: dsql:ListClusters"):
         boto3.client("dsql", **client_of(emulator, own)).list_clusters()
     assert [one["role"] for one in emulator.aws.calls()] == [ROLE]
@@ -320,7 +318,7 @@ def test_function_has_credentials_of_its_role_and_makes_no_others_from_them(emul
     for token in turned:
         answer = asked(emulator, "invoke a function", {}, signed_with=replace(own, session_token=token))
         assert_refused(answer, "has no credentials of this local AWS emulator")
-    assert_refused(asked(emulator, "control", {}, signed_with=own), "Only who has started")
+    assert_refused(asked(emulator, "control", {}, signed_with=own), "Only the owner of this local AWS emulator")
 
 
 # what a function's role may do
@@ -424,7 +422,7 @@ def test_signature_without_a_full_scope_is_refused(
 
 @pytest.mark.parametrize(
     ("service", "sentence"),
-    [("ssm", "takes presigned URLs for S3 only"), ("s3", "is signed for s3 and asks for another service")],
+    [("ssm", "accepts presigned URLs for S3 only"), ("s3", "is signed for s3 and asks for another service")],
 )
 def test_presigned_url_reaches_s3_only(emulator: Emulator, role: Credentials, service: str, sentence: str) -> None:
     scope = f"{role.access_key}/20260101/{REGION}/{service}/aws4_request"
@@ -443,7 +441,9 @@ def test_controls_are_the_owners_only(emulator: Emulator, role: Credentials, pat
     given = emulator.aws.client("sts", REGION).assume_role(RoleArn=ROLE, RoleSessionName="cdk")["Credentials"]
     session = Credentials(given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"])
     for other in (role, session):
-        assert_refused(emulator.ask("POST", path, signed_with=other, service=service), "Only who has started")
+        assert_refused(
+            emulator.ask("POST", path, signed_with=other, service=service), "Only the owner of this local AWS emulator"
+        )
     assert emulator.ask("GET", "/_ministack/health", signed_with=emulator.owner).status == 200
     answer = emulator.ask("PUT", f"/_ministack/cfn-response/{uuid4()}", signed_with=role, body="{}")
     assert answer.status != 403, "a custom resource may sign its answer"
@@ -506,8 +506,8 @@ def test_wait_condition_is_signalled_at_its_url(emulator: Emulator) -> None:
 
 def test_every_socket_is_on_loopback(emulator: Emulator) -> None:
     in_function(emulator)
-    assert emulator.aws._process
-    found = processes.listening(emulator.aws._process.pid)
+    assert emulator.aws._server.process
+    found = processes.listening(emulator.aws._server.process.pid)
     ports = {int(emulator.aws.endpoint_variables()["PGPORT"]), urlsplit(emulator.aws.endpoint).port}
     assert ports <= {port for _, port in found}
     assert [address for address, _ in found if not address.is_loopback] == []
@@ -538,11 +538,11 @@ def signed(credentials: Credentials) -> list[tuple[str, str]]:
 def test_header_that_decides_is_sent_once(twice: str) -> None:
     owner = Credentials.random()
     named = [("X-Amz-Target", "AmazonSSM.GetParameter"), ("Content-Type", JSON)]
-    door, headers = Door(1234, owner), [("Host", "127.0.0.1:1234"), *signed(owner), *named]
-    assert door.admit(scope(*headers)) == Caller(ACCOUNT, is_owner=True)
+    access_control, headers = AccessControl(1234, owner), [("Host", "127.0.0.1:1234"), *signed(owner), *named]
+    assert access_control.admit(scope(*headers)) == Caller(ACCOUNT, is_owner=True)
     again = [one for one in headers if one[0] == twice]
     with pytest.raises(RefusedError, match=f"has the header {twice.lower()} more than once"):
-        door.admit(scope(*headers, *again))
+        access_control.admit(scope(*headers, *again))
 
 
 def test_web_socket_needs_the_same() -> None:
@@ -555,7 +555,7 @@ def test_web_socket_needs_the_same() -> None:
         sent.append(message["type"])
 
     nothing: Any = None
-    gateway = Gateway(inner, Door(1234, owner), nothing, nothing, nothing, enforce=True)
+    gateway = Gateway(inner, AccessControl(1234, owner), nothing, nothing, nothing, enforce=True)
     host = ("Host", "127.0.0.1:1234")
     for headers in (
         [host],
