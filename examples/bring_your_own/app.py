@@ -10,7 +10,14 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 
-from dsql_dr_constructs import AlarmOptions, HealthAlarmOptions, MultiRegionDsqlDr
+from dsql_dr_constructs import (
+    AlarmOptions,
+    ClusterOptions,
+    HealthAlarmOptions,
+    MonitoringOptions,
+    MonitorOptions,
+    MultiRegionDsqlDr,
+)
 
 app = cdk.App()
 platform = app.node.get_context("platform")
@@ -34,14 +41,16 @@ pair = MultiRegionDsqlDr(
     app,
     "OrdersDb",
     environment_name="prod",
-    cluster_prefix="acme-orders",
+    cluster_options=ClusterOptions(name_prefix="acme-orders"),
     deployment_name="acme-orders-prod",
     encryption_keys={region: kms.Key(stack, "Key", enable_key_rotation=True) for region, stack in stacks.items()},
-    alert_topic_arns=[one["topicArn"] for one in platform.values()],
-    monitor_options={region: {"vpc": network, "tracing": True} for region, network in networks.items()},
-    alarm_options=HealthAlarmOptions(
-        commit_latency=AlarmOptions(threshold=200, evaluation_periods=3, datapoints_to_alarm=3),
-        dpu_budget=AlarmOptions(threshold=500_000, period=cdk.Duration.hours(1)),
+    monitoring=MonitoringOptions(
+        alert_topics={region: one["topicArn"] for region, one in platform.items()},
+        monitor_options={region: MonitorOptions(vpc=network, tracing=True) for region, network in networks.items()},
+        alarm_options=HealthAlarmOptions(
+            commit_latency=AlarmOptions(threshold=200, evaluation_periods=3, datapoints_to_alarm=3),
+            dpu_budget=AlarmOptions(threshold=500_000, period=cdk.Duration.hours(1)),
+        ),
     ),
     tags={"cost-center": "4711", "team": "orders"},
 )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import aws_cdk as cdk
 
-from dsql_dr_constructs import MultiRegionDsqlDr
+from dsql_dr_constructs import ClusterOptions, MultiRegionDsqlDr
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ try:
         secondary_region=SECONDARY_REGION.read(app),
         witness_region=WITNESS_REGION.read(app),
         alert_emails=[email] if email else [],
-        cluster_prefix=PREFIX.read(app),
+        cluster_options=ClusterOptions(name_prefix=PREFIX.read(app)),
         schedule=cdk.Duration.minutes(int(MINUTES.read(app))),
     )
 except ValueError as error:  # of Regions that do not fit together; the library calls them by its own names

@@ -1,4 +1,4 @@
-"""Watches a pair that was made elsewhere, by the ARNs in cdk.json, and never touches it."""
+"""Monitors a pair that was made elsewhere, by the ARNs in cdk.json, and never changes it."""
 
 import aws_cdk as cdk
 

@@ -67,7 +67,7 @@ class _Pip:
 
     def try_bundle(self, output_dir: str, *, image: Any = None, **_: Any) -> bool:
         for_lambda = ["--platform=manylinux_2_28_aarch64", "--python-version=3.13"]  # Amazon Linux 2023 has glibc 2.34
-        if "AWS_ENDPOINT_URL" in os.environ:  # an embedded AWS runs functions on this machine
+        if "AWS_ENDPOINT_URL" in os.environ:  # the local AWS emulator runs functions on this machine
             for_lambda = []
         command = [sys.executable, "-m", "pip", "install", "--require-hashes", "--only-binary=:all:", "--no-deps"]
         where = [f"--target={output_dir}", f"--requirement={self._folder / 'requirements.txt'}"]

@@ -6,7 +6,7 @@ import aws_cdk as cdk
 from aws_cdk import pipelines
 from constructs import Construct
 
-from dsql_dr_constructs import MultiRegionDsqlDr
+from dsql_dr_constructs import MonitoringOptions, MultiRegionDsqlDr
 
 REPOSITORY = "example-org/orders"
 CONNECTION_ARN = "arn:aws:codestar-connections:us-east-1:111122223333:connection/11111111-2222-3333-4444-555555555555"
@@ -49,7 +49,13 @@ pipeline.add_stage(
     )
 )
 pipeline.add_stage(
-    Database(app, "Production", account=PRODUCTION, alert_emails=["ops@example.com"], witness_observer=True),
+    Database(
+        app,
+        "Production",
+        account=PRODUCTION,
+        alert_emails=["ops@example.com"],
+        monitoring=MonitoringOptions(witness_observer=True),
+    ),
     pre=[pipelines.ManualApprovalStep("Approve")],
 )
 app.synth()

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.tools import EXAMPLES, INDEX, UV, UV_INSTALL
+from tests.wheel import build_wheel
 
 ROOT = Path(__file__).parents[2]
 Installed = Callable[[str], "Example"]
@@ -52,8 +53,7 @@ def _run(*command: str) -> None:
 @pytest.fixture(scope="session")
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheels")
-    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(folder)]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    build_wheel(folder)
     return folder
 
 

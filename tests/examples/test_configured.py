@@ -44,7 +44,7 @@ class Synthesis:
         return found
 
 
-def test_defaults_are_those_of_the_one_liner(tmp_path: Path) -> None:
+def test_defaults_are_those_of_the_construct(tmp_path: Path) -> None:
     synthesis = Synthesis(tmp_path, {}, {})
     assert synthesis.environments() == {
         "AuroraDsqlDR-Primary-production": "unknown-account/us-east-1",

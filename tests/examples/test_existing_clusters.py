@@ -5,15 +5,15 @@ import time
 
 from dsql_dr_constructs.cli import survey
 from dsql_dr_constructs.cli.cdk_cli import CdkCli
-from dsql_dr_constructs.cli.drill import Drill
+from dsql_dr_constructs.cli.emulated_drill import Drill
 from dsql_dr_constructs.emulator import AwsEmulator
 from tests.examples.conftest import Installed
 
 
-def test_pair_that_somebody_else_made_is_watched_and_never_touched(installed: Installed) -> None:
+def test_pair_that_somebody_else_made_is_monitored_and_never_changed(installed: Installed) -> None:
     example = installed("existing_clusters")
     with AwsEmulator(regions=["us-east-1", "us-west-2"]) as aws:
-        make_pair_by_hand(aws)
+        make_pair_without_the_library(aws)
         before = {one["region"]: one for one in survey.clusters(aws)}
         settings = json.loads((example.folder / "cdk.json").read_text())
         settings["context"]["clusterArns"] = [one["arn"] for one in before.values()]
@@ -30,7 +30,7 @@ def test_pair_that_somebody_else_made_is_watched_and_never_touched(installed: In
         assert list(survey.leftovers(aws)) == ["AWS::DSQL::Cluster"]
 
 
-def make_pair_by_hand(aws: AwsEmulator) -> None:
+def make_pair_without_the_library(aws: AwsEmulator) -> None:
     """As the user guide does it with the AWS CLI."""
     witness = {"witnessRegion": "us-east-2"}
     clients = {region: aws.client("dsql", region) for region in aws.regions}

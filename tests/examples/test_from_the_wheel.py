@@ -1,4 +1,4 @@
-"""Each example, installed from the wheel, is deployed on the embedded AWS, looked at, and destroyed."""
+"""Each example, installed from the wheel, is deployed on the local AWS emulator, checked, and destroyed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from dsql_dr_constructs.cli import survey
 from dsql_dr_constructs.cli.cdk_cli import CdkCli
-from dsql_dr_constructs.cli.drill import Drill
+from dsql_dr_constructs.cli.emulated_drill import Drill
 from dsql_dr_constructs.emulator import AwsEmulator
 from dsql_dr_constructs.emulator.aws_emulator import ACCOUNT
 from tests.examples.conftest import Installed
@@ -26,7 +26,7 @@ KEPT: dict[str, set[str]] = {
 
 
 @pytest.mark.parametrize("name", KEPT)
-def test_example_is_deployed_watched_and_destroyed(installed: Installed, name: str) -> None:
+def test_example_is_deployed_monitored_and_destroyed(installed: Installed, name: str) -> None:
     example = installed(name)
     with AwsEmulator(regions=REGIONS) as aws:
         if name == "bring_your_own":
@@ -44,7 +44,7 @@ def test_example_is_deployed_watched_and_destroyed(installed: Installed, name: s
 
 
 def subscribe(aws: AwsEmulator) -> None:
-    """Somebody to every topic, as people do by hand; without, no Region could notify anybody."""
+    """A subscription to every topic: without one, no Region could notify anybody."""
     for region in REGIONS:
         sns = aws.client("sns", region)
         for topic in sns.list_topics()["Topics"]:
@@ -60,7 +60,7 @@ def a_platform(aws: AwsEmulator, region: str) -> dict[str, Any]:
         ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{number}.0/24", AvailabilityZone=zone)["Subnet"]["SubnetId"]
         for number, zone in enumerate(zones)
     ]
-    topic = aws.client("sns", region).create_topic(Name="pages")["TopicArn"]
+    topic = aws.client("sns", region).create_topic(Name="alerts")["TopicArn"]
     return {
         "vpcId": vpc,
         "addresses": "10.0.0.0/16",

@@ -1,4 +1,4 @@
-"""The service on the embedded AWS, with a real PostgreSQL behind both endpoints and one of them stopped under load."""
+"""The service on the local AWS emulator, with a PostgreSQL behind both endpoints and one of them stopped under load."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_no_order_is_lost_or_doubled_when_an_endpoint_stops_under_load(
         assert stored(database, "SELECT quantity FROM sold WHERE item = 'apple'") == [ORDERS], "doubled or lost"
         aws.clear_faults()
         cli.destroy()
-        assert list(survey.leftovers(aws)) == ["AWS::DSQL::Cluster"], "data stays unless it was asked for twice"
+        assert list(survey.leftovers(aws)) == ["AWS::DSQL::Cluster"], "data stays by default"
 
 
 def outputs(aws: AwsEmulator, region: str) -> dict[str, str]:

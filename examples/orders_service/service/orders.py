@@ -21,8 +21,8 @@ AVOID_SECONDS = 20.0
 """How long an endpoint that failed is asked last."""
 RENEW_SECONDS = 45 * 60.0
 """Aurora DSQL ends a connection after an hour: https://docs.aws.amazon.com/aurora-dsql/latest/userguide/CHAP_quotas.html"""
-SILENCE_MILLISECONDS = 3000
-"""How long a connection may be without a sign of life from the network before it is given up."""
+NO_ANSWER_MILLISECONDS = 3000
+"""How long a connection may be without an answer from the network before it is given up."""
 ENOUGH_SECONDS = 10.0
 """How long an order is tried; the function's own time-out is longer."""
 LONGEST_WAIT = 0.5
@@ -113,7 +113,7 @@ class Orders:
                 sslmode="verify-full",
                 sslrootcert="system",
                 connect_timeout=CONNECT_SECONDS,
-                tcp_user_timeout=SILENCE_MILLISECONDS,
+                tcp_user_timeout=NO_ANSWER_MILLISECONDS,
                 autocommit=True,
             )
         return self._connection

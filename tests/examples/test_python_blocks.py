@@ -1,0 +1,123 @@
+"""Every Python block of the README and the guides is run and synthesized, a part of an app after what is around it."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import aws_cdk as cdk
+import psycopg
+import pytest
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from dsql_dr_constructs import MultiRegionDsqlDr
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+ACCOUNT = "111122223333"
+
+
+def blocks(document: Path) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", document.read_text(), re.S)
+
+
+BLOCKS = [
+    pytest.param(block, id=f"{document.name}-{number}")
+    for document in DOCUMENTS
+    for number, block in enumerate(blocks(document), 1)
+]
+
+
+class OrdersService(cdk.Stack):
+    """A stack of the reader's, with a function."""
+
+    def __init__(self, scope: Construct, id: str, *, env: cdk.Environment) -> None:
+        super().__init__(scope, id, env=env)
+        self.function = lambda_.Function(
+            self,
+            "Function",
+            runtime=lambda_.Runtime.PYTHON_3_13,
+            handler="index.handle",
+            code=lambda_.Code.from_inline("def handle(event, context): pass"),
+        )
+
+
+def around(block: str) -> dict[str, Any]:
+    """What *block* names and the reader has: an app with a pair, and a stack with a function and a queue."""
+    app = cdk.App()
+    names: dict[str, Any] = {"cdk": cdk, "app": app, "MultiRegionDsqlDr": MultiRegionDsqlDr}
+    service = OrdersService(app, "Service", env=cdk.Environment(account=ACCOUNT, region="us-east-1"))
+    names |= {"stack": service, "function": service.function}
+    if re.search(r"\bqueue\b", block):
+        names["queue"] = sqs.Queue(service, "Queue", enforce_ssl=True)
+    if re.search(r"\bpair\b", block):
+        names["pair"] = MultiRegionDsqlDr(app, "AuroraDsqlDR", account=ACCOUNT, alert_emails=["ops@example.com"])
+    return names
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_block_is_synthesized(block: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    if "app = cdk.App()" in block:
+        synthesize(block, tmp_path)
+        return
+    monkeypatch.setenv("ENDPOINTS", "own,peer")
+    names = around(block)
+    exec(compile(block, "block.py", "exec"), names)  # noqa: S102 - our own documents
+    assert names["app"].synth().stacks
+
+
+def synthesize(app: str, folder: Path) -> None:
+    """A whole app, in a folder with the function that it names."""
+    (folder / "app.py").write_text(app)
+    (folder / "service").mkdir()
+    (folder / "service" / "handler.py").write_text("")
+    environment = {**os.environ, "CDK_OUTDIR": str(folder / "cdk.out")}
+    command = [sys.executable, "app.py"]
+    done = subprocess.run(command, cwd=folder, env=environment, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert (folder / "cdk.out" / "manifest.json").exists()
+
+
+@pytest.fixture
+def handler(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The module that docs/connect.md has for a Lambda function."""
+    [block] = [one for one in blocks(ROOT / "docs" / "connect.md") if "def handle(" in one]
+    monkeypatch.setenv("ENDPOINTS", "own,peer")
+    names: dict[str, Any] = {}
+    exec(compile(block, "handler.py", "exec"), names)  # noqa: S102 - our own document
+    return names
+
+
+@pytest.mark.parametrize(("down", "asked"), [((), ["own"]), (("own",), ["own", "peer"])])
+def test_function_connects_to_its_own_cluster_and_to_the_other_one_if_that_is_down(
+    handler: dict[str, Any], monkeypatch: pytest.MonkeyPatch, down: tuple[str, ...], asked: list[str]
+) -> None:
+    tried = []
+
+    def connect(*, host: str, sslmode: str, **_: Any) -> str:
+        assert sslmode == "verify-full"
+        tried.append(host)
+        if host in down:
+            raise psycopg.OperationalError("no answer")
+        return f"connected to {host}"
+
+    monkeypatch.setattr(handler["dsql"], "connect", connect)
+    assert handler["connect"]() == f"connected to {asked[-1]}"
+    assert tried == asked
+
+
+def test_function_says_so_if_neither_cluster_lets_it_in(
+    handler: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def connect(**_: Any) -> None:
+        raise psycopg.OperationalError("no answer")
+
+    monkeypatch.setattr(handler["dsql"], "connect", connect)
+    with pytest.raises(RuntimeError, match="Neither cluster"):
+        handler["connect"]()
