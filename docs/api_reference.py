@@ -43,11 +43,7 @@ def _target(found: Any) -> Any:
 def _kind(found: Any) -> str:
     if not found.is_class:
         return "Functions and values"
-    return "Structs" if found.labels & {"dataclass"} or _is_typed_dict(found) else "Constructs"
-
-
-def _is_typed_dict(found: Any) -> bool:
-    return any(str(base) == "TypedDict" for base in found.bases)
+    return "Structs" if found.labels & {"dataclass"} else "Constructs"
 
 
 def _described(name: str, found: Any, module: str) -> Iterator[str]:
@@ -63,19 +59,15 @@ def _described(name: str, found: Any, module: str) -> Iterator[str]:
 
 
 def _class(name: str, found: Any, module: str) -> Iterator[str]:
-    bases = [str(base) for base in found.bases]
+    bases = dict.fromkeys(_known_bases(found))
     if bases:
         yield from (f"*Extends:* {', '.join(f'`{one}`' for one in bases)}", "")
     attributes = [one for one in _own(found) if one.is_attribute]
     initializer = found.members.get("__init__")
-    if _is_typed_dict(found):
-        yield from _properties(
-            attributes, "Keys", _documented(found.module.parent["health_monitor.HealthMonitor"]["__init__"])
-        )
-        return
     if found.labels & {"dataclass"}:
         fields = [one for one in attributes if "property" not in one.labels]
-        yield from _properties(fields, "Initializer", _documented(found))
+        yield from _properties(fields, "Initializer", _documented(found), f"from {module} import {name}")
+        yield from _raised(_sections(found))
         attributes = [one for one in attributes if "property" in one.labels]
     elif initializer and name not in NO_INITIALIZER:
         yield from ("#### Initializer", "", "```python", f"from {module} import {name}", "")
@@ -89,6 +81,16 @@ def _class(name: str, found: Any, module: str) -> Iterator[str]:
             yield from (f"##### {one.name}", "")
             yield from _called(one, f"{name}.{one.name}" if static else one.name)
     yield from _properties(attributes, "Properties")
+
+
+def _known_bases(found: Any) -> Iterator[str]:
+    """Its bases, and of one that is not exported, whose members stand among its own, that one's."""
+    for base in found.bases:
+        own = next((one for one in found.mro() if one.name == str(base) and one.path.startswith(PACKAGE)), None)
+        if own is None or own.name in _names(own.package):
+            yield str(base)
+        else:
+            yield from _known_bases(own)
 
 
 def _own(found: Any) -> list[Any]:
@@ -144,11 +146,17 @@ def _parameters(function: Any, class_docstring: griffe.Docstring | None = None) 
             for one in section.value:
                 parameter = types.get(one.name)
                 text, default = _split_default(one.description)
-                if not default and parameter is not None and parameter.default is not None:
+                if parameter is not None and parameter.default is None:
+                    default = ""
+                elif not default and parameter is not None:
                     default = f"`{parameter.default}`"
                 kind = parameter.annotation if parameter is not None else one.annotation
                 yield f"| `{one.name}` | {_code(kind)} | {default or '*required*'} | {text} |"
             yield ""
+    yield from _raised(sections)
+
+
+def _raised(sections: Iterable[Any]) -> Iterator[str]:
     for section in sections:
         if section.kind is griffe.DocstringSectionKind.raises:
             for one in section.value:
@@ -161,12 +169,16 @@ def _documented(found: Any) -> dict[str, str]:
     return {one.name: one.description for section in sections for one in section.value}
 
 
-def _properties(attributes: Iterable[Any], title: str, documented: Mapping[str, str] | None = None) -> Iterator[str]:
+def _properties(
+    attributes: Iterable[Any], title: str, documented: Mapping[str, str] | None = None, imported: str = ""
+) -> Iterator[str]:
     attributes = list(attributes)
     if not attributes:
         return
     initializer = title == "Initializer"
     yield from (f"#### {title}", "")
+    if imported:
+        yield from ("```python", imported, "```", "")
     yield from (
         ("| Name | Type | Default | Description |", "|---|---|---|---|")
         if initializer
@@ -207,7 +219,9 @@ def _split_default(text: str) -> tuple[str, str]:
     """The description without the sentence that says the default, and that."""
     line = _line(text)
     before, found, default = line.rpartition("Default: ")
-    return (before.strip(), default.rstrip(".")) if found else (line, "")
+    if found:
+        return before.strip(), default.rstrip(".")
+    return line, "as there" if line.startswith("As in `") and "required" not in line else ""
 
 
 def _line(text: str) -> str:
@@ -215,7 +229,7 @@ def _line(text: str) -> str:
 
 
 def _code(annotation: Any) -> str:
-    """In a table a pipe ends a cell, and generators of pages do not agree on how it is escaped inside backticks."""
+    """In a table a pipe ends a cell, and generators of sites do not agree on how it is escaped inside backticks."""
     return f"<code>{escape(str(annotation))}</code>".replace("|", "&#124;") if annotation else ""
 
 

@@ -21,7 +21,7 @@ def on_files(files: Files, config: Any) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
-    """Links from docs/ to the root lead to those pages."""
+    """Links from docs/ to the root lead to those files."""
     return _relinked(markdown, "docs/") if page.file.src_uri not in PAGES.values() else markdown
 
 
@@ -31,7 +31,7 @@ def _relinked(markdown: str, folder: str) -> str:
         path = (ROOT / folder / target).resolve().relative_to(ROOT).as_posix()
         if path in PAGES:
             return f"[{text}]({PAGES[path]}{anchor})"
-        if path.startswith("docs/") and path.endswith((".md", ".svg", ".png")):
+        if path.startswith("docs/") and path.endswith((".md", ".svg", ".png", ".json")):
             return f"[{text}]({path.removeprefix('docs/')}{anchor})" if not folder else link[0]
         return text  # sources are not on the site
 

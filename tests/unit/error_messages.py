@@ -1,4 +1,4 @@
-"""Every sentence that the library can raise, read from its sources, with … for what is filled in."""
+"""Every sentence that the library can raise or report, read from its sources, with … for what is filled in."""
 
 from __future__ import annotations
 
@@ -8,11 +8,18 @@ from pathlib import Path
 
 SOURCES = Path(__file__).parents[2] / "src" / "dsql_dr_constructs"
 AS_AWS_SAYS_IT = ("dsql.py", "dsql_*.py", "cloudformation_*.py")
-"""Modules of the rehearsal whose errors are AWS's own."""
+"""Modules of the emulator whose errors are AWS's own."""
 
 
 def error_messages() -> set[str]:
     return {message for path in SOURCES.rglob("*.py") for message in _raised(path) if message.strip("…: ;\n")}
+
+
+def reported_by_status() -> set[str]:
+    """What ``dsql-dr status`` says is wrong, without its errors and without the headings before the sentences."""
+    trees = [ast.parse((SOURCES / "cli" / name).read_text()) for name in ("pair_status.py", "destinations.py")]
+    texts = {_text(node) for tree in trees for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)}
+    return {one for one in texts if one.endswith(".")} - error_messages()
 
 
 def _raised(path: Path) -> Iterator[str]:
