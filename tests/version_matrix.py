@@ -24,7 +24,7 @@ TOOLS = (
 VERSIONS = (
     "from importlib.metadata import version as v; print('aws-cdk-lib', v('aws-cdk-lib'), 'constructs', v('constructs'))"
 )
-NOT_OF_VERSIONS = ("test_template_rules", "test_documents", "test_workflows", "test_locks")
+NOT_OF_VERSIONS = ("test_template_rules", "test_documents", "test_workflows", "test_locks", "test_layers")
 """Their tools are of the project's own environment."""
 UV = str(Path(sys.executable).with_name("uv"))
 

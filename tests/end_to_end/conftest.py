@@ -10,7 +10,7 @@ from tests.end_to_end.project import Project
 
 @pytest.fixture
 def project(request: pytest.FixtureRequest) -> Iterator[Project]:
-    """On an embedded AWS of its own, with IAM enforced; indirect parameters are options of `AwsEmulator`."""
+    """On a local AWS emulator of its own, with IAM enforced; indirect parameters are options of `AwsEmulator`."""
     options = {"regions": ["us-east-1", "us-west-2"], **getattr(request, "param", {})}
     with AwsEmulator(**options) as aws:
         yield Project(aws)

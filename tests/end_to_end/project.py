@@ -1,4 +1,4 @@
-"""An app of a test's own: synthesized here, deployed by the real CDK CLI to the embedded AWS."""
+"""An app of a test's own: synthesized here, deployed by the real CDK CLI to the local AWS emulator."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ class Project:
         CdkCli(aws, aws.directory).bootstrap()
 
     def synthesize(self, build: Callable[[cdk.App], object] | None = None, **options: Any) -> CdkCli:
-        """*build*'s app; without it the one-liner with *options*, unwatched unless they say otherwise."""
+        """*build*'s app; by default `MultiRegionDsqlDr` with *options*, without monitoring unless they have it."""
         app = cdk.App(outdir=str(self.assembly))
         if build:
             build(app)
         else:
-            MultiRegionDsqlDr(app, "Orders", **{"removal_policy": DESTROY, "monitoring": False, **options})
+            MultiRegionDsqlDr(app, "Orders", **{"removal_policy": DESTROY, "monitoring": None, **options})
         app.synth()
         return self.cdk
 
@@ -49,8 +49,8 @@ class Project:
         found: dict[str, Any] = json.load(answer["Payload"])
         return found
 
-    def forget_each_other(self) -> None:
-        """As somebody does by hand, on both sides."""
+    def remove_peers(self) -> None:
+        """As in the console, on both sides."""
         for region, one in self.clusters().items():
             self.aws.client("dsql", region).update_cluster(
                 identifier=one["identifier"], multiRegionProperties={"witnessRegion": "us-east-2", "clusters": []}
@@ -62,12 +62,12 @@ class Project:
         assert len({one["region"] for one in found}) == len(found)
         return {one["region"]: one for one in found}
 
-    def registry(self) -> list[dict[str, str]]:
-        """As each Region reads it."""
-        return [survey.registry(self.aws, region) for region in self.aws.regions]
+    def parameters(self) -> list[dict[str, str]]:
+        """Those of each Region."""
+        return [survey.parameters(self.aws, region) for region in self.aws.regions]
 
     def calls_of_functions(self) -> set[str]:
-        """What the peering's functions asked of DSQL and SSM."""
+        """The peering's calls of DSQL and SSM."""
         return {one["name"] for one in self.aws.calls() if one["role"] and one["service"] in ("dsql", "ssm")}
 
     def assert_peered(self) -> None:
@@ -76,7 +76,7 @@ class Project:
         assert {one["status"] for one in clusters.values()} == {"ACTIVE"}
         for region, other in (self.aws.regions, self.aws.regions[::-1]):
             assert clusters[region]["peers"] == [clusters[other]["arn"]]
-        told = {
+        expected = {
             (region, field): str(clusters[region][field])
             for region in self.aws.regions
             for field in ("arn", "identifier", "endpoint")
@@ -84,6 +84,6 @@ class Project:
         for region in self.aws.regions:
             dsql = self.aws.client("dsql", region)
             service = dsql.get_vpc_endpoint_service_name(identifier=clusters[region]["identifier"])
-            told[region, "vpc-endpoint-service-name"] = service["serviceName"]
-        for entries in self.registry():
-            assert {(name.split("/")[3], name.split("/")[4]): value for name, value in entries.items()} == told
+            expected[region, "vpc-endpoint-service-name"] = service["serviceName"]
+        for entries in self.parameters():
+            assert {(name.split("/")[3], name.split("/")[4]): value for name, value in entries.items()} == expected

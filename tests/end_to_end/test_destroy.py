@@ -10,12 +10,12 @@ from dsql_dr_constructs.cli.cdk_cli import CdkError
 from tests.end_to_end.project import Project
 
 
-def test_retain_leaves_both_clusters_and_their_peering_and_removes_the_registry(project: Project) -> None:
+def test_retain_leaves_both_clusters_and_their_peering_and_removes_the_parameters(project: Project) -> None:
     project.deploy(removal_policy=cdk.RemovalPolicy.RETAIN)
     before = project.clusters()
     project.cdk.destroy()
     assert project.clusters() == before
-    assert project.registry() == [{}, {}]
+    assert project.parameters() == [{}, {}]
     assert list(survey.leftovers(project.aws)) == ["AWS::DSQL::Cluster"]
 
 
@@ -25,20 +25,22 @@ def test_deletion_protection_refuses_before_anything_is_deleted(project: Project
     identifier = project.clusters()[protected]["identifier"]
     dsql = project.aws.client("dsql", protected)
     dsql.update_cluster(identifier=identifier, deletionProtectionEnabled=True)
-    before = project.registry()
+    before = project.parameters()
 
-    with pytest.raises(CdkError, match=f"cluster {identifier} in {protected} has deletion protection on"):
+    with pytest.raises(CdkError, match=f"cluster {identifier} in {protected} has deletion protection enabled"):
         project.cdk.destroy()
     assert any("deletion_protection=False" in sentence for sentence in survey.failures(project.aws))
     project.assert_peered()
-    assert project.registry() == before
+    assert project.parameters() == before
 
     dsql.update_cluster(identifier=identifier, deletionProtectionEnabled=False)
     project.cdk.destroy()
     assert survey.leftovers(project.aws) == {}
 
 
-def test_cluster_that_the_template_protects_is_kept_until_the_user_has_asked_twice(project: Project) -> None:
+def test_cluster_that_the_template_protects_is_kept_until_protection_is_off_and_destroy_runs_again(
+    project: Project,
+) -> None:
     project.deploy(removal_policy=cdk.RemovalPolicy.RETAIN)
     project.deploy()  # DESTROY, which takes the protection off
     project.assert_peered()

@@ -12,7 +12,7 @@ from aws_cdk import aws_kms as kms
 from dsql_dr_constructs import MultiRegionDsqlDr
 from dsql_dr_constructs.cli import survey
 from dsql_dr_constructs.cli.cdk_cli import CdkError
-from dsql_dr_constructs.cli.drill import Drill
+from dsql_dr_constructs.cli.emulated_drill import Drill
 from dsql_dr_constructs.emulator.aws_emulator import ACCOUNT
 from tests.end_to_end.project import DESTROY, Project
 
@@ -62,9 +62,9 @@ def test_pair_under_own_keys_is_deployed_and_a_cluster_that_loses_its_key_is_see
     policy = json.loads(client.get_key_policy(KeyId=key, PolicyName="default")["Policy"])
     lost = [one for one in policy["Statement"] if one["Principal"].get("Service") != "dsql.amazonaws.com"]
     client.put_key_policy(KeyId=key, PolicyName="default", Policy=json.dumps({**policy, "Statement": lost}))
-    told = drill.verdicts()
-    assert [one["verdict"] for one in told] == ["PEER_DOWN", "LOCAL_DOWN"]
-    assert "encryption status is KMS_KEY_INACCESSIBLE" in str(told[0]["clusters"][1]["problems"])
+    seen = drill.verdicts()
+    assert [(one["verdict"], one["regions_down"]) for one in seen] == [("CLUSTER_DOWN", ["us-west-2"])] * 2
+    assert "encryption status is KMS_KEY_INACCESSIBLE" in str(seen[0]["clusters"][1]["problems"])
 
     client.put_key_policy(KeyId=key, PolicyName="default", Policy=json.dumps(policy))
     assert [one["verdict"] for one in drill.verdicts()] == ["HEALTHY", "HEALTHY"]

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from dsql_dr_constructs import AlarmOptions, HealthAlarmOptions
+from dsql_dr_constructs import AlarmOptions, ClusterOptions, HealthAlarmOptions, MonitoringOptions
 from dsql_dr_constructs.cli import survey
 from dsql_dr_constructs.cli.cdk_cli import CdkError
 from dsql_dr_constructs.emulator import Fault
@@ -35,15 +35,15 @@ undocumented = pytest.mark.parametrize(
 def test_pair_is_deployed_changed_and_destroyed(project: Project) -> None:
     project.deploy()
     project.assert_peered()
-    before = project.clusters(), project.registry()
+    before = project.clusters(), project.parameters()
 
-    project.aws.forget_calls()
+    project.aws.clear_calls()
     project.deploy()
     assert "Number of stacks with differences: 0" in project.cdk.run("diff")
     assert project.calls_of_functions() == set(), "nothing has changed, so nothing runs"
-    assert (project.clusters(), project.registry()) == before
+    assert (project.clusters(), project.parameters()) == before
 
-    project.deploy(repair_on_deploy=True)
+    project.deploy(cluster_options=ClusterOptions(repair_on_deploy=True))
     asked = {"GetCluster", "GetParameters", "GetVpcEndpointServiceName"}
     assert project.calls_of_functions() == asked, "nothing to repair, so nothing is written"
 
@@ -56,14 +56,14 @@ def test_pair_is_deployed_changed_and_destroyed(project: Project) -> None:
 
 
 @undocumented
-def test_what_was_removed_by_hand_is_repaired_by_the_command(project: Project) -> None:
+def test_what_was_removed_in_the_console_is_repaired_by_the_command(project: Project) -> None:
     project.deploy()
     peered = project.clusters()
-    project.forget_each_other()
+    project.remove_peers()
     lost = "/dsql-dr/Orders-production/us-east-1/endpoint"
     project.aws.client("ssm", "us-west-2").delete_parameter(Name=lost)
     assert [one["peers"] for one in project.clusters().values()] == [[], []]
-    assert [lost in entries for entries in project.registry()] == [True, False]
+    assert [lost in entries for entries in project.parameters()] == [True, False]
 
     answer = project.repair()
     project.assert_peered()
@@ -103,11 +103,11 @@ def test_wrong_witness_and_a_forged_parameter_are_repaired(project: Project) -> 
 
 @pytest.mark.parametrize("project", [{"regions": ["us-east-1", "us-west-2", "us-east-2"]}], indirect=True)
 def test_observer_that_is_switched_off_leaves_no_parameters_behind(project: Project) -> None:
-    project.deploy(monitoring=True, witness_observer=True)
-    assert len(survey.registry(project.aws, "us-east-2")) == 8
-    project.deploy(monitoring=True)
-    assert survey.registry(project.aws, "us-east-2") == {}
-    assert len(survey.registry(project.aws, "us-east-1")) == 8
+    project.deploy(monitoring=MonitoringOptions(witness_observer=True))
+    assert len(survey.parameters(project.aws, "us-east-2")) == 8
+    project.deploy(monitoring=MonitoringOptions())
+    assert survey.parameters(project.aws, "us-east-2") == {}
+    assert len(survey.parameters(project.aws, "us-east-1")) == 8
     left = {name for name in survey.leftovers(project.aws)["AWS::CloudFormation::Stack"] if "us-east-2" in name}
     assert left == {"Orders-WitnessMonitoring-production (us-east-2)"}, "which docs/operations.md says how to delete"
 
@@ -118,7 +118,7 @@ EUROPE: dict[str, Any] = {"primary_region": "eu-west-1", "secondary_region": "eu
 @pytest.mark.parametrize(
     "project",
     [
-        {"regions": ["eu-west-1", "eu-west-2"], "witness_change": "work", "update_without_clusters": clusters}
+        {"regions": ["eu-west-1", "eu-west-2"], "witness_change": "allow", "update_without_clusters": clusters}
         for clusters in ("keep", "drop")
     ],
     ids=["keep", "drop"],
@@ -136,13 +136,13 @@ def test_another_witness_is_taken_by_both_clusters(project: Project) -> None:
 @pytest.mark.parametrize(
     "project", [{"regions": ["eu-west-1", "eu-west-2"], "witness_change": "refuse"}], indirect=True
 )
-def test_witness_that_cannot_be_changed_is_said_and_the_pair_stays(project: Project) -> None:
+def test_witness_that_cannot_be_changed_is_an_error_and_the_pair_stays(project: Project) -> None:
     project.deploy(**EUROPE, witness_region="eu-west-3")
-    before = project.clusters(), project.registry()
+    before = project.clusters(), project.parameters()
     with pytest.raises(CdkError, match=r"The witness Region eu-west-3 of cluster \S+ cannot be changed"):
         project.deploy(**EUROPE, witness_region="eu-central-1")
     project.assert_peered()
-    assert (project.clusters(), project.registry()) == before
+    assert (project.clusters(), project.parameters()) == before
 
 
 def witnesses(clusters: Mapping[str, Mapping[str, Any]]) -> list[str]:
@@ -150,11 +150,13 @@ def witnesses(clusters: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 
 def test_surviving_region_can_be_changed_while_the_other_is_down(project: Project) -> None:
-    project.deploy(monitoring=True)
-    project.synthesize(monitoring=True, alarm_options=HealthAlarmOptions(query_timeouts=AlarmOptions(threshold=4711)))
+    project.deploy(monitoring=MonitoringOptions())
+    project.synthesize(
+        monitoring=MonitoringOptions(alarm_options=HealthAlarmOptions(query_timeouts=AlarmOptions(threshold=4711)))
+    )
     project.aws.inject(Fault("down", region="us-east-1"))
     project.aws.regions.reverse()  # AWS_REGION, which the CLI asks who it is, is the surviving one
-    with pytest.raises(CdkError, match="A fault of the rehearsal"):
+    with pytest.raises(CdkError, match="A fault of the test"):
         project.cdk.deploy()
     project.cdk.run("deploy", "Orders-SecondaryMonitoring-production", "--exclusively", "--require-approval=never")
     alarms = project.aws.client("cloudwatch", "us-west-2").describe_alarms()["MetricAlarms"]

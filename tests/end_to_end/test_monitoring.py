@@ -1,4 +1,4 @@
-"""The watch over a pair, as it lives: a schedule fires, functions look, alarms change, pages arrive."""
+"""The monitoring of a deployed pair: schedules run, functions check, alarms change, notifications arrive."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import pytest
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sqs as sqs
 
-from dsql_dr_constructs import MultiRegionDsqlDr
+from dsql_dr_constructs import MonitoringOptions, MonitorOptions, MultiRegionDsqlDr
 from dsql_dr_constructs.cli import survey
 from dsql_dr_constructs.cli.cdk_cli import CdkError
-from dsql_dr_constructs.cli.drill import Drill, Inbox
+from dsql_dr_constructs.cli.emulated_drill import Drill, Inbox
 from dsql_dr_constructs.emulator import Fault
 from tests.end_to_end.project import DESTROY, Project
 
@@ -27,17 +27,19 @@ CLUSTER_STACKS = ("Orders-Primary-production", "Orders-Secondary-production")
 MONITORING_STACKS = ("Orders-PrimaryMonitoring-production", "Orders-SecondaryMonitoring-production")
 
 
-def paging_into_queues(app: cdk.App) -> None:
+def notifying_queues(app: cdk.App) -> None:
     pair = MultiRegionDsqlDr(
         app,
         "Orders",
         removal_policy=DESTROY,
         alert_emails=["ops@example.com"],
-        # a run in vain takes its whole budget by the real clock, and has to end before the next one
-        monitor_options={region: {"probe_budget": cdk.Duration.seconds(5)} for region in (EAST, WEST)},
+        # a run that fails takes its whole time by the real clock, and has to end before the next one
+        monitoring=MonitoringOptions(
+            monitor_options={region: MonitorOptions(probe_timeout=cdk.Duration.seconds(5)) for region in (EAST, WEST)}
+        ),
     )
     for region, topic in pair.topics.items():
-        topic.add_queue(sqs.Queue(cdk.Stack.of(topic), "Pages", queue_name=f"pages-{region}"))
+        topic.add_queue(sqs.Queue(cdk.Stack.of(topic), "Notifications", queue_name=f"notifications-{region}"))
 
 
 def verdicts(project: Project) -> list[str]:
@@ -60,19 +62,19 @@ def average(project: Project, region: str, name: str, **dimensions: str) -> floa
 
 
 def wait_for_scheduled_runs(project: Project, region: str) -> None:
-    """Two runs that put their metrics; nobody but the schedule has asked for them."""
+    """Two runs that put their metrics; only the schedule invoked them."""
     until = time.monotonic() + 90
     while [one["name"] for one in project.aws.calls() if one["role"] and one["region"] == region].count(
         "PutMetricData"
     ) < 2:
-        assert time.monotonic() < until, "the schedule does not fire"
+        assert time.monotonic() < until, "the schedule does not run"
         time.sleep(0.2)
 
 
 @pytest.mark.parametrize("project", [FAST], indirect=True)
-def test_every_region_runs_tells_pages_once_and_recovers(project: Project) -> None:
-    project.deploy(paging_into_queues)
-    project.aws.forget_calls()
+def test_every_region_runs_reports_notifies_once_and_recovers(project: Project) -> None:
+    project.deploy(notifying_queues)
+    project.aws.clear_calls()
     for region in (EAST, WEST):
         wait_for_scheduled_runs(project, region)
         assert average(project, region, "ClusterHealth") == 1, "the command of the recipe's README has an answer"
@@ -83,48 +85,53 @@ def test_every_region_runs_tells_pages_once_and_recovers(project: Project) -> No
             assert (average(project, region, "ProbeLatency", **where) or 0) > 0
 
     drill = Drill(project.aws)
-    drill.wait_until_well()
+    drill.wait_until_healthy()
     inbox = Inbox({one: queue(project, one) for one in (EAST, WEST)})
     inbox.rest()  # of the first OK
 
     drill.break_cluster(EAST)
-    told = drill.verdicts()
-    assert [one["verdict"] for one in told] == ["LOCAL_DOWN", "PEER_DOWN"]
-    assert all("this cluster is down (drill)" in str(one["clusters"][0]["problems"]) for one in told)
-    assert [(page.region, page.state) for page in inbox.next_of_each_region()] == [(EAST, "ALARM"), (WEST, "ALARM")]
+    seen = drill.verdicts()
+    assert [(one["verdict"], one["regions_down"]) for one in seen] == [("CLUSTER_DOWN", [EAST])] * 2
+    assert all("this cluster is down (drill)" in str(one["clusters"][0]["problems"]) for one in seen)
+    assert [(notification.region, notification.state) for notification in inbox.next_of_each_region()] == [
+        (EAST, "ALARM"),
+        (WEST, "ALARM"),
+    ]
 
-    drill.heal_cluster()
+    drill.restore_cluster()
     recovered = inbox.next_of_each_region()
-    assert [(page.region, page.state) for page in recovered] == [(EAST, "OK"), (WEST, "OK")]
-    assert [page.alarm for page in recovered] == [
+    assert [(notification.region, notification.state) for notification in recovered] == [(EAST, "OK"), (WEST, "OK")]
+    assert [notification.alarm for notification in recovered] == [
         f"aurora-dsql-Orders-production-cluster-down-{EAST}-from-{region}" for region in (EAST, WEST)
     ]
     assert inbox.rest() == []
 
 
 @pytest.mark.parametrize("project", [FAST], indirect=True)
-def test_stopped_region_is_told_by_the_other_one(project: Project) -> None:
-    project.deploy(paging_into_queues)
+def test_stopped_region_is_reported_by_the_other_one(project: Project) -> None:
+    project.deploy(notifying_queues)
     drill = Drill(project.aws)
-    drill.wait_until_well()
+    drill.wait_until_healthy()
     inbox = Inbox({WEST: queue(project, WEST)})
     inbox.rest()
-    project.aws.inject(Fault("stopped", "silence", region=EAST))
-    [page] = inbox.next_of_each_region()
-    assert page.state == "ALARM"
-    assert page.subject == f'ALARM: "aurora-dsql-Orders-production-cluster-down-{EAST}-from-{WEST}" in us-west-2'
+    project.aws.inject(Fault("stopped", "timeout", region=EAST))
+    [notification] = inbox.next_of_each_region()
+    assert notification.state == "ALARM"
+    assert (
+        notification.subject == f'ALARM: "aurora-dsql-Orders-production-cluster-down-{EAST}-from-{WEST}" in us-west-2'
+    )
     result = drill.verdict(WEST, MONITOR)
-    assert result["verdict"] == "PEER_DOWN"
+    assert (result["verdict"], result["regions_down"]) == ("CLUSTER_DOWN", [EAST])
     assert {problem.partition(":")[0] for problem in result["clusters"][0]["problems"]} == {"GetCluster", "endpoint"}
 
 
 @pytest.mark.parametrize("project", [FAST], indirect=True)
-def test_attacks_on_what_is_believed_are_told_a_mute_region_forged_parameters_and_forged_metrics(
+def test_a_region_without_notifications_forged_parameters_and_forged_metrics_are_reported(
     project: Project,
 ) -> None:
-    project.deploy(paging_into_queues)
+    project.deploy(notifying_queues)
     drill = Drill(project.aws)
-    drill.wait_until_well()
+    drill.wait_until_healthy()
     inbox = Inbox({EAST: queue(project, EAST)})
     inbox.rest()
     assert verdicts(project) == ["HEALTHY", "HEALTHY"], "by exactly its permissions"
@@ -132,24 +139,30 @@ def test_attacks_on_what_is_believed_are_told_a_mute_region_forged_parameters_an
     kms = project.aws.client("kms", WEST)
     key = kms.describe_key(KeyId="alias/aurora-dsql-alerts-Orders-production")["KeyMetadata"]["KeyId"]
     kms.disable_key(KeyId=key)
-    [page] = inbox.next_of_each_region()
-    assert (page.alarm, page.state) == (f"aurora-dsql-Orders-production-notifications-broken-from-{EAST}", "ALARM")
-    told = drill.verdict(EAST, MONITOR)
-    [problem] = told["notifications"]["problems"]
-    assert (told["verdict"], "is Disabled: CloudWatch cannot publish" in problem) == ("NOTIFICATIONS_BROKEN", True)
+    [notification] = inbox.next_of_each_region()
+    assert (notification.alarm, notification.state) == (
+        f"aurora-dsql-Orders-production-notifications-broken-from-{EAST}",
+        "ALARM",
+    )
+    seen = drill.verdict(EAST, MONITOR)
+    [problem] = seen["notifications"]["problems"]
+    assert (seen["verdict"], "is Disabled: CloudWatch cannot publish" in problem) == ("NOTIFICATIONS_BROKEN", True)
     kms.enable_key(KeyId=key)
-    [page] = inbox.next_of_each_region()
-    assert page.state == "OK"
+    [notification] = inbox.next_of_each_region()
+    assert notification.state == "OK"
 
     endpoint = f"/dsql-dr/Orders-production/{WEST}/endpoint"
     ssm = project.aws.client("ssm", EAST)
     ssm.put_parameter(Name=endpoint, Value="evil.example", Overwrite=True)
-    [page] = inbox.next_of_each_region()
-    assert (page.alarm, page.state) == (f"aurora-dsql-Orders-production-parameters-changed-from-{EAST}", "ALARM")
+    [notification] = inbox.next_of_each_region()
+    assert (notification.alarm, notification.state) == (
+        f"aurora-dsql-Orders-production-parameters-changed-from-{EAST}",
+        "ALARM",
+    )
     assert drill.verdict(EAST, MONITOR)["verdict"] == "PARAMETERS_CHANGED"
     assert project.repair()["done"]
-    [page] = inbox.next_of_each_region()
-    assert (page.state, drill.verdict(EAST, MONITOR)["verdict"]) == ("OK", "HEALTHY")
+    [notification] = inbox.next_of_each_region()
+    assert (notification.state, drill.verdict(EAST, MONITOR)["verdict"]) == ("OK", "HEALTHY")
 
     project.aws.client("events", EAST).disable_rule(Name=MONITOR)
     forged = [
@@ -165,19 +178,19 @@ def test_attacks_on_what_is_believed_are_told_a_mute_region_forged_parameters_an
         for name in ("ClusterHealth", "PeeringHealth", "ProbeAttempts")
         for cluster in (EAST, WEST)
     ]
-    until, pages = time.monotonic() + 90, inbox.rest()
-    while not pages and time.monotonic() < until:
+    until, notifications = time.monotonic() + 90, inbox.rest()
+    while not notifications and time.monotonic() < until:
         project.aws.client("cloudwatch", EAST).put_metric_data(Namespace=NAMESPACE, MetricData=forged)
         time.sleep(1)
-        pages = inbox.rest()
-    assert [(page.alarm, page.state) for page in pages] == [
+        notifications = inbox.rest()
+    assert [(notification.alarm, notification.state) for notification in notifications] == [
         (f"aurora-dsql-Orders-production-monitoring-not-working-from-{EAST}", "ALARM")
     ]
 
 
 @pytest.mark.parametrize("project", [{"regions": [EAST, WEST, "us-east-2"]}], indirect=True)
-def test_monitoring_is_destroyed_and_deployed_again_and_no_cluster_notices(project: Project) -> None:
-    project.deploy(monitoring=True, witness_observer=True, alert_emails=["ops@example.com"])
+def test_monitoring_is_destroyed_and_deployed_again_without_a_change_of_the_clusters(project: Project) -> None:
+    project.deploy(monitoring=MonitoringOptions(witness_observer=True), alert_emails=["ops@example.com"])
     assert verdicts(project) == ["HEALTHY", "HEALTHY", "HEALTHY"], "from the witness Region, too"
     before = project.clusters()
 
@@ -188,7 +201,7 @@ def test_monitoring_is_destroyed_and_deployed_again_and_no_cluster_notices(proje
     assert not {f"AWS::{one}" for one in gone | {"KMS::Alias"}} & set(left)
     assert project.clusters() == before
 
-    project.deploy(monitoring=True, witness_observer=True, alert_emails=["ops@example.com"])
+    project.deploy(monitoring=MonitoringOptions(witness_observer=True), alert_emails=["ops@example.com"])
     assert project.clusters() == before
     assert verdicts(project) == ["HEALTHY", "HEALTHY", "HEALTHY"]
     project.cdk.destroy()
@@ -211,4 +224,4 @@ def test_permission_that_the_monitors_policy_lacks_fails_its_first_probe_with_a_
 
 def queue(project: Project, region: str) -> tuple[Any, str]:
     client = project.aws.client("sqs", region)
-    return client, client.get_queue_url(QueueName=f"pages-{region}")["QueueUrl"]
+    return client, client.get_queue_url(QueueName=f"notifications-{region}")["QueueUrl"]

@@ -8,16 +8,16 @@ import aws_cdk as cdk
 import pytest
 from aws_cdk import aws_iam as iam
 
-from dsql_dr_constructs import MultiRegionDsqlDr
+from dsql_dr_constructs import ClusterOptions, MultiRegionDsqlDr
 from dsql_dr_constructs.cli import survey
 from dsql_dr_constructs.cli.cdk_cli import CdkError
 from dsql_dr_constructs.emulator import Fault
 from tests.end_to_end.project import DESTROY, Project
 
-ONE_MINUTE = cdk.Duration.minutes(1)
+ONE_MINUTE = ClusterOptions(peering_timeout=cdk.Duration.minutes(1))
 """Of which denials, and what has no effect, are tried again for half."""
 slowly = pytest.mark.parametrize("project", [{"wait_scale": 0.2}], indirect=True)
-"""So that the framework, which counts polls, waits longer than the handler, which looks at the clock."""
+"""So that the framework, which counts polls, waits longer than the handler, which measures time."""
 DENIED = Fault(
     "denied",
     service="dsql",
@@ -33,18 +33,18 @@ def assert_only_a_lone_peer_is_left(project: Project) -> None:
     assert (peer["region"], peer["peers"]) == ("us-east-1", [])
     assert peer["status"] in ("ACTIVE", "PENDING_SETUP")
     assert "DeleteCluster" not in {one["name"] for one in project.aws.calls()}
-    assert project.registry() == [{}, {}]
+    assert project.parameters() == [{}, {}]
 
 
 @slowly
 def test_denied_peering_rolls_back_with_its_sentence_and_can_be_tried_again(project: Project) -> None:
     project.aws.inject(DENIED)
     with pytest.raises(CdkError, match="with an explicit deny in a service control policy"):
-        project.deploy(peering_timeout=ONE_MINUTE)
+        project.deploy(cluster_options=ONE_MINUTE)
     [sentence] = survey.failures(project.aws)
     assert "Orders-Secondary-production / Peering3EBF733F: " in sentence
     assert "Peering of Orders-production failed: UpdateCluster on " in sentence
-    assert "Look for a service control policy or a permission boundary" in sentence
+    assert "Look for a service control policy or a permissions boundary" in sentence
     assert_only_a_lone_peer_is_left(project)
 
     project.aws.clear_faults()
@@ -56,7 +56,7 @@ def test_denied_peering_rolls_back_with_its_sentence_and_can_be_tried_again(proj
 def test_stuck_peering_rolls_back_with_both_states_and_leaves_nothing_behind(project: Project) -> None:
     project.aws.inject(Fault("stuck", "stuck", service="dsql", call="Peering"))
     with pytest.raises(CdkError):
-        project.deploy(peering_timeout=ONE_MINUTE)
+        project.deploy(cluster_options=ONE_MINUTE)
     [sentence] = survey.failures(project.aws)
     identifier = survey.clusters(project.aws)[0]["identifier"]
     assert "still not done after 1 minutes: waiting for both clusters to be ACTIVE" in sentence
@@ -70,7 +70,7 @@ def test_stuck_peering_rolls_back_with_both_states_and_leaves_nothing_behind(pro
 
 @slowly
 def test_peer_that_existed_before_survives_the_rollback_of_a_first_deployment(project: Project) -> None:
-    project.synthesize(peering_timeout=ONE_MINUTE).deploy("Orders-Primary-production")
+    project.synthesize(cluster_options=ONE_MINUTE).deploy("Orders-Primary-production")
     [before] = survey.clusters(project.aws)
     project.aws.inject(DENIED)
     with pytest.raises(CdkError):
@@ -83,7 +83,7 @@ def test_peer_that_existed_before_survives_the_rollback_of_a_first_deployment(pr
 @slowly
 def test_permission_that_the_policy_lacks_is_missing_here_already(project: Project) -> None:
     def without_add_peer_cluster(app: cdk.App) -> None:
-        pair = MultiRegionDsqlDr(app, "Orders", removal_policy=DESTROY, monitoring=False, peering_timeout=ONE_MINUTE)
+        pair = MultiRegionDsqlDr(app, "Orders", removal_policy=DESTROY, monitoring=None, cluster_options=ONE_MINUTE)
         for one in pair.peering.node.find_all():
             if isinstance(one, iam.CfnPolicy) and one.node.path.endswith("Peering/Role/DefaultPolicy/Resource"):
                 one.add_property_override("PolicyDocument.Statement.4.Action", ["dsql:RemovePeerCluster"])
@@ -103,7 +103,7 @@ def peered_and_failed(project: Project) -> Callable[[cdk.RemovalPolicy], list[di
     def deploy(removal_policy: cdk.RemovalPolicy) -> list[dict[str, Any]]:
         project.aws.inject(NO_ENTRY)
         with pytest.raises(CdkError, match="PutParameter of"):
-            project.deploy(removal_policy=removal_policy, peering_timeout=ONE_MINUTE)
+            project.deploy(removal_policy=removal_policy, cluster_options=ONE_MINUTE)
         project.aws.clear_faults()
         return survey.clusters(project.aws)
 
@@ -156,12 +156,12 @@ def test_destroy_ends_with_what_to_run_deletes_nothing_and_then_all_can_begin_an
     assert stack_status(project) == "ROLLBACK_FAILED"
     sentence = survey.failures(project.aws)[-1]
     east, west = clusters
-    assert f"{east['identifier']} in us-east-1 still names {west['arn']}" in sentence
-    assert "A cluster whose peer lives cannot be deleted, so neither was." in sentence
+    assert f"{east['identifier']} in us-east-1 still has the peer {west['arn']}" in sentence
+    assert "A cluster whose peer exists cannot be deleted, so neither was." in sentence
 
     with pytest.raises(CdkError, match="is in a failed state"):  # the CLI deletes the failed stack first
-        project.deploy(peering_timeout=ONE_MINUTE)
-    again = [one for one in survey.failures(project.aws) if "A cluster whose peer lives cannot be deleted" in one]
+        project.deploy(cluster_options=ONE_MINUTE)
+    again = [one for one in survey.failures(project.aws) if "A cluster whose peer exists cannot be deleted" in one]
     assert len(again) == 2, "the stack's events say again what stands in the way"
     assert [one["arn"] for one in survey.clusters(project.aws)] == [one["arn"] for one in clusters]
     assert "DeleteCluster" not in {one["name"] for one in project.aws.calls()}

@@ -33,7 +33,7 @@ def test_pair_lives_in_a_stage(project: Project) -> None:
     project.synthesize(lambda app: MultiRegionDsqlDr(cdk.Stage(app, "Prod"), "Orders", removal_policy=DESTROY))
     project.cdk.deploy("Prod/*")
     project.assert_peered()
-    assert all(name.startswith("/dsql-dr/Prod-Orders-production/") for name in project.registry()[0])
+    assert all(name.startswith("/dsql-dr/Prod-Orders-production/") for name in project.parameters()[0])
     project.cdk.destroy("Prod/*")
     assert survey.leftovers(project.aws) == {}
 
@@ -41,7 +41,7 @@ def test_pair_lives_in_a_stage(project: Project) -> None:
 def test_one_of_two_deployments_is_destroyed_and_the_other_never_notices(project: Project) -> None:
     def build(app: cdk.App) -> None:
         for id in ("Orders", "Billing"):
-            MultiRegionDsqlDr(app, id, removal_policy=DESTROY, monitoring=False)
+            MultiRegionDsqlDr(app, id, removal_policy=DESTROY, monitoring=None)
 
     def of_orders() -> list[dict[str, Any]]:
         clusters = survey.clusters(project.aws)
@@ -57,7 +57,7 @@ def test_one_of_two_deployments_is_destroyed_and_the_other_never_notices(project
 
 def test_grantee_of_a_later_stack_may_connect_to_both_clusters(project: Project) -> None:
     def build(app: cdk.App) -> None:
-        pair = MultiRegionDsqlDr(app, "Orders", removal_policy=DESTROY, monitoring=False)
+        pair = MultiRegionDsqlDr(app, "Orders", removal_policy=DESTROY, monitoring=None)
         stack = cdk.Stack(app, "Service", env=cdk.Environment(region="us-west-2"))
         role = iam.Role(stack, "Reader", role_name="reader", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
         pair.grant_connect(role)

@@ -18,8 +18,8 @@ MOVED = {**EAST, "primary_region": "us-east-2"}
 """The secondary's stack is the same, so CloudFormation takes the second app for a change of the first."""
 MINE = {"deployment_name": "Mine"}
 """What the second app had until it took the first one's name."""
-SAME_NAME = "names {}, which lives, .* another deployment has the name Orders-production, so no parameter was written"
-SAME_STACK = "is peered with {}, and to peer it with .* would take that pair apart, so nothing was changed"
+SAME_NAME = "names {}, which exists, .* another deployment uses the name Orders-production, so no parameter was written"
+SAME_STACK = "is peered with {}, and to peer it with .* would break that pair, so nothing was changed"
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_second_app_is_refused_before_it_changes_anything_of_the_first(
 
     project.deploy(**first, tags={"team": "orders"})
     assert [one["tags"]["team"] for one in pair_and_parameters(project, first)[0]] == ["orders", "orders"]
-    forget_each_other(project, theirs)
+    remove_peers(project, theirs)
     project.aws.regions[:2] = [first["primary_region"], first["secondary_region"]]
     answer = project.repair()
     assert answer["done"], answer
@@ -62,14 +62,14 @@ def test_second_app_is_refused_before_it_changes_anything_of_the_first(
 def pair_and_parameters(project: Project, regions: dict[str, str]) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
     """The pair's clusters by its parameters, and what its Regions have in theirs, of the other app too."""
     both = [regions["primary_region"], regions["secondary_region"]]
-    parameters = [survey.registry(project.aws, region) for region in both]
+    parameters = [survey.parameters(project.aws, region) for region in both]
     named = {entries[f"/dsql-dr/Orders-production/{region}/arn"] for entries in parameters for region in both}
     clusters = [one for one in survey.clusters(project.aws) if one["arn"] in named and one["peers"]]
     assert sorted(one["region"] for one in clusters) == sorted(both)
     return clusters, parameters
 
 
-def forget_each_other(project: Project, arns: dict[str, str]) -> None:
+def remove_peers(project: Project, arns: dict[str, str]) -> None:
     for region, arn in arns.items():
         nobody = {"witnessRegion": "ca-central-1", "clusters": []}
         identifier = arn.rpartition("/")[2]

@@ -1,4 +1,4 @@
-"""The command .ci/run, with a Makefile that looks around instead of ours."""
+"""The command .ci/run, with a Makefile that lists what is there instead of ours."""
 
 from __future__ import annotations
 

@@ -107,11 +107,11 @@ def peering_calls(removal_policy: str) -> list[Call]:
         # of an earlier deployment, whose cluster is on its way out
         aws.add_cluster(OTHER_LOCAL)
         aws.clusters[OTHER_LOCAL]["status"] = "DELETING"
-        aws.registry["us-east-1", "/dsql-dr/Orders-production/us-west-2/arn"] = OTHER_LOCAL
+        aws.parameters["us-east-1", "/dsql-dr/Orders-production/us-west-2/arn"] = OTHER_LOCAL
         drive(aws, Peering, aws.event())
         aws.clusters[PEER]["witness"] = "us-east-9"  # somebody's changes, which the next deployment repairs
-        del aws.registry["us-east-1", PEER_ENTRY]
-        observed = {"RegistryRegions": ["us-east-1", "us-west-2", "us-east-2"]}
+        del aws.parameters["us-east-1", PEER_ENTRY]
+        observed = {"ParameterRegions": ["us-east-1", "us-west-2", "us-east-2"]}
         drive(aws, Peering, aws.event("Update", OldResourceProperties=observed))
         aws.stack_status = stack_status
         drive(aws, Teardown, aws.event("Delete"))
@@ -166,7 +166,7 @@ def monitor_calls(observer: str = "us-west-2") -> list[Call]:
         client=client,
         tls=ssl.create_default_context,
         surroundings=Surroundings(draw=lambda: 0.0),
-        tell=lambda line: None,
+        log=lambda line: None,
     ).run()
     return calls
 

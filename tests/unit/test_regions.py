@@ -159,7 +159,7 @@ def test_regions_of_different_continents_are_refused_with_what_would_fit(
         validate_topology(primary, secondary, witness)
 
 
-def test_pair_elsewhere_with_the_default_witness_is_told_to_choose_witness_region() -> None:
+def test_error_of_a_pair_elsewhere_with_the_default_witness_says_to_choose_witness_region() -> None:
     message = r"witness_region 'us-east-2' is in the Americas.*choose witness_region from 'eu-central-1', 'eu-south-2'"
     with pytest.raises(ValueError, match=message):
         validate_topology("eu-north-1", "eu-west-1", "us-east-2")

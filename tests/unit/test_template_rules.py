@@ -24,21 +24,21 @@ from cfnlint import api as cfn_lint
 from dsql_dr_constructs import (
     AlarmOptions,
     AlertingTopic,
+    ClusterOptions,
     DrDashboard,
     HealthAlarmOptions,
     HealthAlarms,
     HealthMonitor,
     IRegionalCluster,
+    MonitoringOptions,
     MonitorOptions,
     MultiRegionDsqlDr,
     MultiRegionMonitoring,
     RegionalCluster,
-    alerting_topic,
-    cluster_interface,
-    cluster_peering,
-    health_alarms,
-    health_monitor,
+    StackOptions,
 )
+from dsql_dr_constructs.clusters import cluster_interface, cluster_peering
+from dsql_dr_constructs.monitoring import alerting_topic, health_alarms, health_monitor
 from dsql_dr_constructs.regions import MULTI_REGION
 from tests.tools import CHECKOV
 from tests.unit.pairwise import pairwise
@@ -94,7 +94,7 @@ CHECKOV_SKIPPED = {
 }
 
 WILDCARD_RESOURCES = {
-    "cloudwatch:PutMetricData": "has no resource type; a condition on the namespace fences it",
+    "cloudwatch:PutMetricData": "has no resource type; a condition on the namespace limits it",
     "cloudwatch:DescribeAlarms": "returns composite alarms only if the permission is for * (its API reference)",
     "ec2:": "Lambda checks the network interfaces of a function on * when it is created",
     "xray:": "has no resource type",
@@ -105,7 +105,7 @@ Build = Callable[[cdk.App], object]
 Synthesized = list[tuple[cdk.Stack, Mapping[str, Any]]]
 
 
-def one_line(app: cdk.App) -> None:
+def default_configuration(app: cdk.App) -> None:
     MultiRegionDsqlDr(app, "Pair")
 
 
@@ -123,15 +123,17 @@ def with_a_consumer(app: cdk.App) -> None:
     pair.grant_connect(iam.Role(stack, "Reader", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com")))
 
 
-def fully_watched(app: cdk.App) -> None:
+def fully_monitored(app: cdk.App) -> None:
     MultiRegionDsqlDr(
         app,
         "Pair",
-        witness_observer=True,
         alert_emails=["ops@example.com"],
         schedule=cdk.Duration.minutes(1),
-        warning_emails=["dev@example.com"],
-        alarm_options=HealthAlarmOptions(dpu_budget=AlarmOptions(threshold=1e6, period=cdk.Duration.hours(1))),
+        monitoring=MonitoringOptions(
+            witness_observer=True,
+            warning_emails=["dev@example.com"],
+            alarm_options=HealthAlarmOptions(dpu_budget=AlarmOptions(threshold=1e6, period=cdk.Duration.hours(1))),
+        ),
     )
 
 
@@ -172,15 +174,17 @@ OPTIONS: dict[str, list[Any]] = {
     "account": [None, "111111111111"],
     "stage": ["", "Prod"],
     "environment_name": ["production", "staging"],
-    "cluster_prefix": ["dr-dsql", "orders"],
+    "name_prefix": ["dr-dsql", "orders"],
     "deployment_name": [None, "orders"],
     "removal": [
         {},
         {"removal_policy": cdk.RemovalPolicy.DESTROY},
-        {"removal_policy": cdk.RemovalPolicy.RETAIN, "deletion_protection": False},
+        {"deletion_protection": False},
     ],
     "peering_timeout": [None, cdk.Duration.minutes(50)],
     "repair_on_deploy": [False, True],
+    "synthesizer": [None, cdk.DefaultStackSynthesizer(qualifier="orders")],
+    "termination_protection": [False, True],
     "monitoring": [True, True, False],
     "witness_observer": [False, True],
     "alert_emails": [[], ["ops@example.com"]],
@@ -188,33 +192,55 @@ OPTIONS: dict[str, list[Any]] = {
     "schedule": [None, cdk.Duration.minutes(1), cdk.Duration.minutes(60)],
     "warning_emails": [[], ["dev@example.com"]],
     "warning_topics": [False, True],
-    "alarm_options": [None, HealthAlarmOptions(dpu_budget=AlarmOptions(threshold=1e6), commit_latency=None)],
-    "monitor_options": [{}, {"tracing": True, "memory_size": 512, "probe_budget": cdk.Duration.seconds(10)}],
+    "alarm_options": [
+        HealthAlarmOptions(),
+        HealthAlarmOptions(dpu_budget=AlarmOptions(threshold=1e6), commit_latency=None),
+    ],
+    "monitor_options": [
+        None,
+        MonitorOptions(tracing=True, memory_size=512, probe_timeout=cdk.Duration.seconds(10)),
+    ],
     "own_keys": [False, True],
     "tags": [None, {"team": "orders"}],
 }
-"""Every parameter of the one line, each with values that make a difference."""
+"""Every parameter of `MultiRegionDsqlDr` and its options, each with values that make a difference."""
 
 
 def combined(values: dict[str, Any]) -> Build:
-    """An app of the one line with these options."""
-    options = dict(values)
-    regions, removal = options.pop("regions"), options.pop("removal")
-    stage, own_keys = options.pop("stage"), options.pop("own_keys")
-    monitor_options = options.pop("monitor_options")
+    """An app of `MultiRegionDsqlDr` with these values."""
+    regions, removal, one = values["regions"], dict(values["removal"]), dict(values)
+    cluster_options = ClusterOptions(
+        deletion_protection=removal.pop("deletion_protection", None),
+        **{name: one[name] for name in ("name_prefix", "peering_timeout", "repair_on_deploy")},
+    )
+    stack_options = StackOptions(**{name: one[name] for name in ("synthesizer", "termination_protection")})
     observers = [regions.get("primary_region", "us-east-1"), regions.get("secondary_region", "us-west-2")]
-    if options["witness_observer"] and options["monitoring"]:
+    if one["witness_observer"] and one["monitoring"]:
         observers.append(regions.get("witness_region", "us-east-2"))
-    for parameter, wanted in (("alert_topic_arns", "topics"), ("warning_topic_arns", "warning_topics")):
-        arns = [f"arn:aws:sns:{region}:111111111111:{wanted}" for region in observers]
-        options[parameter] = arns if options.pop(wanted) else []
+    arns = {region: f"arn:aws:sns:{region}:111111111111:topic" for region in observers}
+    monitoring = MonitoringOptions(
+        alert_topics=arns if one["topics"] else None,
+        warning_topics=arns if one["warning_topics"] else None,
+        monitor_options={observers[0]: one["monitor_options"]} if one["monitor_options"] else None,
+        **{name: one[name] for name in ("witness_observer", "warning_emails", "alarm_options")},
+    )
+    plain = ("account", "environment_name", "deployment_name", "alert_emails", "schedule", "tags")
 
     def build(app: cdk.App) -> None:
-        scope = cdk.Stage(app, stage) if stage else app
+        scope = cdk.Stage(app, one["stage"]) if one["stage"] else app
         scope.node.set_context("@aws-cdk/core:defaultCrossStackReferences", "strong")  # as the CDK asks users to choose
-        keys = {region: key_in(scope, region, options["account"]) for region in observers} if own_keys else None
-        options["monitor_options"] = {observers[0]: monitor_options} if monitor_options else None
-        MultiRegionDsqlDr(scope, "Pair", **regions, **removal, **options, encryption_keys=keys)
+        keys = {region: key_in(scope, region, one["account"]) for region in observers} if one["own_keys"] else None
+        MultiRegionDsqlDr(
+            scope,
+            "Pair",
+            **regions,
+            **removal,
+            **{name: one[name] for name in plain},
+            cluster_options=cluster_options,
+            stack_options=stack_options,
+            monitoring=monitoring if one["monitoring"] else None,
+            encryption_keys=keys,
+        )
 
     return build
 
@@ -235,7 +261,7 @@ PARTS: dict[str, list[Any]] = {
     "cluster_endpoint": [False, True],
     # HealthMonitor
     "schedule": [None, cdk.Duration.minutes(5)],
-    "probe_budget": [None, cdk.Duration.seconds(10)],
+    "probe_timeout": [None, cdk.Duration.seconds(10)],
     "memory_size": [256, 512],
     "log_retention": [logs.RetentionDays.ONE_MONTH, logs.RetentionDays.ONE_YEAR],
     "reserved_concurrent_executions": [None, 1],
@@ -249,7 +275,7 @@ PARTS: dict[str, list[Any]] = {
     # HealthAlarms and DrDashboard
     "topic": [True, False],
     "warnings": [False, True],
-    "settings": [None, HealthAlarmOptions(query_timeouts=None)],
+    "options": [None, HealthAlarmOptions(query_timeouts=None)],
     "dashboard": ["all", "bare"],
     "imported_clusters": ["registry", "attributes"],
 }
@@ -257,7 +283,7 @@ PARTS: dict[str, list[Any]] = {
 
 
 def composed(values: dict[str, Any]) -> Build:
-    """An app of the smaller constructs, as somebody writes who composes them by hand."""
+    """An app of the smaller constructs, as somebody writes who composes them."""
     one = dict(values)
     if not one["witness_region"]:
         one["peer_cluster_arns"] = []  # refused otherwise
@@ -284,9 +310,11 @@ def composed(values: dict[str, Any]) -> Build:
             deployment_name="orders",
             clusters=[cluster, existing(stack, one["imported_clusters"])],
             witness_region=one["witness_region"],
+            schedule=one["schedule"],
             encryption_key=key,
-            **{name: one[name] for name in MONITOR_PARAMETERS},
-            **network_options(stack, vpc, one["network"]),
+            options=MonitorOptions(
+                **{name: one[name] for name in MONITOR_OPTIONS}, **network_options(stack, vpc, one["network"])
+            ),
         )
         topics = {name: alerting(stack, name, values, key) for name, wanted in TOPICS.items() if one[wanted]}
         alarms = HealthAlarms(
@@ -295,7 +323,7 @@ def composed(values: dict[str, Any]) -> Build:
             monitor=monitor,
             topic=topics.get("Alerts"),
             warning_topic=topics.get("Warnings"),
-            settings=one["settings"],
+            options=one["options"],
         )
         whole = one["dashboard"] == "all"
         DrDashboard(
@@ -313,9 +341,8 @@ def composed(values: dict[str, Any]) -> Build:
 
 
 TOPICS = {"Alerts": "topic", "Warnings": "warnings"}
-MONITOR_PARAMETERS = (
-    "schedule",
-    "probe_budget",
+MONITOR_OPTIONS = (
+    "probe_timeout",
     "memory_size",
     "log_retention",
     "reserved_concurrent_executions",
@@ -329,7 +356,7 @@ def network_of_the_test(stack: cdk.Stack) -> ec2.Vpc:
     return vpc
 
 
-def network_options(stack: cdk.Stack, vpc: ec2.Vpc | None, network: str) -> MonitorOptions:
+def network_options(stack: cdk.Stack, vpc: ec2.Vpc | None, network: str) -> dict[str, Any]:
     if network == "none" or not vpc:
         return {}
     if network == "no endpoints":
@@ -343,7 +370,7 @@ def network_options(stack: cdk.Stack, vpc: ec2.Vpc | None, network: str) -> Moni
 
 def existing(stack: cdk.Stack, how: str) -> IRegionalCluster:
     if how == "registry":
-        return RegionalCluster.from_registry(stack, "Other", deployment="orders", region="us-west-2")
+        return RegionalCluster.from_parameters(stack, "Other", deployment_name="orders", region="us-west-2")
     return RegionalCluster.from_cluster_attributes(stack, "Other", cluster_identifier="b" * 26, region="us-west-2")
 
 
@@ -372,7 +399,15 @@ ROWS = {f"pairwise_{number}": combined(row) for number, row in enumerate(pairwis
 ROWS |= {f"composed_{number}": composed(row) for number, row in enumerate(pairwise(PARTS))}
 HAND_PICKED: dict[str, Build] = {
     one.__name__: one
-    for one in (one_line, destroyable, in_a_stage, with_a_consumer, fully_watched, existing_clusters, single_region)
+    for one in (
+        default_configuration,
+        destroyable,
+        in_a_stage,
+        with_a_consumer,
+        fully_monitored,
+        existing_clusters,
+        single_region,
+    )
 }
 BUILDS = {**HAND_PICKED, **ROWS}
 THEIRS = r"/Vpc/|Consumer/Reader/|Composed/(Group|(Alerts|Warnings)Own|Key|\w+Key)/"
@@ -403,7 +438,7 @@ def test_cfn_lint_has_nothing_to_say(synthesized: Synthesized) -> None:
 
 
 def test_each_known_region_has_every_service_that_a_pair_is_made_of(app: cdk.App) -> None:
-    one_line(app)
+    default_configuration(app)
     regions = [region for continent in MULTI_REGION.values() for region in continent]
     options = cfn_lint.ManualArgs(regions=regions, ignore_checks=list(CFN_LINT_EXCEPTIONS))
     for stack in _stacks(app):
@@ -430,7 +465,7 @@ def test_cdk_nag_finds_nothing_since_each_finding_is_accepted_beside_its_constru
     assert [one for one in nag(build, tmp_path) if not re.search(THEIRS, one[1])] == []
 
 
-@pytest.mark.parametrize("build", [one_line, fully_watched, single_region, *list(ROWS.values())[::3]])
+@pytest.mark.parametrize("build", [default_configuration, fully_monitored, single_region, *list(ROWS.values())[::3]])
 def test_no_finding_is_accepted_of_a_resource_that_nobody_thought_of(
     build: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
