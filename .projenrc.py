@@ -10,6 +10,7 @@ PACKAGE = "dsql_dr_constructs"
 BUILT_BY = ["hatchling>=1.27", "hatch-fancy-pypi-readme>=25.1"]
 # Each requirement of an extra, with the module that it installs.
 CLI = {"boto3>=1.40": "boto3", "rich>=13": "rich"}
+SQL = {"pg8000>=1.31.5,<2": "pg8000"}  # with what it brings, it is copied into the functions that speak SQL (ADR 0018)
 EMULATOR = {
     "boto3>=1.40": "boto3",
     "hypercorn>=0.17": "hypercorn",
@@ -54,7 +55,7 @@ project = PythonProject(
 pyproject = project.try_find_object_file("pyproject.toml")
 assert pyproject is not None
 pyproject.add_override("project.dependencies", ["aws-cdk-lib>=2.227.0,<3", "constructs>=10.4.2,<11"])
-pyproject.add_override("project.optional-dependencies", {"cli": list(CLI), "emulator": list(EMULATOR)})
+pyproject.add_override("project.optional-dependencies", {"cli": list(CLI), "emulator": list(EMULATOR), "sql": list(SQL)})
 pyproject.add_override("project.scripts", {"dsql-dr": f"{PACKAGE}.cli.command_line:main"})
 pyproject.add_override(
     "dependency-groups",

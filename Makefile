@@ -48,7 +48,7 @@ docs: $(READY)  ## what is generated: API.md from the docstrings, pictures from 
 
 configure: $(READY)  ## after a change of .projenrc.py or a package.json: write the files that projen owns, and the locks; UPGRADE=--upgrade for newer versions
 	PROJEN_DISABLE_POST=1 $(BIN)/python .projenrc.py
-	$(COMPILE) --extra cli --extra emulator $(addprefix --group ,build configure docs lint release test) --output-file requirements.lock pyproject.toml
+	$(COMPILE) --extra cli --extra emulator --extra sql $(addprefix --group ,build configure docs lint release test) --output-file requirements.lock pyproject.toml
 	$(COMPILE) --constraint requirements.lock --group build --output-file tests/locks/build.lock
 	for one in checkov publish; do $(COMPILE) --group $$one --output-file tests/locks/$$one.lock || exit; done
 	$(COMPILE) --resolution lowest-direct --output-file tests/locks/lowest.lock pyproject.toml
