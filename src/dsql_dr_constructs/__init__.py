@@ -7,6 +7,8 @@ if TYPE_CHECKING:
     from .clusters.cluster_interface import IRegionalCluster
     from .clusters.cluster_options import ClusterOptions
     from .clusters.cluster_peering import ClusterPeering
+    from .clusters.database_privilege import DatabasePrivilege
+    from .clusters.database_role import DatabaseRole
     from .clusters.regional_cluster import RegionalCluster
     from .monitoring.alarm_options import AlarmOptions, HealthAlarmOptions
     from .monitoring.alerting_topic import AlertingTopic
@@ -25,6 +27,8 @@ __all__ = [
     "AlertingTopic",
     "ClusterOptions",
     "ClusterPeering",
+    "DatabasePrivilege",
+    "DatabaseRole",
     "DrDashboard",
     "HealthAlarmOptions",
     "HealthAlarms",
@@ -44,6 +48,8 @@ _HOMES = {
     "AlertingTopic": "monitoring.alerting_topic",
     "ClusterOptions": "clusters.cluster_options",
     "ClusterPeering": "clusters.cluster_peering",
+    "DatabasePrivilege": "clusters.database_privilege",
+    "DatabaseRole": "clusters.database_role",
     "DrDashboard": "monitoring.dr_dashboard",
     "HealthAlarmOptions": "monitoring.alarm_options",
     "HealthAlarms": "monitoring.health_alarms",

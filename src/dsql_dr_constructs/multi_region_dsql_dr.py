@@ -14,6 +14,8 @@ from .arguments import checked
 from .clusters.cluster_interface import IRegionalCluster
 from .clusters.cluster_options import ClusterOptions
 from .clusters.cluster_peering import ClusterPeering, deploy_after
+from .clusters.database_admin import DatabaseRoleStacks
+from .clusters.database_privilege import DatabasePrivilege
 from .clusters.parameter_registry import ParameterRegistry
 from .clusters.regional_cluster import RegionalCluster, add_outputs
 from .deployment_name import default_deployment_name, refuse_doubled_name, validate_deployment_name
@@ -132,12 +134,24 @@ class MultiRegionDsqlDr(MonitoredPair):
         self.primary = self._cluster("primary", self._stacks[0], removal_policy, options)
         self.secondary = self._cluster("secondary", self._stacks[1], removal_policy, options)
         self.peering = self._peer(removal_policy, further, options)
+        self._roles = DatabaseRoleStacks(
+            regional,
+            f"{id}-{{}}DatabaseRoles-{environment_name}",
+            deployment_name=self.deployment_name,
+            regions=[*regions.values(), *further],
+            encryption_keys=self._keys,
+            of_the_pair=self._stacks,
+        )
+        if options.database_roles or (monitoring and monitoring.sql_probe):
+            self._roles.create()
         self.monitoring = self._monitor(
             scope, environment_name, tags, alert_emails, schedule, stack_options, monitoring
         )
         self._stacks.extend(self.monitoring.stacks if self.monitoring else ())
         self._warn_of_regions(warnings)
-        self._registry = ParameterRegistry(self, self.deployment_name, self.peering.parameter_regions, self._stacks)
+        self._registry = ParameterRegistry(
+            self, self.deployment_name, self.peering.parameter_regions, self._stacks, self._roles
+        )
         self.node.add_validation(self._registry)
 
     def _cluster(
@@ -204,6 +218,7 @@ class MultiRegionDsqlDr(MonitoredPair):
         )
         for stack in monitoring.stacks:
             deploy_after(stack, self._stacks[1])
+            self._roles.deploy_before(stack)
         return monitoring
 
     def _warn_of_no_monitoring(self, alert_emails: Sequence[str], schedule: Duration | None) -> None:
@@ -226,7 +241,7 @@ class MultiRegionDsqlDr(MonitoredPair):
 
     @property
     def stacks(self) -> Sequence[Stack]:
-        """In the order of their deployment: primary, secondary, then the monitoring stacks."""
+        """In the order of their deployment: primary, secondary, then those of database roles and of monitoring."""
         return tuple(self._stacks)
 
     @checked
@@ -254,17 +269,32 @@ class MultiRegionDsqlDr(MonitoredPair):
         return {region: one.cluster_endpoint for region, one in self.clusters(scope).items()}
 
     @checked
-    def grant_connect(self, grantee: iam.IGrantable) -> Sequence[iam.Grant]:
-        """Allow *grantee* to connect to both clusters as a database role mapped to it, so that it can fail over.
+    def grant_connect(
+        self,
+        grantee: iam.IGrantable,
+        *,
+        role: str | None = None,
+        privileges: Sequence[DatabasePrivilege] | None = None,
+    ) -> Sequence[iam.Grant]:
+        """Allow *grantee* to connect to both clusters as a database role, so that it can fail over.
+
+            pair.grant_connect(function, role="orders", privileges=[DatabasePrivilege.read_write("public")])
 
         Its policy has both ARNs, which its stack reads from SSM parameters; so that stack is deployed after the pair.
 
         Args:
             grantee: A role, function or the like in a stack of yours, as for `clusters`. It may be imported: then a
                 warning has the statement to add to its policy.
+            role: Database role that is created and mapped to it by a `DatabaseRole` in its stack. The pair gets stacks
+                with the functions that do it; before you remove the last role from your app, deploy once with
+                *database_roles* of `ClusterOptions`, or nothing is left to remove it. Default: none, an admin maps a
+                role with ``AWS IAM GRANT``.
+            privileges: As in `DatabaseRole`.
 
         Raises:
             ValueError: *grantee* is in no stack, such as a service, or in another account, or where `clusters` cannot
-                be read.
+                be read; *privileges* without *role*, or a name that Aurora DSQL has for itself.
         """
-        return self._registry.grant_connect(grantee, self.account)
+        if privileges is not None and role is None:
+            raise ValueError("privileges are given without role: give the name of the database role that gets them.")
+        return self._registry.grant_connect(grantee, self.account, role, privileges)

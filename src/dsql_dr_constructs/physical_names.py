@@ -20,6 +20,19 @@ def peering_name(deployment: str) -> str:
     return f"aurora-dsql-peering-{deployment}"
 
 
+def roles_name(deployment: str) -> str:
+    """Physical name of the function for database roles, in each Region that has the SSM parameters."""
+    return f"aurora-dsql-roles-{deployment}"
+
+
+def role_requests_name(deployment: str) -> str:
+    """Physical name of the function that takes CloudFormation's requests for database roles; stacks of yours name it.
+
+    It is the CDK's, and calls the one of `roles_name`.
+    """
+    return f"aurora-dsql-grants-{deployment}"
+
+
 def alerts_name(deployment: str) -> str:
     """Physical name of the topic for faults in each observing Region, and of its key's alias after ``alias/``.
 

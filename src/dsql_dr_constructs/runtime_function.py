@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from functools import cache
+from importlib import metadata
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from aws_cdk import RemovalPolicy, Stack
 from aws_cdk import aws_iam as iam
@@ -11,9 +16,11 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from .extras import require_extra
 from .resource_policies import admit, key_for_logs, refuse_unusable_key
 
 _CODE = Path(__file__).parent
+_DRIVER = "pg8000"
 
 
 # Created when they are used: the first object of the CDK lets Node load aws-cdk-lib, and an import should not wait.
@@ -38,13 +45,49 @@ def architecture() -> lambda_.Architecture:
     return lambda_.Architecture.ARM_64
 
 
-def runtime_code(package: str) -> lambda_.Code:
+def runtime_code(package: str, *, driver: bool = False) -> lambda_.Code:
     """The sources of ``runtime/<package>`` and the shared ones, without what differs from machine to machine.
 
     A handler in it is called ``runtime.<package>.<module>.<function>``.
+
+    Args:
+        package: Folder of the function.
+        driver: Whether it speaks SQL: then pg8000, and what that requires, is copied from this Python's environment,
+            with licenses (docs/adr/0018). Default: False.
+
+    Raises:
+        MissingExtraError: pg8000 is not installed here.
     """
+    if driver:
+        return lambda_.Code.from_asset(_with_driver(package).name)
     shipped = ["runtime", "runtime/*.py", f"runtime/{package}", f"runtime/{package}/*.py"]
     return lambda_.Code.from_asset(str(_CODE), exclude=["*", *(f"!{one}" for one in shipped)])
+
+
+@cache
+def _with_driver(package: str) -> TemporaryDirectory[str]:
+    """The same sources beside the driver's, in a folder that is deleted when this process ends."""
+    require_extra("sql", _DRIVER, for_what="SQL in a Lambda function (database roles, sql_probe)")
+    folder = TemporaryDirectory(prefix="dsql-dr-")
+    sources = [one.relative_to(_CODE) for each in ("", package) for one in (_CODE / "runtime" / each).glob("*.py")]
+    for source, name in [*((_CODE / one, one) for one in sources), *_driver_files(_DRIVER)]:
+        target = Path(folder.name, name)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(source.read_bytes())
+    return folder
+
+
+def _driver_files(name: str, seen: frozenset[str] = frozenset()) -> Iterator[tuple[Path, Path]]:
+    """Sources, metadata (it reads its own version) and licenses of a distribution and of what it requires."""
+    distribution = metadata.distribution(name)
+    for one in distribution.files or ():
+        about = one.parts[0].endswith(".dist-info")
+        if one.name == "METADATA" or "licen" in str(one).lower() if about else one.suffix == ".py":
+            yield Path(str(one.locate())), Path(one)
+    for requirement in distribution.requires or ():
+        needed = re.split(r"[^\w.-]", requirement, maxsplit=1)[0]
+        if "extra ==" not in requirement and needed not in seen:
+            yield from _driver_files(needed, seen | {name, needed})
 
 
 def function_log_group(

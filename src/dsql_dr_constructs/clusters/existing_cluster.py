@@ -42,6 +42,7 @@ class RegisteredCluster(IRegionalCluster):
     def __init__(self, scope: Construct, id: str, deployment: str, region: str) -> None:
         super().__init__(scope, id)
         self.cluster_region = region
+        self.deployment_name = deployment
         self.folder = parameter_path(deployment, region)
         self._conditions = {"StringEquals": {f"aws:ResourceTag/{DEPLOYMENT_TAG}": deployment}}
 

@@ -14,6 +14,9 @@ from constructs import Construct, IConstruct, IValidation
 from ..resource_policies import differ, named, refuse_other_account
 from .cluster_interface import IRegionalCluster
 from .cluster_peering import deploy_after
+from .database_admin import DatabaseRoleStacks
+from .database_privilege import DatabasePrivilege
+from .database_role import DatabaseRole
 from .regional_cluster import RegionalCluster
 
 _OF_THE_CDK = re.compile(r"Exports(Writer|Reader).*|Publish")
@@ -32,13 +35,22 @@ class ParameterRegistry:
         deployment_name: Name of the pair.
         regions: Regions that have the SSM parameters.
         stacks: The pair's own stacks, primary and secondary first.
+        roles: Those of the functions that make database roles.
     """
 
-    def __init__(self, pair: Construct, deployment_name: str, regions: Sequence[str], stacks: Sequence[Stack]) -> None:
+    def __init__(
+        self,
+        pair: Construct,
+        deployment_name: str,
+        regions: Sequence[str],
+        stacks: Sequence[Stack],
+        roles: DatabaseRoleStacks,
+    ) -> None:
         self._pair = pair
         self._deployment_name = deployment_name
         self._regions = regions
         self._stacks = stacks
+        self._roles = roles
 
     def clusters(self, scope: Construct) -> Mapping[str, IRegionalCluster]:
         """Both clusters by Region, that of the stack of *scope* first; that stack is deployed after the pair.
@@ -52,8 +64,14 @@ class ParameterRegistry:
         regions = sorted((one.region for one in self._stacks[:2]), key=lambda region: region != stack.region)
         return {region: self._cluster(stack, region) for region in regions}
 
-    def grant_connect(self, grantee: iam.IGrantable, account: str | None) -> Sequence[iam.Grant]:
-        """Allow *grantee* to connect to both clusters, which are in *account*.
+    def grant_connect(
+        self,
+        grantee: iam.IGrantable,
+        account: str | None,
+        role: str | None,
+        privileges: Sequence[DatabasePrivilege] | None,
+    ) -> Sequence[iam.Grant]:
+        """Allow *grantee* to connect to both clusters, which are in *account*, as *role* if that is given.
 
         Raises:
             ValueError: *grantee* is in no stack or in another account, or where `clusters` cannot be read.
@@ -64,7 +82,25 @@ class ParameterRegistry:
                 "role, a function or the like; iam.Role.from_role_arn(stack, ...) imports one."
             )
         refuse_other_account(self._pair, grantee, account)
-        return [one.grant_connect(grantee) for one in self.clusters(cast("Construct", grantee)).values()]
+        grants = [one.grant_connect(grantee) for one in self.clusters(cast("Construct", grantee)).values()]
+        if role is not None:
+            self._map(grantee, role, privileges)
+        return grants
+
+    def _map(self, grantee: iam.IGrantable, role: str, privileges: Sequence[DatabasePrivilege] | None) -> None:
+        """Let *grantee* connect as a database role, of which there is one construct for each name and stack."""
+        scope = cast("Construct", grantee)
+        stack, id = Stack.of(scope), f"{self._deployment_name}-role-{role}"
+        self._roles.create()
+        self._roles.deploy_before(stack)
+        found = stack.node.try_find_child(id)
+        if isinstance(found, DatabaseRole):
+            found.add_grantee(grantee)
+            found.add_privileges(*privileges or ())
+            return
+        cluster, _ = self.clusters(scope).values()
+        given = {} if privileges is None else {"privileges": privileges}
+        DatabaseRole(stack, id, cluster=cluster, role_name=role, grantees=[grantee], **given)
 
     def refuse_in_a_clusters_stack(self, constructs: Sequence[IConstruct]) -> None:
         """

@@ -33,6 +33,7 @@ from .health_metric import health_metric
 from .monitor_network import add_endpoints, outbound_only, permit_network_interfaces, refuse_unusable_network
 from .monitor_options import MonitorOptions, longest_run
 from .monitor_permissions import permit_checks
+from .sql_probe import probe_environment, probe_role
 
 _FIRST_RUN_SECONDS = 150  # it waits up to 120 s for its permissions to hold (runtime/health_monitor/monitoring_run.py)
 
@@ -47,7 +48,8 @@ class HealthMonitor(Construct):
         HealthMonitor(stack, "Monitor", deployment_name="Orders-production", clusters=clusters)
 
     For each cluster it calls GetCluster, and probes the endpoint: it connects as a PostgreSQL client would, up to the
-    server's request for authentication. Create one in each Region, so that the monitor of the other Region reports a
+    server's request for authentication. With *sql_probe* it also commits a row through each endpoint, and reads it
+    through the other one. Create one in each Region, so that the monitor of the other Region reports a
     Region that is down. To run one now, and see its verdict: ``aws lambda invoke --function-name
     aurora-dsql-monitor-Orders-production --payload '{}' response.json``.
 
@@ -92,6 +94,7 @@ class HealthMonitor(Construct):
         clusters: Sequence[IRegionalCluster],
         witness_region: str | None = None,
         schedule: Duration | None = None,
+        sql_probe: bool = False,
         encryption_key: kms.IKey | None = None,
         options: MonitorOptions | None = None,
     ) -> None:
@@ -101,6 +104,8 @@ class HealthMonitor(Construct):
             clusters: Both clusters of the pair, as this stack knows them.
             witness_region: Witness that both clusters should have. Default: any witness is right.
             schedule: As in `MultiRegionDsqlDr`.
+            sql_probe: As in `MonitoringOptions`. A pair that is read from SSM parameters needs *database_roles* of
+                `ClusterOptions`.
             encryption_key: Key for the log group and the function's environment; CloudWatch Logs is added to its
                 policy, and where it is imported a warning has the statements to add. Default: keys of AWS.
             options: Time, size, logs and network. Default: as `MonitorOptions` says.
@@ -123,12 +128,16 @@ class HealthMonitor(Construct):
         )
         self._role = function_role(self, "Role", self._log_group)
         self.dead_letter_queue = self._dead_letters()
-        environment = self._environment(witness_region, probe_timeout)
+        sql = probe_environment(self.deployment_name, self.region) if sql_probe else {}
+        environment = {**self._environment(witness_region, probe_timeout), **sql}
         self.function = self._function(options, environment, encryption_key)
         self._permit(options, encryption_key)
         self.rule = self._rule()
         self.first_probe = first_probe(self, self.function, self._log_group, environment)
         self.first_probe.node.add_dependency(self._role, self.rule)
+        if sql:
+            role = probe_role(self, self.clusters, self._role, sql, encryption_key)
+            self.rule.node.add_dependency(role.resource)  # and so the first probe
         self._accept_findings(encryption_key)
 
     @checked
@@ -144,8 +153,9 @@ class HealthMonitor(Construct):
 
         Args:
             metric_name: ``ClusterHealth``, ``PeeringHealth``, ``EndpointReachable`` (1 or 0), ``ProbeLatency``
-                (milliseconds) or ``ProbeAttempts`` (count) of one cluster; ``ParameterHealth`` or
-                ``NotificationHealth`` (1 or 0) of the pair.
+                (milliseconds) or ``ProbeAttempts`` (count) of one cluster, and with *sql_probe* ``SqlServes`` (1 or 0),
+                ``CommitLatency`` and ``ReadBackLatency`` (milliseconds); ``ParameterHealth`` or ``NotificationHealth``
+                (1 or 0) of the pair.
             cluster_region: Region of the cluster. Default: none, for the metrics of the pair.
             statistic: As in `RegionalCluster.metric`. Default: Minimum.
             period: As in `RegionalCluster.metric`. Default: the schedule.
@@ -213,7 +223,7 @@ class HealthMonitor(Construct):
             architecture=architecture(),
             memory_size=options.memory_size,
             timeout=Duration.seconds(max(self.longest_run.to_seconds(), _FIRST_RUN_SECONDS)),
-            code=runtime_code("health_monitor"),
+            code=runtime_code("health_monitor", driver="SQL_ROLE" in environment),
             handler="runtime.health_monitor.handler.handle",
             role=self._role,
             log_group=self._log_group,

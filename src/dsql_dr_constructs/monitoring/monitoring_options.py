@@ -27,6 +27,9 @@ class MonitoringOptions:
 
     Args:
         witness_observer: Whether the witness Region monitors both clusters, too. Default: False.
+        sql_probe: Whether each run of a monitor also writes a row through one endpoint and reads it through the other,
+            as a database role of its own: the proof that both sides serve. It keeps the clusters from becoming idle,
+            and is charged in DPU. Default: False.
         alert_topics: Topics of yours for faults, by observing Region, one for each: a topic or its ARN. An empty
             mapping is refused. Default: new ones.
         warning_emails: Addresses that every observing Region notifies of warnings. Default: none.
@@ -41,6 +44,7 @@ class MonitoringOptions:
     """
 
     witness_observer: bool = False
+    sql_probe: bool = False
     alert_topics: Mapping[str, sns.ITopic | str] | None = None
     warning_emails: Sequence[str] = ()
     warning_topics: Mapping[str, sns.ITopic | str] | None = None

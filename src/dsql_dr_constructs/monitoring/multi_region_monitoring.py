@@ -199,6 +199,7 @@ class MultiRegionMonitoring(Construct):
             clusters=[self._cluster(stack, one) for one in self._regions],
             witness_region=self._witness_region,
             schedule=self._schedule,
+            sql_probe=self._options.sql_probe,
             encryption_key=self._keys.get(region),
             options=(self._options.monitor_options or {}).get(region),
         )

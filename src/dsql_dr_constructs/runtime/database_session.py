@@ -160,7 +160,7 @@ class DatabaseSession:
 
 
 def _failure(error: BaseException, doing: str, kind: type[SqlError]) -> SqlError:
-    """*error* as one of ours. pg8000 closes a connection that failed, whose own failure can hide the server's answer."""
+    """*error* as one of ours. pg8000 closes a connection that failed, and a failure of that can hide the answer."""
     if isinstance(error, SqlError):
         return error
     seen: BaseException | None = error

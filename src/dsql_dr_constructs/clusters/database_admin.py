@@ -1,0 +1,148 @@
+"""The one function that connects as ``admin``, to make and remove database roles."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import cast
+
+from aws_cdk import Duration, Stack, custom_resources
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct
+
+from ..accepted_findings import LAMBDA_CHECKS, LAMBDA_FINDINGS, LOG_CHECKS, accept, skip, versions_of
+from ..physical_names import role_requests_name, roles_name
+from ..runtime_function import architecture, function_log_group, function_role, runtime, runtime_code
+from .cluster_interface import IRegionalCluster
+from .cluster_peering import deploy_after
+from .regional_cluster import RegionalCluster
+
+_BUDGET_SECONDS = 240
+"""Of the function's 300, so that it can still say why it failed."""
+
+
+class DatabaseAdmin(Construct):
+    """Connects as ``admin`` to *clusters*, and to nothing else. Whoever may invoke it can run any SQL (SECURITY.md).
+
+    Args:
+        clusters: One cluster, or both of a pair, that of this Region first.
+        deployment_name: Name of the pair, for the physical names by which other stacks and people call it. Default:
+            none, for a cluster of this app.
+        encryption_key: Key of the log group. Default: a key of AWS.
+    """
+
+    function: lambda_.Function
+    """What speaks SQL."""
+
+    service_token: str
+    """What a custom resource in this Region names."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        clusters: Sequence[IRegionalCluster],
+        deployment_name: str | None = None,
+        encryption_key: kms.IKey | None = None,
+    ) -> None:
+        super().__init__(scope, id)
+        log_group = function_log_group(self, "Logs", encryption_key=encryption_key)
+        role = function_role(self, "Role", log_group)
+        for cluster in clusters:
+            cluster.grant(role, "dsql:DbConnectAdmin", "dsql:GetCluster")
+        known = [{"arn": one.cluster_arn, "endpoint": one.cluster_endpoint} for one in clusters]
+        self.function = lambda_.Function(
+            self,
+            "Function",
+            function_name=roles_name(deployment_name) if deployment_name else None,
+            description=f"Aurora DSQL {f'pair {deployment_name}' if deployment_name else 'cluster'}: database roles",
+            runtime=runtime(),
+            architecture=architecture(),
+            memory_size=256,
+            timeout=Duration.minutes(5),
+            code=runtime_code("database_role", driver=True),
+            handler="runtime.database_role.handler.handle",
+            environment={
+                "CLUSTERS": Stack.of(self).to_json_string(known),
+                "BUDGET_SECONDS": str(_BUDGET_SECONDS),
+            },
+            role=role,
+            log_group=log_group,
+        )
+        provider = custom_resources.Provider(
+            self,
+            "Provider",
+            on_event_handler=self.function,
+            provider_function_name=role_requests_name(deployment_name) if deployment_name else None,
+            log_group=log_group,
+            framework_on_event_role=function_role(self, "FrameworkOnEventRole", log_group),
+        )
+        self.service_token = provider.service_token
+        accept(self, {**LAMBDA_FINDINGS, **versions_of([self.function])})
+        for one in (self.function, cast("lambda_.Function", provider.node.find_child("framework-onEvent"))):
+            skip(one, LAMBDA_CHECKS)
+        if not encryption_key:
+            skip(log_group, LOG_CHECKS)
+
+
+class DatabaseRoleStacks:
+    """A stack with a `DatabaseAdmin` in each Region in which CloudFormation may have to call it, created when needed.
+
+    They are apart from the clusters' stacks, so that they come and go without a change there, and know both ARNs.
+
+    Args:
+        regional: Makes a stack, as `regional_stack` does.
+        name: Of the stacks, with ``{}`` for ``Primary``, ``Secondary`` or ``Witness``.
+        deployment_name: Of the pair.
+        regions: Of both clusters, and of the witness if that has the SSM parameters.
+        encryption_keys: Keys of log groups, by Region.
+        of_the_pair: The pair's stacks, primary and secondary first; these are added.
+    """
+
+    def __init__(
+        self,
+        regional: Callable[..., Stack],
+        name: str,
+        *,
+        deployment_name: str,
+        regions: Sequence[str],
+        encryption_keys: Mapping[str, kms.IKey],
+        of_the_pair: list[Stack],
+    ) -> None:
+        self._regional, self._name, self._deployment_name = regional, name, deployment_name
+        self._regions, self._keys, self._of_the_pair = regions, encryption_keys, of_the_pair
+        self._created: dict[str, Stack] = {}
+
+    def create(self) -> Sequence[Stack]:
+        """All of them, at the first call."""
+        if not self._created:
+            roles = zip(self._regions, ("Primary", "Secondary", "Witness"), strict=False)
+            self._created = {region: self._stack(region, role) for region, role in roles}
+            self._of_the_pair.extend(self._created.values())
+        return list(self._created.values())
+
+    def deploy_before(self, stack: Stack) -> None:
+        """Deploy *stack* after those that were created."""
+        for one in self._created.values():
+            deploy_after(stack, one)
+
+    def _stack(self, region: str, role: str) -> Stack:
+        stack = self._regional(
+            self._name.format(role),
+            region=region,
+            description=f"Aurora DSQL pair {self._deployment_name}: database roles in {region}",
+        )
+        deploy_after(stack, self._of_the_pair[1])
+        clusters = [
+            RegionalCluster.from_parameters(stack, one, deployment_name=self._deployment_name, region=one)
+            for one in sorted(self._regions[:2], key=lambda one: one != region)
+        ]
+        DatabaseAdmin(
+            stack,
+            "DatabaseAdmin",
+            clusters=clusters,
+            deployment_name=self._deployment_name,
+            encryption_key=self._keys.get(region),
+        )
+        return stack

@@ -1,0 +1,118 @@
+"""What a database role may do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from aws_cdk import Token
+
+from ..arguments import check_fields
+
+_LONGEST = 63
+"""Bytes of a name. Source: https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatabasePrivilege:
+    """A privilege of a `DatabaseRole`: made by `read`, `read_write`, `owner` or `sql`.
+
+        [DatabasePrivilege.read_write("orders"), DatabasePrivilege.read("audit")]
+
+    A database has at most 10 schemas beside ``public``, of which this library uses one, ``dsql_dr``.
+
+    Args:
+        access: ``read``, ``read_write`` or ``owner``; empty for SQL of yours.
+        schema: Name of the schema as it is stored, that is in lower case unless it was created with quotes.
+        statement: SQL of yours.
+        undo: SQL that takes *statement* back. Default: none.
+
+    Raises:
+        ValueError: *schema* is no name, or one in which nobody but ``admin`` can create.
+    """
+
+    access: str | None = None
+    schema: str | None = None
+    statement: str | None = None
+    undo: str | None = None
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        if (self.access in ("read", "read_write", "owner")) != bool(self.schema) or bool(self.schema) == bool(
+            self.statement
+        ):
+            raise ValueError(
+                f"{self!r} is no privilege: use DatabasePrivilege.read, read_write, owner or sql, for example "
+                "DatabasePrivilege.read_write('public')."
+            )
+        if self.schema:
+            check_name("schema", self.schema)
+        if self.access == "owner" and self.schema == "public":
+            raise ValueError(
+                "DatabasePrivilege.owner has the schema 'public', in which Aurora DSQL lets admin alone create "
+                "objects: give a schema of its own, which is created if it does not exist."
+            )
+
+    @staticmethod
+    def read(schema: str = "public") -> DatabasePrivilege:
+        """SELECT on all tables, views and sequences of *schema*, and on those that are created in it later.
+
+        Args:
+            schema: As a field. Default: public.
+        """
+        return DatabasePrivilege(access="read", schema=schema)
+
+    @staticmethod
+    def read_write(schema: str = "public") -> DatabasePrivilege:
+        """As `read`, and INSERT, UPDATE and DELETE on the tables, and USAGE on the sequences.
+
+        Args:
+            schema: As a field. Default: public.
+        """
+        return DatabasePrivilege(access="read_write", schema=schema)
+
+    @staticmethod
+    def owner(schema: str) -> DatabasePrivilege:
+        """As `read_write`, and CREATE: the role may create tables in *schema*, and owns these.
+
+        Args:
+            schema: As a field; created if it does not exist. Not ``public``.
+
+        Source: https://docs.aws.amazon.com/aurora-dsql/latest/userguide/using-database-and-iam-roles.html
+        """
+        return DatabasePrivilege(access="owner", schema=schema)
+
+    @staticmethod
+    def sql(statement: str, *, undo: str | None = None) -> DatabasePrivilege:
+        """SQL that ``admin`` runs, for what has no form here.
+
+        Args:
+            statement: One statement that can be repeated; it runs in a transaction of its own when the role is
+                created, and again when a privilege changes.
+            undo: One statement that takes it back, before the role is dropped. Default: none.
+        """
+        return DatabasePrivilege(statement=statement, undo=undo)
+
+
+def as_properties(privileges: Sequence[DatabasePrivilege]) -> Mapping[str, object]:
+    """As the function in runtime/database_role reads them; the last one is undone first."""
+    return {
+        "Privileges": [{"Access": one.access, "Schema": one.schema} for one in privileges if one.access],
+        "Statements": [one.statement for one in privileges if one.statement],
+        "UndoStatements": [one.undo for one in reversed(privileges) if one.undo],
+    }
+
+
+def check_name(what: str, name: str) -> None:
+    """
+    Raises:
+        ValueError: PostgreSQL would shorten or refuse *name*, or it is the system's.
+    """
+    if Token.is_unresolved(name):
+        raise ValueError(f"{what} is a token, and its name is needed at synth: give a plain string.")
+    reserved = name in ("admin", "dbowner", "sys", "information_schema") or name.startswith("pg_")
+    if reserved or "\0" in name or not 0 < len(name.encode()) <= _LONGEST:
+        raise ValueError(
+            f"{what} is {name!r}: 1 to {_LONGEST} bytes are allowed, and none of the names that Aurora DSQL has for "
+            "itself (admin, dbowner, sys, information_schema, pg_...)."
+        )

@@ -1,0 +1,149 @@
+"""A database role: both halves of a permission to connect, that of IAM and that of the database."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+from aws_cdk import ArnFormat, CfnResource, CustomResource, Duration, Stack
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+from ..arguments import checked
+from ..physical_names import role_requests_name
+from ..resource_policies import differ, named
+from .cluster_interface import IRegionalCluster
+from .database_admin import DatabaseAdmin
+from .database_privilege import DatabasePrivilege, as_properties, check_name
+from .existing_cluster import RegisteredCluster
+
+_READ_WRITE = (DatabasePrivilege.read_write("public"),)
+
+
+class DatabaseRole(Construct):
+    """A database role that IAM roles can connect as, with its privileges.
+
+        DatabaseRole(stack, "OrdersRole", cluster=cluster, role_name="orders", grantees=[function],
+                     privileges=[DatabasePrivilege.read_write("public")])
+
+    It allows *grantees* to connect to *cluster* (``dsql:DbConnect``), and a custom resource does in the database what
+    an admin would type: ``CREATE ROLE``, ``AWS IAM GRANT``, ``GRANT``. A pair is one database, so one of these holds at
+    both endpoints; use `MultiRegionDsqlDr.grant_connect` there, which allows both clusters.
+
+    Several stacks can ask for one role: it maps all their grantees and has the privileges that any of them asks for.
+    With the last of them it is dropped, unless it was there before or owns something; then it stays, and the log of the
+    function says what it owns.
+
+    A pair has a function of its own that connects as ``admin`` (*database_roles* of `ClusterOptions`). For another
+    cluster it is created beside the cluster's construct.
+
+    Source: https://docs.aws.amazon.com/aurora-dsql/latest/userguide/using-database-and-iam-roles.html
+    """
+
+    role_name: str
+    """Name of the database role, to connect as."""
+
+    resource: CustomResource
+    """What depends on it is deployed after the role can be used."""
+
+    @checked
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        cluster: IRegionalCluster,
+        role_name: str,
+        grantees: Sequence[iam.IGrantable],
+        privileges: Sequence[DatabasePrivilege] = _READ_WRITE,
+    ) -> None:
+        """
+        Args:
+            cluster: The cluster, or one of a pair, as this stack knows it.
+            role_name: Name of the database role, as it is stored; it is created if it does not exist.
+            grantees: Roles, functions and the like that may connect as it; exact IAM roles.
+            privileges: What the role may do. Default: read and write in the schema ``public``.
+
+        Raises:
+            ValueError: a name that Aurora DSQL has for itself, a grantee without an IAM role, or a stack in another
+                Region than the function that connects as ``admin``.
+        """
+        super().__init__(scope, id)
+        check_name("role_name", role_name)
+        self.role_name = role_name
+        self._cluster = cluster
+        self._principals: dict[str, None] = {}  # in their order, each once
+        self._privileges: dict[DatabasePrivilege, None] = {}
+        self.resource = CustomResource(
+            self,
+            "Resource",
+            resource_type="Custom::DsqlDatabaseRole",
+            service_token=self._service_token(),
+            service_timeout=Duration.minutes(10),
+            properties={"Role": role_name},
+        )
+        for one in grantees:
+            self.add_grantee(one)
+        self.add_privileges(*privileges)
+
+    @checked
+    def add_grantee(self, grantee: iam.IGrantable) -> None:
+        """Let one more connect as this role.
+
+        Args:
+            grantee: As *grantees* of the construct.
+
+        Raises:
+            ValueError: *grantee* has no IAM role.
+        """
+        arn = getattr(grantee.grant_principal, "role_arn", None)
+        if not arn:
+            raise ValueError(
+                f"{named(grantee)} cannot be mapped to the database role {self.role_name!r}, since it has no IAM role: "
+                "give a role, or what has one, such as a function."
+            )
+        grant = self._cluster.grant_connect(grantee)
+        self.resource.node.add_dependency(grant)
+        self._principals[arn] = None
+        self._set("Principals", list(self._principals))
+
+    @checked
+    def add_privileges(self, *privileges: DatabasePrivilege) -> None:
+        """Let the role do more.
+
+        Args:
+            privileges: As *privileges* of the construct.
+        """
+        self._privileges.update(dict.fromkeys(privileges))
+        for name, value in as_properties(list(self._privileges)).items():
+            self._set(name, value)
+
+    def _set(self, name: str, value: object) -> None:
+        cast("CfnResource", self.resource.node.default_child).add_property_override(name, value)
+
+    def _service_token(self) -> str:
+        """Of the function in this stack's Region: that of the pair, else one beside the cluster's construct.
+
+        Raises:
+            ValueError: it is in another Region.
+        """
+        stack, cluster = Stack.of(self), self._cluster
+        if isinstance(cluster, RegisteredCluster):
+            return stack.format_arn(
+                service="lambda",
+                resource="function",
+                resource_name=role_requests_name(cluster.deployment_name),
+                arn_format=ArnFormat.COLON_RESOURCE_NAME,
+            )
+        beside = Stack.of(cluster)
+        if differ(beside.region, stack.region):
+            raise ValueError(
+                f"The database role {self.node.path!r} is in {stack.region}, and its cluster {cluster.node.path!r} in "
+                f"a stack of {beside.region}, where the function is that CloudFormation has to call: create the role "
+                "in a stack there, or read the cluster here with RegionalCluster.from_cluster_attributes."
+            )
+        found = cluster.node.try_find_child("DatabaseAdmin")
+        admin = (
+            found if isinstance(found, DatabaseAdmin) else DatabaseAdmin(cluster, "DatabaseAdmin", clusters=[cluster])
+        )
+        return admin.service_token
