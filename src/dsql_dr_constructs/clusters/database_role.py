@@ -17,8 +17,6 @@ from .database_admin import DatabaseAdmin
 from .database_privilege import DatabasePrivilege, as_properties, check_name
 from .existing_cluster import RegisteredCluster
 
-_READ_WRITE = (DatabasePrivilege.read_write("public"),)
-
 
 class DatabaseRole(Construct):
     """A database role that IAM roles can connect as, with its privileges.
@@ -55,7 +53,7 @@ class DatabaseRole(Construct):
         cluster: IRegionalCluster,
         role_name: str,
         grantees: Sequence[iam.IGrantable],
-        privileges: Sequence[DatabasePrivilege] = _READ_WRITE,
+        privileges: Sequence[DatabasePrivilege] | None = None,
     ) -> None:
         """
         Args:
@@ -84,7 +82,7 @@ class DatabaseRole(Construct):
         )
         for one in grantees:
             self.add_grantee(one)
-        self.add_privileges(*privileges)
+        self.add_privileges(*([DatabasePrivilege.read_write()] if privileges is None else privileges))
 
     @checked
     def add_grantee(self, grantee: iam.IGrantable) -> None:

@@ -99,8 +99,7 @@ class ParameterRegistry:
             found.add_privileges(*privileges or ())
             return
         cluster, _ = self.clusters(scope).values()
-        given = {} if privileges is None else {"privileges": privileges}
-        DatabaseRole(stack, id, cluster=cluster, role_name=role, grantees=[grantee], **given)
+        DatabaseRole(stack, id, cluster=cluster, role_name=role, grantees=[grantee], privileges=privileges)
 
     def refuse_in_a_clusters_stack(self, constructs: Sequence[IConstruct]) -> None:
         """
