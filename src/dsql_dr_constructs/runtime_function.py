@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import re
 from collections.abc import Iterator
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from shutil import rmtree
+from tempfile import mkdtemp
 
 from aws_cdk import RemovalPolicy, Stack
 from aws_cdk import aws_iam as iam
@@ -20,7 +22,7 @@ from .extras import require_extra
 from .resource_policies import admit, key_for_logs, refuse_unusable_key
 
 _CODE = Path(__file__).parent
-_DRIVER = "pg8000"
+_DRIVER, _NEEDS_DRIVER = "pg8000", "runtime/database_session.py"
 
 
 # Created when they are used: the first object of the CDK lets Node load aws-cdk-lib, and an import should not wait.
@@ -59,19 +61,20 @@ def runtime_code(package: str, *, driver: bool = False) -> lambda_.Code:
         MissingExtraError: pg8000 is not installed here.
     """
     if driver:
-        return lambda_.Code.from_asset(_with_driver(package).name)
+        return lambda_.Code.from_asset(_with_driver(package))
     shipped = ["runtime", "runtime/*.py", f"runtime/{package}", f"runtime/{package}/*.py"]
-    return lambda_.Code.from_asset(str(_CODE), exclude=["*", *(f"!{one}" for one in shipped)])
+    return lambda_.Code.from_asset(str(_CODE), exclude=["*", *(f"!{one}" for one in shipped), _NEEDS_DRIVER])
 
 
 @cache
-def _with_driver(package: str) -> TemporaryDirectory[str]:
+def _with_driver(package: str) -> str:
     """The same sources beside the driver's, in a folder that is deleted when this process ends."""
     require_extra("sql", _DRIVER, for_what="SQL in a Lambda function (database roles, sql_probe)")
-    folder = TemporaryDirectory(prefix="dsql-dr-")
+    folder = mkdtemp(prefix="dsql-dr-")
+    atexit.register(rmtree, folder, ignore_errors=True)
     sources = [one.relative_to(_CODE) for each in ("", package) for one in (_CODE / "runtime" / each).glob("*.py")]
     for source, name in [*((_CODE / one, one) for one in sources), *_driver_files(_DRIVER)]:
-        target = Path(folder.name, name)
+        target = Path(folder, name)
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(source.read_bytes())
     return folder

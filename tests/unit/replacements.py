@@ -43,12 +43,14 @@ CHANGES: dict[str, dict[str, Any]] = {
         "cluster_options": ClusterOptions(peering_timeout=cdk.Duration.minutes(50))
     },
     "`cluster_options`: `repair_on_deploy`": {"cluster_options": ClusterOptions(repair_on_deploy=True)},
+    "`cluster_options`: `database_roles`": {"cluster_options": ClusterOptions(database_roles=True)},
     "`stack_options`: `synthesizer`": {
         "stack_options": StackOptions(synthesizer=cdk.DefaultStackSynthesizer(qualifier="orders"))
     },
     "`stack_options`: `termination_protection`": {"stack_options": StackOptions(termination_protection=True)},
     "`monitoring`": {"monitoring": None},
     "`monitoring`: `witness_observer`": {"monitoring": MonitoringOptions(witness_observer=True)},
+    "`monitoring`: `sql_probe`": {"monitoring": MonitoringOptions(sql_probe=True)},
     "`monitoring`: `alert_topics`": {"monitoring": MonitoringOptions(alert_topics=TOPICS)},
     "`monitoring`: `warning_emails`": {"monitoring": MonitoringOptions(warning_emails=["dev@example.com"])},
     "`monitoring`: `warning_topics`": {"monitoring": MonitoringOptions(warning_topics=TOPICS)},

@@ -38,9 +38,9 @@ class DatabasePrivilege:
 
     def __post_init__(self) -> None:
         check_fields(self)
-        if (self.access in ("read", "read_write", "owner")) != bool(self.schema) or bool(self.schema) == bool(
-            self.statement
-        ):
+        of_a_schema = self.access in ("read", "read_write", "owner") and self.schema and not self.undo
+        of_ones_own = self.statement and not self.access
+        if bool(of_a_schema) == bool(of_ones_own) or (self.schema and self.statement):
             raise ValueError(
                 f"{self!r} is no privilege: use DatabasePrivilege.read, read_write, owner or sql, for example "
                 "DatabasePrivilege.read_write('public')."

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import cast
 
-from aws_cdk import ArnFormat, CfnResource, CustomResource, Duration, Stack
+from aws_cdk import ArnFormat, CfnResource, CustomResource, Duration, Stack, Token
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
@@ -16,6 +17,9 @@ from .cluster_interface import IRegionalCluster
 from .database_admin import DatabaseAdmin
 from .database_privilege import DatabasePrivilege, as_properties, check_name
 from .existing_cluster import RegisteredCluster
+
+_ROLE_ARN = r"arn:aws[a-z-]*:iam::\d{12}:role/[A-Za-z0-9_+=,.@/-]+"
+"""Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html"""
 
 
 class DatabaseRole(Construct):
@@ -95,10 +99,10 @@ class DatabaseRole(Construct):
             ValueError: *grantee* has no IAM role.
         """
         arn = getattr(grantee.grant_principal, "role_arn", None)
-        if not arn:
+        if not arn or (not Token.is_unresolved(arn) and not re.fullmatch(_ROLE_ARN, arn)):
             raise ValueError(
-                f"{named(grantee)} cannot be mapped to the database role {self.role_name!r}, since it has no IAM role: "
-                "give a role, or what has one, such as a function."
+                f"{named(grantee)} cannot be mapped to the database role {self.role_name!r}, since it has no IAM role "
+                "of its own: give a role by its exact name, or what has one, such as a function."
             )
         grant = self._cluster.grant_connect(grantee)
         self.resource.node.add_dependency(grant)
