@@ -25,6 +25,8 @@ from dsql_dr_constructs import (
     AlarmOptions,
     AlertingTopic,
     ClusterOptions,
+    DatabasePrivilege,
+    DatabaseRole,
     DrDashboard,
     HealthAlarmOptions,
     HealthAlarms,
@@ -72,7 +74,7 @@ NAG_FINDINGS = {
     "EC2RestrictedCommonPorts": ENDPOINTS,
     "EC2RestrictedSSH": ENDPOINTS,
     "CloudWatchAlarmAction": "Alarms/[a-z0-9-]+/Resource",
-    "CloudWatchLogGroupEncrypted": "(Monitor|Peering)/Logs/Resource",
+    "CloudWatchLogGroupEncrypted": "(Monitor|Peering|(Cluster/)?DatabaseAdmin)/Logs/Resource",
     "IAMNoInlinePolicy": ".*/DefaultPolicy/Resource",
     "LambdaConcurrency": A_FUNCTION,
     "LambdaDLQ": A_FUNCTION,
@@ -84,10 +86,10 @@ NAG_FINDINGS = {
     "SNSRedrivePolicy": r".*(@example\.com|aurora-dsql)/Resource",
 }
 
-ANY_FUNCTION = r"AWS::Lambda::Function\.(Monitor|Peering)\w+"
+ANY_FUNCTION = r"AWS::Lambda::Function\.(Monitor|Peering|(Cluster)?DatabaseAdmin)\w+"
 CHECKOV_SKIPPED = {
     # check: resources of which the library may skip it; the reasons stand beside them
-    "CKV_AWS_158": r"AWS::Logs::LogGroup\.(Monitor|Peering)Logs\w+",
+    "CKV_AWS_158": r"AWS::Logs::LogGroup\.(Monitor|Peering|(Cluster)?DatabaseAdmin)Logs\w+",
     "CKV_AWS_27": r"AWS::SQS::Queue\.MonitorDeadLetters\w+",
     "CKV_AWS_111": r"AWS::IAM::Policy\.MonitorRoleDefaultPolicy\w+",
     **dict.fromkeys(("CKV_AWS_115", "CKV_AWS_116", "CKV_AWS_117", "CKV_AWS_173"), ANY_FUNCTION),
@@ -120,7 +122,8 @@ def in_a_stage(app: cdk.App) -> None:
 def with_a_consumer(app: cdk.App) -> None:
     pair = MultiRegionDsqlDr(app, "Pair")
     stack = cdk.Stack(app, "Consumer", env=cdk.Environment(region="us-west-2"))
-    pair.grant_connect(iam.Role(stack, "Reader", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com")))
+    reader = iam.Role(stack, "Reader", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+    pair.grant_connect(reader, role="reader", privileges=[DatabasePrivilege.read()])
 
 
 def fully_monitored(app: cdk.App) -> None:
@@ -159,6 +162,8 @@ def single_region(app: cdk.App) -> None:
     stack = cdk.Stack(app, "Alone", env=cdk.Environment(region="us-east-1"))
     cluster = RegionalCluster(stack, "Cluster", cluster_name="orders", policy_document=FROM_A_NETWORK_ONLY)
     cluster.add_vpc_endpoint(network_of_the_test(stack))
+    service = iam.Role(stack, "Reader", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+    DatabaseRole(stack, "Role", cluster=cluster, role_name="orders", grantees=[service])
 
 
 OPTIONS: dict[str, list[Any]] = {
@@ -183,10 +188,12 @@ OPTIONS: dict[str, list[Any]] = {
     ],
     "peering_timeout": [None, cdk.Duration.minutes(50)],
     "repair_on_deploy": [False, True],
+    "database_roles": [False, True],
     "synthesizer": [None, cdk.DefaultStackSynthesizer(qualifier="orders")],
     "termination_protection": [False, True],
     "monitoring": [True, True, False],
     "witness_observer": [False, True],
+    "sql_probe": [False, True],
     "alert_emails": [[], ["ops@example.com"]],
     "topics": [False, True],
     "schedule": [None, cdk.Duration.minutes(1), cdk.Duration.minutes(60)],
@@ -211,7 +218,7 @@ def combined(values: dict[str, Any]) -> Build:
     regions, removal, one = values["regions"], dict(values["removal"]), dict(values)
     cluster_options = ClusterOptions(
         deletion_protection=removal.pop("deletion_protection", None),
-        **{name: one[name] for name in ("name_prefix", "peering_timeout", "repair_on_deploy")},
+        **{name: one[name] for name in ("name_prefix", "peering_timeout", "repair_on_deploy", "database_roles")},
     )
     stack_options = StackOptions(**{name: one[name] for name in ("synthesizer", "termination_protection")})
     observers = [regions.get("primary_region", "us-east-1"), regions.get("secondary_region", "us-west-2")]
@@ -222,7 +229,7 @@ def combined(values: dict[str, Any]) -> Build:
         alert_topics=arns if one["topics"] else None,
         warning_topics=arns if one["warning_topics"] else None,
         monitor_options={observers[0]: one["monitor_options"]} if one["monitor_options"] else None,
-        **{name: one[name] for name in ("witness_observer", "warning_emails", "alarm_options")},
+        **{name: one[name] for name in ("witness_observer", "sql_probe", "warning_emails", "alarm_options")},
     )
     plain = ("account", "environment_name", "deployment_name", "alert_emails", "schedule", "tags")
 
