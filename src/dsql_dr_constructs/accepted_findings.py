@@ -41,9 +41,9 @@ MONITOR_FINDINGS = {
 LOG_CHECKS = {"CKV_AWS_158": LAMBDA_FINDINGS["CloudWatchLogGroupEncrypted"]}
 
 
-def versions_of(functions: Sequence[lambda_.IFunction]) -> dict[str, str]:
-    """The finding that the CDK's Provider may call any version of each of *functions*, all in one stack."""
-    arns = Stack.of(functions[0]).resolve([one.function_arn for one in functions])
+def versions_of(functions: Sequence[lambda_.IFunction], stack: Stack) -> dict[str, str]:
+    """The finding that the CDK's Provider may call any version of each of *functions*, which are in *stack*."""
+    arns = stack.resolve([one.function_arn for one in functions])
     return {
         f"IAM5[Resource::<{arn['Fn::GetAtt'][0]}.Arn>:*]": "Versions of this very function, granted by the Provider."
         for arn in arns
@@ -66,12 +66,14 @@ def accept(construct: Construct, reasons: Mapping[str, str]) -> None:
     construct.node.add_metadata("aws:cdk:acknowledged-rules", rules)
 
 
-def skip(construct: IConstruct, reasons: Mapping[str, str]) -> None:
-    """Let checkov skip these checks of *construct*'s resource.
+def skip(construct: IConstruct, reasons: Mapping[type[CfnResource], Mapping[str, str]]) -> None:
+    """Let checkov skip these checks of each resource of a type in *construct*.
 
     Source: https://www.checkov.io/2.Basics/Suppressing%20and%20Skipping%20Policies.html
     """
-    resource = construct.node.default_child
-    if isinstance(resource, CfnResource):
-        skipped = [{"id": check, "comment": reason} for check, reason in reasons.items()]
-        resource.add_metadata("checkov", {"skip": skipped})
+    every = construct.node.find_all()
+    for kind, checks in reasons.items():
+        skipped = [{"id": check, "comment": reason} for check, reason in checks.items()]
+        for resource in every:
+            if isinstance(resource, kind):
+                resource.add_metadata("checkov", {"skip": skipped})

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from aws_cdk import Stage, Token
+from aws_cdk import Stage
 from constructs import Construct
 
+from .asked_once import unresolved
 from .physical_names import MONITOR
 
 _LONGEST = 64 - len(MONITOR)
@@ -31,7 +32,7 @@ def validate_deployment_name(name: str) -> str:
     Raises:
         ValueError: *name* is a token, too long, or has characters other than letters, digits, ``-`` and ``_``.
     """
-    if Token.is_unresolved(name):
+    if unresolved(name):
         raise ValueError("The deployment name is a token: paths need it at synth; give deployment_name='...'.")
     if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
         suggestion = re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-")[:_LONGEST] or "orders-production"

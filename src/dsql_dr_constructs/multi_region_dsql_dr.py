@@ -131,8 +131,10 @@ class MultiRegionDsqlDr(MonitoredPair):
             regional(f"{id}-{role}-{environment_name}", region=region, description=f"{about}: {role.lower()} cluster")
             for role, region in regions.items()
         ]
-        self.primary = self._cluster("primary", self._stacks[0], removal_policy, options)
-        self.secondary = self._cluster("secondary", self._stacks[1], removal_policy, options)
+        self.primary, self.secondary = (
+            self._cluster(role.lower(), stack, region, removal_policy, options)
+            for stack, (role, region) in zip(self._stacks, regions.items(), strict=True)
+        )
         self.peering = self._peer(removal_policy, further, options)
         self._roles = DatabaseRoleStacks(
             regional,
@@ -145,7 +147,7 @@ class MultiRegionDsqlDr(MonitoredPair):
         if options.database_roles or (monitoring and monitoring.sql_probe):
             self._roles.create()
         self.monitoring = self._monitor(
-            scope, environment_name, tags, alert_emails, schedule, stack_options, monitoring
+            scope, id, environment_name, tags, alert_emails, schedule, stack_options, monitoring
         )
         self._stacks.extend(self.monitoring.stacks if self.monitoring else ())
         self._warn_of_regions(warnings)
@@ -155,7 +157,7 @@ class MultiRegionDsqlDr(MonitoredPair):
         self.node.add_validation(self._registry)
 
     def _cluster(
-        self, role: str, stack: Stack, removal_policy: RemovalPolicy, options: ClusterOptions
+        self, role: str, stack: Stack, region: str, removal_policy: RemovalPolicy, options: ClusterOptions
     ) -> RegionalCluster:
         cluster = RegionalCluster(
             stack,
@@ -164,7 +166,7 @@ class MultiRegionDsqlDr(MonitoredPair):
             witness_region=self._witness_region,
             removal_policy=removal_policy,
             deletion_protection=options.deletion_protection,
-            encryption_key=self._keys.get(stack.region),
+            encryption_key=self._keys.get(region),
         )
         add_outputs(cluster)
         return cluster
@@ -183,12 +185,13 @@ class MultiRegionDsqlDr(MonitoredPair):
             parameter_regions=parameter_regions,
             timeout=options.peering_timeout,
             repair_on_deploy=options.repair_on_deploy,
-            encryption_key=self._keys.get(self._stacks[1].region),
+            encryption_key=self._keys.get(self.secondary.cluster_region),
         )
 
     def _monitor(
         self,
         scope: Construct,
+        id: str,
         environment_name: str,
         tags: Mapping[str, str] | None,
         alert_emails: Sequence[str],
@@ -201,14 +204,14 @@ class MultiRegionDsqlDr(MonitoredPair):
             return None
         monitoring = MultiRegionMonitoring(
             scope,
-            f"{self.node.id}-Monitoring",
+            f"{id}-Monitoring",
             deployment_name=self.deployment_name,
             primary_region=self.primary.cluster_region,
             secondary_region=self.secondary.cluster_region,
             witness_region=self._witness_region,
             account=self.account,
             environment_name=environment_name,
-            stack_prefix=self.node.id,
+            stack_prefix=id,
             encryption_keys=self._keys or None,
             tags=tags,
             alert_emails=alert_emails,
@@ -237,7 +240,7 @@ class MultiRegionDsqlDr(MonitoredPair):
         """In a stack, since the CDK drops warnings of what is in none."""
         for warning in warnings:
             warn(self.primary, "unknownRegion", warning)
-        warn_of_stages_region(self.primary, [one.region for one in self._stacks[:2]])
+        warn_of_stages_region(self.primary, [one.cluster_region for one in (self.primary, self.secondary)])
 
     @property
     def stacks(self) -> Sequence[Stack]:

@@ -6,11 +6,12 @@ import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from aws_cdk import Environment, Stack, Stage, Tags, Token
+from aws_cdk import Environment, Stack, Stage, Tags
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
+from .asked_once import unresolved
 from .resource_policies import differ, is_imported, warn
 from .stack_options import StackOptions
 
@@ -30,7 +31,7 @@ def regional_stack(
     Raises:
         ValueError: CloudFormation would refuse the name or a tag, or *account* is no account.
     """
-    if account and not re.fullmatch(r"\d{12}", account) and not Token.is_unresolved(account):
+    if account and not re.fullmatch(r"\d{12}", account) and not unresolved(account):
         raise ValueError(f"account is {account!r}: 12 digits are needed; aws sts get-caller-identity shows them.")
     stage = scope if isinstance(scope, Stage) else Stage.of(scope)
     options = options or StackOptions()
@@ -61,7 +62,7 @@ def add_tags(construct: Construct, tags: Mapping[str, str]) -> None:
         if key.lower().startswith("aws:"):
             raise ValueError(f"tags has the key {key!r}: keys that begin with 'aws:' are reserved; give another one.")
         for what, longest, text in (("the key", 128, key), ("the value", 256, value)):
-            if not re.fullmatch(rf"[A-Za-z0-9_.:/=+@ -]{{1,{longest}}}", text) and not Token.is_unresolved(text):
+            if not re.fullmatch(rf"[A-Za-z0-9_.:/=+@ -]{{1,{longest}}}", text) and not unresolved(text):
                 raise ValueError(
                     f"tags has {what} {text!r}: 1 to {longest} letters from A to z, digits, spaces and characters of "
                     "'_.:/=+-@' are allowed."
@@ -83,7 +84,7 @@ def default_account(construct: Construct) -> str | None:
     """The Stage's account, else CDK_DEFAULT_ACCOUNT; None is the account of whoever deploys."""
     stage = Stage.of(construct)
     account = (stage.account if stage else None) or os.environ.get("CDK_DEFAULT_ACCOUNT")
-    return None if account and Token.is_unresolved(account) else account
+    return None if account and unresolved(account) else account
 
 
 def warn_of_stages_region(construct: Construct, regions: Sequence[str]) -> None:
@@ -94,7 +95,7 @@ def warn_of_stages_region(construct: Construct, regions: Sequence[str]) -> None:
         regions: Regions of the stacks.
     """
     stage = Stage.of(construct)
-    if stage and stage.region and not Token.is_unresolved(stage.region) and stage.region not in regions:
+    if stage and stage.region and not unresolved(stage.region) and stage.region not in regions:
         warn(
             construct,
             "stageRegion",
@@ -141,12 +142,12 @@ def refuse_elsewhere(
                 f"{parameter} has a {what} of {one.env.region} for {region}: a {what} serves its own Region only; give "
                 "one that is there."
             )
-        if not is_imported(one) and Token.is_unresolved(one.env.region):
+        if not is_imported(one) and unresolved(one.env.region):
             raise ValueError(
                 f"{parameter} has {one.node.path!r} for {region}, which is in a stack without a Region: give that "
                 f"stack env with {region!r}."
             )
-        owner = None if Token.is_unresolved(one.env.account) else one.env.account
+        owner = None if unresolved(one.env.account) else one.env.account
         if not is_imported(one) and owner != account:  # an imported one may be in any account
             raise ValueError(
                 f"{parameter} has {one.node.path!r}, which is in a stack of {owner or 'no account'}, and the pair is "

@@ -6,7 +6,7 @@ import difflib
 import re
 from collections.abc import Mapping, Sequence
 
-from aws_cdk import Token
+from .asked_once import unresolved
 
 AS_OF = "2026-11"
 """When `MULTI_REGION` was compared with its sources."""
@@ -118,7 +118,7 @@ def require_region_code(parameter: str, region: str) -> str:
     Raises:
         ValueError: it cannot.
     """
-    if not Token.is_unresolved(region):
+    if not unresolved(region):
         _require_region(parameter, {parameter: region})
     return region
 
@@ -129,7 +129,7 @@ def validate_witness(region: str, witness: str) -> None:
         ValueError: *witness* can never be that of a cluster in *region*, which may be a token.
     """
     roles = {"witness_region": witness}
-    if not Token.is_unresolved(region):
+    if not unresolved(region):
         roles = {"primary_region": region, **roles}
         if region == witness:
             raise ValueError(
@@ -152,7 +152,7 @@ def _require_region(role: str, roles: Mapping[str, str]) -> None:
         )
     if _continent(region):
         return
-    if isinstance(region, str) and Token.is_unresolved(region):
+    if isinstance(region, str) and unresolved(region):
         raise ValueError(
             f"{role} is a token, which is resolved at deployment: the stacks need their Regions at synth, so "
             'give a Region code such as "us-east-1".'

@@ -6,12 +6,15 @@ import json
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from aws_cdk import Annotations, ArnFormat, Stack, Token
+from aws_cdk import Annotations, ArnFormat, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import IConstruct
 
+from .asked_once import unresolved
+
+_WITH_POLICY = (iam.Role, iam.User, iam.Group)
 _KEY_USE = ["kms:Decrypt", "kms:GenerateDataKey", "kms:Encrypt", "kms:ReEncryptFrom", "kms:ReEncryptTo"]
 
 
@@ -66,6 +69,8 @@ def refuse_lost_grant(cluster: IConstruct, grantee: iam.IGrantable, grant: iam.G
     Raises:
         ValueError: *grantee* has no policy of its own.
     """
+    if isinstance(grantee, _WITH_POLICY):
+        return
     if not grant.success:
         raise ValueError(
             f"{cluster.node.path!r} cannot grant to {named(grantee)}, which has no policy of its own: give a role, a "
@@ -73,8 +78,8 @@ def refuse_lost_grant(cluster: IConstruct, grantee: iam.IGrantable, grant: iam.G
         )
     principal = grantee.grant_principal
     role = getattr(principal, "node", None)  # an unknown principal has none, and the CDK warns of it
-    own = isinstance(principal, iam.Role | iam.User | iam.Group)
-    if role and grant.principal_statement and not own and not role.children:  # a policy would be its child
+    own = isinstance(principal, _WITH_POLICY)
+    if role and not own and grant.principal_statement and not role.children:  # a policy would be its child
         warn(
             cluster,
             "importedRole",
@@ -89,14 +94,10 @@ def refuse_other_account(cluster: IConstruct, grantee: iam.IGrantable, account: 
         ValueError: *grantee* is in another account than *cluster*; its policy cannot be changed from here, and
             Aurora DSQL maps database roles to IAM roles of its own account.
     """
+    if not account or unresolved(account):
+        return
     theirs = getattr(grantee.grant_principal, "principal_account", None)  # an unknown principal has none
-    if (
-        account
-        and theirs
-        and not Token.is_unresolved(account)
-        and not Token.is_unresolved(theirs)
-        and account != theirs
-    ):
+    if theirs and not unresolved(theirs) and account != theirs:
         raise ValueError(
             f"{grantee!r} is in account {theirs}, and {cluster.node.path!r} in {account}: grant to a role of the "
             "cluster's account, which the other account's may assume."
@@ -128,7 +129,7 @@ def refuse_unusable_key(scope: IConstruct, key: kms.IKey | None, use: str) -> No
 
 def differ(one: str | None, other: str | None) -> bool:
     """Whether both, accounts or Regions, are known when the app is synthesized, and are not the same."""
-    known = one and other and not Token.is_unresolved(one) and not Token.is_unresolved(other)
+    known = one and other and not unresolved(one) and not unresolved(other)
     return bool(known and one != other)
 
 

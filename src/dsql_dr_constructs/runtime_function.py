@@ -28,6 +28,7 @@ _DRIVER, _NEEDS_DRIVER = "pg8000", "runtime/database_session.py"
 # Created when they are used: the first object of the CDK lets Node load aws-cdk-lib, and an import should not wait.
 
 
+@cache
 def runtime() -> lambda_.Runtime:
     """The newest that Lambda offers; for its Regions see `architecture`.
 
@@ -36,6 +37,7 @@ def runtime() -> lambda_.Runtime:
     return lambda_.Runtime.PYTHON_3_14
 
 
+@cache
 def architecture() -> lambda_.Architecture:
     """The cheaper one.
 
@@ -114,9 +116,14 @@ def function_log_group(
     )
 
 
+@cache
+def _lambda() -> iam.ServicePrincipal:
+    return iam.ServicePrincipal("lambda.amazonaws.com")
+
+
 def function_role(scope: Construct, id: str, log_group: logs.ILogGroup) -> iam.Role:
     """May write to *log_group*, and not create one: a log group created after its stack was deleted would stay."""
-    role = iam.Role(scope, id, assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+    role = iam.Role(scope, id, assumed_by=_lambda())
     log_group.grant_write(role)
     return role
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 from aws_cdk import Stack
 from aws_cdk import aws_ec2 as ec2
@@ -38,6 +39,14 @@ class IRegionalCluster(Construct, ClusterMetrics):
     _conditions: Mapping[str, Mapping[str, str]] | None = None
     """Conditions of every grant."""
 
+    @cached_property
+    def _stack(self) -> Stack:
+        return Stack.of(self)
+
+    @cached_property
+    def _account(self) -> str:
+        return self._stack.account
+
     @checked
     def grant(self, grantee: iam.IGrantable, *actions: str) -> iam.Grant:
         """Allow *actions*, such as ``"dsql:ListTagsForResource"``, on this cluster to *grantee*.
@@ -48,7 +57,7 @@ class IRegionalCluster(Construct, ClusterMetrics):
         for action in actions:
             if not re.fullmatch(r"dsql:[A-Za-z*]+", action):
                 raise ValueError(f"actions has {action!r}: give actions of Aurora DSQL, such as 'dsql:GetCluster'.")
-        refuse_other_account(self, grantee, Stack.of(self).account)
+        refuse_other_account(self, grantee, self._account)
         grant = iam.Grant.add_to_principal(
             grantee=grantee,
             actions=list(actions),

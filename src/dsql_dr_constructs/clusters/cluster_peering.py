@@ -20,6 +20,7 @@ from aws_cdk import (
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from ..accepted_findings import LAMBDA_CHECKS, LAMBDA_FINDINGS, LOG_CHECKS, accept, skip, versions_of
@@ -109,14 +110,14 @@ class ClusterPeering(Construct):
         self._cluster, self._peer, self._witness_region = cluster, peer, witness_region
         self.parameter_regions = list(dict.fromkeys([peer.cluster_region, cluster.cluster_region, *parameter_regions]))
         self._timeout = timeout or Duration.minutes(30)
-        stack = Stack.of(self)
+        stack, peer_stack = Stack.of(self), Stack.of(peer)
         refuse_no_pair(self, cluster, peer, witness_region, self._timeout)
         self._permissions = PeeringPermissions(
             deployment_name=self.deployment_name,
-            pair_tag=self._mark_clusters(stack),
+            pair_tag=self._mark_clusters(stack, peer_stack),
             cluster=cluster,
             peer_region=peer.cluster_region,
-            peer_stack=Stack.of(peer).stack_name,
+            peer_stack=peer_stack.stack_name,
             witness_region=witness_region,
             parameter_regions=self.parameter_regions,
             removal_policy="destroy" if removal_policy == RemovalPolicy.DESTROY else "retain",
@@ -129,14 +130,14 @@ class ClusterPeering(Construct):
         self._accept_findings(provider, encryption_key)
         self.resource = self._resource(provider, repair_on_deploy)
 
-    def _mark_clusters(self, stack: Stack) -> str:
+    def _mark_clusters(self, stack: Stack, peer_stack: Stack) -> str:
         """Tag both sides, and deploy this stack second; gives the tag's value that no other pair of the account has."""
-        sides = [[Stack.of(one).stack_name, one.cluster_region] for one in (self._peer, self._cluster)]
+        sides = [[peer_stack.stack_name, self._peer.cluster_region], [stack.stack_name, self._cluster.cluster_region]]
         pair_tag = hashlib.sha256(json.dumps(sides).encode()).hexdigest()[:16]
-        for cluster in (self._peer, self._cluster):
+        for tags in (Tags.of(self._peer), Tags.of(self._cluster)):
             for key, value in ((DEPLOYMENT_TAG, self.deployment_name), (PAIR_TAG, pair_tag)):
-                Tags.of(cluster).add(key, value, priority=_TAG_PRIORITY)
-        deploy_after(stack, Stack.of(self._peer))
+                tags.add(key, value, priority=_TAG_PRIORITY)
+        deploy_after(stack, peer_stack)
         return pair_tag
 
     def _permitted_role(self) -> iam.Role:
@@ -161,9 +162,9 @@ class ClusterPeering(Construct):
                 "DEPLOYMENT": self.deployment_name,
                 "PAIR_TAG": self._permissions.pair_tag,
                 "CLUSTER_ARN": self._cluster.cluster_arn,
-                "STACK_ID": Stack.of(self).stack_id,
+                "STACK_ID": self._permissions.stack.stack_id,
                 "PEER_REGION": self._peer.cluster_region,
-                "PEER_STACK": Stack.of(self._peer).stack_name,
+                "PEER_STACK": self._permissions.peer_stack,
                 "PEER_LOGICAL_ID": self._peer.resource.logical_id,
                 "WITNESS_REGION": self._witness_region,
                 "PARAMETER_REGIONS": ",".join(self.parameter_regions),
@@ -213,24 +214,19 @@ class ClusterPeering(Construct):
         return resource
 
     def _accept_findings(self, provider: custom_resources.Provider, encryption_key: kms.IKey | None) -> None:
-        on_event, *polling = (
-            cast("lambda_.Function", provider.node.find_child(f"framework-{one}"))
-            for one in ("onEvent", "isComplete", "onTimeout")
-        )
+        node = provider.node
+        polling = [cast("lambda_.Function", node.find_child(f"framework-{one}")) for one in ("isComplete", "onTimeout")]
         polls = "It polls for minutes once a deployment, and its functions' logs say what happened."
         accept(
             self,
             {
                 **LAMBDA_FINDINGS,
-                **versions_of([self.function, *polling]),
+                **versions_of([self.function, *polling], self._permissions.stack),
                 **self._permissions.findings(),
                 **dict.fromkeys(("SF1", "SF2", "StepFunctionStateMachineXray"), polls),
             },
         )
-        for function in (self.function, on_event, *polling):
-            skip(function, LAMBDA_CHECKS)
-        if not encryption_key:
-            skip(self._log_group, LOG_CHECKS)
+        skip(self, {lambda_.CfnFunction: LAMBDA_CHECKS, **({} if encryption_key else {logs.CfnLogGroup: LOG_CHECKS})})
 
 
 def deploy_after(stack: Stack, earlier: Stack) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import cast
 
 from aws_cdk import Duration, Stack, custom_resources
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from ..accepted_findings import LAMBDA_CHECKS, LAMBDA_FINDINGS, LOG_CHECKS, accept, skip, versions_of
@@ -79,11 +79,8 @@ class DatabaseAdmin(Construct):
             framework_on_event_role=function_role(self, "FrameworkOnEventRole", log_group),
         )
         self.service_token = provider.service_token
-        accept(self, {**LAMBDA_FINDINGS, **versions_of([self.function])})
-        for one in (self.function, cast("lambda_.Function", provider.node.find_child("framework-onEvent"))):
-            skip(one, LAMBDA_CHECKS)
-        if not encryption_key:
-            skip(log_group, LOG_CHECKS)
+        accept(self, {**LAMBDA_FINDINGS, **versions_of([self.function], Stack.of(self))})
+        skip(self, {lambda_.CfnFunction: LAMBDA_CHECKS, **({} if encryption_key else {logs.CfnLogGroup: LOG_CHECKS})})
 
 
 class DatabaseRoleStacks:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from aws_cdk import Token
-
 from ..arguments import check_fields
+from ..asked_once import unresolved
 
 _LONGEST = 63
 """Bytes of a name. Source: https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS"""
@@ -108,7 +107,7 @@ def check_name(what: str, name: str) -> None:
     Raises:
         ValueError: PostgreSQL would shorten or refuse *name*, or it is the system's.
     """
-    if Token.is_unresolved(name):
+    if unresolved(name):
         raise ValueError(f"{what} is a token, and its name is needed at synth: give a plain string.")
     reserved = name in ("admin", "dbowner", "sys", "information_schema") or name.startswith("pg_")
     if reserved or "\0" in name or not 0 < len(name.encode()) <= _LONGEST:

@@ -6,11 +6,12 @@ import re
 from collections.abc import Sequence
 from typing import cast
 
-from aws_cdk import ArnFormat, CfnResource, CustomResource, Duration, Stack, Token
+from aws_cdk import ArnFormat, CfnResource, CustomResource, Duration, Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from ..arguments import checked
+from ..asked_once import unresolved
 from ..physical_names import role_requests_name
 from ..resource_policies import differ, named
 from .cluster_interface import IRegionalCluster
@@ -99,7 +100,7 @@ class DatabaseRole(Construct):
             ValueError: *grantee* has no IAM role.
         """
         arn = getattr(grantee.grant_principal, "role_arn", None)
-        if not arn or (not Token.is_unresolved(arn) and not re.fullmatch(_ROLE_ARN, arn)):
+        if not arn or (not unresolved(arn) and not re.fullmatch(_ROLE_ARN, arn)):
             raise ValueError(
                 f"{named(grantee)} cannot be mapped to the database role {self.role_name!r}, since it has no IAM role "
                 "of its own: give a role by its exact name, or what has one, such as a function."

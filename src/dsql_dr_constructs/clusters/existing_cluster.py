@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from functools import cached_property
+from typing import Any
 
-from aws_cdk import CfnParameter, Fn, Stack
+from aws_cdk import CfnParameter, Fn, Token
 from constructs import Construct
 
 from ..runtime.parameter_registry import DEPLOYMENT_TAG, IDENTIFIER, parameter_path
@@ -55,7 +56,8 @@ class RegisteredCluster(IRegionalCluster):
 
     @cached_property
     def cluster_arn(self) -> str:  # type: ignore[override]
-        return arn_of(self.cluster_identifier, self.cluster_region, Stack.of(self))  # grants require the tag, too
+        # grants require the tag, too
+        return arn_of(self.cluster_identifier, self.cluster_region, self._stack.partition, self._account)
 
     @cached_property
     def cluster_endpoint(self) -> str:  # type: ignore[override]
@@ -76,7 +78,7 @@ class RegisteredCluster(IRegionalCluster):
 
         Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-supplied-parameter-types.html
         """
-        path, stack = f"{self.folder}/{field}", Stack.of(self)
+        path, stack = f"{self.folder}/{field}", self._stack
         id = path.strip("/").replace("/", "-")
         found = stack.node.try_find_child(id)
         parameter = (
@@ -96,14 +98,15 @@ class RegisteredCluster(IRegionalCluster):
 
 def _before(marks: str, value: str) -> str:
     """The part of *value*, which is known at deployment, before the first of *marks*."""
+    part: Any = value
     for mark in marks:
-        value = Fn.select(0, Fn.split(mark, value))
-    return value
+        part = {"Fn::Select": [0, {"Fn::Split": [mark, part]}]}  # by Fn it would be two jsii requests for each
+    return Token.as_string(part)
 
 
-def arn_of(identifier: str, region: str, stack: Stack) -> str:
-    """ARN of a cluster in the account of *stack*."""
-    return f"arn:{stack.partition}:dsql:{region}:{stack.account}:cluster/{identifier}"
+def arn_of(identifier: str, region: str, partition: str, account: str) -> str:
+    """ARN of a cluster."""
+    return f"arn:{partition}:dsql:{region}:{account}:cluster/{identifier}"
 
 
 def parameter_folder(cluster: IRegionalCluster) -> str | None:

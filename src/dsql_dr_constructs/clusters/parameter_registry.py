@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import cast
 
 import jsii
-from aws_cdk import Stack, Stage, Token
+from aws_cdk import Stack, Stage
 from aws_cdk import aws_iam as iam
 from constructs import Construct, IConstruct, IValidation
 
+from ..asked_once import unresolved
 from ..resource_policies import differ, named, refuse_other_account
 from .cluster_interface import IRegionalCluster
 from .cluster_peering import deploy_after
@@ -115,7 +116,8 @@ class ParameterRegistry:
 
     def validate(self) -> list[str]:
         """A sentence for each of the pair's stacks that a stack of another Region refers to."""
-        ids = [(stack, child.node.id) for stack in self._stacks for child in stack.node.children]
+        # what the CDK adds is of no other class in Python; to read the id of every child is two jsii requests for each
+        ids = [(one, child.node.id) for one in self._stacks for child in one.node.children if type(child) is Construct]
         return [
             f"A stack of another Region or account refers to {stack.stack_name!r}, for example by "
             "pair.primary.cluster_endpoint, and the CDK would add resources of its own to the pair's stack for it: use "
@@ -145,7 +147,7 @@ class ParameterRegistry:
                 f"{path!r} is in account {stack.account}, and the pair and its SSM parameters are in {account}: create "
                 "it there."
             )
-        if not Token.is_unresolved(stack.region) and stack.region not in self._regions:
+        if not unresolved(stack.region) and stack.region not in self._regions:
             raise ValueError(
                 f"{path!r} is in Region {stack.region!r}, where the pair has no SSM parameters: create it in "
                 f"{' or '.join(map(repr, self._regions))}, or use RegionalCluster.from_cluster_attributes."

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from aws_cdk import Duration, Stack, Token
+from aws_cdk import Duration, Stack
 from constructs import IConstruct
 
+from ..asked_once import unresolved
 from ..regions import validate_topology
 from ..resource_policies import differ
 from .regional_cluster import RegionalCluster
@@ -20,7 +21,7 @@ def refuse_no_pair(
 
     Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-cloudformation-customresource.html
     """
-    path, stack = peering.node.path, Stack.of(peering)
+    path, stack, peer_stack = peering.node.path, Stack.of(peering), Stack.of(peer)
     if not 1 <= timeout.to_minutes(integral=False) <= 50:
         raise ValueError(
             f"The peering's timeout is {timeout.to_human_string()}: 1 to 50 minutes are allowed, since "
@@ -28,10 +29,10 @@ def refuse_no_pair(
         )
     if Stack.of(cluster) is not stack:
         raise ValueError(f"Peering {path!r} is in another stack than its cluster: give it that stack as its scope.")
-    if Stack.of(peer) is stack:
+    if peer_stack is stack:
         raise ValueError(f"Peering {path!r} has both clusters in one stack: a pair has two Regions, and so two stacks.")
-    for one in (peer, cluster):
-        if Token.is_unresolved(Stack.of(one).stack_name):
+    for one, its_stack in ((peer, peer_stack), (cluster, stack)):
+        if unresolved(its_stack.stack_name):
             raise ValueError(
                 f"Cluster {one.node.path!r} is in a nested stack, whose name is not known at synth, and "
                 "by which the peering finds its peer: create it in a stack of its own."
@@ -41,8 +42,8 @@ def refuse_no_pair(
                 f"Cluster {one.node.path!r} has the witness {one.witness_region}, and peering {path!r} has "
                 f"{witness_region}: give all the same witness_region."
             )
-    if Token.is_unresolved(peer.cluster_region) or Token.is_unresolved(cluster.cluster_region):
+    if unresolved(peer.cluster_region) or unresolved(cluster.cluster_region):
         raise ValueError(f"Peering {path!r} has a cluster in a stack without a Region: give both stacks env with one.")
     validate_topology(peer.cluster_region, cluster.cluster_region, witness_region)
-    if differ(Stack.of(peer).account, stack.account):
+    if differ(peer_stack.account, stack.account):
         raise ValueError(f"Peering {path!r} has clusters in two accounts: a pair is in one.")

@@ -8,7 +8,7 @@ import os
 import time
 
 import jsii
-from aws_cdk import IStableStringProducer, Stack
+from aws_cdk import IStableStringProducer
 
 from .regional_cluster import RegionalCluster
 
@@ -23,7 +23,7 @@ class Fingerprint:
     def produce(self) -> str:
         properties = []
         for cluster in self._clusters:
-            resource, stack = cluster.resource, Stack.of(cluster)
+            resource, stack = cluster.resource, cluster._stack
             raw = [
                 stack.stack_name,
                 resource.logical_id,

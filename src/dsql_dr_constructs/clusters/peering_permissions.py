@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from aws_cdk import Stack, Token
+from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
 
+from ..asked_once import unresolved
 from ..runtime.parameter_registry import PAIR_TAG, parameter_paths
 from .regional_cluster import RegionalCluster
 
@@ -70,7 +71,7 @@ class PeeringPermissions:
 
     def findings(self) -> dict[str, str]:
         """What cdk-nag finds in `statements`, and why it is meant."""
-        account = "<AWS::AccountId>" if Token.is_unresolved(self._account) else self._account
+        account = "<AWS::AccountId>" if unresolved(self._account) else self._account
         reason = (
             "A peer's identifier is generated and a witness has none: except for reading, a condition on tag or "
             "witness limits each call on a cluster, and the two that only name a peer do nothing without such a call."

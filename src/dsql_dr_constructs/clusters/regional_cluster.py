@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 
-from aws_cdk import CfnOutput, RemovalPolicy, Stack, Stage, Token
+from aws_cdk import CfnOutput, RemovalPolicy, Stack, Stage
 from aws_cdk import aws_dsql as dsql
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
@@ -14,6 +14,7 @@ from aws_cdk import aws_kms as kms
 from constructs import Construct
 
 from ..arguments import checked
+from ..asked_once import unresolved
 from ..deployment_name import validate_deployment_name
 from ..regional_stack import add_tags
 from ..regions import require_region_code, validate_witness
@@ -76,7 +77,7 @@ class RegionalCluster(IRegionalCluster):
                 Region.
         """
         super().__init__(scope, id)
-        stack = Stack.of(self)
+        stack = self._stack
         region = stack.region
         protected = removal_policy != RemovalPolicy.DESTROY if deletion_protection is None else deletion_protection
         _refuse_contradictions(id, region, witness_region, peer_cluster_arns, removal_policy, protected)
@@ -139,7 +140,7 @@ class RegionalCluster(IRegionalCluster):
         Raises:
             ValueError: *cluster_identifier* or *region* has not the form of one.
         """
-        if not Token.is_unresolved(cluster_identifier) and not re.fullmatch(IDENTIFIER, cluster_identifier):
+        if not unresolved(cluster_identifier) and not re.fullmatch(IDENTIFIER, cluster_identifier):
             raise ValueError(
                 f"cluster_identifier is {cluster_identifier!r}: its 26 letters and digits are needed, which are the "
                 "last part of the cluster's ARN."
@@ -148,7 +149,7 @@ class RegionalCluster(IRegionalCluster):
             require_region_code("region", region)
         stack = Stack.of(scope)
         region = region or stack.region
-        arn = arn_of(cluster_identifier, region, stack)
+        arn = arn_of(cluster_identifier, region, stack.partition, stack.account)
         endpoint = cluster_endpoint or endpoint_of(cluster_identifier, region)
         return ExistingCluster(scope, id, cluster_identifier, arn, endpoint, region, vpc_endpoint_service_name)
 
@@ -176,7 +177,7 @@ def add_outputs(cluster: RegionalCluster) -> None:
         ("ClusterArn", cluster.cluster_arn),
         ("ClusterEndpoint", cluster.cluster_endpoint),
     ):
-        CfnOutput(Stack.of(cluster), name, value=value)
+        CfnOutput(cluster._stack, name, value=value)
 
 
 def _refuse_contradictions(

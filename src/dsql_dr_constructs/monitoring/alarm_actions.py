@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from aws_cdk import Stack, Stage, Token
+from aws_cdk import Stack, Stage
 from aws_cdk import aws_cloudwatch as cloudwatch
-from aws_cdk import aws_cloudwatch_actions as actions
 from constructs import IConstruct
 
+from ..asked_once import unresolved
 from ..resource_policies import is_imported
 from .alerting_topic import AlertingTopic
 
 
 def publish(alarm: cloudwatch.AlarmBase, topic: AlertingTopic | None) -> None:
     if topic:
-        action = actions.SnsAction(topic.topic)
-        alarm.add_alarm_action(action)
-        alarm.add_ok_action(action)
+        alarm.add_alarm_action(topic._action)
+        alarm.add_ok_action(topic._action)
 
 
 def refuse_unable_to_publish(alarm: cloudwatch.AlarmBase, scope: IConstruct) -> None:
@@ -42,4 +41,4 @@ def refuse_unable_to_publish(alarm: cloudwatch.AlarmBase, scope: IConstruct) -> 
 
 
 def _account(stack: Stack) -> str:
-    return "no account" if Token.is_unresolved(stack.account) else f"account {stack.account}"
+    return "no account" if unresolved(stack.account) else f"account {stack.account}"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 
+from ..asked_once import minutes, seconds
 from ..clusters.cluster_interface import IRegionalCluster
 from ..clusters.existing_cluster import parameter_folder
 from ..physical_names import (
@@ -86,7 +88,7 @@ def notifications_broken(monitor: HealthMonitor, region: str, others: Sequence[s
 
 def _five_minutes(monitor: HealthMonitor) -> Duration:
     """Or the schedule if that is longer, so that each period has a run."""
-    return Duration.minutes(max(5, monitor.schedule.to_minutes()))
+    return minutes(max(5, seconds(monitor.schedule) / 60))
 
 
 def _of_health(
@@ -100,17 +102,18 @@ def _of_health(
     def seen(metric_name: str) -> Callable[[Duration], cloudwatch.IMetric]:
         return lambda period: monitor.metric(metric_name, region, period=period)
 
+    health = cache(seen(names.CLUSTER_HEALTH))  # one metric for two alarms
     yield AlarmDefinition(
         kind=CLUSTER_DOWN.removesuffix("-"),
         cluster_region=region,
-        metric=seen(names.CLUSTER_HEALTH),
+        metric=health,
         description=cluster_down(monitor, region, observer),
         notifies="itself",
     )
     yield AlarmDefinition(
         kind="cluster-health",
         cluster_region=region,
-        metric=seen(names.CLUSTER_HEALTH),
+        metric=health,
         description=AlarmDescription(
             fault=f"The cluster in {region} is down or has no data, as seen from {observer}. This alarm is for Route "
             "53 health checks, and notifies nobody.",
@@ -185,7 +188,7 @@ def _of_monitor(monitor: HealthMonitor, region: str) -> Iterator[AlarmDefinition
     yield AlarmDefinition(
         kind="monitor-duration",
         metric=lambda period: cloudwatch.MathExpression(
-            expression=f"100 * duration / {monitor.longest_run.to_milliseconds():g}",
+            expression=f"100 * duration / {1000 * seconds(monitor.longest_run):g}",
             using_metrics={"duration": function.metric_duration(period=period, statistic="Maximum")},
             period=period,
             label="Longest run, % of the time that it has",

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from aws_cdk import Token
-
+from ..asked_once import unresolved
 from ..physical_names import MONITORING_NOT_WORKING, PEERING_LOST, peering_name
 from ..runtime.health_monitor import metric_names as names
 from .health_monitor import HealthMonitor
@@ -98,7 +97,7 @@ def parameters_changed(monitor: HealthMonitor, peering_region: str | None, obser
 
 def notifications_broken(monitor: HealthMonitor, observer: str, others: Sequence[str]) -> AlarmDescription:
     """As *observer* sees *others*, which are the other Regions that notify."""
-    which = "Another Region" if any(map(Token.is_unresolved, others)) else " or ".join(others)
+    which = "Another Region" if any(map(unresolved, others)) else " or ".join(others)
     says_which = "; the command below says which" if len(others) > 1 else ""
     return AlarmDescription(
         fault=f"{which} cannot notify anybody of faults{says_which}. {observer} still notifies, and the clusters are "

@@ -12,6 +12,7 @@ from aws_cdk import Duration
 from aws_cdk.aws_cloudwatch import ComparisonOperator, TreatMissingData
 
 from ..arguments import check_fields
+from ..asked_once import minutes, seconds
 
 _COMPARISONS: dict[ComparisonOperator, Callable[[float, float], bool]] = {
     ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD: ge,
@@ -179,7 +180,7 @@ def completed(name: str, given: AlarmOptions) -> AlarmOptions:
         "comparison_operator": ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD
         if default.worst > default.best
         else ComparisonOperator.LESS_THAN_THRESHOLD,
-        "period": Duration.minutes(default.minutes) if default.minutes and not given.period else None,
+        "period": minutes(default.minutes) if default.minutes and not given.period else None,
         "evaluation_periods": default.m_of_n[1],
         "datapoints_to_alarm": default.m_of_n[0],
         "treat_missing_data": default.missing,
@@ -221,9 +222,9 @@ def refuse_period(name: str, period: Duration, evaluation_periods: int) -> None:
 
     Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
     """
-    seconds = period.to_seconds(integral=False)
-    longest = 7 * _DAY if seconds >= _HOUR else _DAY
-    if seconds % 60 or not seconds or seconds * evaluation_periods > longest:
+    length = seconds(period)
+    longest = 7 * _DAY if length >= _HOUR else _DAY
+    if length % 60 or not length or length * evaluation_periods > longest:
         raise ValueError(
             f"{name} evaluates {evaluation_periods} periods of {period.to_human_string()}: a period is whole minutes, "
             "and all periods together are one day at most, or seven days with periods of an hour or more."

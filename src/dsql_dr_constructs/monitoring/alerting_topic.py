@@ -5,18 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from aws_cdk import ArnFormat, Aspects, Duration, RemovalPolicy, Stack, Token
+from aws_cdk import ArnFormat, Aspects, Duration, RemovalPolicy, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as sns_subscriptions
 from aws_cdk import aws_sqs as sqs
-from constructs import Construct, IConstruct
+from constructs import Construct
 
 from ..accepted_findings import accept
 from ..arguments import checked
+from ..asked_once import unresolved
 from ..resource_policies import admit, alarms_of, is_imported, key_for_notifications, name_of, refuse_unusable_key
 from .subscriptions import WarnsOfNoSubscription, refuse_no_email
 
@@ -82,15 +84,17 @@ class AlertingTopic(Construct):
         self._prefix = "" if existing_topic else alarm_name_prefix
         self._admitted = [f"{self._prefix}*"]
         self._statements: list[iam.PolicyStatement] = []
+        self._stack = Stack.of(self)
         self.known_arn = None
         self.key_alias = None
         if existing_topic:
             self._take(existing_topic, encryption_key, topic_name)
         else:
             self._create(encryption_key, topic_name, display_name)
+        self._action = actions.SnsAction(self.topic)
         self._no_subscription = WarnsOfNoSubscription(self, self.topic)
-        if not is_imported(self.topic):
-            Aspects.of(self).add(self._no_subscription)
+        if resource := self.topic.node.default_child:  # which has no children, that an aspect would visit, too
+            Aspects.of(resource).add(self._no_subscription)
         self._admit_alarms()
         for email in emails:
             self.add_email(email)
@@ -187,7 +191,7 @@ class AlertingTopic(Construct):
             if not name.startswith(self._prefix) and name not in self._admitted:
                 self._admitted.append(name)
                 for one in self._statements:
-                    one.add_conditions(alarms_of(Stack.of(self), *self._admitted))
+                    one.add_conditions(alarms_of(self._stack, *self._admitted))
 
     @checked
     def metric_notifications_failed(self, *, period: Duration | None = None) -> cloudwatch.Metric:
@@ -200,15 +204,17 @@ class AlertingTopic(Construct):
                 raise ValueError(f"{parameter} is given with existing_topic, which has its own: leave one of them out.")
         refuse_unusable_key(topic, topic.master_key, "a topic that alarms publish to")
         self.topic, self.encryption_key = topic, topic.master_key
+        self._key_is_imported = bool(topic.master_key and is_imported(topic.master_key))
         resource = topic.node.default_child
         name = resource.topic_name if isinstance(resource, sns.CfnTopic) else None
-        if not Token.is_unresolved(topic.topic_arn) or (is_imported(topic) and _same_in_every_stack(topic)):
+        if not unresolved(topic.topic_arn) or (is_imported(topic) and _same_in_every_stack(topic)):
             self.known_arn = topic.topic_arn
-        elif name and not Token.is_unresolved(name):
-            self.known_arn = _arn_of(name, topic)
+        elif name and not unresolved(name):
+            self.known_arn = _arn_of(name, Stack.of(topic))
 
     def _create(self, encryption_key: kms.IKey | None, topic_name: str | None, display_name: str | None) -> None:
         refuse_unusable_key(self, encryption_key, "a topic that alarms publish to")
+        self._key_is_imported = bool(encryption_key and is_imported(encryption_key))
         self.encryption_key = key = encryption_key or kms.Key(
             self,
             "Key",
@@ -230,8 +236,8 @@ class AlertingTopic(Construct):
     def _make_known(self, topic_name: str, key: kms.IKey) -> None:
         if not re.fullmatch("[A-Za-z0-9_-]{1,256}", topic_name):
             raise ValueError(f"topic_name is {topic_name!r}: up to 256 letters, digits, '-' and '_' are allowed.")
-        self.known_arn = _arn_of(topic_name, self)
-        if not is_imported(key):  # an imported one may not allow an alias, or be in another account
+        self.known_arn = _arn_of(topic_name, self._stack)
+        if not self._key_is_imported:  # an imported one may not allow an alias, or be in another account
             self.key_alias = f"alias/{topic_name}"
             kms.Alias(self, "Alias", alias_name=self.key_alias, target_key=key)
 
@@ -245,7 +251,7 @@ class AlertingTopic(Construct):
 
         Source: https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html#compatibility-with-aws-services
         """
-        stack, cloudwatch_alarms = Stack.of(self), iam.ServicePrincipal("cloudwatch.amazonaws.com")
+        stack, cloudwatch_alarms = self._stack, iam.ServicePrincipal("cloudwatch.amazonaws.com")
         conditions = alarms_of(stack, *self._admitted)
         publish = iam.PolicyStatement(
             actions=["sns:Publish"],
@@ -262,7 +268,7 @@ class AlertingTopic(Construct):
         key = self.encryption_key
         admit(self, self.topic, [publish], _NOT_NOTIFIED, of_its_key=[] if key else [use_key])
         self._statements = [publish, use_key]
-        if key and is_imported(key):  # its owner adds the statement once, for every alarm
+        if self._key_is_imported:  # its owner adds the statement once, for every alarm
             use_key.add_conditions(alarms_of(stack, "*"))
             self._statements = [publish]
         if key:
@@ -276,6 +282,6 @@ def _same_in_every_stack(topic: sns.ITopic) -> bool:
     return all(name == "Ref" and of_the_deployment for name, of_the_deployment in names)
 
 
-def _arn_of(topic_name: str, scope: IConstruct) -> str:
-    """ARN of a topic in the stack of *scope*, without a reference to it."""
-    return Stack.of(scope).format_arn(service="sns", resource=topic_name, arn_format=ArnFormat.NO_RESOURCE_NAME)
+def _arn_of(topic_name: str, stack: Stack) -> str:
+    """ARN of a topic in *stack*, without a reference to it."""
+    return stack.format_arn(service="sns", resource=topic_name, arn_format=ArnFormat.NO_RESOURCE_NAME)

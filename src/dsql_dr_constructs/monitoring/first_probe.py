@@ -9,7 +9,6 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from ..accepted_findings import LAMBDA_CHECKS, skip
 from ..runtime_function import function_role
 
 
@@ -24,7 +23,6 @@ def first_probe(
         log_group=log_group,
         framework_on_event_role=function_role(scope, "FrameworkOnEventRole", log_group),
     )
-    skip(provider.node.find_child("framework-onEvent"), LAMBDA_CHECKS)
     return CustomResource(
         scope,
         "FirstProbe",

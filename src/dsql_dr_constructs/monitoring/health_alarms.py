@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from aws_cdk import Duration, Stack
+from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
 from ..accepted_findings import accept
 from ..arguments import checked
+from ..asked_once import seconds
 from ..physical_names import alarm_name
 from ..runtime.health_monitor.settings import NotificationPath
 from .alarm_actions import publish, refuse_unable_to_publish
@@ -80,15 +81,16 @@ class HealthAlarms(Construct):
             ValueError: all periods of an alarm are longer than CloudWatch allows, or it needs more runs than there are.
         """
         super().__init__(scope, id)
-        self.region = Stack.of(self).region
         self._monitor = monitor
+        self.region = monitor.region
         self._topic, self._warning_topic = topic, warning_topic
         if warning_topic and warning_topic is not topic:
             warning_topic._no_subscription.for_warnings = True
         self._composites = composite_descriptions(monitor, peering_region, self.region)
         self._alarms: dict[str, cloudwatch.AlarmBase] = {}
         self._options = options or HealthAlarmOptions()
-        self._described: dict[str, Callable[[], Mapping[str, Any]]] = {}
+        self._rules: dict[str, Mapping[str, Any]] = {}
+        self._evaluated: dict[str, tuple[cloudwatch.IMetric, Duration, AlarmOptions]] = {}
         self._notifying: list[str] = []
         self._causes: dict[str, list[str]] = {name: [] for name in self._composites}
         for one in alarm_definitions(monitor, self.region, peering_region):
@@ -180,7 +182,7 @@ class HealthAlarms(Construct):
         if one.option in _ONE_A_RUN:
             self._refuse_more_than_the_monitor_puts(one.option, period, options.threshold or 0)
         metric = one.metric(period)
-        self._described[one.what] = lambda: described(metric, options)
+        self._evaluated[one.what] = metric, period, options
         alarm = cloudwatch.Alarm(
             self,
             one.what,
@@ -211,7 +213,8 @@ class HealthAlarms(Construct):
 
     def _notification_path(self, topic: AlertingTopic) -> NotificationPath:
         causes = [cause for causes in self._causes.values() for cause in causes]
-        notifying, children = ({what: self._described[what]() for what in one} for one in (self._notifying, causes))
+        alarms = self._rules | described(self._evaluated, self._monitor._stack)
+        notifying, children = ({what: alarms[what] for what in one} for one in (self._notifying, causes))
         return notification_path(self._name("*"), notifying, children, topic)
 
     def _refuse_more_than_the_monitor_puts(self, name: str, period: Duration, threshold: float) -> None:
@@ -220,7 +223,7 @@ class HealthAlarms(Construct):
             ValueError: some periods would have no run, or never as many as the alarm needs.
         """
         schedule = self._monitor.schedule
-        runs = period.to_seconds() // schedule.to_seconds()
+        runs = seconds(period) // seconds(schedule)
         if runs < 1 or (name == "monitor_no_data" and threshold > runs):
             raise ValueError(
                 f"{name} has periods of {period.to_human_string()}, and the monitor runs every "
@@ -229,14 +232,13 @@ class HealthAlarms(Construct):
             )
 
     def _composite(self, name: str, causes: Sequence[str]) -> cloudwatch.CompositeAlarm:
-        rules = [cloudwatch.AlarmRule.from_alarm(self._alarms[one], cloudwatch.AlarmState.ALARM) for one in causes]
-        self._described[name] = lambda: {"AlarmRule": " OR ".join(f'ALARM("{self._name(one)}")' for one in causes)}
+        self._rules[name] = {"AlarmRule": " OR ".join(f'ALARM("{self._name(one)}")' for one in causes)}
         alarm = cloudwatch.CompositeAlarm(
             self,
             name,
             composite_alarm_name=self._name(name),
             alarm_description=self._composites[name].text(self._monitor.deployment_name, self.region),
-            alarm_rule=cloudwatch.AlarmRule.any_of(*rules),
+            alarm_rule=cloudwatch.AlarmRule.any_of(*(self._alarms[one] for one in causes)),
         )
         self._alarms[name] = alarm
         return alarm

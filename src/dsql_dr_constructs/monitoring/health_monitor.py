@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aws_cdk import CustomResource, Duration, Stack, Token
+from aws_cdk import CustomResource, Duration, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from ..accepted_findings import LAMBDA_CHECKS, LOG_CHECKS, MONITOR_FINDINGS, accept, skip, versions_of
 from ..arguments import checked
+from ..asked_once import minutes, seconds, unresolved
 from ..clusters.cluster_interface import IRegionalCluster
 from ..clusters.existing_cluster import parameter_folder
 from ..deployment_name import validate_deployment_name
@@ -116,9 +119,10 @@ class HealthMonitor(Construct):
         """
         super().__init__(scope, id)
         self.deployment_name = validate_deployment_name(deployment_name)
-        self.region = Stack.of(self).region
+        self._stack = Stack.of(self)
+        self.region = self._stack.region
         self.clusters = tuple(clusters)
-        self.schedule = schedule or Duration.minutes(2)
+        self.schedule = schedule or minutes(2)
         options = options or MonitorOptions()
         probe_timeout = options.probe_timeout or Duration.seconds(20)
         self._refuse_no_pair()
@@ -179,7 +183,7 @@ class HealthMonitor(Construct):
 
     def _refuse_no_pair(self) -> None:
         regions = [cluster.cluster_region for cluster in self.clusters]
-        known = [region for region in regions if not Token.is_unresolved(region)]
+        known = [region for region in regions if not unresolved(region)]
         if len(regions) != 2 or len(set(known)) != len(known):
             raise ValueError(
                 f"The monitor {self.node.path!r} has clusters in {regions}: give two clusters, in two Regions."
@@ -202,9 +206,9 @@ class HealthMonitor(Construct):
             clusters.append({**known, "parameters": folder} if folder else known)
         return {
             "DEPLOYMENT": self.deployment_name,
-            "CLUSTERS": Stack.of(self).to_json_string(clusters),
+            "CLUSTERS": self._stack.to_json_string(clusters),
             **({"WITNESS_REGION": witness_region} if witness_region else {}),
-            "BUDGET_SECONDS": f"{probe_timeout.to_seconds():g}",
+            "BUDGET_SECONDS": f"{seconds(probe_timeout):g}",
         }
 
     def _function(
@@ -222,7 +226,7 @@ class HealthMonitor(Construct):
             runtime=runtime(),
             architecture=architecture(),
             memory_size=options.memory_size,
-            timeout=Duration.seconds(max(self.longest_run.to_seconds(), _FIRST_RUN_SECONDS)),
+            timeout=Duration.seconds(max(seconds(self.longest_run), _FIRST_RUN_SECONDS)),
             code=runtime_code("health_monitor", driver="SQL_ROLE" in environment),
             handler="runtime.health_monitor.handler.handle",
             role=self._role,
@@ -240,7 +244,7 @@ class HealthMonitor(Construct):
         )
 
     def _permit(self, options: MonitorOptions, encryption_key: kms.IKey | None) -> None:
-        permit_checks(self._role, self.clusters)
+        permit_checks(self._role, self.clusters, self._stack)
         if options.vpc:
             permit_network_interfaces(self._role)
         if options.vpc and options.vpc_endpoints:
@@ -251,15 +255,17 @@ class HealthMonitor(Construct):
                 admit(self, encryption_key, key_for_role(self._role), "Lambda may not be able to start the function")
 
     def _accept_findings(self, encryption_key: kms.IKey | None) -> None:
-        accept(self, {**MONITOR_FINDINGS, **versions_of([self.function])})
-        skip(self.function, LAMBDA_CHECKS)
-        skip(self.dead_letter_queue, {"CKV_AWS_27": "SQS encrypts it with a key of its own."})
+        accept(self, {**MONITOR_FINDINGS, **versions_of([self.function], self._stack)})
         skip(
-            self._role.node.find_child("DefaultPolicy"),
-            {"CKV_AWS_111": "PutMetricData has no resource type, a condition on the namespace limits it."},
+            self,
+            {
+                lambda_.CfnFunction: LAMBDA_CHECKS,
+                sqs.CfnQueue: {"CKV_AWS_27": "SQS encrypts it with a key of its own."},
+                **({} if encryption_key else {logs.CfnLogGroup: LOG_CHECKS}),
+            },
         )
-        if not encryption_key:
-            skip(self._log_group, LOG_CHECKS)
+        unlimited = "PutMetricData has no resource type, a condition on the namespace limits it."
+        skip(self._role, {iam.CfnPolicy: {"CKV_AWS_111": unlimited}})
 
     def _rule(self) -> events.Rule:
         rule = events.Rule(

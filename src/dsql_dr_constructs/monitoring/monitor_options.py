@@ -9,6 +9,7 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_logs as logs
 
 from ..arguments import check_fields
+from ..asked_once import seconds
 from ..runtime_function import refuse_other_sizes
 
 _SECONDS_TO_REPORT = 20
@@ -62,8 +63,8 @@ def refuse_other_schedules(schedule: Duration) -> None:
     Raises:
         ValueError: EventBridge or CloudWatch has no such schedule.
     """
-    seconds = schedule.to_seconds(integral=False)
-    if seconds % 60 or not 60 <= seconds <= 3600:
+    length = seconds(schedule)
+    if length % 60 or not 60 <= length <= 3600:
         raise ValueError(
             f"The monitor's schedule is {schedule.to_human_string()}: whole minutes from 1 to 60 are allowed, "
             "since EventBridge and CloudWatch count in minutes; Duration.minutes(2) is the default."
@@ -77,10 +78,10 @@ def longest_run(schedule: Duration, probe_timeout: Duration) -> Duration:
         ValueError: as `refuse_other_schedules`, or a run would not end before the next one.
     """
     refuse_other_schedules(schedule)
-    longest = schedule.to_seconds(integral=False) - _SECONDS_TO_REPORT
-    if not 5 <= probe_timeout.to_seconds(integral=False) <= longest:
+    longest = seconds(schedule) - _SECONDS_TO_REPORT
+    if not 5 <= seconds(probe_timeout) <= longest:
         raise ValueError(
             f"The monitor's probe_timeout is {probe_timeout.to_human_string()}: 5 to {longest:g} seconds are allowed "
             f"with a schedule of {schedule.to_human_string()}, so that a run ends before the next one."
         )
-    return probe_timeout.plus(Duration.seconds(_SECONDS_TO_REPORT))
+    return Duration.seconds(seconds(probe_timeout) + _SECONDS_TO_REPORT)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from aws_cdk import ArnFormat, Stack
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
 
 from ..clusters.cluster_interface import IRegionalCluster
 from ..clusters.existing_cluster import parameter_folder
@@ -14,21 +15,17 @@ from ..runtime.health_monitor.settings import NotificationPath
 from ..runtime.parameter_registry import COMPARED
 
 
-def permit_checks(role: iam.Role, clusters: Sequence[IRegionalCluster]) -> None:
+def permit_checks(role: iam.Role, clusters: Sequence[IRegionalCluster], stack: Stack) -> None:
     """GetCluster on both, GetParameters of those that they are read from, and PutMetricData into the own namespace.
 
     Source: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoncloudwatch.html
     """
     for cluster in clusters:
         cluster.grant_describe(role)
-    stack = Stack.of(role)
     folders = [folder for one in clusters if (folder := parameter_folder(one))]
     if folders:
-        parameters = [
-            stack.format_arn(service="ssm", resource="parameter", resource_name=f"{folder}/{field}".lstrip("/"))
-            for folder in folders
-            for field in COMPARED
-        ]
+        every = stack.format_arn(service="ssm", resource="parameter", arn_format=ArnFormat.NO_RESOURCE_NAME)
+        parameters = [f"{every}{folder}/{field}" for folder in folders for field in COMPARED]
         role.add_to_policy(iam.PolicyStatement(actions=["ssm:GetParameters"], resources=parameters))
     role.add_to_policy(
         iam.PolicyStatement(
@@ -39,7 +36,9 @@ def permit_checks(role: iam.Role, clusters: Sequence[IRegionalCluster]) -> None:
     )
 
 
-def permit_notification_checks(grantee: iam.IGrantable, stack: Stack, paths: Sequence[NotificationPath]) -> list[str]:
+def permit_notification_checks(
+    function: lambda_.IFunction, stack: Stack, paths: Sequence[NotificationPath]
+) -> list[str]:
     """Permit to read the alarms, topic and key of each of *paths*; returns the ARNs with a wildcard.
 
     DescribeAlarms returns composite alarms only if the permission is for ``*``. The ARN of a key is not known
@@ -48,16 +47,15 @@ def permit_notification_checks(grantee: iam.IGrantable, stack: Stack, paths: Seq
     Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarms.html
     Source: https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html#conditions-kms-request-alias
     """
-    principal = grantee.grant_principal
-    principal.add_to_principal_policy(iam.PolicyStatement(actions=["cloudwatch:DescribeAlarms"], resources=["*"]))
+    function.add_to_role_policy(iam.PolicyStatement(actions=["cloudwatch:DescribeAlarms"], resources=["*"]))
     topics = [one.topic_arn for one in paths if one.asks_topic]
     if topics:
-        principal.add_to_principal_policy(iam.PolicyStatement(actions=["sns:GetTopicAttributes"], resources=topics))
+        function.add_to_role_policy(iam.PolicyStatement(actions=["sns:GetTopicAttributes"], resources=topics))
     keys = []
     for one in paths:
         if one.key_alias:
             keys.append(_keys_of(stack, one.region))
-            principal.add_to_principal_policy(
+            function.add_to_role_policy(
                 iam.PolicyStatement(
                     actions=["kms:DescribeKey"],
                     resources=[keys[-1]],

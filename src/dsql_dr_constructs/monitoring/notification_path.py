@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from aws_cdk import Stack, Token
+from aws_cdk import Duration, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 
 from ..accepted_findings import accept, readable_arn
+from ..asked_once import seconds, unresolved
 from ..resource_policies import differ
 from ..runtime.health_monitor.alarm_digest import digest
 from ..runtime.health_monitor.settings import NotificationPath
@@ -22,9 +23,21 @@ _MINUTES = 4
 """Between two checks. The monitor counts runs, since nothing of it goes on between them."""
 
 
-def described(metric: cloudwatch.IMetric, options: AlarmOptions) -> Mapping[str, Any]:
-    """A metric alarm in the form in which DescribeAlarms gives it, as far as its digest reads it."""
-    config = metric.to_metric_config()
+def described(
+    alarms: Mapping[str, tuple[cloudwatch.IMetric, Duration, AlarmOptions]], stack: Stack
+) -> dict[str, Mapping[str, Any]]:
+    """Metric alarms in the form in which DescribeAlarms gives them, as far as their digests read it.
+
+    Args:
+        alarms: Metric, length of a datapoint, and all else that each evaluates, by what it is about.
+        stack: Stack of the alarms.
+    """
+    # resolve gives the properties of all metrics in one jsii request; to_metric_config would be one for each property
+    metrics = stack.resolve({what: metric for what, (metric, _, _) in alarms.items()})
+    return {what: _described(metrics[what], period, options) for what, (_, period, options) in alarms.items()}
+
+
+def _described(metric: Mapping[str, Any], period: Duration, options: AlarmOptions) -> Mapping[str, Any]:
     operator, missing = options.comparison_operator, options.treat_missing_data
     how = {
         "Threshold": options.threshold or 0,
@@ -33,23 +46,21 @@ def described(metric: cloudwatch.IMetric, options: AlarmOptions) -> Mapping[str,
         "DatapointsToAlarm": options.datapoints_to_alarm,
         "TreatMissingData": missing.value if missing else None,
     }
-    if math := config.math_expression:
+    if "expression" in metric:
         used = [
-            {"Id": name, "MetricStat": _stat(one.to_metric_config()), "ReturnData": False}
-            for name, one in math.using_metrics.items()
+            {"Id": name, "MetricStat": {**_stat(one), "Period": seconds(period)}, "ReturnData": False}
+            for name, one in metric["usingMetrics"].items()
         ]
-        return {**how, "Metrics": [{"Expression": math.expression}, *used]}
-    stat = _stat(config)
-    return {**how, **stat["Metric"], "Statistic": stat["Stat"], "Period": stat["Period"]}
+        return {**how, "Metrics": [{"Expression": metric["expression"]}, *used]}
+    stat = _stat(metric)
+    return {**how, **stat["Metric"], "Statistic": stat["Stat"], "Period": seconds(period)}
 
 
-def _stat(config: cloudwatch.MetricConfig) -> dict[str, Any]:
-    stat: Any = config.metric_stat
-    dimensions = [{"Name": one.name, "Value": one.value} for one in stat.dimensions or ()]
+def _stat(metric: Mapping[str, Any]) -> dict[str, Any]:
+    dimensions = [{"Name": name, "Value": value} for name, value in metric["dimensions"].items()]
     return {
-        "Metric": {"Namespace": stat.namespace, "MetricName": stat.metric_name, "Dimensions": dimensions},
-        "Stat": stat.statistic,
-        "Period": int(stat.period.to_seconds()),
+        "Metric": {"Namespace": metric["namespace"], "MetricName": metric["metricName"], "Dimensions": dimensions},
+        "Stat": metric["statistic"],
     }
 
 
@@ -70,36 +81,37 @@ def notification_path(
     Raises:
         ValueError: a stack in another Region does not know the topic's ARN.
     """
-    stack = Stack.of(topic)
+    stack = topic._stack
+    region = stack.region
     if topic.known_arn is None:
         raise ValueError(
             f"The topic of {topic.node.path!r} has no physical name, by which a monitor in another Region can check "
             "it: give the topic a topic_name, or the ARN of an existing topic."
         )
-    account = topic.known_arn.split(":")[4] if not Token.is_unresolved(topic.known_arn) else None
+    account = topic.known_arn.split(":")[4] if not unresolved(topic.known_arn) else None
     return NotificationPath(
-        region=stack.region,
+        region=region,
         alarm_name=alarm_name,
-        alarms=_digests(notifying, stack),
-        causes=_digests(causes, stack),
+        alarms=_digests(notifying, region),
+        causes=_digests(causes, region),
         topic_arn=topic.known_arn,
         key_alias=topic.key_alias,
-        asks_topic=not differ(account, stack.account),
+        asks_topic=not (account and differ(account, stack.account)),
     )
 
 
-def _digests(alarms: Mapping[str, Mapping[str, Any]], stack: Stack) -> dict[str, str]:
+def _digests(alarms: Mapping[str, Mapping[str, Any]], region: str) -> dict[str, str]:
     """Empty in a Region that is not known at synth: the alarms have it in names and dimensions."""
-    known = not Token.is_unresolved(stack.region)
+    known = not unresolved(region)
     return {what: digest(one) if known else "" for what, one in alarms.items()}
 
 
 def check_notifications(monitor: HealthMonitor, paths: Sequence[NotificationPath]) -> None:
     """Let *monitor* check *paths*, beginning with its first scheduled run."""
-    stack = Stack.of(monitor)
+    stack = monitor._stack
     written = stack.to_json_string([asdict(one) for one in paths])
     monitor.function.add_environment("NOTIFICATION_PATHS", written)
-    every = max(1, _MINUTES // int(monitor.schedule.to_minutes()))
+    every = max(1, _MINUTES * 60 // int(seconds(monitor.schedule)))
     monitor.function.add_environment("NOTIFICATIONS_EVERY", str(every))
     wildcards = permit_notification_checks(monitor.function, stack, paths)
     reason = "The key of a topic in another Region has no known ARN: its alias limits the permission."

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 
-from aws_cdk import Stack, Token
+from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
+from ..asked_once import unresolved
 from ..clusters.cluster_interface import IRegionalCluster
 from ..clusters.database_admin import DatabaseAdmin
 from ..clusters.database_privilege import DatabasePrivilege
@@ -25,7 +26,7 @@ def probe_environment(deployment: str, region: str) -> Mapping[str, str]:
     Raises:
         ValueError: the Region is not known at synth.
     """
-    if Token.is_unresolved(region):
+    if unresolved(region):
         raise ValueError(
             "sql_probe is on in a stack without a Region, and the monitor's database role is named after it: give the "
             "stack env with a Region."

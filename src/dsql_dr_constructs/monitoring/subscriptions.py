@@ -5,13 +5,11 @@ from __future__ import annotations
 import re
 
 import jsii
-from aws_cdk import CfnResource, IAspect
+from aws_cdk import IAspect
 from aws_cdk import aws_sns as sns
 from constructs import IConstruct
 
 from ..resource_policies import warn
-
-_SUBSCRIBERS = ("AWS::SNS::Subscription", "AWS::Chatbot::SlackChannelConfiguration")
 
 
 def refuse_no_email(parameter: str, address: str) -> None:
@@ -42,7 +40,7 @@ class WarnsOfNoSubscription:
         self._owner, self._topic = owner, topic
 
     def visit(self, node: IConstruct) -> None:
-        if node is self._owner and not self.subscribed and not self._subscribed_elsewhere():
+        if not self.subscribed and not self._subscribed_elsewhere():
             effect = "no warning is sent" if self.for_warnings else "nobody is notified"
             warn(
                 self._owner,
@@ -54,9 +52,10 @@ class WarnsOfNoSubscription:
 
     def _subscribed_elsewhere(self) -> bool:
         """By any other construct of the app."""
+        from aws_cdk import aws_chatbot as chatbot
+
         arn = self._topic.topic_arn
-        return any(
-            arn in (getattr(one, "topic_arn", None), *(getattr(one, "sns_topic_arns", None) or ()))
-            for one in self._owner.node.root.node.find_all()
-            if isinstance(one, CfnResource) and one.cfn_resource_type in _SUBSCRIBERS
+        every = self._owner.node.root.node.find_all()
+        return any(isinstance(one, sns.CfnSubscription) and one.topic_arn == arn for one in every) or any(
+            isinstance(one, chatbot.CfnSlackChannelConfiguration) and arn in (one.sns_topic_arns or ()) for one in every
         )
