@@ -53,7 +53,7 @@ configure: $(READY)  ## after a change of .projenrc.py or a package.json: write 
 	for one in checkov publish; do $(COMPILE) --group $$one --output-file tests/locks/$$one.lock || exit; done
 	$(COMPILE) --resolution lowest-direct --output-file tests/locks/lowest.lock pyproject.toml
 	$(COMPILE) --output-file $(SERVICE).txt $(SERVICE).in
-	$(COMPILE) --constraint requirements.lock --group examples --output-file tests/locks/examples.lock pyproject.toml $(SERVICE).in
+	$(COMPILE) --constraint requirements.lock --extra sql --group examples --output-file tests/locks/examples.lock pyproject.toml $(SERVICE).in
 	for one in $(dir $(wildcard $(NPM_LOCKS))); do npm $(if $(UPGRADE),update,install) --package-lock-only --ignore-scripts --omit-lockfile-registry-resolved --no-audit --no-fund --prefix $$one || exit; done
 	touch requirements.lock
 

@@ -14,7 +14,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from dsql_dr_constructs import MultiRegionDsqlDr
+from dsql_dr_constructs import DatabasePrivilege, MultiRegionDsqlDr
 
 SERVICE = Path(__file__).parent / "service"
 
@@ -43,10 +43,10 @@ class OrdersStack(cdk.Stack):
                 "ENDPOINTS": self.to_json_string({region: clusters[region].cluster_endpoint for region in regions})
             },
         )
-        pair.grant_connect(self.function)  # to both, so that it can fail over
+        # to both, so that it can fail over; and the tables that schema.py creates later, too
+        pair.grant_connect(self.function, role="orders", privileges=[DatabasePrivilege.read_write()])
         url = self.function.add_function_url(auth_type=lambda_.FunctionUrlAuthType.AWS_IAM)
         cdk.CfnOutput(self, "Url", value=url.url)
-        cdk.CfnOutput(self, "RoleArn", value=self.function.role.role_arn if self.function.role else "")
 
 
 def with_requirements(folder: Path) -> lambda_.Code:
