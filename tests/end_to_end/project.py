@@ -66,6 +66,11 @@ class Project:
         """Those of each Region."""
         return [survey.parameters(self.aws, region) for region in self.aws.regions]
 
+    def queue(self, region: str) -> tuple[Any, str]:
+        """That of an app with the queues ``notifications-<region>``, as `Inbox` takes it."""
+        client = self.aws.client("sqs", region)
+        return client, client.get_queue_url(QueueName=f"notifications-{region}")["QueueUrl"]
+
     def calls_of_functions(self) -> set[str]:
         """The peering's calls of DSQL and SSM."""
         return {one["name"] for one in self.aws.calls() if one["role"] and one["service"] in ("dsql", "ssm")}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from datetime import datetime, timedelta, timezone
-from typing import Any
 
 import aws_cdk as cdk
 import pytest
@@ -86,7 +85,7 @@ def test_every_region_runs_reports_notifies_once_and_recovers(project: Project) 
 
     drill = Drill(project.aws)
     drill.wait_until_healthy()
-    inbox = Inbox({one: queue(project, one) for one in (EAST, WEST)})
+    inbox = Inbox({one: project.queue(one) for one in (EAST, WEST)})
     inbox.rest()  # of the first OK
 
     drill.break_cluster(EAST)
@@ -112,7 +111,7 @@ def test_stopped_region_is_reported_by_the_other_one(project: Project) -> None:
     project.deploy(notifying_queues)
     drill = Drill(project.aws)
     drill.wait_until_healthy()
-    inbox = Inbox({WEST: queue(project, WEST)})
+    inbox = Inbox({WEST: project.queue(WEST)})
     inbox.rest()
     project.aws.inject(Fault("stopped", "timeout", region=EAST))
     [notification] = inbox.next_of_each_region()
@@ -132,7 +131,7 @@ def test_a_region_without_notifications_forged_parameters_and_forged_metrics_are
     project.deploy(notifying_queues)
     drill = Drill(project.aws)
     drill.wait_until_healthy()
-    inbox = Inbox({EAST: queue(project, EAST)})
+    inbox = Inbox({EAST: project.queue(EAST)})
     inbox.rest()
     assert verdicts(project) == ["HEALTHY", "HEALTHY"], "by exactly its permissions"
 
@@ -220,8 +219,3 @@ def test_permission_that_the_monitors_policy_lacks_fails_its_first_probe_with_a_
         project.deploy(without_get_cluster)
     assert "Orders-SecondaryMonitoring-production / MonitorFirstProbe" in "".join(survey.failures(project.aws))
     project.assert_peered()
-
-
-def queue(project: Project, region: str) -> tuple[Any, str]:
-    client = project.aws.client("sqs", region)
-    return client, client.get_queue_url(QueueName=f"notifications-{region}")["QueueUrl"]

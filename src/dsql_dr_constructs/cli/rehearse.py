@@ -41,6 +41,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         action="store_true",
         help="keep the emulator running until Ctrl-C, and print the variables that let other programs use it",
     )
+    parser.add_argument(
+        "--postgresql",
+        metavar="FOLDER:PORT",
+        help="unix socket of a PostgreSQL that takes every role without a password, for apps with database roles or "
+        "the SQL probe",
+    )
     parser.set_defaults(command=rehearse)
 
 
@@ -51,7 +57,8 @@ def rehearse(options: argparse.Namespace, console: Console) -> bool:
     from .cdk_cli import CdkError
     from .emulated_app import EmulatedApp
 
-    with AwsEmulator(regions=["us-east-1"], time_scale=_DRILL_TIME_SCALE if options.drill else 1.0) as aws:
+    scale = _DRILL_TIME_SCALE if options.drill else 1.0
+    with AwsEmulator(regions=["us-east-1"], time_scale=scale, postgresql=options.postgresql) as aws:
         try:
             app = EmulatedApp(aws, options.folder.resolve(), app=options.app, console=console)
             app.deploy()
