@@ -45,7 +45,7 @@ class DatabasePrivilege:
                 "DatabasePrivilege.read_write('public')."
             )
         if self.schema:
-            check_name("schema", self.schema)
+            check_name("schema", self.schema, reserved=("sys", "information_schema", "dsql_dr"))
         if self.access == "owner" and self.schema == "public":
             raise ValueError(
                 "DatabasePrivilege.owner has the schema 'public', in which Aurora DSQL lets admin alone create "
@@ -102,16 +102,15 @@ def as_properties(privileges: Sequence[DatabasePrivilege]) -> Mapping[str, objec
     }
 
 
-def check_name(what: str, name: str) -> None:
+def check_name(what: str, name: str, *, reserved: Sequence[str]) -> None:
     """
     Raises:
-        ValueError: PostgreSQL would shorten or refuse *name*, or it is the system's.
+        ValueError: PostgreSQL would shorten or refuse *name*, or it is *reserved*.
     """
     if unresolved(name):
         raise ValueError(f"{what} is a token, and its name is needed at synth: give a plain string.")
-    reserved = name in ("admin", "dbowner", "sys", "information_schema") or name.startswith("pg_")
-    if reserved or "\0" in name or not 0 < len(name.encode()) <= _LONGEST:
+    if name in reserved or name.startswith("pg_") or "\0" in name or not 0 < len(name.encode()) <= _LONGEST:
         raise ValueError(
-            f"{what} is {name!r}: 1 to {_LONGEST} bytes are allowed, and none of the names that Aurora DSQL has for "
-            "itself (admin, dbowner, sys, information_schema, pg_...)."
+            f"{what} is {name!r}: 1 to {_LONGEST} bytes are allowed, and none of the names that are taken: "
+            f"{', '.join(reserved)}, and what begins with pg_."
         )

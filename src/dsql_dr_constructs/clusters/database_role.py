@@ -72,7 +72,7 @@ class DatabaseRole(Construct):
                 Region than the function that connects as ``admin``.
         """
         super().__init__(scope, id)
-        check_name("role_name", role_name)
+        check_name("role_name", role_name, reserved=("admin", "dbowner", "public", "none"))
         self.role_name = role_name
         self._cluster = cluster
         self._principals: dict[str, None] = {}  # in their order, each once

@@ -33,8 +33,9 @@ def test_each_form_becomes_what_the_function_reads() -> None:
     ("make", "sentence"),
     [
         (lambda: DatabasePrivilege.owner("public"), "lets admin alone create"),
-        (lambda: DatabasePrivilege.read("pg_catalog"), "none of the names that Aurora DSQL has for itself"),
-        (lambda: DatabasePrivilege.read("sys"), "none of the names that Aurora DSQL has for itself"),
+        (lambda: DatabasePrivilege.read("pg_catalog"), "none of the names that are taken"),
+        (lambda: DatabasePrivilege.read("sys"), "none of the names that are taken"),
+        (lambda: DatabasePrivilege.read_write("dsql_dr"), "none of the names that are taken"),
         (lambda: DatabasePrivilege.read("a\0b"), "1 to 63 bytes are allowed"),
         (lambda: DatabasePrivilege.read("\N{SNOWMAN}" * 22), "1 to 63 bytes are allowed"),
         (lambda: DatabasePrivilege.read(cdk.Token.as_string({"Ref": "X"})), "is a token"),

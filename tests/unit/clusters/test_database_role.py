@@ -188,7 +188,7 @@ def test_imported_role_is_mapped_by_its_name(pair: MultiRegionDsqlDr, service: c
     assert requests(service)[0]["Principals"] == [arn]
 
 
-@pytest.mark.parametrize("name", ["admin", "pg_monitor", "dbowner", "", "a\0b", "x" * 64])
+@pytest.mark.parametrize("name", ["admin", "pg_monitor", "dbowner", "public", "", "a\0b", "x" * 64])
 def test_name_of_the_system_is_refused(pair: MultiRegionDsqlDr, service: cdk.Stack, name: str) -> None:
     with pytest.raises(ValueError, match=r"role(_name)? is '"):
         pair.grant_connect(role(service), role=name)
