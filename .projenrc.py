@@ -55,7 +55,9 @@ project = PythonProject(
 pyproject = project.try_find_object_file("pyproject.toml")
 assert pyproject is not None
 pyproject.add_override("project.dependencies", ["aws-cdk-lib>=2.227.0,<3", "constructs>=10.4.2,<11"])
-pyproject.add_override("project.optional-dependencies", {"cli": list(CLI), "emulator": list(EMULATOR), "sql": list(SQL)})
+pyproject.add_override(
+    "project.optional-dependencies", {"cli": list(CLI), "emulator": list(EMULATOR), "sql": list(SQL)}
+)
 pyproject.add_override("project.scripts", {"dsql-dr": f"{PACKAGE}.cli.command_line:main"})
 pyproject.add_override(
     "dependency-groups",

@@ -22,7 +22,7 @@ from .extras import require_extra
 from .resource_policies import admit, key_for_logs, refuse_unusable_key
 
 _CODE = Path(__file__).parent
-_DRIVER, _NEEDS_DRIVER = "pg8000", "runtime/database_session.py"
+_DRIVER, _NEED_DRIVER = "pg8000", ("runtime/database_session.py", "runtime/*/sql_*.py")
 
 
 # Created when they are used: the first object of the CDK lets Node load aws-cdk-lib, and an import should not wait.
@@ -65,7 +65,7 @@ def runtime_code(package: str, *, driver: bool = False) -> lambda_.Code:
     if driver:
         return lambda_.Code.from_asset(_with_driver(package))
     shipped = ["runtime", "runtime/*.py", f"runtime/{package}", f"runtime/{package}/*.py"]
-    return lambda_.Code.from_asset(str(_CODE), exclude=["*", *(f"!{one}" for one in shipped), _NEEDS_DRIVER])
+    return lambda_.Code.from_asset(str(_CODE), exclude=["*", *(f"!{one}" for one in shipped), *_NEED_DRIVER])
 
 
 @cache

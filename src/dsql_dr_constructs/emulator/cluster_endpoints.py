@@ -36,6 +36,7 @@ _SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 _PASSWORD_WANTED = b"R" + struct.pack("!ii", 8, 3)  # DSQL takes the token as the password
 _SERVING = frozenset({"ACTIVE", "IDLE", "INACTIVE", "UPDATING"})
 _TIMEOUT_SECONDS = 60.0
+_CLOCK_SKEW = timedelta(minutes=5)
 
 _RESOLVER = """\
 import socket
@@ -155,6 +156,8 @@ class ClusterEndpoints:
             return f"The token is for {host}."
         if found.get("Action") != action:
             return f"Wrong user to action mapping. user: {user}, action: {found.get('Action')}"
+        if signed - datetime.now(timezone.utc) > _CLOCK_SKEW:
+            return f"Signature not yet current: it was signed at {signed:%H:%M:%S}."
         if datetime.now(timezone.utc) - signed > age:
             return f"Signature expired: it was signed at {signed:%H:%M:%S} for {age.seconds} s."
         role, tags = caller.role, self._dsql.tags_seen(arn, _region(name))

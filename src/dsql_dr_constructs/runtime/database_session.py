@@ -5,6 +5,7 @@ Source: https://docs.aws.amazon.com/aurora-dsql/latest/userguide/authentication-
 
 from __future__ import annotations
 
+import io
 import socket
 import ssl
 from collections.abc import Callable
@@ -97,9 +98,9 @@ class DatabaseSession:
         self._time_left = time_left
         self._channel = self._encrypted(host, port, tls)
         try:
-            self._channel.settimeout(self._seconds())
+            wire = _Wire(self._channel, self._seconds)
             self._connection = Connection(
-                role, host=host, database="postgres", password=token, sock=self._channel, ssl_context=False
+                role, host=host, database="postgres", password=token, sock=wire, ssl_context=False
             )
         except (Error, OSError) as error:
             self._channel.close()
@@ -119,7 +120,6 @@ class DatabaseSession:
             SqlError: the server refused the statement.
         """
         try:
-            self._channel.settimeout(self._seconds())
             rows: list[list[Any]] | None = self._connection.run(statement, **values)
         except (Error, OSError) as error:
             raise _failure(error, statement.partition("\n")[0][:100], SqlError) from error
@@ -127,8 +127,8 @@ class DatabaseSession:
 
     def close(self) -> None:
         """End the session, if the connection still is there."""
+        self._time_left = lambda: _CLOSE_SECONDS
         try:
-            self._channel.settimeout(_CLOSE_SECONDS)
             self._connection.close()
         except (Error, OSError):
             pass
@@ -146,7 +146,7 @@ class DatabaseSession:
             answer = plain.recv(1)
             if answer == b"S":
                 return tls.wrap_socket(plain, server_hostname=host)
-        except (OSError, SqlError) as error:
+        except OSError as error:
             plain.close()
             raise _failure(error, "the TLS handshake", NoConnectionError) from error
         plain.close()
@@ -155,8 +155,38 @@ class DatabaseSession:
     def _seconds(self) -> float:
         seconds = self._time_left()
         if seconds <= 0:
-            raise NoConnectionError("no time is left")
+            raise TimeoutError
         return seconds
+
+
+class _Wire(io.RawIOBase):
+    """What pg8000 reads and writes: all waits share the time, so that a server that sends byte by byte gets no more.
+
+    Args:
+        channel: To the server.
+        seconds: That are left.
+    """
+
+    def __init__(self, channel: ssl.SSLSocket, seconds: Callable[[], float]) -> None:
+        self._channel = channel
+        self._seconds = seconds
+
+    def makefile(self, mode: str) -> io.BufferedRWPair:
+        return io.BufferedRWPair(self, self)
+
+    def readable(self) -> bool:
+        return True
+
+    def writable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        self._channel.settimeout(self._seconds())
+        return self._channel.recv_into(buffer)
+
+    def write(self, data: Any) -> int:
+        self._channel.settimeout(self._seconds())
+        return self._channel.send(data)
 
 
 def _failure(error: BaseException, doing: str, kind: type[SqlError]) -> SqlError:

@@ -169,6 +169,10 @@ class Aws:
         self.others: dict[str, OtherRegion] = {}
         """What notifies in each other Region."""
         self.notifications: NotificationCheck | None = None
+        self.sql: tuple[str, str] | None = None
+        """Role and table of the SQL probe."""
+        self.token: Callable[..., str] = lambda host, **_: f"token for {host}"
+        """Signs a token for a database role."""
 
     def put_of_the_observer(self, metric: str) -> list[float]:
         """What the last run put of *metric*, which is of no cluster and has these dimensions."""
@@ -194,7 +198,9 @@ class Aws:
 
         if region in self.malformed:
             return SimpleNamespace(get_cluster=get_cluster)
-        return judged(service, {"get_cluster": get_cluster})
+        client = judged(service, {"get_cluster": get_cluster})
+        client.generate_db_connect_auth_token = self.token
+        return client
 
     def get_cluster(self, region: str, identifier: str) -> dict[str, Any]:
         if self.failures[region]:
@@ -231,8 +237,9 @@ class Aws:
         self.lines.append(line)
 
     def run(self, observer: str = "us-east-1", *, budget: float = 20.0, **options: Any) -> dict[str, Any]:
+        role, table = self.sql or (None, "")
         settings = Settings(
-            "Orders-production", observer, self.endpoints, "us-east-2", budget, self.folders, self.paths, 2
+            "Orders-production", observer, self.endpoints, "us-east-2", budget, self.folders, self.paths, 2, role, table
         )
         surroundings = self.time.surroundings()
         self.notifications = self.notifications or NotificationCheck(

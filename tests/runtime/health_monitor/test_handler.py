@@ -86,6 +86,13 @@ def test_environment_may_name_parameters_and_what_notifies_in_other_regions() ->
     assert found.notification_paths[0].name_of("one") == "a-one-b"
 
 
+def test_environment_names_the_sql_probe_if_there_is_one() -> None:
+    without, given = Settings.of(ENVIRONMENT), {"SQL_ROLE": "dsql_dr_us_west_2", "SQL_TABLE": "beat_us_west_2"}
+    found = Settings.of({**ENVIRONMENT, **given})
+    assert (without.sql_role, without.sql_table) == (None, "")
+    assert (found.sql_role, found.sql_table) == ("dsql_dr_us_west_2", "beat_us_west_2")
+
+
 def test_every_event_of_a_deployment_checks_and_a_deletion_does_not_wait_for_permissions(handler: ModuleType) -> None:
     """Whoever may invoke it has no event with which Lambda counts a run that checked nothing."""
     for request in ("Create", "Update", "Delete"):

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from dsql_dr_constructs.runtime.health_monitor.retries import (
+    NotAllowedYet,
     Surroundings,
     TransientlyUnreachable,
     Tries,
@@ -66,3 +67,17 @@ def test_it_gives_up_before_the_budget_ends_with_the_last_reason() -> None:
         tries.of(failing(1000, TransientlyUnreachable("busy")))
     assert time.now <= 120
     assert tries.attempts > 5
+
+
+def test_time_left_is_that_of_waiting_for_a_permission_only_while_it_is_missing() -> None:
+    time = Time(draw=1.0)
+    tries = Tries(time.now + 20, time.surroundings, permission_until=time.now + 120)
+    left: list[float] = []
+    denied = failing(1, NotAllowedYet("no"))
+
+    def call() -> str:
+        left.append(tries.time_left)
+        return denied()
+
+    assert tries.of(call) == "answer"
+    assert left == [20.0, pytest.approx(119.8)]

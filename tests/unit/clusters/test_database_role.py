@@ -140,7 +140,7 @@ def test_pair_without_a_role_has_no_function_that_connects_as_admin(pair: MultiR
         assert permissions(stack, "dsql:DbConnectAdmin") == {"dsql:DbConnectAdmin": []}
 
 
-def test_stacks_of_other_apps_can_have_roles_of_a_pair_that_is_told_so(app: cdk.App) -> None:
+def test_stacks_of_other_apps_can_have_roles_of_a_pair_that_allows_it(app: cdk.App) -> None:
     pair = MultiRegionDsqlDr(
         app, "Orders", account=ACCOUNT, monitoring=None, cluster_options=ClusterOptions(database_roles=True)
     )

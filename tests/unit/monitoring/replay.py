@@ -21,7 +21,13 @@ from dsql_dr_constructs.emulator.alarm_evaluation import (
     statistic,
 )
 from dsql_dr_constructs.runtime.health_monitor import metric_names as names
-from dsql_dr_constructs.runtime.health_monitor.observation import ControlPlane, Observation, ProbeResult, observe
+from dsql_dr_constructs.runtime.health_monitor.observation import (
+    ControlPlane,
+    Observation,
+    ProbeResult,
+    SqlResult,
+    observe,
+)
 from tests.unit.intrinsics import written_out
 
 REGIONS = ("us-east-1", "us-west-2")
@@ -53,7 +59,11 @@ class Run:
 
 
 def see(
-    planes: Mapping[str, ControlPlane] | None = None, probes: Mapping[str, ProbeResult] | None = None, **run: Any
+    planes: Mapping[str, ControlPlane] | None = None,
+    probes: Mapping[str, ProbeResult] | None = None,
+    *,
+    sql: Mapping[str, SqlResult] | None = None,
+    **run: Any,
 ) -> Run:
     """A run that sees a healthy pair, but for what is given by Region."""
     seen = [
@@ -64,6 +74,7 @@ def see(
             2,
             peer=ARNS[other],
             witness_region="us-east-2",
+            sql=(sql or {}).get(region),
         )
         for region, other in (REGIONS, REGIONS[::-1])
     ]

@@ -1,11 +1,12 @@
-"""Names that the Lambda function and the constructs share: metrics, dimensions, statuses, verdicts."""
+"""Names that the Lambda function and the constructs share: metrics, dimensions, statuses, verdicts, a schema."""
 
 from __future__ import annotations
 
 NAMESPACE = "Aurora/DSQL/DisasterRecovery"
 
 CLUSTER_HEALTH = "ClusterHealth"
-"""1 or 0: the cluster has a healthy status, its control plane answers and its endpoint can be reached."""
+"""1 or 0: the cluster has a healthy status, its control plane answers and its endpoint can be reached; with the SQL
+probe, it serves SQL, too."""
 
 PEERING_HEALTH = "PeeringHealth"
 """1 or 0: the cluster has the configured peer and witness Region. Not put while the cluster has no healthy status, or
@@ -19,6 +20,18 @@ PROBE_LATENCY = "ProbeLatency"
 
 PROBE_ATTEMPTS = "ProbeAttempts"
 """Tries of GetCluster and of the connection probe together: 2 where nothing was tried again."""
+
+SQL_SERVES = "SqlServes"
+"""1 or 0: through the endpoint the SQL probe could log in, commit, and read what was committed through the other one.
+Not put without the SQL probe, and if the SQL probe itself is at fault."""
+
+COMMIT_LATENCY = "CommitLatency"
+"""Milliseconds of the statement through the endpoint that writes and commits, as a client sees it. Not put if none was
+committed."""
+
+READ_BACK_LATENCY = "ReadBackLatency"
+"""Milliseconds of the statement through the endpoint that reads what was committed, as a client sees it. Not put if
+none was answered."""
 
 PARAMETER_HEALTH = "ParameterHealth"
 """1 or 0: the SSM parameters in the observer's Region are what GetCluster returns. Not put if SSM does not answer."""
@@ -77,3 +90,6 @@ VERDICTS = (
     PARAMETERS_CHANGED,
     NOTIFICATIONS_BROKEN,
 )
+
+SQL_SCHEMA = "dsql_dr"
+"""Schema of the tables of the SQL probe."""

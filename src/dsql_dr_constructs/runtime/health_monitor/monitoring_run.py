@@ -7,7 +7,7 @@ import ssl
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import metric_names as names
 from .asking import Finding, ask, kept, result
@@ -19,6 +19,9 @@ from .observation import ControlPlane, Observation, ProbeResult, observe, verdic
 from .parameters import ParameterCheck
 from .retries import MonitorError, Surroundings, Tries
 from .settings import NotificationPath, Settings
+
+if TYPE_CHECKING:
+    from .sql_session import Connect
 
 REPORT_SECONDS = 8.0
 """Time to put the metrics, after the budget of the checks."""
@@ -65,6 +68,7 @@ class MonitoringRun:
         on_demand: Whether a person invoked the monitor: then everything is checked now.
         log: Takes the run's one line of the log.
         probe: Connects to an endpoint.
+        connect: Logs in to an endpoint, for the SQL probe. Default: `DatabaseSession`.
     """
 
     def __init__(
@@ -79,6 +83,7 @@ class MonitoringRun:
         on_demand: bool = False,
         log: Callable[[str], object] = print,
         probe: Probe = probe_connection,
+        connect: Connect | None = None,
     ) -> None:
         self._settings = settings
         self._metrics = Metrics(settings, client("cloudwatch", settings.observer))
@@ -90,6 +95,12 @@ class MonitoringRun:
         if settings.parameters:
             ssm = client("ssm", settings.observer)
             self._parameters = ParameterCheck(settings.clusters, settings.parameters, settings.observer, ssm)
+        self._sql = None
+        if settings.sql_role:
+            from .sql_check import SqlCheck  # whose driver is there with the SQL probe only
+
+            options = {"connect": connect} if connect else {}
+            self._sql = SqlCheck(settings, client=client, surroundings=surroundings, first=first, **options)
         self._notifications = notifications or NotificationCheck(
             settings.notification_paths, settings.notifications_every, client=client, now=surroundings.now
         )
@@ -145,19 +156,24 @@ class MonitoringRun:
         clusters, tls, until = self._clusters, self._tls(), began + self._settings.budget
         check = self._notifications
         paths = check.due(first=self._first, on_demand=self._on_demand)
-        pool = ThreadPoolExecutor(max_workers=2 * len(clusters) + 1 + len(paths))
+        pool = ThreadPoolExecutor(max_workers=3 * len(clusters) + 1 + len(paths))
         tries = {arn: (self._tries(until, began), self._tries(until, began)) for arn in clusters}
         asked = {arn: pool.submit(one.control_plane, self._ask, tries[arn][0]) for arn, one in clusters.items()}
         probed = {arn: pool.submit(one.endpoint, tls, tries[arn][1]) for arn, one in clusters.items()}
+        of_sql = {arn: self._tries(until, began) for arn in clusters}
+        sql = self._sql
+        queried = {arn: pool.submit(sql.check, arn, tls, of_sql[arn]) for arn in clusters} if sql else {}
         of_ssm = self._tries(until, began)
         read = [pool.submit(self._parameters.read, self._ask, of_ssm)] if self._parameters else []
         others = [pool.submit(check.check, path, _ask_early, Tries(until, self._surroundings)) for path in paths]
-        self._wait([*asked.values(), *probed.values(), *read, *others], until)
+        self._wait([*asked.values(), *probed.values(), *queried.values(), *read, *others], until)
         denied = [asked[arn] for arn in clusters if tries[arn][0].denied]
-        self._wait([*denied, *(read if of_ssm.denied else ())], began + PERMISSION_SECONDS)
+        denied_sql = [question for arn, question in queried.items() if of_sql[arn].denied]
+        self._wait([*denied, *denied_sql, *(read if of_ssm.denied else ())], began + PERMISSION_SECONDS)
         pool.shutdown(wait=False, cancel_futures=True)
         late = f"no answer within the run's {self._settings.budget:g} s"
         control_planes = self._control_planes(asked, late, errors)
+        served = sql.conclude(queried, control_planes, late, errors) if sql else {}
         for arn, control_plane in control_planes.items():
             what = f"The check of {_region(arn)}"
             with kept(errors, what):
@@ -167,7 +183,14 @@ class MonitoringRun:
                 witness = self._settings.witness_region
                 peer_status = control_planes[peer].status if peer in control_planes else None
                 one = observe(
-                    arn, control_plane, endpoint, attempts, peer=peer, witness_region=witness, peer_status=peer_status
+                    arn,
+                    control_plane,
+                    endpoint,
+                    attempts,
+                    peer=peer,
+                    witness_region=witness,
+                    peer_status=peer_status,
+                    sql=served.get(arn),
                 )
                 observed.clusters.append(one)
         if self._parameters:

@@ -35,6 +35,22 @@ class ProbeResult:
 
 
 @dataclass(frozen=True)
+class SqlResult:
+    """What the SQL probe found; *problem* is why the cluster does not serve SQL.
+
+    Args:
+        serves: Whether the cluster serves SQL.
+        commit_latency_ms: Of the statement that writes and commits; None if none was committed.
+        read_back_latency_ms: Of the statement that reads what was committed; None if none was answered.
+    """
+
+    serves: bool
+    commit_latency_ms: float | None = None
+    read_back_latency_ms: float | None = None
+    problem: str | None = None
+
+
+@dataclass(frozen=True)
 class Observation:
     """One cluster as one run observed it.
 
@@ -42,13 +58,15 @@ class Observation:
         region: The cluster's.
         identifier: The cluster's.
         status: As GetCluster returned it; None if it did not answer.
-        healthy: Has a healthy status, its control plane answers and its endpoint can be reached.
+        healthy: Has a healthy status, its control plane answers, its endpoint can be reached, and *sql*, if it is
+            known, serves.
         reachable: The endpoint answered with a request for authentication.
         peered: Has the other cluster as its peer; None if its status is not healthy, or the other one is deleted.
         witnessed: Has the witness Region that was configured; None if its status is not healthy.
         latency_ms: From opening the connection to the request for authentication; None if that never came.
         attempts: Tries of GetCluster and of the connection probe together.
         problems: A sentence for everything that is not as it should be.
+        sql: What the SQL probe found. None: there is none, or it is at fault itself.
     """
 
     region: str
@@ -61,6 +79,7 @@ class Observation:
     latency_ms: float | None
     attempts: int
     problems: tuple[str, ...]
+    sql: SqlResult | None = None
 
     def measures(self) -> list[tuple[str, float, str]]:
         """Metric, value and unit of everything that could be measured."""
@@ -72,10 +91,22 @@ class Observation:
             (names.PROBE_LATENCY, self.latency_ms, "Milliseconds"),
             (names.PROBE_ATTEMPTS, self.attempts, "Count"),
         ]
+        if self.sql:
+            values += [
+                (names.SQL_SERVES, self.sql.serves, "None"),
+                (names.COMMIT_LATENCY, self.sql.commit_latency_ms, "Milliseconds"),
+                (names.READ_BACK_LATENCY, self.sql.read_back_latency_ms, "Milliseconds"),
+            ]
         return [(name, float(value), unit) for name, value, unit in values if value is not None]
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        """As in docs/monitor-answer.schema.json: without SQL where it is not known."""
+        found = asdict(self)
+        if self.sql:
+            del found["sql"]["problem"]  # which is in the problems
+        else:
+            del found["sql"]
+        return found
 
 
 def observe(
@@ -87,8 +118,9 @@ def observe(
     peer: str,
     witness_region: str | None,
     peer_status: str | None = None,
+    sql: SqlResult | None = None,
 ) -> Observation:
-    """Judge one cluster by both answers.
+    """Judge one cluster by all answers.
 
     Args:
         arn: The cluster's.
@@ -98,6 +130,7 @@ def observe(
         peer: ARN of the cluster that it should have as its peer.
         witness_region: The witness Region that it should have. None: any.
         peer_status: Status of *peer* by GetCluster. None: it did not answer.
+        sql: What the SQL probe found. None: there is none, or it is at fault itself.
     """
     status, problems = control_plane.status, []
     if control_plane.problem:
@@ -108,6 +141,8 @@ def observe(
         problems.append(f"encryption status is {names.LOST_KEY}")
     if probe.problem:
         problems.append(f"endpoint: {probe.problem}")
+    if sql and sql.problem and sql.problem != probe.problem:
+        problems.append(f"SQL: {sql.problem}")
     healthy = not problems
     serves = status in names.HEALTHY_STATUSES
     peered = peer in control_plane.peers if serves and peer_status not in names.GONE_STATUSES else None
@@ -127,6 +162,7 @@ def observe(
         latency_ms=probe.latency_ms,
         attempts=attempts,
         problems=tuple(problems),
+        sql=sql,
     )
 
 

@@ -77,7 +77,9 @@ class Tries:
 
     @property
     def time_left(self) -> float:
-        return self.until - self.surroundings.clock()
+        """Seconds; while a permission is missing, those of waiting for it."""
+        until = max(self.until, self.permission_until) if self.denied else self.until
+        return until - self.surroundings.clock()
 
     def of(self, call: Callable[[], T]) -> T:
         """The result of *call*, which is called again after `TransientlyUnreachable`."""
@@ -87,8 +89,7 @@ class Tries:
                 return call()
             except TransientlyUnreachable as reason:
                 self.denied = isinstance(reason, NotAllowedYet)
-                until = max(self.until, self.permission_until) if self.denied else self.until
                 pause = self.surroundings.draw() * min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** (self.attempts - 1))
-                if until - self.surroundings.clock() < pause + _SHORTEST_TRY:
+                if self.time_left < pause + _SHORTEST_TRY:
                     raise
                 self.surroundings.sleep(pause)

@@ -47,6 +47,8 @@ class Settings:
         parameters: Folder of each cluster's SSM parameters, by ARN. Empty: the pair has none.
         notification_paths: Those of the other observing Regions, which are checked from here.
         notifications_every: How many runs there are for each check of these.
+        sql_role: Database role of the SQL probe. None: there is no SQL probe.
+        sql_table: Its table in the schema ``dsql_dr``.
     """
 
     deployment: str
@@ -57,6 +59,8 @@ class Settings:
     parameters: Mapping[str, str] = field(default_factory=dict)
     notification_paths: tuple[NotificationPath, ...] = ()
     notifications_every: int = 1
+    sql_role: str | None = None
+    sql_table: str = ""
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Settings:
@@ -71,4 +75,6 @@ class Settings:
             parameters={one["arn"]: one["parameters"] for one in clusters if "parameters" in one},
             notification_paths=tuple(NotificationPath(**one) for one in paths),
             notifications_every=int(environment.get("NOTIFICATIONS_EVERY", "1")),
+            sql_role=environment.get("SQL_ROLE"),
+            sql_table=environment.get("SQL_TABLE", ""),
         )
