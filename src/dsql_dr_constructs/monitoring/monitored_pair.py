@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from aws_cdk import aws_cloudwatch as cloudwatch
-from constructs import Construct
 
 from ..arguments import checked
-from ..clusters.parameter_registry import ParameterRegistry
+from ..clusters.connected_pair import ConnectedPair
 from .alerting_topic import AlertingTopic
 from .dr_dashboard import DrDashboard
 from .health_alarms import HealthAlarms
@@ -16,13 +15,11 @@ from .health_monitor import HealthMonitor
 from .multi_region_monitoring import MultiRegionMonitoring
 
 
-class MonitoredPair(Construct):
+class MonitoredPair(ConnectedPair):
     """A pair with or without monitoring."""
 
     monitoring: MultiRegionMonitoring | None
     """What monitors the clusters; None without *monitoring*."""
-
-    _registry: ParameterRegistry
 
     @property
     def monitors(self) -> Mapping[str, HealthMonitor]:
