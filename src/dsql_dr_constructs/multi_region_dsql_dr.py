@@ -119,12 +119,8 @@ class MultiRegionDsqlDr(MonitoredPair):
         further = [witness_region] if monitoring and monitoring.witness_observer else []
         refuse_elsewhere("encryption_keys", "key", encryption_keys, self.account, [*regions.values(), *further])
         options = cluster_options or ClusterOptions()
-        regional = partial(regional_stack, scope, account=self.account, tags=tags, options=stack_options)
-        about = f"Aurora DSQL pair {self.deployment_name}"
-        self._stacks = [
-            regional(f"{id}-{role}-{environment_name}", region=region, description=f"{about}: {role.lower()} cluster")
-            for role, region in regions.items()
-        ]
+        regional = partial(self._regional_stack, scope, id, environment_name, tags, stack_options)
+        self._stacks = [regional(role, region, f"{role.lower()} cluster") for role, region in regions.items()]
         self.primary, self.secondary = (
             self._cluster(role.lower(), stack, region, removal_policy, options)
             for stack, (role, region) in zip(self._stacks, regions.items(), strict=True)
@@ -132,14 +128,12 @@ class MultiRegionDsqlDr(MonitoredPair):
         self.peering = self._peer(removal_policy, further, options)
         self._roles = DatabaseRoleStacks(
             regional,
-            f"{id}-{{}}DatabaseRoles-{environment_name}",
-            deployment_name=self.deployment_name,
-            regions=[*regions.values(), *further],
-            encryption_keys=self._keys,
+            self.deployment_name,
+            self.peering.parameter_regions,
+            self._keys,
             of_the_pair=self._stacks,
+            needed=options.database_roles or bool(monitoring and monitoring.sql_probe),
         )
-        if options.database_roles or (monitoring and monitoring.sql_probe):
-            self._roles.create()
         self.monitoring = self._monitor(
             scope, id, environment_name, tags, alert_emails, schedule, stack_options, monitoring
         )
@@ -149,6 +143,27 @@ class MultiRegionDsqlDr(MonitoredPair):
             self, self.deployment_name, self.peering.parameter_regions, self._stacks, self._roles
         )
         self.node.add_validation(self._registry)
+
+    def _regional_stack(
+        self,
+        scope: Construct,
+        id: str,
+        environment_name: str,
+        tags: Mapping[str, str] | None,
+        options: StackOptions | None,
+        role: str,
+        region: str,
+        what: str,
+    ) -> Stack:
+        return regional_stack(
+            scope,
+            f"{id}-{role}-{environment_name}",
+            account=self.account,
+            region=region,
+            description=f"Aurora DSQL pair {self.deployment_name}: {what}",
+            tags=tags,
+            options=options,
+        )
 
     def _cluster(
         self, role: str, stack: Stack, region: str, removal_policy: RemovalPolicy, options: ClusterOptions

@@ -89,27 +89,29 @@ class DatabaseRoleStacks:
     They are apart from the clusters' stacks, so that they come and go without a change there, and know both ARNs.
 
     Args:
-        regional: Makes a stack, as `regional_stack` does.
-        name: Of the stacks, with ``{}`` for ``Primary``, ``Secondary`` or ``Witness``.
+        regional: Makes a stack with a name, in a Region, with a description.
         deployment_name: Of the pair.
         regions: Of both clusters, and of the witness if that has the SSM parameters.
         encryption_keys: Keys of log groups, by Region.
         of_the_pair: The pair's stacks, primary and secondary first; these are added.
+        needed: Whether they are needed already.
     """
 
     def __init__(
         self,
-        regional: Callable[..., Stack],
-        name: str,
-        *,
+        regional: Callable[[str, str, str], Stack],
         deployment_name: str,
         regions: Sequence[str],
         encryption_keys: Mapping[str, kms.IKey],
+        *,
         of_the_pair: list[Stack],
+        needed: bool,
     ) -> None:
-        self._regional, self._name, self._deployment_name = regional, name, deployment_name
+        self._regional, self._deployment_name = regional, deployment_name
         self._regions, self._keys, self._of_the_pair = regions, encryption_keys, of_the_pair
         self._created: dict[str, Stack] = {}
+        if needed:
+            self.create()
 
     def create(self) -> Sequence[Stack]:
         """All of them, at the first call."""
@@ -125,11 +127,7 @@ class DatabaseRoleStacks:
             deploy_after(stack, one)
 
     def _stack(self, region: str, role: str) -> Stack:
-        stack = self._regional(
-            self._name.format(role),
-            region=region,
-            description=f"Aurora DSQL pair {self._deployment_name}: database roles in {region}",
-        )
+        stack = self._regional(f"{role}DatabaseRoles", region, f"database roles in {region}")
         deploy_after(stack, self._of_the_pair[1])
         clusters = [
             RegionalCluster.from_parameters(stack, one, deployment_name=self._deployment_name, region=one)
