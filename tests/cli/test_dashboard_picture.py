@@ -52,6 +52,8 @@ def body(**options: Any) -> tuple[str, dict[str, Any]]:
     [
         {},
         {"monitoring": MonitoringOptions(witness_observer=True)},
+        {"monitoring": MonitoringOptions(sql_probe=True)},
+        {"monitoring": MonitoringOptions(sql_probe=True, witness_observer=True)},
         {"monitoring": MonitoringOptions(warning_emails=["dev@example.com"])},
     ],
 )

@@ -48,6 +48,33 @@ def test_every_paid_part_is_counted() -> None:
     assert bill(schedule=cdk.Duration.minutes(10))["DescribeAlarms, calls"].count == pytest.approx(2 * 730 * 6)
 
 
+WITH_SQL = MonitoringOptions(sql_probe=True)
+
+
+def test_price_with_the_sql_probe_is_in_the_documents() -> None:
+    found = bill(monitoring=WITH_SQL)
+    assert monthly_cost.markdown(found.values()) in (ROOT / "docs" / "costs.md").read_text()
+    assert f"{total(found):.2f} $ with the [SQL probe]" in (ROOT / "README.md").read_text()
+
+
+def test_sql_probe_is_counted_with_its_metrics_its_run_time_and_its_transactions() -> None:
+    without, found = bill(), bill(monitoring=WITH_SQL)
+    assert found["Custom metrics"].count == without["Custom metrics"].count + 2 * 6
+    assert found["Lambda, GB-seconds"].count == 2 * without["Lambda, GB-seconds"].count
+    assert found.keys() - without.keys() == {"DPUs of the SQL probe"}
+    insert, point_read = dpus(), dpus(written_bytes=0)
+    a_run = 2 * (sum(insert.values()) + sum(point_read.values()))
+    assert a_run == pytest.approx(2 * (0.1117 + 0.01175), rel=1e-2), "of the guide's example, and of a read like it"
+    assert found["DPUs of the SQL probe"].count == pytest.approx(2 * 730 * 30 * a_run)
+    assert found["DPUs of the SQL probe"].each == BY_REGION["us-east-1"].dpu
+
+
+def test_note_says_that_free_dpus_are_not_taken_off_the_sql_probe() -> None:
+    said = "The DPUs of the SQL probe are counted without the free ones"
+    assert any(one.startswith(said) for one in monthly_cost.notes(stacks(monitoring=WITH_SQL), "us-east-1"))
+    assert not any(one.startswith(said) for one in monthly_cost.notes(stacks(), "us-east-1"))
+
+
 def test_what_is_left_out_costs_nothing_and_what_runs_more_often_costs_more() -> None:
     assert total(bill(monitoring=None)) == 0
     assert bill(schedule=cdk.Duration.minutes(1))["Lambda, runs"].count == 2 * bill()["Lambda, runs"].count
@@ -97,7 +124,8 @@ EVERY_SECOND = 3600 * 730
 
 def dpus(**load: float) -> dict[str, float]:
     """Of one transaction."""
-    return {one.what: one.count / EVERY_SECOND for one in monthly_cost.dsql(monthly_cost.Load(tx_per_second=1, **load))}
+    lines = monthly_cost.dsql(monthly_cost.Load(tx_per_second=1, **load))
+    return {one.what: one.count / EVERY_SECOND for one in lines if one.count >= 0}
 
 
 def test_load_is_metered_as_the_examples_of_the_user_guide() -> None:

@@ -22,6 +22,7 @@ from policy_sentry.querying.actions import get_action_data
 import dsql_dr_constructs
 from docs.api_reference import render
 from dsql_dr_constructs import MonitoringOptions, MonitorOptions, MultiRegionDsqlDr, emulator
+from dsql_dr_constructs.physical_names import role_requests_name, roles_name
 from tests.runtime.judge import Call
 from tests.unit.error_messages import error_messages, reported_by_status
 from tests.unit.iam_requests import ACCOUNT, iam_requests
@@ -131,6 +132,9 @@ QUESTIONS = {
         "operations.md#a-synthesizer-of-your-own-termination-protection"
     ),
     "how to connect a Lambda function in both Regions": "connect.md#a-lambda-function-in-both-regions",
+    "how to give a function a database role": "connect.md#the-database-role",
+    "what is left of a database role": "connect.md#remove-a-role",
+    "what the SQL probe proves": "monitoring.md#whose-fault-a-finding-is",
     "how to connect privately": "connect.md#private-access",
     "how to use PagerDuty": "notifications.md#pagerduty",
     "how to monitor an existing pair": "adopt.md#monitor-a-pair-that-exists-already",
@@ -210,6 +214,20 @@ def test_policies_for_on_call_allow_every_command_of_the_runbook(templates: Temp
     assert needed - _actions(policies[ON_CALL]) - _actions(policies[NOTIFICATIONS]) == set()
 
 
+def test_policies_for_on_call_let_nobody_run_sql_as_admin() -> None:
+    invoked = {
+        function
+        for policy in _policies("permissions.md")
+        for one in policy["Statement"]
+        if "lambda:InvokeFunction" in one["Action"]
+        for function in one["Resource"]
+    }
+    assert len(invoked) == 2
+    for name in (roles_name, role_requests_name):
+        arn = f"arn:aws:lambda:us-east-1:111122223333:function:{name('AuroraDsqlDR-production')}"
+        assert [one for one in invoked if fnmatchcase(arn, one)] == []
+
+
 def test_policies_for_on_call_allow_every_command_of_the_guides_up_to_the_repair() -> None:
     operations = (ROOT / "docs" / "operations.md").read_text()
     notifications = (ROOT / "docs" / "notifications.md").read_text()
@@ -253,7 +271,7 @@ def test_permissions_name_every_action_that_a_boundary_has_to_allow() -> None:
         app,
         account=ACCOUNT,
         encryption_keys={one: kms.Key(stack, "Key") for one, stack in stacks.items()},
-        monitoring=MonitoringOptions(monitor_options=own),
+        monitoring=MonitoringOptions(monitor_options=own, sql_probe=True),
     )
     assert _named(default) | _named(choices) == more
 

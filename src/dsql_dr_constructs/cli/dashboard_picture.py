@@ -24,7 +24,8 @@ _POINTS, _FAULT_AT = 90, 75
 _TIMES = ("00:30", "02:00", "03:30")
 _TYPICAL = {
     names.PROBE_LATENCY: 25.0,
-    "CommitLatency": 30.0,
+    names.COMMIT_LATENCY: 30.0,
+    names.READ_BACK_LATENCY: 4.0,
     "Duration": 400.0,
     "TotalTransactions": 1200.0,
     "ReadOnlyTransactions": 700.0,
@@ -239,7 +240,7 @@ def _sample(metric: list[Any], region: str | None, down: str | None, high: float
     options = metric[-1] if isinstance(metric[-1], dict) else {}
     is_down = down is not None and (_after(names.CLUSTER_REGION, metric) or options.get("region") or region) == down
     if high == 1:
-        falls = is_down and name in (names.CLUSTER_HEALTH, names.ENDPOINT_REACHABLE)
+        falls = is_down and name in (names.CLUSTER_HEALTH, names.ENDPOINT_REACHABLE, names.SQL_SERVES)
         return [0.0 if falls and at >= _FAULT_AT else 1.0 for at in range(_POINTS)]
     if name in _NEVER:
         return [0.0] * _POINTS
@@ -251,6 +252,6 @@ def _sample(metric: list[Any], region: str | None, down: str | None, high: float
         return waves
     if name == "Duration":
         return [*before, *([_RUN_OF_A_FAULT] * len(after))]
-    if name in (names.PROBE_LATENCY, "CommitLatency"):
+    if name in (names.PROBE_LATENCY, names.COMMIT_LATENCY, names.READ_BACK_LATENCY):
         return before if is_down else waves
     return [*before, *(0.0 if is_down else 1.9 * one for one in after)]  # the application went to the other cluster

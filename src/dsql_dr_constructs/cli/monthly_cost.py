@@ -13,7 +13,8 @@ from .prices import AS_OF, BY_REGION, Prices
 _HOURS_A_MONTH = 730.0
 _SECONDS_A_RUN = 1.0
 _BYTES_A_RUN = 2_000
-"""Assumed: a run with both clusters healthy takes less than a second, and logs its line and Lambda's two."""
+"""Assumed: a run with both clusters healthy takes less than a second, one with the SQL probe less than two, and each
+logs its line and Lambda's two."""
 _METRICS_A_CLUSTER = (
     names.CLUSTER_HEALTH,
     names.PEERING_HEALTH,
@@ -21,13 +22,15 @@ _METRICS_A_CLUSTER = (
     names.PROBE_LATENCY,
     names.PROBE_ATTEMPTS,
 )
-_OF_SSM, _OF_NOTIFICATIONS = '"parameters"', "NOTIFICATION_PATHS"
-"""In the environment of a monitor that checks these, and puts one more metric for each."""
+_SQL_METRICS_A_CLUSTER = (names.SQL_SERVES, names.COMMIT_LATENCY, names.READ_BACK_LATENCY)
+_OF_SSM, _OF_NOTIFICATIONS, _OF_SQL = '"parameters"', "NOTIFICATION_PATHS", "SQL_ROLE"
+"""In the environment of a monitor that checks these; for the first two it puts one more metric each."""
 _HANDLER = "runtime.health_monitor.handler.handle"
 
 UNKNOWN = (
     "Data transfer between Regions, and your NAT gateways and VPC endpoints, are not counted.",
-    "The peering's functions, which run for seconds in each deployment, notifications and other calls cost cents.",
+    "The functions of the peering and of database roles, which run for seconds in deployments, notifications and "
+    "other calls cost cents.",
     "Free tiers are not subtracted, except for Aurora DSQL's.",
 )
 
@@ -54,7 +57,7 @@ def monitoring(templates: Iterable[Mapping[str, Any]], prices: Prices = BY_REGIO
         "KMS keys": 0,
         "Custom metrics": 0,
     }
-    runs = checks = 0.0
+    runs = checks = probes = 0.0
     gb_seconds = {"arm64": 0.0, "x86_64": 0.0}
     for template in templates:
         resources = [(one["Type"], one.get("Properties", {})) for one in template.get("Resources", {}).values()]
@@ -74,12 +77,16 @@ def monitoring(templates: Iterable[Mapping[str, Any]], prices: Prices = BY_REGIO
             elif kind == "AWS::Lambda::Function" and properties.get("Handler") == _HANDLER:
                 environment = properties["Environment"]["Variables"]
                 checked = [_OF_SSM in str(environment["CLUSTERS"]), _OF_NOTIFICATIONS in environment]
+                sql = _OF_SQL in environment
                 counts["Custom metrics"] += 2 * len(_METRICS_A_CLUSTER) + 1 + sum(checked)
+                counts["Custom metrics"] += 2 * len(_SQL_METRICS_A_CLUSTER) * sql
                 others = str(environment.get(_OF_NOTIFICATIONS)).count('"topic_arn"')
                 checks += others * runs_here / int(environment.get("NOTIFICATIONS_EVERY", 1))
                 [architecture] = properties.get("Architectures", ["x86_64"])
-                gb_seconds[architecture] += runs_here * _SECONDS_A_RUN * float(properties["MemorySize"]) / 1024
+                seconds = runs_here * _SECONDS_A_RUN * (1 + sql)
+                gb_seconds[architecture] += seconds * float(properties["MemorySize"]) / 1024
                 runs += runs_here
+                probes += runs_here * sql
     each = (
         prices.alarm_metric_month,
         prices.composite_alarm_month,
@@ -96,7 +103,14 @@ def monitoring(templates: Iterable[Mapping[str, Any]], prices: Prices = BY_REGIO
         Line("Lambda, runs", runs, prices.function_request),
         *_durations(gb_seconds, prices),
         Line("Logs, GB", runs * _BYTES_A_RUN / 1e9, prices.log_gb),
+        *([Line("DPUs of the SQL probe", probes * _dpus_of_a_probe(), prices.dpu)] if probes else []),
     ]
+
+
+def _dpus_of_a_probe() -> float:
+    """A run of the SQL probe writes one row through each endpoint, and reads one."""
+    write, read = Load(tx_per_second=0), Load(tx_per_second=0, written_bytes=0)
+    return 2 * sum(sum(_dpus(one).values()) for one in (write, read))
 
 
 def _durations(gb_seconds: Mapping[str, float], prices: Prices) -> list[Line]:
@@ -133,6 +147,10 @@ def notes(stacks: Iterable[tuple[str, Mapping[str, Any]]], region: str) -> list[
             f"month, later ones add nothing: if the keys are rotated every year, {2 * rotated * each:.2f} $ a month "
             "more from the third year on."
         )
+    if any(_OF_SQL in str(one) for one in resources):
+        sentences.append(
+            "The DPUs of the SQL probe are counted without the free ones, which are taken off those of a load only."
+        )
     return [*sentences, *UNKNOWN]
 
 
@@ -161,13 +179,7 @@ def dsql(load: Load, prices: Prices = BY_REGION["us-east-1"]) -> list[Line]:
     Source: https://docs.aws.amazon.com/aurora-dsql/latest/userguide/billing-metering.html
     """
     transactions = load.tx_per_second * 3600 * _HOURS_A_MONTH
-    write = max(load.written_bytes, 1024) * 0.00004883 if load.written_bytes else 0.0
-    dpus = {
-        "Compute DPUs": load.compute_ms / 1000 * transactions,
-        "Read DPUs": max(load.read_bytes, 2048) * 0.00000183105 * transactions,
-        "Write DPUs": write * transactions,
-        "Multi-Region write DPUs": write * transactions,
-    }
+    dpus = {what: count * transactions for what, count in _dpus(load).items()}
     return [
         *(Line(what, count, prices.dpu) for what, count in dpus.items()),
         Line("DPUs that are free", -min(sum(dpus.values()), prices.free_dpus_month), prices.dpu),
@@ -177,6 +189,17 @@ def dsql(load: Load, prices: Prices = BY_REGION["us-east-1"]) -> list[Line]:
             prices.storage_gb_month,
         ),
     ]
+
+
+def _dpus(load: Load) -> dict[str, float]:
+    """Of one transaction."""
+    write = max(load.written_bytes, 1024) * 0.00004883 if load.written_bytes else 0.0
+    return {
+        "Compute DPUs": load.compute_ms / 1000,
+        "Read DPUs": max(load.read_bytes, 2048) * 0.00000183105,
+        "Write DPUs": write,
+        "Multi-Region write DPUs": write,
+    }
 
 
 def markdown(lines: Iterable[Line]) -> str:

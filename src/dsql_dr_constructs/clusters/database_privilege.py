@@ -66,7 +66,7 @@ class DatabasePrivilege:
         """As `read`, and INSERT, UPDATE and DELETE on the tables, and USAGE on the sequences.
 
         Args:
-            schema: As a field. Default: public.
+            schema: As in `read`.
         """
         return DatabasePrivilege(access="read_write", schema=schema)
 

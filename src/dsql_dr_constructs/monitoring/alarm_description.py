@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..asked_once import unresolved
+from ..clusters.existing_cluster import parameter_folder
 from ..physical_names import MONITORING_NOT_WORKING, PEERING_LOST, peering_name
 from ..runtime.health_monitor import metric_names as names
 from .health_monitor import HealthMonitor
-from .runbook import UPDATE_CLUSTER, ask_for_verdict, dashboard_url, log_command, repair_command
+from .runbook import UPDATE_CLUSTER, ask_for_verdict, dashboard_url, log_command, repair_command, repair_roles_command
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,12 +52,14 @@ class AlarmDescription:
 def cluster_down(monitor: HealthMonitor, region: str, observer: str) -> AlarmDescription:
     """Of the cluster in *region*, as *monitor* in *observer* sees it."""
     [other] = [one.cluster_region for one in monitor.clusters if one.cluster_region != region]
+    down = "is down or does not serve SQL" if monitor.sql_probe else "is down"
+    reason = " (a reason of the SQL probe begins with SQL:)" if monitor.sql_probe else ""
     return AlarmDescription(
-        fault=f"The cluster in {region} is down, as seen from {observer}. The cluster in {other} takes reads and "
+        fault=f"The cluster in {region} {down}, as seen from {observer}. The cluster in {other} takes reads and "
         "writes, unless a notification says that it is down, too.",
         ok=f"The cluster in {region} is healthy.",
         action=f"Send your application to the endpoint in {other}; nothing has to be promoted. This command says why "
-        f"the cluster in {region} is down:",
+        f"the cluster in {region} {down}{reason}:",
         command=ask_for_verdict(monitor.deployment_name, observer),
     )
 
@@ -113,14 +116,20 @@ def composite_descriptions(
     monitor: HealthMonitor, peering_region: str | None, observer: str
 ) -> dict[str, AlarmDescription]:
     """Of the composite alarms, by what they are about."""
+    named = monitor.sql_probe and all(map(parameter_folder, monitor.clusters))  # else the function has no known name
+    how = "make its role again:" if named else "see the runbook."
     return {
         PEERING_LOST: peering_lost(monitor, peering_region, observer),
         MONITORING_NOT_WORKING: AlarmDescription(
             fault=f"The monitor in {observer} does not work, so it reports no fault of the clusters. They do not "
             "depend on it, and the monitors of other Regions still report faults.",
             ok=f"The monitor in {observer} works.",
-            action="Get the verdict from another Region, with the command in the runbook. Then read in the log why "
-            "this monitor does not work:",
+            action="Get the verdict from another Region. Then read in the log why:"
+            if named  # two long commands
+            else "Get the verdict from another Region, with the command in the runbook. Then read in the log why this "
+            "monitor does not work:",
             command=log_command(monitor.deployment_name, observer),
+            next_action=f"If the SQL probe does not work, {how}" if monitor.sql_probe else None,
+            next_command=repair_roles_command(monitor.deployment_name, observer) if named else None,
         ),
     }

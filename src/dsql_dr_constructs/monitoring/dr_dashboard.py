@@ -72,6 +72,7 @@ class DrDashboard(Construct):
         alarms: Sequence[HealthAlarms] = (),
         schedule: Duration | None = None,
         peering_region: str | None = None,
+        sql_probe: bool = False,
     ) -> None:
         """
         Args:
@@ -82,6 +83,7 @@ class DrDashboard(Construct):
             alarms: Those of any Region, for the first row. Default: none, the row shows the metrics alone.
             schedule: As in `MultiRegionDsqlDr`; it is the length of a datapoint. Default: 2 minutes.
             peering_region: As in `HealthAlarms`, for the runbook. Default: none.
+            sql_probe: As in `MonitoringOptions`.
 
         Raises:
             ValueError: a bad deployment name.
@@ -91,6 +93,7 @@ class DrDashboard(Construct):
         self._clusters = tuple(clusters)
         self._observers = tuple(observer_regions) or tuple(one.cluster_region for one in clusters)
         self._period = schedule or Duration.minutes(2)
+        self._sql_probe = sql_probe
         stack = Stack.of(self)
         self._partition, self._account = stack.partition, stack.account  # read once: each read is a call to Node
         self.dashboard = cloudwatch.Dashboard(
@@ -101,6 +104,7 @@ class DrDashboard(Construct):
             widgets=[
                 self._health(alarms),
                 self._causes(alarms),
+                *([self._sql()] if sql_probe else []),
                 [self._runbook(witness_region, peering_region, alarms)],
                 *self._cluster_metrics(),
                 self._monitors(),
@@ -160,7 +164,14 @@ class DrDashboard(Construct):
         return [
             self._graph(title, [*self._by_observer(names.PEERING_HEALTH), *also], _ZERO_TO_ONE),
             self._observed("Endpoint reachable (1: yes, 0: no)", names.ENDPOINT_REACHABLE, _ZERO_TO_ONE),
-            self._observed("Connection time (ms)", names.PROBE_LATENCY, _MILLISECONDS, statistic="Maximum"),
+            self._observed("Connection time (ms)", names.PROBE_LATENCY, _MILLISECONDS),
+        ]
+
+    def _sql(self) -> list[cloudwatch.IWidget]:
+        return [
+            self._observed("SQL serves (1: yes, 0: no)", names.SQL_SERVES, _ZERO_TO_ONE),
+            self._observed("Commit time through each endpoint (ms)", names.COMMIT_LATENCY, _MILLISECONDS),
+            self._observed("Read-back time (ms)", names.READ_BACK_LATENCY, _MILLISECONDS),
         ]
 
     def _arn(self, region: str, alarm: str) -> str:
@@ -170,8 +181,10 @@ class DrDashboard(Construct):
         self, witness_region: str | None, peering_region: str | None, alarms: Sequence[HealthAlarms]
     ) -> cloudwatch.TextWidget:
         repairs = [command for one in alarms for command in one._repair_of_notifications()]
-        text = runbook(self._deployment, self._clusters, self._observers, witness_region, peering_region, repairs)
-        return cloudwatch.TextWidget(markdown=text, width=_WIDTH, height=9 + 3 * len(self._observers))
+        pair = (self._deployment, self._clusters, self._observers)
+        text = runbook(*pair, witness_region, peering_region, repairs, sql_probe=self._sql_probe)
+        height = 9 + (4 if self._sql_probe else 3) * len(self._observers)
+        return cloudwatch.TextWidget(markdown=text, width=_WIDTH, height=height)
 
     def _cluster_metrics(self) -> list[list[cloudwatch.IWidget]]:
         """Both clusters side by side, the same metrics at the same height."""
@@ -227,10 +240,10 @@ class DrDashboard(Construct):
             ),
         ]
 
-    def _observed(
-        self, title: str, metric_name: str, axis: _Axis, *, statistic: str = "Minimum"
-    ) -> cloudwatch.GraphWidget:
-        return self._graph(title, self._by_observer(metric_name, statistic), axis)
+    def _observed(self, title: str, metric_name: str, axis: _Axis) -> cloudwatch.GraphWidget:
+        """The worst value of each datapoint."""
+        worst = "Maximum" if axis is _MILLISECONDS else "Minimum"
+        return self._graph(title, self._by_observer(metric_name, worst), axis)
 
     def _by_observer(self, metric_name: str, statistic: str = "Minimum") -> list[cloudwatch.IMetric]:
         return [

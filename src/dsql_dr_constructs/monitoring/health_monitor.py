@@ -72,6 +72,9 @@ class HealthMonitor(Construct):
     schedule: Duration
     """Time between two runs."""
 
+    sql_probe: bool
+    """As given."""
+
     longest_run: Duration
     """Time that a scheduled run has: the probe timeout, and 20 s to report. The function may have longer."""
 
@@ -123,6 +126,7 @@ class HealthMonitor(Construct):
         self.region = self._stack.region
         self.clusters = tuple(clusters)
         self.schedule = schedule or minutes(2)
+        self.sql_probe = sql_probe
         options = options or MonitorOptions()
         probe_timeout = options.probe_timeout or Duration.seconds(20)
         self._refuse_no_pair()

@@ -227,6 +227,7 @@ class MultiRegionMonitoring(Construct):
             alarms=list(self._alarms.values()),
             schedule=self._schedule,
             peering_region=self._peering_region(),
+            sql_probe=self._options.sql_probe,
         )
 
     def _cluster(self, stack: Stack, region: str) -> IRegionalCluster:

@@ -6,12 +6,17 @@ from collections.abc import Sequence
 
 from ..clusters.cluster_interface import IRegionalCluster
 from ..clusters.existing_cluster import parameter_folder
-from ..physical_names import dashboard_name, monitor_name, peering_name
+from ..physical_names import dashboard_name, monitor_name, peering_name, roles_name
 from ..runtime.health_monitor import metric_names as names
 from ..runtime.parameter_registry import IDENTIFIER
 
 UPDATE_CLUSTER = "aws dsql update-cluster --multi-region-properties in both Regions, with witness Region and peer"
 """For a pair that was not made by this library, and has no repair command."""
+
+_SQL_PROBLEMS = (
+    "A problem that begins with `SQL:` is one of the SQL probe: the cluster does not let its database role log in, "
+    "does not commit, or does not show what the other cluster committed. "
+)
 
 
 def dashboard_url(deployment: str, region: str) -> str:
@@ -33,8 +38,17 @@ def ask_for_verdict(deployment: str, region: str) -> str:
 
 def repair_command(deployment: str, region: str) -> str:
     """The command that repairs peering and SSM parameters, by the `ClusterPeering` in *region*."""
+    return _repair(peering_name(deployment), region)
+
+
+def repair_roles_command(deployment: str, region: str) -> str:
+    """The command that makes database roles and their privileges again, by the function in *region*."""
+    return _repair(roles_name(deployment), region)
+
+
+def _repair(function: str, region: str) -> str:
     return (
-        f"aws lambda invoke --region {region} --function-name {peering_name(deployment)} "
+        f"aws lambda invoke --region {region} --function-name {function} "
         """--cli-binary-format raw-in-base64-out --payload '{"action":"repair"}' --cli-read-timeout 330 """
         "response.json && cat response.json"
     )
@@ -74,6 +88,8 @@ def runbook(
     witness_region: str | None,
     peering_region: str | None,
     repair_of_notifications: Sequence[str],
+    *,
+    sql_probe: bool,
 ) -> str:
     """Markdown with every command filled in.
 
@@ -84,6 +100,7 @@ def runbook(
         witness_region: The pair's, if it is known.
         peering_region: Region of the pair's `ClusterPeering`, if it has one.
         repair_of_notifications: Commands of all Regions that notify, as `notification_commands` gives them.
+        sql_probe: Whether the monitors have one.
     """
     witness = f" (configured: {witness_region})" if witness_region else ""
     how = "repair it; the answer lists what was changed:" if peering_region else f"repair it by {UPDATE_CLUSTER}."
@@ -94,7 +111,8 @@ def runbook(
             *_code([ask_for_verdict(deployment, region) for region in observers]),
             f"**cluster-down** (verdict {names.CLUSTER_DOWN}): the cluster of the Region in `regions_down` is down, "
             "and the other one takes reads and writes. Send your application to the endpoint of the other one; nothing "
-            "has to be promoted. See https://health.aws.amazon.com, and status and endpoint of both clusters:",
+            f"has to be promoted. {_SQL_PROBLEMS if sql_probe else ''}See https://health.aws.amazon.com, and status "
+            "and endpoint of both clusters:",
             *_code([_describe(one, clusters) for one in clusters]),
             f"Verdict {names.BOTH_DOWN}: get the verdict from every Region. If only one Region reports it, that "
             "Region's network or monitor is at fault. If all do, no cluster takes writes: open a case with AWS.",
@@ -120,8 +138,19 @@ def runbook(
             "**monitoring-not-working**: the monitor of that Region reports nothing. The alarm that is red beside it "
             "says how: monitor-no-data, monitor-errors or data-without-runs. The log says why:",
             *_code([log_command(deployment, region) for region in observers]),
+            *(_repair_of_roles(deployment, clusters, observers) if sql_probe else []),
         ]
     )
+
+
+def _repair_of_roles(deployment: str, clusters: Sequence[IRegionalCluster], observers: Sequence[str]) -> list[str]:
+    """A pair that was made elsewhere has functions without a physical name, in the monitoring stacks."""
+    fault = "If it says that the SQL probe cannot log in or cannot use its table,"
+    if not all(map(parameter_folder, clusters)):
+        return ["", f'{fault} invoke the function for database roles of that stack with `{{"action":"repair"}}`.']
+    commands = [repair_roles_command(deployment, region) for region in observers]
+    do = "make its database role again, in that Region, as somebody who may run SQL as admin:"
+    return ["", f"{fault} {do}", *_code(commands)]
 
 
 def _describe(cluster: IRegionalCluster, clusters: Sequence[IRegionalCluster]) -> str:

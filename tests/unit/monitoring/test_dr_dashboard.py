@@ -16,6 +16,7 @@ from tests.unit.monitoring.monitored_pair import DEPLOYMENT, MonitoredPair
 
 OURS = {names.CLUSTER_HEALTH, names.PEERING_HEALTH, names.ENDPOINT_REACHABLE, names.PROBE_LATENCY, names.PROBE_ATTEMPTS}
 OURS |= set(names.OF_THE_OBSERVER)
+OF_SQL = (names.SQL_SERVES, names.COMMIT_LATENCY, names.READ_BACK_LATENCY)
 EXISTING = {
     names.NAMESPACE: OURS,
     "AWS/Lambda": {"Invocations", "Errors", "Duration", "Throttles"},
@@ -224,3 +225,55 @@ def test_without_alarms_the_first_row_is_the_health_alone(app: cdk.App) -> None:
     DrDashboard(pair.stack, "Dashboard", deployment_name=DEPLOYMENT, clusters=pair.clusters)
     [health] = [one for one in body(pair.stack) if one["y"] == 0]
     assert health["width"] == 24
+
+
+def put_by_monitors(widgets: list[dict[str, Any]]) -> set[str]:
+    return {name for namespace, name, *_ in metrics(widgets) if namespace == names.NAMESPACE}
+
+
+@pytest.fixture(scope="module")
+def widgets_with_sql() -> list[dict[str, Any]]:
+    pair = MultiRegionDsqlDr(cdk.App(), "Orders", monitoring=MonitoringOptions(sql_probe=True))
+    [stack] = [one for one in pair.stacks if "PrimaryMonitoring" in one.stack_name]
+    return body(stack)
+
+
+def test_sql_probe_has_a_row_of_its_own_by_cluster_and_observer(widgets_with_sql: list[dict[str, Any]]) -> None:
+    test_widgets_fit_the_grid_and_do_not_overlap(widgets_with_sql)
+    row = [one for one in widgets_with_sql if put_by_monitors([one]) & set(OF_SQL)]
+    assert [put_by_monitors([one]) for one in row] == [{one} for one in OF_SQL]
+    assert len({one["y"] for one in row}) == 1
+    pairs = [(cluster, observer) for cluster in ("us-east-1", "us-west-2") for observer in ("us-east-1", "us-west-2")]
+    for one in row:
+        shown = metrics([one])
+        assert [(d["ClusterRegion"], d["ObserverRegion"]) for _, _, d, _ in shown] == pairs
+        assert [rendering["region"] for *_, rendering in shown] == [observer for _, observer in pairs]
+    assert [one["properties"]["metrics"][0][-1]["stat"] for one in row] == ["Minimum", "Maximum", "Maximum"]
+
+
+def test_without_the_sql_probe_nothing_speaks_of_it(widgets: list[dict[str, Any]]) -> None:
+    assert not put_by_monitors(widgets) & set(OF_SQL)
+    [text] = [one["properties"]["markdown"] for one in widgets if one["type"] == "text"]
+    assert "SQL" not in text.replace("DSQL", "")
+
+
+def test_runbook_with_the_sql_probe_has_the_command_that_makes_its_role_again(
+    widgets_with_sql: list[dict[str, Any]],
+) -> None:
+    [text] = [one["properties"]["markdown"] for one in widgets_with_sql if one["type"] == "text"]
+    assert text.index("**cluster-down**") < text.index("begins with `SQL:`") < text.index("**peering-lost**")
+    for region in ("us-east-1", "us-west-2"):
+        repair = f"aws lambda invoke --region {region} --function-name aurora-dsql-roles-Orders-production "
+        assert text.index("**monitoring-not-working**") < text.index(repair)
+
+
+def test_runbook_of_a_pair_made_elsewhere_says_what_to_invoke_for_the_sql_probe(app: cdk.App) -> None:
+    pair = MonitoredPair(app)
+    clusters = [
+        RegionalCluster.from_cluster_attributes(pair.stack, one, cluster_identifier="a" * 26, region=one)
+        for one in ("eu-west-1", "eu-west-2")
+    ]
+    DrDashboard(pair.stack, "Dashboard", deployment_name=DEPLOYMENT, clusters=clusters, sql_probe=True)
+    [text] = [one["properties"]["markdown"] for one in body(pair.stack) if one["type"] == "text"]
+    assert 'invoke the function for database roles of that stack with `{"action":"repair"}`' in text
+    assert "aurora-dsql-roles" not in text

@@ -43,11 +43,18 @@ ALL = NOTIFYING | FOR_ROUTE_53 | WARNINGS | {one for causes in CAUSES.values() f
 class Monitoring(MonitoredPair):
     """With alarms."""
 
-    def __init__(self, app: cdk.App, region: str = "us-east-1", schedule: cdk.Duration | None = None, **options: Any):
+    def __init__(
+        self,
+        app: cdk.App,
+        region: str = "us-east-1",
+        schedule: cdk.Duration | None = None,
+        sql_probe: bool = False,
+        **options: Any,
+    ) -> None:
         super().__init__(app, region)
         self.region = region
         self.topic = AlertingTopic(self.stack, "Alerts", emails=["ops@example.com"])
-        monitor = self.monitor(**({"schedule": schedule} if schedule else {}))
+        monitor = self.monitor(sql_probe=sql_probe, **({"schedule": schedule} if schedule else {}))
         self.health = HealthAlarms(self.stack, "Alarms", monitor=monitor, topic=self.topic, **options)
 
     def alarms(self) -> dict[str, dict[str, Any]]:
@@ -141,8 +148,9 @@ def test_alarms_come_after_the_first_probe(app: cdk.App) -> None:
     assert all("MonitorFirstProbeC2F77E52" in one["DependsOn"] for one in alarms)
 
 
-def test_every_description_says_what_is_wrong_what_to_do_and_links_the_runbook(app: cdk.App) -> None:
-    alarms = Monitoring(app).alarms()
+@pytest.mark.parametrize("sql_probe", [False, True], ids=["", "with the SQL probe"])
+def test_every_description_says_what_is_wrong_what_to_do_and_links_the_runbook(app: cdk.App, sql_probe: bool) -> None:
+    alarms = Monitoring(app, sql_probe=sql_probe).alarms()
     for alarm in alarms.values():
         fault, action, *rest, ok, runbook = alarm["AlarmDescription"].split("\n")
         assert re.fullmatch(r"ALARM: [A-Z].+\.", fault)
@@ -154,6 +162,17 @@ def test_every_description_says_what_is_wrong_what_to_do_and_links_the_runbook(a
         assert runbook.endswith("#dashboards/dashboard/Aurora-DSQL-DR-Dashboard-Orders-production")
     for what in NOTIFYING:
         assert "\naws " in alarms[what]["AlarmDescription"]
+
+
+def test_with_the_sql_probe_a_notification_says_what_sql_adds_and_nothing_of_it_without(app: cdk.App) -> None:
+    notes = {what: one["AlarmDescription"] for what, one in Monitoring(app, sql_probe=True).alarms().items()}
+    assert notes["cluster-down-us-west-2"].startswith("ALARM: The cluster in us-west-2 is down or does not serve SQL, ")
+    assert "begins with SQL:" in notes["cluster-down-us-west-2"]
+    repair = "aws lambda invoke --region us-east-1 --function-name aurora-dsql-roles-Orders-production "
+    assert f"\nIf the SQL probe does not work, make its role again:\n{repair}" in (notes["monitoring-not-working"])
+    without = [one["AlarmDescription"] for one in Monitoring(cdk.App()).alarms().values()]
+    assert len(without) > 10
+    assert [one for one in without if re.search(r"SQL(?!STATE)", one.replace("DSQL", ""))] == []
 
 
 def test_cluster_down_says_which_cluster_works_and_how_to_ask_for_the_reason(app: cdk.App) -> None:
@@ -347,7 +366,7 @@ def test_digest_of_each_alarm_that_notifies_and_of_its_causes_is_that_of_the_tem
     assert len(causes) == 5
 
 
-def pair_of_the_longest_names(app: cdk.App) -> MultiRegionDsqlDr:
+def pair_of_the_longest_names(app: cdk.App, *, sql_probe: bool = False) -> MultiRegionDsqlDr:
     """With as many observers as there can be."""
     return MultiRegionDsqlDr(
         app,
@@ -356,7 +375,7 @@ def pair_of_the_longest_names(app: cdk.App) -> MultiRegionDsqlDr:
         primary_region="ap-northeast-1",
         secondary_region="ap-northeast-2",
         witness_region="ap-northeast-3",
-        monitoring=MonitoringOptions(witness_observer=True),
+        monitoring=MonitoringOptions(witness_observer=True, sql_probe=sql_probe),
     )
 
 
@@ -510,10 +529,13 @@ def test_own_alarms_of_a_pair_without_monitoring_are_refused(app: cdk.App) -> No
         pair.add_alarms([])
 
 
-def test_names_are_unique_in_all_regions_and_the_fault_fits_a_notifications_subject(app: cdk.App) -> None:
+@pytest.mark.parametrize("sql_probe", [False, True], ids=["", "with the SQL probe"])
+def test_names_are_unique_in_all_regions_and_the_fault_fits_a_notifications_subject(
+    app: cdk.App, sql_probe: bool
+) -> None:
     """https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html"""
     names = []
-    for stack in pair_of_the_longest_names(app).stacks[2:]:
+    for stack in pair_of_the_longest_names(app, sql_probe=sql_probe).stacks[2:]:
         template = assertions.Template.from_stack(stack).to_json()
         for one in template["Resources"].values():
             if one["Type"] in ("AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm"):
