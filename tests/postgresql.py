@@ -41,6 +41,7 @@ class Postgresql:
         initdb = [
             str(home / "bin" / "initdb"),
             "--pgdata=data",
+            "--encoding=UTF8",  # as DSQL has it
             "--username=postgres",
             f"--auth={auth}",
             "--pwfile=password",

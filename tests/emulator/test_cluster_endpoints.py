@@ -16,8 +16,8 @@ import psycopg
 import pytest
 
 from dsql_dr_constructs.emulator import AwsEmulator, Fault
-from dsql_dr_constructs.emulator.cluster_database import translated
 from dsql_dr_constructs.emulator.credentials import Credentials
+from dsql_dr_constructs.emulator.role_statements import translated
 from tests.emulator import processes
 from tests.postgresql import Postgresql
 
@@ -117,14 +117,52 @@ def test_roles_are_mapped_to_iam_roles(client: Client) -> None:
         "SELECT string_agg(arn || ' ' || pg_role_name || ' ' || grantor_pg_role_name, ', ' ORDER BY arn) "
         "FROM sys.iam_pg_role_mappings WHERE arn LIKE 'arn:aws:iam::1:%'"
     )
-    client.says("CREATE ROLE seller WITH LOGIN", 'CREATE ROLE "Night shift" WITH LOGIN')
+    client.says("CREATE ROLE seller WITH LOGIN", 'CREATE ROLE "Night ""shift" WITH LOGIN')
     client.says("AWS IAM GRANT seller TO 'arn:aws:iam::1:role/b'")
-    client.says("aws iam grant \"Night shift\" to 'arn:aws:iam::1:role/c';")
-    assert client.says(mappings) == "arn:aws:iam::1:role/b seller admin, arn:aws:iam::1:role/c Night shift admin\n"
+    client.says('aws iam grant "Night ""shift" to \'arn:aws:iam::1:role/c\';')
+    assert client.says(mappings) == 'arn:aws:iam::1:role/b seller admin, arn:aws:iam::1:role/c Night "shift admin\n'
     client.says("AWS IAM REVOKE seller FROM 'arn:aws:iam::1:role/b'")
-    assert client.says(mappings) == "arn:aws:iam::1:role/c Night shift admin\n"
+    assert client.says(mappings) == 'arn:aws:iam::1:role/c Night "shift admin\n'
     assert 'role "stranger" does not exist' in client.says("AWS IAM GRANT stranger TO 'arn:aws:iam::1:role/b'")
     assert "syntax error" in client.says("AWS IAM GRANT seller FROM 'arn:aws:iam::1:role/b'")
+
+
+def test_mapping_that_would_not_change_anything_is_refused(client: Client) -> None:
+    arn = "'arn:aws:iam::1:role/twice'"
+    client.says("CREATE ROLE driver WITH LOGIN", "CREATE ROLE guild")
+    assert "driver is not granted to arn" in client.says(f"AWS IAM REVOKE driver FROM {arn}")
+    assert "guild must have LOGIN" in client.says(f"AWS IAM GRANT guild TO {arn}")
+    assert "already" not in client.says(f"AWS IAM GRANT driver TO {arn}")
+    assert "driver is already granted to arn" in client.says(f"AWS IAM GRANT driver TO {arn}")
+
+
+def test_mapped_role_is_not_dropped(client: Client) -> None:
+    arn = "'arn:aws:iam::1:role/kept'"
+    client.says("CREATE ROLE cook WITH LOGIN", f"AWS IAM GRANT cook TO {arn}")
+    assert 'role "cook" cannot be dropped because some objects depend on it' in client.says("DROP ROLE cook")
+    assert client.says(f"AWS IAM REVOKE cook FROM {arn}", "DROP ROLE cook").endswith("DROP ROLE\n")
+
+
+@pytest.mark.parametrize(
+    ("statement", "refused"),
+    [
+        ("GRANT USAGE ON SCHEMA public TO guard", "feature not supported on system entity"),
+        ('revoke usage on schema "public" from guard', "feature not supported on system entity"),
+        ("GRANT CONNECT ON DATABASE postgres TO guard", "unsupported object type in GRANT"),
+        ("DROP OWNED BY guard", "DROP OWNED is not supported"),
+    ],
+)
+def test_what_dsql_does_not_grant_is_refused(client: Client, statement: str, refused: str) -> None:
+    client.says("CREATE ROLE guard WITH LOGIN")
+    assert refused in client.says(statement)
+
+
+@pytest.mark.parametrize("first", ["GRANT admin TO guide", "AWS IAM GRANT guide TO 'arn:aws:iam::1:role/guide'"])
+def test_grants_are_one_in_a_transaction(client: Client, first: str) -> None:
+    client.says("CREATE ROLE guide WITH LOGIN", "CREATE ROLE other", "CREATE TABLE guided (id uuid PRIMARY KEY)")
+    second = "GRANT SELECT ON guided TO guide"
+    assert "only one DDL statement can be run in a transaction" in client.says("BEGIN", second, second)
+    assert "only one DDL statement can be run in a transaction" in client.says("BEGIN", second, first)
 
 
 def test_function_needs_a_permission_and_a_mapping(client: Client) -> None:
@@ -174,7 +212,7 @@ def test_sql_behind_the_endpoints_is_in_the_runs_own_folder_and_for_no_superuser
 
 def test_iam_statements_are_understood_when_they_are_prepared() -> None:
     parse = b"statement\0AWS IAM REVOKE seller FROM 'arn:aws:iam::1:role/b'\0\0\0"
-    assert translated(parse).startswith(b"statement\0DELETE FROM sys.iam_pg_role_mappings WHERE arn =")
+    assert translated(parse).startswith(b"statement\0CALL sys.iam_revoke('seller', 'arn:aws:iam::1:role/b')")
     assert translated(parse).endswith(b"\0\0\0")
     literal = b"SELECT 'AWS IAM GRANT a TO b'\0"
     assert translated(literal) == literal

@@ -7,47 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import re
 import socket
 import struct
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import psycopg
 
 from .private_socket import folder_and_port, private_socket
+from .role_statements import DDL_KEYWORDS, INITIAL, refusal, translated
 
-_INITIAL = """
-CREATE ROLE admin LOGIN CREATEROLE;
-GRANT CREATE ON DATABASE postgres TO admin;
-GRANT CREATE ON SCHEMA public TO admin;
-CREATE SCHEMA sys;
-GRANT USAGE ON SCHEMA sys TO PUBLIC;
-CREATE TABLE sys.iam_pg_role_mappings (
-    iam_oid bigint GENERATED ALWAYS AS IDENTITY,
-    arn text,
-    pg_role_oid oid,
-    pg_role_name text NOT NULL,
-    grantor_pg_role_oid oid DEFAULT current_user::regrole,
-    grantor_pg_role_name text DEFAULT current_user,
-    PRIMARY KEY (arn, pg_role_oid)
-);
-GRANT SELECT ON sys.iam_pg_role_mappings TO PUBLIC;
-GRANT INSERT, DELETE ON sys.iam_pg_role_mappings TO admin;
-"""
-
-_IAM_STATEMENT = re.compile(
-    rb"""(?P<before>\A|\0)\s*AWS\s+IAM\s+(?:GRANT\s+(?P<granted>"[^"\0]+"|\w+)\s+TO|REVOKE\s+(?P<revoked>"[^"\0]+"|\w+)\s+FROM)"""
-    rb"""\s+'(?P<arn>[^'\0]+)'\s*;?\s*(?=\0)""",
-    re.IGNORECASE,
-)
-_GRANT = (
-    rb"INSERT INTO sys.iam_pg_role_mappings (arn, pg_role_oid, pg_role_name) "
-    rb"SELECT '%s', oid, rolname FROM pg_roles WHERE oid = '%s'::regrole"
-)
-_REVOKE = rb"DELETE FROM sys.iam_pg_role_mappings WHERE arn = '%s' AND pg_role_oid = '%s'::regrole"
 _ACCEPTS = """
 SELECT FROM pg_roles WHERE rolname = %(role)s AND rolcanlogin AND NOT rolsuper AND (
     rolname = 'admin' OR %(arn)s::text IS NULL
@@ -68,9 +38,9 @@ class ClusterDatabase:
         self._folder, self._port = folder_and_port(postgresql)
         with self._database() as database:
             if database.execute("SELECT FROM pg_namespace WHERE nspname = 'sys'").fetchone() is None:  # a row is ()
-                database.execute(_INITIAL)
+                database.execute(INITIAL)
         self._listen_at = str(listen_at)
-        _serve_dsql(private_socket(postgresql), self._listen_at, translated)
+        _serve_dsql(private_socket(postgresql), self._listen_at)
 
     def connect(self) -> socket.socket:
         """A connection that accepts DSQL's subset of SQL only, under the role that the client asks for."""
@@ -88,24 +58,14 @@ class ClusterDatabase:
         return psycopg.connect(host=self._folder, hostaddr="", port=self._port, user="postgres", dbname="postgres")
 
 
-def translated(message: bytes) -> bytes:
-    """A client's message with ``AWS IAM GRANT`` and ``AWS IAM REVOKE`` as PostgreSQL understands them."""
-    return _IAM_STATEMENT.sub(_in_sql, message)
-
-
-def _in_sql(found: re.Match[bytes]) -> bytes:
-    statement, role = (_GRANT, found["granted"]) if found["granted"] else (_REVOKE, found["revoked"])
-    return found["before"] + statement % (found["arn"], role.replace(b"'", b"''"))
-
-
-def _serve_dsql(postgresql: Path, listen_at: str, translate: Callable[[bytes], bytes]) -> None:
-    """Serve DSQL's subset of SQL from a PostgreSQL; *translate* changes each message with SQL.
+def _serve_dsql(postgresql: Path, listen_at: str) -> None:
+    """Serve DSQL's subset of SQL from a PostgreSQL.
 
     ministack's own proxies listen on every address of the machine; this one is a socket file in a folder of this run.
     They also connect every client as ``postgres``; here a client has the role that it names, and never a superuser.
     """
     proxy: Any = importlib.import_module("ministack.core.pgproxy")
-    parse, read = proxy._parse_startup_params, proxy._read_frame
+    parse, read, validate = proxy._parse_startup_params, proxy._read_frame, proxy.validate
 
     def with_user(payload: bytes) -> dict[str, str]:
         parameters: dict[str, str] = parse(payload)
@@ -114,7 +74,7 @@ def _serve_dsql(postgresql: Path, listen_at: str, translate: Callable[[bytes], b
 
     async def read_translated(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
         kind, payload = await read(reader)
-        return kind, translate(payload) if kind in (b"Q", b"P") else payload  # Query and Parse, which no server sends
+        return kind, translated(payload) if kind in (b"Q", b"P") else payload  # Query and Parse, which no server sends
 
     async def connect(
         backend_host: str, backend_port: int, database: str
@@ -131,6 +91,8 @@ def _serve_dsql(postgresql: Path, listen_at: str, translate: Callable[[bytes], b
         return reader, writer
 
     proxy._parse_startup_params, proxy._read_frame, proxy._connect_backend = with_user, read_translated, connect
+    proxy.validate = lambda statement, state=None: refusal(proxy, statement) or validate(statement, state)
+    proxy._DDL_KEYWORDS |= DDL_KEYWORDS
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(listen_at)
     listener.listen(256)

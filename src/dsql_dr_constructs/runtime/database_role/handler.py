@@ -1,0 +1,45 @@
+"""Entry point of the database role's Lambda function: the CDK's Provider framework invokes it."""
+
+from __future__ import annotations
+
+import json
+import os
+import ssl
+from functools import cache
+from typing import Any
+
+from botocore.config import Config
+from botocore.session import get_session
+
+from .role_change import RoleChange
+from .serving_endpoint import Cluster, ServingEndpoint
+
+# One try each: a status is only asked for where no endpoint serves, and the answer can do without it.
+_CONFIG = Config(connect_timeout=3, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 1})
+_SESSION = get_session()
+_tls = cache(ssl.create_default_context)
+
+
+@cache
+def _client(service: str, region: str) -> Any:
+    return _SESSION.create_client(service, region_name=region, config=_CONFIG)
+
+
+def handle(event: dict[str, Any], context: object) -> dict[str, Any]:
+    """Create, change or delete a database role.
+
+    Environment variables: ``CLUSTERS``, a JSON list of ``{"arn", "endpoint"}``, own Region's first; ``BUDGET_SECONDS``,
+    240 by default, of the function's 300.
+
+    Args:
+        event: CloudFormation's, as the framework passes it on.
+
+    Returns:
+        The physical id, and ``Role`` and ``Notes`` as attributes.
+
+    Raises:
+        RoleError: the change failed.
+    """
+    clusters = [Cluster(one["arn"], one["endpoint"]) for one in json.loads(os.environ["CLUSTERS"])]
+    endpoint = ServingEndpoint(clusters, _client, _tls())
+    return RoleChange(event, endpoint=endpoint, seconds=float(os.environ.get("BUDGET_SECONDS", "240"))).run()

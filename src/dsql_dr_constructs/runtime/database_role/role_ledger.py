@@ -1,0 +1,138 @@
+"""What the function knows of a role from one deployment to the next: a row of a table in the database itself.
+
+Two stacks of a pair are deployed at the same time, and one may leave while another arrives. So whoever changes a role
+holds its row; a reader that finds nothing to change needs not.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from .catalog import Run
+from .privileges import Target
+from .role_request import Asked
+
+_PRESENT = """
+SELECT n.oid, c.oid FROM pg_namespace n LEFT JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = 'database_roles'
+WHERE n.nspname = 'dsql_dr'
+"""
+_SCHEMA = "CREATE SCHEMA IF NOT EXISTS dsql_dr"
+_TABLE = """
+CREATE TABLE IF NOT EXISTS dsql_dr.database_roles
+(role text PRIMARY KEY, state text NOT NULL, held_by text NOT NULL, held_until timestamptz NOT NULL)
+"""
+_READ = "SELECT state FROM dsql_dr.database_roles WHERE role = :role"
+_HOLD = """
+INSERT INTO dsql_dr.database_roles AS one (role, state, held_by, held_until)
+VALUES (:role, '{}', :asker, now() + CAST(:seconds AS double precision) * interval '1 second')
+ON CONFLICT (role) DO UPDATE SET held_by = excluded.held_by, held_until = excluded.held_until
+WHERE one.held_by = excluded.held_by OR one.held_until < now()
+RETURNING state
+"""
+_SAVE = "UPDATE dsql_dr.database_roles SET state = :state WHERE role = :role AND held_by = :asker RETURNING role"
+_RELEASE = "UPDATE dsql_dr.database_roles SET held_until = now() WHERE role = :role AND held_by = :asker"
+_FORGET = "DELETE FROM dsql_dr.database_roles WHERE role = :role AND held_by = :asker"
+
+
+class HeldError(Exception):
+    """Another deployment is changing the role."""
+
+
+@dataclass
+class RoleState:
+    """Who asks for a role, and what was made for it: only that is ever taken away.
+
+    Args:
+        askers: What each wants; by asker.
+        created: Whether the role was made.
+        schemas: Those that were made.
+        mappings: Principals that were mapped.
+        grants: What was granted.
+        acting: Roles whose rights the administrator was given for the time of a change.
+    """
+
+    askers: dict[str, Asked] = field(default_factory=dict)
+    created: bool = False
+    schemas: frozenset[str] = frozenset()
+    mappings: frozenset[str] = frozenset()
+    grants: dict[Target, frozenset[str]] = field(default_factory=dict)
+    acting: frozenset[str] = frozenset()
+
+    @classmethod
+    def read(cls, text: str) -> RoleState:
+        stored: dict[str, Any] = json.loads(text)
+        return cls(
+            askers={asker: Asked.read(one) for asker, one in stored.get("askers", {}).items()},
+            created=stored.get("created", False),
+            schemas=frozenset(stored.get("schemas", ())),
+            mappings=frozenset(stored.get("mappings", ())),
+            grants={Target(*target): frozenset(granted) for target, granted in stored.get("grants", ())},
+            acting=frozenset(stored.get("acting", ())),
+        )
+
+    def text(self) -> str:
+        """Always in the same order."""
+        return json.dumps(
+            {
+                "askers": {asker: one.stored() for asker, one in sorted(self.askers.items())},
+                "created": self.created,
+                "schemas": sorted(self.schemas),
+                "mappings": sorted(self.mappings),
+                "grants": [[[one.kind, one.schema, one.name], sorted(self.grants[one])] for one in sorted(self.grants)],
+                "acting": sorted(self.acting),
+            }
+        )
+
+
+class RoleLedger:
+    """One role's row.
+
+    Args:
+        run: Of a session as the administrator.
+        role: Name of the role.
+        asker: Who holds the row. It is the same in every try of one resource, so that a try that was cut off does not
+            keep the next one out.
+    """
+
+    def __init__(self, run: Run, role: str, asker: str) -> None:
+        self._run = run
+        self._row = {"role": role, "asker": asker}
+
+    def read(self) -> RoleState | None:
+        """Without holding it; None where nobody asks for the role."""
+        if not any(table for _, table in self._run(_PRESENT)):
+            return None
+        return next((RoleState.read(state) for (state,) in self._run(_READ, role=self._row["role"])), None)
+
+    def hold(self, seconds: float) -> RoleState:
+        """For as long as *seconds*, or until `release` or `forget`.
+
+        Raises:
+            HeldError: another one holds it.
+        """
+        present = self._run(_PRESENT)
+        if not present:
+            self._run(_SCHEMA)
+        if not any(table for _, table in present):
+            self._run(_TABLE)
+        for (state,) in self._run(_HOLD, **self._row, seconds=seconds):
+            return RoleState.read(state)
+        raise HeldError
+
+    def save(self, state: RoleState) -> None:
+        """
+        Raises:
+            HeldError: it is not held any more.
+        """
+        if not self._run(_SAVE, **self._row, state=state.text()):
+            raise HeldError
+
+    def release(self) -> None:
+        """Let others change the role."""
+        self._run(_RELEASE, **self._row)
+
+    def forget(self) -> None:
+        """Delete the row: nobody asks for the role."""
+        self._run(_FORGET, **self._row)

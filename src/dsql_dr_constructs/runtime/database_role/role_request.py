@@ -1,0 +1,118 @@
+"""What a stack asks for, as CloudFormation sends it; checked here too, since others may invoke the function."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+READ, READ_WRITE, OWNER = "read", "read_write", "owner"
+
+_ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]+")
+"""Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html"""
+_LONGEST_NAME = 63
+"""Bytes. PostgreSQL would shorten a longer one, with a notice only.
+
+Source: https://www.postgresql.org/docs/16/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS
+"""
+_RESERVED_ROLES = frozenset({"admin", "dbowner", "public", "none"})
+"""DSQL's own, and what GRANT takes for everybody and nobody, in quotes too."""
+_RESERVED_SCHEMAS = frozenset({"sys", "dsql_dr", "information_schema"})
+
+
+class RoleError(Exception):
+    """The change cannot succeed; the text is the sentence for whoever deploys."""
+
+
+@dataclass(frozen=True, order=True)
+class SchemaAccess:
+    """*access* to all in *schema*."""
+
+    access: str
+    schema: str
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What one asker wants of a role; a role has what all its askers want."""
+
+    principals: frozenset[str]
+    privileges: frozenset[SchemaAccess]
+
+    @classmethod
+    def read(cls, stored: Mapping[str, Any]) -> Asked:
+        """From what `stored` gave."""
+        return cls(frozenset(stored["principals"]), frozenset(SchemaAccess(*one) for one in stored["privileges"]))
+
+    def stored(self) -> dict[str, Any]:
+        """For JSON, always in the same order."""
+        return {
+            "principals": sorted(self.principals),
+            "privileges": [[one.access, one.schema] for one in sorted(self.privileges)],
+        }
+
+
+@dataclass(frozen=True)
+class RoleRequest:
+    """One resource's properties.
+
+    Args:
+        role: Name of the database role.
+        asked: Who may log in as it, and what it may do.
+        statements: SQL of the user's own.
+        undo_statements: SQL that undoes it.
+    """
+
+    role: str
+    asked: Asked
+    statements: tuple[str, ...]
+    undo_statements: tuple[str, ...]
+
+    @classmethod
+    def of(cls, properties: Mapping[str, Any]) -> RoleRequest:
+        """
+        Raises:
+            RoleError: a property has a value that is not allowed.
+        """
+        role = _name("role", properties.get("Role"))
+        if role in _RESERVED_ROLES or role.startswith("pg_"):
+            raise RoleError(f"The role is {role!r}, which Aurora DSQL has for itself: choose another name.")
+        principals = _list("Principals", properties, str)
+        for one in principals:
+            if not _ROLE_ARN.fullmatch(one):
+                raise RoleError(f"The principal of role {role!r} is {one!r}: give the exact ARN of an IAM role.")
+        privileges = [_access(one) for one in _list("Privileges", properties, dict)]
+        return cls(
+            role,
+            Asked(frozenset(principals), frozenset(privileges)),
+            tuple(_list("Statements", properties, str)),
+            tuple(_list("UndoStatements", properties, str)),
+        )
+
+
+def _list(name: str, properties: Mapping[str, Any], kind: type) -> list[Any]:
+    values = properties.get(name) or []
+    if not isinstance(values, list) or not all(isinstance(one, kind) and one for one in values):
+        raise RoleError(f"{name} is {values!r}: give a list, without an empty value.")
+    return values
+
+
+def _name(what: str, name: object) -> str:
+    if not isinstance(name, str) or not 1 <= len(name.encode()) <= _LONGEST_NAME or "\0" in name:
+        raise RoleError(f"The name of the {what} is {name!r}: give 1 to {_LONGEST_NAME} bytes, without a zero byte.")
+    return name
+
+
+def _access(properties: Mapping[str, Any]) -> SchemaAccess:
+    access, schema = properties.get("Access"), _name("schema", properties.get("Schema"))
+    if access not in (READ, READ_WRITE, OWNER):
+        raise RoleError(f"The access to schema {schema!r} is {access!r}: give {READ}, {READ_WRITE} or {OWNER}.")
+    if schema in _RESERVED_SCHEMAS or schema.startswith("pg_"):
+        raise RoleError(f"The schema is {schema!r}, which is no schema of yours: give another one.")
+    if (access, schema) == (OWNER, "public"):
+        raise RoleError(
+            "The access to schema 'public' is owner, and Aurora DSQL allows nobody but admin to create in it: give "
+            "another schema, which is created if it is missing, or read_write."
+        )
+    return SchemaAccess(access, schema)
