@@ -12,6 +12,7 @@ import aws_cdk as cdk
 import psycopg
 import pytest
 from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sqs as sqs
 from typing_extensions import LiteralString
 
@@ -82,6 +83,7 @@ class App:
                 handler="index.handle",
                 code=lambda_.Code.from_inline(SERVICE),
                 timeout=cdk.Duration.seconds(20),
+                log_group=logs.LogGroup(stack, "Logs", removal_policy=DESTROY),
             )
             pair.grant_connect(function, role="orders", privileges=self.privileges)
 

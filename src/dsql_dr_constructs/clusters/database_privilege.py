@@ -87,7 +87,7 @@ class DatabasePrivilege:
 
         Args:
             statement: One statement that can be repeated; it runs in a transaction of its own when the role is
-                created, and again when a privilege changes.
+                created, and again when a statement changes or the role is repaired.
             undo: One statement that takes it back, before the role is dropped. Default: none.
         """
         return DatabasePrivilege(statement=statement, undo=undo)

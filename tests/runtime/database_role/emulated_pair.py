@@ -17,6 +17,7 @@ import psycopg
 
 from dsql_dr_constructs.emulator import AwsEmulator
 from dsql_dr_constructs.runtime.database_role.role_change import RoleChange
+from dsql_dr_constructs.runtime.database_role.role_repair import RoleRepair
 from dsql_dr_constructs.runtime.database_role.serving_endpoint import Cluster, ServingEndpoint, Surroundings
 from dsql_dr_constructs.runtime.database_session import DatabaseSession, SqlError, login_token
 from tests.postgresql import Postgresql
@@ -104,6 +105,10 @@ class EmulatedPair:
         )
         return RoleChange(event(kind, properties, stack=stack, old=old), endpoint=endpoint, seconds=seconds).run()
 
+    def repair(self) -> dict[str, Any]:
+        """The function's answer to ``{"action": "repair"}``."""
+        return RoleRepair(ServingEndpoint(self.clusters, self.client, self.tls), 20).run()
+
     def sql(self, *statements: str, user: str = "admin") -> list[tuple[Any, ...]]:
         """Straight in the database, which is how a test makes what was there before, and sees what is there after."""
         rows: list[tuple[Any, ...]] = []
@@ -128,6 +133,8 @@ class EmulatedPair:
         self.sql(f"CALL sys.iam_grant('{role}', '{arn}')")
 
     def askers(self, role: str) -> int:
+        if self.sql("SELECT to_regclass('dsql_dr.database_roles')") == [(None,)]:
+            return 0
         found = self.sql(f"SELECT state FROM dsql_dr.database_roles WHERE role = '{role}'")
         return len(json.loads(found[0][0])["askers"]) if found else 0
 

@@ -91,6 +91,46 @@ def test_privileges_hold_for_what_is_there_and_for_what_comes(pair: EmulatedPair
         assert not pair.exists(role)
 
 
+def test_privileges_that_came_by_default_go_with_the_default(pair: EmulatedPair) -> None:
+    pair.sql("CREATE ROLE cousin LOGIN", "CREATE SCHEMA late", "CREATE TABLE late.old (id int)")
+    pair.sql("GRANT INSERT ON late.old TO cousin")
+    before, after = (wants("cousin", access(one, "late")) for one in ("read_write", "read"))
+    pair.change("Create", before)
+    pair.sql("CREATE TABLE late.new (id int)")
+    assert pair.may("cousin", "late.new") == ALL
+    pair.change("Update", after, old=before)
+    assert pair.may("cousin", "late.new") == {"SELECT"}
+    assert pair.may("cousin", "late.old") == {"SELECT", "INSERT"}, "which somebody granted before"
+    pair.change("Delete", after)
+    assert pair.may("cousin", "late.new") == set()
+    assert pair.may("cousin", "late.old") == {"INSERT"}
+
+
+def test_what_was_changed_by_hand_is_repaired(pair: EmulatedPair) -> None:
+    pair.sql("CREATE SCHEMA fix", "CREATE TABLE fix.t (id int)")
+    own = {"Statements": ["CREATE TABLE IF NOT EXISTS fix.own (id int)", "GRANT SELECT ON fix.own TO broken"]}
+    pair.change("Create", wants("broken", access("read_write", "fix"), **own))
+    pair.change("Create", wants("broken", principals=[OTHER]), stack="two")
+    pair.sql("REVOKE SELECT ON fix.t FROM broken", "DROP TABLE fix.own")
+    pair.sql(f"CALL sys.iam_revoke('broken', '{OTHER}')")
+    answer = pair.repair()
+    assert answer["done"]
+    assert "broken" in answer["roles"]
+    assert [one for one in answer["changed"] if "broken" in one]
+    assert pair.may("broken", "fix.t") == ALL
+    assert "SELECT" in pair.may("broken", "fix.own")
+    assert pair.mappings("broken") == {PRINCIPAL, OTHER}
+    assert pair.repair()["changed"] == [], "and it can be repeated"
+
+
+def test_repair_says_what_failed(pair: EmulatedPair) -> None:
+    pair.change("Create", wants("stuck", Statements=["CREATE TABLE public.once (id int)"]))
+    answer = pair.repair()
+    pair.change("Delete", wants("stuck"))
+    assert not answer["done"]
+    assert 'relation "once" already exists' in answer["error"]
+
+
 def test_owner_gets_a_schema_and_what_it_makes_there_is_its_own_and_for_others_who_ask(pair: EmulatedPair) -> None:
     arn = pair.iam_role("builder")
     builder = wants("builder", access("owner", "yard"), principals=[arn])

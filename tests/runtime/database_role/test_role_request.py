@@ -13,8 +13,9 @@ GOOD = {"Role": "orders", "Principals": [PRINCIPAL], "Privileges": [access("read
 def test_request_has_what_cloudformation_sent() -> None:
     request = RoleRequest.of({"ServiceToken": "arn", **GOOD})
     assert request.role == "orders"
-    assert request.asked == Asked(frozenset({PRINCIPAL}), frozenset({SchemaAccess("read", "public")}))
-    assert (request.statements, request.undo_statements) == (("SELECT 1",), ())
+    privileges = frozenset({SchemaAccess("read", "public")})
+    assert request.asked == Asked(frozenset({PRINCIPAL}), privileges, ("SELECT 1",))
+    assert request.undo_statements == ()
     assert Asked.read(request.asked.stored()) == request.asked
 
 

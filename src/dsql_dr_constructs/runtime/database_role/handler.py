@@ -12,6 +12,8 @@ from botocore.config import Config
 from botocore.session import get_session
 
 from .role_change import RoleChange
+from .role_repair import RoleRepair
+from .role_request import RoleError
 from .serving_endpoint import Cluster, ServingEndpoint
 
 # One try each: a status is only asked for where no endpoint serves, and the answer can do without it.
@@ -26,20 +28,28 @@ def _client(service: str, region: str) -> Any:
 
 
 def handle(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """Create, change or delete a database role.
+    """Create, change or delete a database role, or repair all.
 
     Environment variables: ``CLUSTERS``, a JSON list of ``{"arn", "endpoint"}``, own Region's first; ``BUDGET_SECONDS``,
     240 by default, of the function's 300.
 
     Args:
-        event: CloudFormation's, as the framework passes it on.
+        event: CloudFormation's, as the framework passes it on. A person's: ``{"action": "repair"}``.
 
     Returns:
-        The physical id, and ``Role`` and ``Notes`` as attributes.
+        The physical id, and ``Role`` and ``Notes`` as attributes; to a person, what `RoleRepair.run` says.
 
     Raises:
-        RoleError: the change failed.
+        RoleError: the change failed, or the action is unknown.
     """
     clusters = [Cluster(one["arn"], one["endpoint"]) for one in json.loads(os.environ["CLUSTERS"])]
     endpoint = ServingEndpoint(clusters, _client, _tls())
-    return RoleChange(event, endpoint=endpoint, seconds=float(os.environ.get("BUDGET_SECONDS", "240"))).run()
+    seconds = float(os.environ.get("BUDGET_SECONDS", "240"))
+    if "RequestType" in event:
+        return RoleChange(event, endpoint=endpoint, seconds=seconds).run()
+    if event.get("action") == "repair":
+        return RoleRepair(endpoint, seconds).run()
+    raise RoleError(
+        f"The action is {event.get('action')!r}, and this function has one for people: invoke it with "
+        '{"action":"repair"}.'
+    )

@@ -73,7 +73,7 @@ class RoleChange:
     def _ask(self, request: RoleRequest) -> None:
         before: Mapping[str, Any] = self._event.get("OldResourceProperties") or {}
         is_new = before.get("Role") != request.role
-        statements = request.statements
+        statements = request.asked.statements
         if not is_new and list(statements) == (before.get("Statements") or []):
             statements = ()
         until = self._until - self._reserved if is_new else self._until

@@ -7,6 +7,7 @@ holds its row; a reader that finds nothing to change needs not.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +25,7 @@ CREATE TABLE IF NOT EXISTS dsql_dr.database_roles
 (role text PRIMARY KEY, state text NOT NULL, held_by text NOT NULL, held_until timestamptz NOT NULL)
 """
 _READ = "SELECT state FROM dsql_dr.database_roles WHERE role = :role"
+_ALL = "SELECT role, state FROM dsql_dr.database_roles ORDER BY role"
 _HOLD = """
 INSERT INTO dsql_dr.database_roles AS one (role, state, held_by, held_until)
 VALUES (:role, '{}', :asker, now() + CAST(:seconds AS double precision) * interval '1 second')
@@ -50,6 +52,7 @@ class RoleState:
         schemas: Those that were made.
         mappings: Principals that were mapped.
         grants: What was granted.
+        found: What was not, and looks as if it came by default privileges that were granted.
         acting: Roles whose rights the administrator was given for the time of a change.
     """
 
@@ -58,6 +61,7 @@ class RoleState:
     schemas: frozenset[str] = frozenset()
     mappings: frozenset[str] = frozenset()
     grants: dict[Target, frozenset[str]] = field(default_factory=dict)
+    found: dict[Target, frozenset[str]] = field(default_factory=dict)
     acting: frozenset[str] = frozenset()
 
     @classmethod
@@ -68,7 +72,8 @@ class RoleState:
             created=stored.get("created", False),
             schemas=frozenset(stored.get("schemas", ())),
             mappings=frozenset(stored.get("mappings", ())),
-            grants={Target(*target): frozenset(granted) for target, granted in stored.get("grants", ())},
+            grants=_read(stored.get("grants", ())),
+            found=_read(stored.get("found", ())),
             acting=frozenset(stored.get("acting", ())),
         )
 
@@ -80,10 +85,26 @@ class RoleState:
                 "created": self.created,
                 "schemas": sorted(self.schemas),
                 "mappings": sorted(self.mappings),
-                "grants": [[[one.kind, one.schema, one.name], sorted(self.grants[one])] for one in sorted(self.grants)],
+                "grants": _stored(self.grants),
+                "found": _stored(self.found),
                 "acting": sorted(self.acting),
             }
         )
+
+
+def every_state(run: Run) -> dict[str, RoleState]:
+    """Of all roles that somebody asks for, by name."""
+    if not any(table for _, table in run(_PRESENT)):
+        return {}
+    return {role: RoleState.read(state) for role, state in run(_ALL)}
+
+
+def _read(stored: Iterable[Any]) -> dict[Target, frozenset[str]]:
+    return {Target(*target): frozenset(granted) for target, granted in stored}
+
+
+def _stored(grants: Mapping[Target, frozenset[str]]) -> list[tuple[list[str], list[str]]]:
+    return [([one.kind, one.schema, one.name], sorted(grants[one])) for one in sorted(grants)]
 
 
 class RoleLedger:

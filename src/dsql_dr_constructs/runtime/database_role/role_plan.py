@@ -24,6 +24,7 @@ class RolePlan:
         grant: Privileges.
         revoke: Privileges.
         wanted: All privileges that it then has because somebody asks for them.
+        found: Privileges that were there before default privileges that will give the same on later objects.
         acting: Roles whose rights the administrator needs for that.
         acting_still: Roles whose rights it has since a change that was cut off.
     """
@@ -36,6 +37,7 @@ class RolePlan:
     grant: Mapping[Target, frozenset[str]]
     revoke: Mapping[Target, frozenset[str]]
     wanted: Mapping[Target, frozenset[str]] = field(compare=False)
+    found: Mapping[Target, frozenset[str]] = field(compare=False)
     acting: frozenset[str]
     acting_still: frozenset[str]
 
@@ -48,7 +50,8 @@ class RolePlan:
         there = catalog.schemas | owned
         needed = wanted((one for one in asked if one.schema in there), role, catalog.present, catalog.creators)
         grant = without(needed, catalog.grants)
-        revoke = shared(catalog.grants, without(state.grants, needed))
+        came = without(by_default(state.grants, catalog), state.found)
+        revoke = shared(catalog.grants, without(both(state.grants, came), needed))
         return cls(
             create_role=bool(state.askers) and catalog.oid is None,
             create_schemas=owned - catalog.schemas,
@@ -58,6 +61,7 @@ class RolePlan:
             grant=grant,
             revoke=revoke,
             wanted=needed,
+            found=without(shared(catalog.grants, by_default(grant, catalog)), state.grants),
             acting=needs_rights_of({**grant, **revoke}, catalog),
             acting_still=state.acting & catalog.inherited,
         )
@@ -73,6 +77,7 @@ class RolePlan:
         state.schemas |= self.create_schemas
         state.mappings |= self.map
         state.grants = both(state.grants, self.grant)
+        state.found = both(state.found, self.found)
         state.acting |= self.acting
 
     def after(self, state: RoleState) -> None:
@@ -81,6 +86,13 @@ class RolePlan:
         state.mappings -= self.unmap
         state.grants = shared(state.grants, self.wanted)
         state.acting = frozenset()
+
+
+def by_default(grants: Mapping[Target, frozenset[str]], catalog: Catalog) -> dict[Target, frozenset[str]]:
+    """What default privileges among *grants* gave on objects that were created after them, or would have given."""
+    future = {(one.kind, one.schema, one.name or catalog.administrator): granted for one, granted in grants.items()}
+    on_objects = {one: future.get((f"{one.kind}S", one.schema, one.owner)) for one in catalog.grants}
+    return {one: granted for one, granted in on_objects.items() if granted}
 
 
 def needs_rights_of(grants: Mapping[Target, frozenset[str]], catalog: Catalog) -> frozenset[str]:

@@ -35,21 +35,30 @@ class SchemaAccess:
 
 @dataclass(frozen=True)
 class Asked:
-    """What one asker wants of a role; a role has what all its askers want."""
+    """What one asker wants of a role; a role has what all its askers want.
+
+    Args:
+        principals: ARNs of the IAM roles that log in as it.
+        privileges: What it may do.
+        statements: SQL of the user's own.
+    """
 
     principals: frozenset[str]
     privileges: frozenset[SchemaAccess]
+    statements: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, stored: Mapping[str, Any]) -> Asked:
         """From what `stored` gave."""
-        return cls(frozenset(stored["principals"]), frozenset(SchemaAccess(*one) for one in stored["privileges"]))
+        privileges = frozenset(SchemaAccess(*one) for one in stored["privileges"])
+        return cls(frozenset(stored["principals"]), privileges, tuple(stored["statements"]))
 
     def stored(self) -> dict[str, Any]:
         """For JSON, always in the same order."""
         return {
             "principals": sorted(self.principals),
             "privileges": [[one.access, one.schema] for one in sorted(self.privileges)],
+            "statements": self.statements,
         }
 
 
@@ -60,13 +69,11 @@ class RoleRequest:
     Args:
         role: Name of the database role.
         asked: Who may log in as it, and what it may do.
-        statements: SQL of the user's own.
         undo_statements: SQL that undoes it.
     """
 
     role: str
     asked: Asked
-    statements: tuple[str, ...]
     undo_statements: tuple[str, ...]
 
     @classmethod
@@ -85,8 +92,7 @@ class RoleRequest:
         privileges = [_access(one) for one in _list("Privileges", properties, dict)]
         return cls(
             role,
-            Asked(frozenset(principals), frozenset(privileges)),
-            tuple(_list("Statements", properties, str)),
+            Asked(frozenset(principals), frozenset(privileges), tuple(_list("Statements", properties, str))),
             tuple(_list("UndoStatements", properties, str)),
         )
 
