@@ -24,6 +24,8 @@ from dsql_dr_constructs import (
     AlarmOptions,
     AlertingTopic,
     ClusterOptions,
+    DatabasePrivilege,
+    DatabaseRole,
     DrDashboard,
     HealthAlarmOptions,
     HealthAlarms,
@@ -94,6 +96,9 @@ class Things:
             "cluster_identifier": lambda: "a" * 26,
             "peer": lambda: RegionalCluster(self.other, f"T{next(self._numbers)}", witness_region="us-east-2"),
             "name": lambda: f"t{next(self._numbers)}",
+            "role_name": lambda: f"t{next(self._numbers)}",
+            "grantees": lambda: [self.one("role")],
+            "privileges": DatabasePrivilege.read,
             "alarms": list,
             "clusters": lambda: [self.one("cluster"), self.one("peer")],
             "address": lambda: "ops@example.com",
@@ -118,6 +123,7 @@ class Things:
                 stack, "Monitor", deployment_name="m", clusters=[self.one("cluster"), self.one("peer")]
             ),
             "queue": lambda: sqs.Queue(stack, "Queue"),
+            "role": lambda: iam.Role(stack, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com")),
             "function": lambda: lambda_.Function.from_function_arn(
                 stack, "Function", f"arn:aws:lambda:us-east-1:{stack.account}:function:f"
             ),
@@ -131,6 +137,10 @@ class Things:
         pair: dict[str, Any] = {"deployment_name": "i", "clusters": [self.one("cluster"), self.one("peer")]}
         made: dict[type, Callable[[], Any]] = {
             AlertingTopic: lambda: AlertingTopic(self.stack, "Topic"),
+            DatabasePrivilege: DatabasePrivilege.read,
+            DatabaseRole: lambda: DatabaseRole(
+                self.stack, "DatabaseRole", cluster=self.one("cluster"), role_name="one", grantees=[self.one("role")]
+            ),
             DrDashboard: lambda: DrDashboard(self.stack, "Dashboard", **pair),
             HealthAlarms: lambda: HealthAlarms(
                 self.stack, "Alarms", monitor=self.one("monitor"), topic=self.instance(AlertingTopic)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ..arguments import check_fields
+from ..arguments import check_fields, checked
 from ..asked_once import unresolved
 
 _LONGEST = 63
@@ -53,6 +53,7 @@ class DatabasePrivilege:
             )
 
     @staticmethod
+    @checked
     def read(schema: str = "public") -> DatabasePrivilege:
         """SELECT on all tables, views and sequences of *schema*, and on those that are created in it later.
 
@@ -62,6 +63,7 @@ class DatabasePrivilege:
         return DatabasePrivilege(access="read", schema=schema)
 
     @staticmethod
+    @checked
     def read_write(schema: str = "public") -> DatabasePrivilege:
         """As `read`, and INSERT, UPDATE and DELETE on the tables, and USAGE on the sequences.
 
@@ -71,6 +73,7 @@ class DatabasePrivilege:
         return DatabasePrivilege(access="read_write", schema=schema)
 
     @staticmethod
+    @checked
     def owner(schema: str) -> DatabasePrivilege:
         """As `read_write`, and CREATE: the role may create tables in *schema*, and owns these.
 
@@ -82,6 +85,7 @@ class DatabasePrivilege:
         return DatabasePrivilege(access="owner", schema=schema)
 
     @staticmethod
+    @checked
     def sql(statement: str, *, undo: str | None = None) -> DatabasePrivilege:
         """SQL that ``admin`` runs, for what has no form here.
 

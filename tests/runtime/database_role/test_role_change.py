@@ -106,7 +106,7 @@ def test_privileges_that_came_by_default_go_with_the_default(pair: EmulatedPair)
     assert pair.may("cousin", "late.old") == {"INSERT"}
 
 
-def test_what_was_changed_by_hand_is_repaired(pair: EmulatedPair) -> None:
+def test_what_was_changed_since_is_repaired(pair: EmulatedPair) -> None:
     pair.sql("CREATE SCHEMA fix", "CREATE TABLE fix.t (id int)")
     own = {"Statements": ["CREATE TABLE IF NOT EXISTS fix.own (id int)", "GRANT SELECT ON fix.own TO broken"]}
     pair.change("Create", wants("broken", access("read_write", "fix"), **own))

@@ -420,7 +420,7 @@ def test_login_that_is_denied_is_tried_again_for_two_minutes_in_the_first_run_on
     assert Monitor(failing(70, "login", denied)).run(first=True)["verdict"] == names.HEALTHY
     monitor = Monitor(lambda region, what: SIDES["denied"](what))
     [refusal] = monitor.failing_run(first=True)["errors"]
-    assert "access denied (08006). Deploy the monitoring again" in refusal
+    assert "access denied (08006). Repair the database roles" in refusal
     tries: list[float] = []
 
     def deny(region: str, what: str) -> None:

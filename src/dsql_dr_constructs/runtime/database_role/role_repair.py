@@ -13,7 +13,7 @@ from .serving_endpoint import ServingEndpoint
 
 
 class RoleRepair:
-    """Makes what was removed or changed by hand, and runs the askers' own statements again.
+    """Makes what was removed or changed since, and runs the askers' own statements again.
 
     Args:
         endpoint: Where the database is.

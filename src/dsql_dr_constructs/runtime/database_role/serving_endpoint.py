@@ -156,8 +156,10 @@ class ServingEndpoint:
     def _raise_if_gone(self) -> None:
         statuses = self._statuses()
         if set(statuses.values()) <= _GONE:
-            said = ", ".join(f"{one.identifier} in {one.region} is {status}" for one, status in statuses.items())
-            raise ClustersGoneError(f"cluster {said}")
+            said = ", ".join(
+                f"cluster {one.identifier} in {one.region} is {status}" for one, status in statuses.items()
+            )
+            raise ClustersGoneError(said)
 
     def _statuses(self) -> Mapping[Cluster, str]:
         return {one: self._status(one) for one in self.clusters}

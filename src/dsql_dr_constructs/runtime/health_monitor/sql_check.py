@@ -157,13 +157,13 @@ class SqlCheck:
         role, where, problem = self._settings.sql_role, " and ".join(one.region for one in ours), ours[0].problem
         if any(one.denied for one in ours):
             raise MonitorError(
-                f"The SQL probe cannot log in as {role} in {where}: {problem}. Deploy the monitoring again, which maps "
-                "this database role to the monitor's role; if that does not help, the monitor lacks dsql:DbConnect, or "
-                "its clock is wrong"
+                f"The SQL probe cannot log in as {role} in {where}: {problem}. Repair the database roles "
+                '({"action":"repair"} for their function), which maps this one to the monitor\'s role; if that does '
+                "not help, the monitor lacks dsql:DbConnect, or its clock is wrong"
             )
         raise MonitorError(
-            f"The SQL probe cannot use its table as {role} in {where}: {problem}. Deploy the monitoring again, which "
-            "makes the table of the SQL probe and its privileges"
+            f"The SQL probe cannot use its table as {role} in {where}: {problem}. Repair the database roles "
+            '({"action":"repair"} for their function), which makes the table of the SQL probe and its privileges'
         )
 
     def _written(self, arn: str, session: SqlSession, tries: Tries, found: Evidence) -> _Beat | None:
