@@ -6,7 +6,8 @@ import re
 import ssl
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
-from functools import cache
+from functools import cache, partial
+from itertools import count
 from typing import Any
 
 import aws_cdk as cdk
@@ -15,11 +16,16 @@ from aws_cdk import assertions
 from ministack.core.iam_evaluator import EvalContext, evaluate, parse_policy_document
 from policy_sentry.querying.actions import get_action_data
 
-from dsql_dr_constructs import MultiRegionDsqlDr
+from dsql_dr_constructs import MonitoringOptions, MultiRegionDsqlDr
 from dsql_dr_constructs.runtime.cluster_peering.peering import Peering
 from dsql_dr_constructs.runtime.cluster_peering.teardown import Teardown
+from dsql_dr_constructs.runtime.database_role.role_change import RoleChange
+from dsql_dr_constructs.runtime.database_role.role_request import RoleError
+from dsql_dr_constructs.runtime.database_role.serving_endpoint import Cluster, ServingEndpoint
+from dsql_dr_constructs.runtime.database_role.serving_endpoint import Surroundings as RoleSurroundings
+from dsql_dr_constructs.runtime.database_session import NoConnectionError
 from dsql_dr_constructs.runtime.health_monitor.monitoring_run import MonitoringRun
-from dsql_dr_constructs.runtime.health_monitor.retries import Surroundings
+from dsql_dr_constructs.runtime.health_monitor.retries import Surroundings, Unreachable
 from dsql_dr_constructs.runtime.health_monitor.settings import NotificationPath, Settings
 from tests.runtime.cluster_peering.hand_made_aws import LOCAL, OTHER_LOCAL, PEER, PEER_ENTRY, STACK, HandMadeAws
 from tests.runtime.judge import Call, judged
@@ -55,9 +61,11 @@ def allows(statements: list[Statement], request: IamRequest) -> bool:
 
 
 @cache
-def policies(removal_policy: str) -> dict[str, list[Statement]]:
+def policies(removal_policy: str, *, sql_probe: bool = False) -> dict[str, list[Statement]]:
     """Statements by stack and role, with every reference written out."""
-    pair = MultiRegionDsqlDr(cdk.App(), "Orders", account=ACCOUNT, removal_policy=POLICIES[removal_policy])
+    options = MonitoringOptions(sql_probe=sql_probe)
+    policy = POLICIES[removal_policy]
+    pair = MultiRegionDsqlDr(cdk.App(), "Orders", account=ACCOUNT, removal_policy=policy, monitoring=options)
     found: dict[str, list[Statement]] = {}
     for stack in pair.stacks:
         template = assertions.Template.from_stack(stack).to_json()
@@ -119,7 +127,59 @@ def peering_calls(removal_policy: str) -> list[Call]:
     return calls
 
 
-def monitor_calls(observer: str = "us-west-2") -> list[Call]:
+def nowhere(*_: object) -> None:
+    raise Unreachable("nobody is there")
+
+
+def nobody_answers(*_: object, **__: object) -> Any:
+    raise NoConnectionError("the connection failed")
+
+
+def with_tokens(client: Any, region: str, calls: list[Call]) -> Any:
+    """*client* of Aurora DSQL, which signs tokens: no call of AWS, and IAM asks for a permission at the login."""
+
+    def signs(action: str) -> Any:
+        def sign(host: str, **options: Any) -> str:
+            assert options["Region"] == region == host.split(".")[2]
+            calls.append(Call("dsql", action, region, {"identifier": host.partition(".")[0]}))
+            return "token"
+
+        return sign
+
+    client.generate_db_connect_auth_token = signs("DbConnect")
+    client.generate_db_connect_admin_auth_token = signs("DbConnectAdmin")
+    return client
+
+
+def endpoint_of(arn: str) -> str:
+    return f"{arn.rpartition('/')[2]}.dsql.{arn.split(':')[3]}.on.aws"
+
+
+def role_calls() -> list[Call]:
+    """Where nobody can log in, the clusters are asked for, too."""
+    calls: list[Call] = []
+
+    def client(service: str, region: str) -> Any:
+        def get_cluster(**arguments: Any) -> dict[str, Any]:
+            calls.append(Call("dsql", "GetCluster", region, arguments))
+            [arn] = [one for one in (PEER, LOCAL) if one.split(":")[3] == region]
+            known = {"identifier": arguments["identifier"], "arn": arn, "status": "ACTIVE"}
+            created = datetime(2026, 1, 1, tzinfo=timezone.utc)
+            return {**known, "creationTime": created, "deletionProtectionEnabled": True}
+
+        return with_tokens(judged(service, {"get_cluster": get_cluster}), region, calls)
+
+    clusters = [Cluster(arn, endpoint_of(arn)) for arn in (LOCAL, PEER)]
+    clock = partial(next, count(step=0.1))
+    still = RoleSurroundings(clock, draw=lambda: 0.0, sleep=lambda seconds: None)
+    endpoint = ServingEndpoint(clusters, client, ssl.create_default_context(), still, nobody_answers)
+    request = {"RequestType": "Delete", "StackId": STACK, "LogicalResourceId": "Role", "PhysicalResourceId": "orders"}
+    with pytest.raises(RoleError, match="status ACTIVE"):
+        RoleChange({**request, "ResourceProperties": {"Role": "orders"}}, endpoint=endpoint, seconds=5).run()
+    return calls
+
+
+def monitor_calls(observer: str = "us-west-2", *, sql_probe: bool = False) -> list[Call]:
     """A run that sees nothing good asks for as much as one that does."""
     calls: list[Call] = []
     created = datetime(2026, 1, 1, tzinfo=timezone.utc)
@@ -148,18 +208,21 @@ def monitor_calls(observer: str = "us-west-2") -> list[Call]:
 
             return call
 
-        return judged(service, {name: method(*one) for name, one in answers[service].items()})
+        found = judged(service, {name: method(*one) for name, one in answers[service].items()})
+        return with_tokens(found, region, calls) if service == "dsql" else found
 
     name = "aurora-dsql-alerts-Orders-production"
     path = NotificationPath(other, "*", {"one": ""}, f"arn:aws:sns:{other}:{ACCOUNT}:{name}", key_alias=f"alias/{name}")
     settings = Settings(
         "Orders-production",
         observer,
-        dict.fromkeys((PEER, LOCAL), "127.0.0.1:1"),
+        {one: endpoint_of(one) for one in (PEER, LOCAL)},
         None,
         0.1,
         {one: f"/dsql-dr/Orders-production/{one.split(':')[3]}" for one in (PEER, LOCAL)},
         (path,),
+        sql_role="observer" if sql_probe else None,
+        sql_table="beat",
     )
     MonitoringRun(
         settings,
@@ -167,6 +230,8 @@ def monitor_calls(observer: str = "us-west-2") -> list[Call]:
         tls=ssl.create_default_context,
         surroundings=Surroundings(draw=lambda: 0.0),
         log=lambda line: None,
+        probe=nowhere,
+        connect=nobody_answers,
     ).run()
     return calls
 
@@ -204,6 +269,21 @@ def test_monitor_may_do_what_it_calls_and_nothing_else(stack: str, observer: str
     assert_exact(policies("retain")[f"{stack}/MonitorRole"], requests_of(monitor_calls(observer)))
 
 
+@pytest.mark.parametrize("which", ["Primary", "Secondary"])
+def test_with_the_sql_probe_a_monitor_may_connect_too_and_not_as_admin(which: str) -> None:
+    observer = {"Primary": "us-east-1", "Secondary": "us-west-2"}[which]
+    statements = policies("retain", sql_probe=True)[f"Orders-{which}Monitoring-production/MonitorRole"]
+    assert_exact(statements, requests_of(monitor_calls(observer, sql_probe=True)))
+
+
+@pytest.mark.parametrize("which", ["Primary", "Secondary"])
+def test_function_of_database_roles_may_do_what_it_calls_and_nothing_else(which: str) -> None:
+    statements = policies("retain", sql_probe=True)[f"Orders-{which}DatabaseRoles-production/DatabaseAdminRole"]
+    assert_exact(statements, requests_of(role_calls()))
+    another = LOCAL[:-1] + ("a" if LOCAL[-1] != "a" else "b")
+    assert not allows(statements, IamRequest("dsql:DbConnectAdmin", another, resource_tags(TAGS)))
+
+
 def test_monitor_may_read_no_other_key_and_no_other_topic() -> None:
     statements = policies("retain")["Orders-SecondaryMonitoring-production/MonitorRole"]
     key = f"arn:aws:kms:us-east-1:{ACCOUNT}:key/1234"
@@ -214,9 +294,9 @@ def test_monitor_may_read_no_other_key_and_no_other_topic() -> None:
 
 
 def test_every_other_role_is_the_frameworks_and_calls_functions_only() -> None:
-    ours = ("/PeeringRole", "/MonitorRole")
-    others = {name: found for name, found in policies("retain").items() if not name.endswith(ours)}
-    assert len(others) == 5, "two of the peering's Provider, its waiter, and one of each monitor's Provider"
+    ours = ("/PeeringRole", "/MonitorRole", "/DatabaseAdminRole")
+    others = {name: found for name, found in policies("retain", sql_probe=True).items() if not name.endswith(ours)}
+    assert len(others) == 7, "two of the peering's Provider, its waiter, one of each monitor's and each role's Provider"
     for name, statements in others.items():
         for one in permissions(statements):
             assert one["Action"] in {**BY_LAMBDA, **BY_THE_CDK}, name
@@ -224,7 +304,8 @@ def test_every_other_role_is_the_frameworks_and_calls_functions_only() -> None:
 
 
 def test_actions_and_resources_are_those_of_awss_authorization_data() -> None:
-    for request in {one.action: one for one in requests_of(peering_calls("destroy") + monitor_calls())}.values():
+    calls = peering_calls("destroy") + monitor_calls(sql_probe=True) + role_calls()
+    for request in {one.action: one for one in requests_of(calls)}.values():
         service, _, action = request.action.partition(":")
         known = get_action_data(service, action)
         assert known, f"IAM does not know {request.action}"

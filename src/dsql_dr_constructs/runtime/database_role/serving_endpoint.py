@@ -131,7 +131,7 @@ class ServingEndpoint:
                     said.setdefault(cluster, "it took longer than there was time for")
             if unless_gone and len(out) == len(self.clusters):
                 self._raise_if_gone()
-            pause = self.surroundings.draw() * min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** (attempt - 1))
+            pause = self.surroundings.draw() * min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(attempt - 1, 9))
             limit = until if last is None else _worth_trying_until(last, began, until)
             if limit - self.surroundings.clock() < pause + _SHORTEST_TRY:
                 raise RoleError(self._sentence(said, nobody_can_log_in=len(out) == len(self.clusters))) from last
@@ -199,7 +199,7 @@ def _trying_conflicts_again(session: DatabaseSession, until: float, surroundings
             try:
                 return session.run(statement, **values)
             except SqlError as error:
-                pause = surroundings.draw() * min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**attempt)
+                pause = surroundings.draw() * min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(attempt, 9))
                 if not error.conflict or until - surroundings.clock() < pause + _SHORTEST_TRY:
                     raise
                 attempt += 1
