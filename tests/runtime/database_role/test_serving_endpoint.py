@@ -251,7 +251,7 @@ def test_role_that_another_deployment_changes_is_waited_for() -> None:
 @pytest.mark.parametrize("status", ["DELETING", "PENDING_DELETE", "DELETED", "ResourceNotFoundException"])
 def test_clusters_that_are_gone_are_no_failure_of_a_delete(status: str) -> None:
     pair = Pair(Region(always(UNREACHABLE), status), Region(always(UNREACHABLE), "ResourceNotFoundException"))
-    said = r"cluster own in us-east-1 is \w+, peer in us-west-2 is deleted"
+    said = r"cluster own in us-east-1 is \w+, cluster peer in us-west-2 is deleted"
     with pytest.raises(ClustersGoneError, match=said):
         pair.work(unless_gone=True)
     assert pair.now - 1000 < 1
