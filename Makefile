@@ -21,8 +21,8 @@ demo: $(READY)  ## examples/quickstart on the local AWS emulator, from deploymen
 test: lint  ## everything that CI runs; end-to-end tests wait more than they work, so two share a core
 	$(BIN)/pytest -n $$($(BIN)/python -c "import os; print(2 * (os.cpu_count() or 1))")
 
-unit: $(READY)  ## the fast loop: constructs and handlers, without the wheel, workflows, documents, and replays of every option, value or fault
-	$(BIN)/pytest tests/unit tests/runtime $(addprefix --ignore=tests/unit/,monitoring/test_notification_times.py $(addprefix test_,template_rules.py package.py workflows.py locks.py security_document.py ci_run.py documents.py language.py wrong_values.py)) -k "not upgrading and not whatever_is_given"
+unit: $(READY)  ## the fast loop: constructs and handlers, without PostgreSQL, the wheel, workflows, documents, and replays of every option, value or fault
+	$(BIN)/pytest tests/unit tests/runtime $(addprefix --ignore=tests/runtime/,health_monitor/test_sql_on_postgresql.py $(addprefix database_role/test_,role_change.py cut_off.py names.py)) $(addprefix --ignore=tests/unit/,monitoring/test_notification_times.py monitoring/test_sql_probe_simulation.py $(addprefix test_,template_rules.py package.py workflows.py locks.py security_document.py ci_run.py documents.py language.py wrong_values.py)) -k "not upgrading and not whatever_is_given"
 
 lint: $(READY)
 	$(BIN)/ruff check

@@ -128,7 +128,7 @@ def test_repair_says_what_failed(pair: EmulatedPair) -> None:
     answer = pair.repair()
     pair.change("Delete", wants("stuck"))
     assert not answer["done"]
-    assert 'relation "once" already exists' in answer["error"]
+    assert "statement 1 of 1 of role 'stuck' was refused: relation \"once\" already exists" in answer["error"]
 
 
 def test_owner_gets_a_schema_and_what_it_makes_there_is_its_own_and_for_others_who_ask(pair: EmulatedPair) -> None:

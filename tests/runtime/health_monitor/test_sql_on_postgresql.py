@@ -243,7 +243,7 @@ def signed_ago(seconds: float) -> Callable[[Database, Monitor], Iterator[None]]:
             mapping_is_missing,
             "log in",
             "is not mapped to the database role",
-            "which maps this database role",
+            "which maps this one to",
         ),
         (signed_ago(62), "log in", "Signature expired", "its clock is wrong"),
         (signed_ago(7200), "log in", "Signature expired", "its clock is wrong"),

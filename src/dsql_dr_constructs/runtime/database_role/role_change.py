@@ -143,17 +143,10 @@ class RoleChange:
         """Goes on, after a connection that ended, with the statement whose outcome is not known."""
         self._own_began = True
         while self._statements_done < len(statements):
-            number = self._statements_done + 1
-            statement = statements[self._statements_done]
-            try:
-                run(statement)
-            except SqlError as error:
-                if may_pass(error):
-                    raise
-                answer = str(error).replace(statement.partition("\n")[0][:100] + ": ", "", 1)
-                raise RoleError(f"statement {number} of {len(statements)} was refused: {answer}.") from error
-            self._statements_done = number
-            self._changes.statements.append(f"statement {number} of {len(statements)}")
+            which = f"statement {self._statements_done + 1} of {len(statements)}"
+            run_own(run, statements[self._statements_done], which)
+            self._statements_done += 1
+            self._changes.statements.append(which)
 
     def _log(self, role: str, failure: str) -> None:
         entry = {
@@ -167,3 +160,24 @@ class RoleChange:
             **({"failure": failure} if failure else {}),
         }
         print(json.dumps(entry))  # noqa: T201 - for the log
+
+
+def run_own(run: Callable[[str], object], statement: str, which: str) -> None:
+    """Run a statement of the user's own.
+
+    Args:
+        run: Runs one.
+        statement: SQL.
+        which: What it is called in the reason, which has none of its text.
+
+    Raises:
+        RoleError: the server refuses it, and would refuse it again.
+        SqlError: another try may succeed.
+    """
+    try:
+        run(statement)
+    except SqlError as error:
+        if may_pass(error):
+            raise
+        answer = str(error).replace(statement.partition("\n")[0][:100] + ": ", "", 1)
+        raise RoleError(f"{which} was refused: {answer}.") from error

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from .catalog import Run
+from .role_change import run_own
 from .role_convergence import RoleChanges, RoleConvergence
 from .role_ledger import every_state
 from .role_request import RoleError
@@ -42,8 +43,8 @@ class RoleRepair:
             for asker, asked in sorted(state.askers.items()):
                 one = RoleConvergence(run, role=role, asker=asker, changes=self._changes, time_left=self._time_left)
                 one.ask(asked)
-                for statement in asked.statements:
-                    run(statement)
+                for number, statement in enumerate(asked.statements, 1):
+                    run_own(run, statement, f"statement {number} of {len(asked.statements)} of role {role!r}")
                 one.ask(asked)  # for what they made
         return list(states)
 
