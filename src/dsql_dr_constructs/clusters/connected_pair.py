@@ -63,9 +63,8 @@ class ConnectedPair(Construct):
             grantee: A role, function or the like in a stack of yours, as for `clusters`. It may be imported: then a
                 warning has the statement to add to its policy.
             role: Database role that is created and mapped to it by a `DatabaseRole` in its stack. The pair gets stacks
-                with the functions that do it; before you remove the last role from your app, deploy once with
-                *database_roles* of `ClusterOptions`, or nothing is left to remove it. Default: none, an admin maps a
-                role with ``AWS IAM GRANT``.
+                with the functions that do it; the CDK does not delete them when the last role leaves the app, so
+                destroy them then. Default: none, an admin maps a role with ``AWS IAM GRANT``.
             privileges: As in `DatabaseRole`.
 
         Raises:
