@@ -58,7 +58,14 @@ def run(interpreter: str, resolution: str, *command: str) -> subprocess.Complete
         f"--python={interpreter}",
     ]
     return subprocess.run(
-        [*environment, f"--resolution={resolution}", "--with-editable=.[cli,emulator,sql]", *packages, "python", *command],
+        [
+            *environment,
+            f"--resolution={resolution}",
+            "--with-editable=.[cli,emulator,sql]",
+            *packages,
+            "python",
+            *command,
+        ],
         check=False,
         capture_output=True,
         text=True,

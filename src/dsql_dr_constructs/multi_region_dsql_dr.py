@@ -230,7 +230,8 @@ class MultiRegionDsqlDr(MonitoredPair):
         )
         for stack in monitoring.stacks:
             deploy_after(stack, self._stacks[1])
-            self._roles.deploy_before(stack)
+            if options.sql_probe:
+                self._roles.deploy_before(stack)
         return monitoring
 
     def _warn_of_no_monitoring(self, alert_emails: Sequence[str], schedule: Duration | None) -> None:

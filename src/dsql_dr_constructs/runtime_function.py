@@ -11,17 +11,18 @@ from pathlib import Path
 from shutil import rmtree
 from tempfile import mkdtemp
 
-from aws_cdk import RemovalPolicy, Stack
+from aws_cdk import RemovalPolicy, Stack, Stage
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from .extras import require_extra
+from .extras import MissingExtraError, require_extra
 from .resource_policies import admit, key_for_logs, refuse_unusable_key
 
 _CODE = Path(__file__).parent
+_WHAT_NEEDS_IT = "SQL in a Lambda function (database roles, sql_probe)"
 _DRIVER, _NEED_DRIVER = "pg8000", ("runtime/database_session.py", "runtime/*/sql_*.py")
 
 
@@ -49,43 +50,56 @@ def architecture() -> lambda_.Architecture:
     return lambda_.Architecture.ARM_64
 
 
-def runtime_code(package: str, *, driver: bool = False) -> lambda_.Code:
+def runtime_code(scope: Construct, package: str, *, driver: bool = False) -> lambda_.Code:
     """The sources of ``runtime/<package>`` and the shared ones, without what differs from machine to machine.
 
     A handler in it is called ``runtime.<package>.<module>.<function>``.
 
     Args:
+        scope: What has the function.
         package: Folder of the function.
         driver: Whether it speaks SQL: then pg8000, and what that requires, is copied from this Python's environment,
             with licenses (docs/adr/0018). Default: False.
 
     Raises:
-        MissingExtraError: pg8000 is not installed here.
+        MissingExtraError: pg8000 is not installed here, or without the list of its files.
     """
     if driver:
-        return lambda_.Code.from_asset(_with_driver(package))
+        if not scope.node.try_get_context("aws:cdk:disable-asset-staging"):
+            return lambda_.Code.from_asset(_with_driver(package))
+        stage = Stage.of(scope)  # whose folder has to have what the template names, for a command that reads it later
+        return lambda_.Code.from_asset(_with_driver(package, f"{stage.asset_outdir if stage else ''}/sql-{package}"))
     shipped = ["runtime", "runtime/*.py", f"runtime/{package}", f"runtime/{package}/*.py"]
     return lambda_.Code.from_asset(str(_CODE), exclude=["*", *(f"!{one}" for one in shipped), *_NEED_DRIVER])
 
 
 @cache
-def _with_driver(package: str) -> str:
-    """The same sources beside the driver's, in a folder that is deleted when this process ends."""
-    require_extra("sql", _DRIVER, for_what="SQL in a Lambda function (database roles, sql_probe)")
-    folder = mkdtemp(prefix="dsql-dr-")
-    atexit.register(rmtree, folder, ignore_errors=True)
+def _with_driver(package: str, folder: str | None = None) -> str:
+    """The same sources beside the driver's, in *folder*; by default in one that is deleted when this process ends."""
+    require_extra("sql", _DRIVER, for_what=_WHAT_NEEDS_IT)
+    if not folder:
+        folder = mkdtemp(prefix="dsql-dr-")
+        atexit.register(rmtree, folder, ignore_errors=True)
     sources = [one.relative_to(_CODE) for each in ("", package) for one in (_CODE / "runtime" / each).glob("*.py")]
     for source, name in [*((_CODE / one, one) for one in sources), *_driver_files(_DRIVER)]:
         target = Path(folder, name)
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(source.read_bytes())
+        target.chmod(0o644)  # whatever umask says: Lambda reads it as another user
+        for one in list(target.parents)[: len(name.parts)]:
+            one.chmod(0o755)
     return folder
 
 
 def _driver_files(name: str, seen: frozenset[str] = frozenset()) -> Iterator[tuple[Path, Path]]:
     """Sources, metadata (it reads its own version) and licenses of a distribution and of what it requires."""
     distribution = metadata.distribution(name)
-    for one in distribution.files or ():
+    if not distribution.files:
+        raise MissingExtraError(
+            f"{_WHAT_NEEDS_IT} needs {name} as pip installs it, and the one that is installed has no list of its "
+            'files: install it by pip, with "dsql-dr-constructs[sql]".'
+        )
+    for one in distribution.files:
         about = one.parts[0].endswith(".dist-info")
         if one.name == "METADATA" or "licen" in str(one).lower() if about else one.suffix == ".py":
             yield Path(str(one.locate())), Path(one)

@@ -108,6 +108,8 @@ class Things:
             "actions": lambda: "dsql:GetCluster",
             "metric_name": lambda: "ParameterHealth",  # of a monitor, it needs no Region
         }
+        if owner == "DatabaseRole" and name == "cluster":
+            return self.one("single")
         if name in named:
             return named[name]()
         by_annotation = {"str": "us-east-1", "float": 1, "iam.IGrantable": iam.ServicePrincipal("lambda.amazonaws.com")}
@@ -118,6 +120,7 @@ class Things:
         stack = self.stack
         made: dict[str, Callable[[], Any]] = {
             "cluster": lambda: RegionalCluster(stack, "Cluster", witness_region="us-east-2"),
+            "single": lambda: RegionalCluster(stack, "Single"),
             "peer": lambda: RegionalCluster(self.other, "Peer", witness_region="us-east-2"),
             "monitor": lambda: HealthMonitor(
                 stack, "Monitor", deployment_name="m", clusters=[self.one("cluster"), self.one("peer")]
@@ -139,7 +142,7 @@ class Things:
             AlertingTopic: lambda: AlertingTopic(self.stack, "Topic"),
             DatabasePrivilege: DatabasePrivilege.read,
             DatabaseRole: lambda: DatabaseRole(
-                self.stack, "DatabaseRole", cluster=self.one("cluster"), role_name="one", grantees=[self.one("role")]
+                self.stack, "DatabaseRole", cluster=self.one("single"), role_name="one", grantees=[self.one("role")]
             ),
             DrDashboard: lambda: DrDashboard(self.stack, "Dashboard", **pair),
             HealthAlarms: lambda: HealthAlarms(

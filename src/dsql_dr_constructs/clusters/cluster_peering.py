@@ -156,7 +156,7 @@ class ClusterPeering(Construct):
             architecture=architecture(),
             memory_size=256,
             timeout=Duration.minutes(5),
-            code=runtime_code("cluster_peering"),
+            code=runtime_code(self, "cluster_peering"),
             handler="runtime.cluster_peering.handler.handle",
             environment={
                 "DEPLOYMENT": self.deployment_name,

@@ -61,7 +61,7 @@ class DatabaseAdmin(Construct):
             architecture=architecture(),
             memory_size=256,
             timeout=Duration.minutes(5),
-            code=runtime_code("database_role", driver=True),
+            code=runtime_code(self, "database_role", driver=True),
             handler="runtime.database_role.handler.handle",
             environment={
                 "CLUSTERS": Stack.of(self).to_json_string(known),
@@ -81,6 +81,16 @@ class DatabaseAdmin(Construct):
         self.service_token = provider.service_token
         accept(self, {**LAMBDA_FINDINGS, **versions_of([self.function], Stack.of(self))})
         skip(self, {lambda_.CfnFunction: LAMBDA_CHECKS, **({} if encryption_key else {logs.CfnLogGroup: LOG_CHECKS})})
+
+
+def admin_beside(
+    cluster: IRegionalCluster, *others: IRegionalCluster, encryption_key: kms.IKey | None
+) -> DatabaseAdmin:
+    """The one beside the construct of *cluster*, which connects to *others*, too, where it is created here."""
+    found = cluster.node.try_find_child("DatabaseAdmin")
+    if isinstance(found, DatabaseAdmin):
+        return found
+    return DatabaseAdmin(cluster, "DatabaseAdmin", clusters=[cluster, *others], encryption_key=encryption_key)
 
 
 class DatabaseRoleStacks:
@@ -113,16 +123,16 @@ class DatabaseRoleStacks:
         if needed:
             self.create()
 
-    def create(self) -> Sequence[Stack]:
-        """All of them, at the first call."""
+    def create(self) -> None:
+        """All of them, unless they are."""
         if not self._created:
             roles = zip(self._regions, ("Primary", "Secondary", "Witness"), strict=False)
             self._created = {region: self._stack(region, role) for region, role in roles}
             self._of_the_pair.extend(self._created.values())
-        return list(self._created.values())
 
     def deploy_before(self, stack: Stack) -> None:
-        """Deploy *stack* after those that were created."""
+        """Create them, and deploy *stack* after them."""
+        self.create()
         for one in self._created.values():
             deploy_after(stack, one)
 

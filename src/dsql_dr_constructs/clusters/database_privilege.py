@@ -38,7 +38,7 @@ class DatabasePrivilege:
     def __post_init__(self) -> None:
         check_fields(self)
         of_a_schema = self.access in ("read", "read_write", "owner") and self.schema and not self.undo
-        of_ones_own = self.statement and not self.access
+        of_ones_own = self.statement and self.statement.strip() and not self.access
         if bool(of_a_schema) == bool(of_ones_own) or (self.schema and self.statement):
             raise ValueError(
                 f"{self!r} is no privilege: use DatabasePrivilege.read, read_write, owner or sql, for example "
@@ -90,19 +90,19 @@ class DatabasePrivilege:
         """SQL that ``admin`` runs, for what has no form here.
 
         Args:
-            statement: One statement that can be repeated; it runs in a transaction of its own when the role is
-                created, and again when a statement changes or the role is repaired.
-            undo: One statement that takes it back, before the role is dropped. Default: none.
+            statement: One statement that can be repeated; it runs once for the role, in a transaction of its own, and
+                again when the roles are repaired.
+            undo: One statement that takes it back, when no stack asks for *statement* any more. It also takes back what
+                was there before, so do not drop with it what is not yours. Default: none.
         """
         return DatabasePrivilege(statement=statement, undo=undo)
 
 
 def as_properties(privileges: Sequence[DatabasePrivilege]) -> Mapping[str, object]:
-    """As the function in runtime/database_role reads them; the last one is undone first."""
+    """As the function in runtime/database_role reads them."""
     return {
         "Privileges": [{"Access": one.access, "Schema": one.schema} for one in privileges if one.access],
-        "Statements": [one.statement for one in privileges if one.statement],
-        "UndoStatements": [one.undo for one in reversed(privileges) if one.undo],
+        "Statements": [{"Sql": one.statement, "Undo": one.undo or ""} for one in privileges if one.statement],
     }
 
 

@@ -15,9 +15,10 @@ from ..asked_once import unresolved
 from ..physical_names import role_requests_name
 from ..resource_policies import differ, named
 from .cluster_interface import IRegionalCluster
-from .database_admin import DatabaseAdmin
+from .database_admin import admin_beside
 from .database_privilege import DatabasePrivilege, as_properties, check_name
 from .existing_cluster import RegisteredCluster
+from .regional_cluster import RegionalCluster
 
 _ROLE_ARN = r"arn:aws[a-z-]*:iam::\d{12}:role/[A-Za-z0-9_+=,.@/-]+"
 """Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html"""
@@ -121,6 +122,16 @@ class DatabaseRole(Construct):
         for name, value in as_properties(list(self._privileges)).items():
             self._set(name, value)
 
+    def _uses(self, access: Sequence[str | None]) -> set[str | None]:
+        return {one.schema for one in self._privileges if one.access in access}
+
+    def _deploy_after_owner(self, other: DatabaseRole) -> None:
+        """Of a schema that this one uses: only then what the owner creates in it can be for this one, too."""
+        used, theirs = self._uses(("read", "read_write")), other._uses(("owner",))
+        back = self._uses(("owner",)) & other._uses(("read", "read_write"))
+        if used & theirs and not back:  # else each waits for the other
+            self.resource.node.add_dependency(other.resource)
+
     def _set(self, name: str, value: object) -> None:
         cast("CfnResource", self.resource.node.default_child).add_property_override(name, value)
 
@@ -128,15 +139,22 @@ class DatabaseRole(Construct):
         """Of the function in this stack's Region: that of the pair, else one beside the cluster's construct.
 
         Raises:
-            ValueError: it is in another Region.
+            ValueError: it is in another Region, or the cluster is a side of a pair.
         """
         stack, cluster = Stack.of(self), self._cluster
         if isinstance(cluster, RegisteredCluster):
+            cluster.before_roles(stack)
             return stack.format_arn(
                 service="lambda",
                 resource="function",
                 resource_name=role_requests_name(cluster.deployment_name),
                 arn_format=ArnFormat.COLON_RESOURCE_NAME,
+            )
+        if isinstance(cluster, RegionalCluster) and cluster.witness_region:
+            raise ValueError(
+                f"The cluster {cluster.node.path!r} of the database role {self.node.path!r} is one side of a pair, and "
+                "takes no connections before both are peered: use pair.grant_connect(..., role=...), or give a cluster "
+                "of pair.clusters(stack)."
             )
         beside = Stack.of(cluster)
         if differ(beside.region, stack.region):
@@ -145,8 +163,4 @@ class DatabaseRole(Construct):
                 f"a stack of {beside.region}, where the function is that CloudFormation has to call: create the role "
                 "in a stack there, or read the cluster here with RegionalCluster.from_cluster_attributes."
             )
-        found = cluster.node.try_find_child("DatabaseAdmin")
-        admin = (
-            found if isinstance(found, DatabaseAdmin) else DatabaseAdmin(cluster, "DatabaseAdmin", clusters=[cluster])
-        )
-        return admin.service_token
+        return admin_beside(cluster, encryption_key=None).service_token

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
-from aws_cdk import CfnParameter, Fn, Token
+from aws_cdk import CfnParameter, Fn, Stack, Token
 from constructs import Construct
 
 from ..runtime.parameter_registry import DEPLOYMENT_TAG, IDENTIFIER, parameter_path
@@ -44,6 +45,8 @@ class RegisteredCluster(IRegionalCluster):
         super().__init__(scope, id)
         self.cluster_region = region
         self.deployment_name = deployment
+        self.before_roles: Callable[[Stack], None] = lambda stack: None
+        """Called with a stack that has a database role, for a pair of the same app."""
         self.folder = parameter_path(deployment, region)
         self._conditions = {"StringEquals": {f"aws:ResourceTag/{DEPLOYMENT_TAG}": deployment}}
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 from typing import cast
@@ -18,6 +20,7 @@ from .cluster_peering import deploy_after
 from .database_admin import DatabaseRoleStacks
 from .database_privilege import DatabasePrivilege
 from .database_role import DatabaseRole
+from .existing_cluster import RegisteredCluster
 from .regional_cluster import RegionalCluster
 
 _OF_THE_CDK = re.compile(r"Exports(Writer|Reader).*|Publish")
@@ -52,6 +55,7 @@ class ParameterRegistry:
         self._regions = regions
         self._stacks = stacks
         self._roles = roles
+        self._database_roles: dict[Stack, dict[str, DatabaseRole]] = {}
 
     def clusters(self, scope: Construct) -> Mapping[str, IRegionalCluster]:
         """Both clusters by Region, that of the stack of *scope* first; that stack is deployed after the pair.
@@ -91,16 +95,25 @@ class ParameterRegistry:
     def _map(self, grantee: iam.IGrantable, role: str, privileges: Sequence[DatabasePrivilege] | None) -> None:
         """Let *grantee* connect as a database role, of which there is one construct for each name and stack."""
         scope = cast("Construct", grantee)
-        stack, id = Stack.of(scope), f"{self._deployment_name}-role-{role}"
-        self._roles.create()
-        self._roles.deploy_before(stack)
-        found = stack.node.try_find_child(id)
-        if isinstance(found, DatabaseRole):
-            found.add_grantee(grantee)
-            found.add_privileges(*privileges or ())
-            return
-        cluster, _ = self.clusters(scope).values()
-        DatabaseRole(stack, id, cluster=cluster, role_name=role, grantees=[grantee], privileges=privileges)
+        stack = Stack.of(scope)
+        of_the_stack = self._database_roles.setdefault(stack, {})
+        if role in of_the_stack:
+            of_the_stack[role].add_grantee(grantee)
+            of_the_stack[role].add_privileges(*privileges or ())
+        else:
+            cluster, _ = self.clusters(scope).values()
+            named = role if re.fullmatch(r"\w+", role, re.ASCII) else hashlib.sha256(role.encode()).hexdigest()[:16]
+            of_the_stack[role] = DatabaseRole(
+                stack,
+                f"{self._deployment_name}-role-{named}",
+                cluster=cluster,
+                role_name=role,
+                grantees=[grantee],
+                privileges=privileges,
+            )
+        for one, other in itertools.permutations(of_the_stack.values(), 2):
+            if of_the_stack[role] in (one, other):
+                one._deploy_after_owner(other)
 
     def refuse_in_a_clusters_stack(self, constructs: Sequence[IConstruct]) -> None:
         """
@@ -158,4 +171,7 @@ class ParameterRegistry:
         found = stack.node.try_find_child(id)
         if isinstance(found, IRegionalCluster):
             return found
-        return RegionalCluster.from_parameters(stack, id, deployment_name=self._deployment_name, region=region)
+        made = RegionalCluster.from_parameters(stack, id, deployment_name=self._deployment_name, region=region)
+        if isinstance(made, RegisteredCluster):
+            made.before_roles = self._roles.deploy_before
+        return made

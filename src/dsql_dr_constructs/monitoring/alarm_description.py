@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..asked_once import unresolved
-from ..clusters.existing_cluster import parameter_folder
 from ..physical_names import MONITORING_NOT_WORKING, PEERING_LOST, peering_name
 from ..runtime.health_monitor import metric_names as names
 from .health_monitor import HealthMonitor
-from .runbook import UPDATE_CLUSTER, ask_for_verdict, dashboard_url, log_command, repair_command, repair_roles_command
+from .runbook import UPDATE_CLUSTER, ask_for_verdict, dashboard_url, log_command, repair_command
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,20 +115,19 @@ def composite_descriptions(
     monitor: HealthMonitor, peering_region: str | None, observer: str
 ) -> dict[str, AlarmDescription]:
     """Of the composite alarms, by what they are about."""
-    named = monitor.sql_probe and all(map(parameter_folder, monitor.clusters))  # else the function has no known name
-    how = "make its role again:" if named else "see the runbook."
+    which, what = (f"{observer}, or its SQL probe,", "may report") if monitor.sql_probe else (observer, "reports")
     return {
         PEERING_LOST: peering_lost(monitor, peering_region, observer),
         MONITORING_NOT_WORKING: AlarmDescription(
-            fault=f"The monitor in {observer} does not work, so it reports no fault of the clusters. They do not "
+            fault=f"The monitor in {which} does not work, so it {what} no fault of the clusters. They do not "
             "depend on it, and the monitors of other Regions still report faults.",
             ok=f"The monitor in {observer} works.",
-            action="Get the verdict from another Region. Then read in the log why:"
-            if named  # two long commands
-            else "Get the verdict from another Region, with the command in the runbook. Then read in the log why this "
-            "monitor does not work:",
+            action="Get the verdict from another Region, with the command in the runbook. Then read in the log why "
+            "this monitor does not work:",
             command=log_command(monitor.deployment_name, observer),
-            next_action=f"If the SQL probe does not work, {how}" if monitor.sql_probe else None,
-            next_command=repair_roles_command(monitor.deployment_name, observer) if named else None,
+            next_action="If it is the SQL probe, somebody who may run SQL as admin repairs its database role: the "
+            "runbook has the command."
+            if monitor.sql_probe
+            else None,
         ),
     }

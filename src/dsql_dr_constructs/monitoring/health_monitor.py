@@ -145,7 +145,7 @@ class HealthMonitor(Construct):
         self.first_probe.node.add_dependency(self._role, self.rule)
         if sql:
             role = probe_role(self, self.clusters, self._role, sql, encryption_key)
-            self.rule.node.add_dependency(role.resource)  # and so the first probe
+            self.function.node.add_dependency(role.resource)  # and so what invokes it
         self._accept_findings(encryption_key)
 
     @checked
@@ -231,7 +231,7 @@ class HealthMonitor(Construct):
             architecture=architecture(),
             memory_size=options.memory_size,
             timeout=Duration.seconds(max(seconds(self.longest_run), _FIRST_RUN_SECONDS)),
-            code=runtime_code("health_monitor", driver="SQL_ROLE" in environment),
+            code=runtime_code(self, "health_monitor", driver="SQL_ROLE" in environment),
             handler="runtime.health_monitor.handler.handle",
             role=self._role,
             log_group=self._log_group,

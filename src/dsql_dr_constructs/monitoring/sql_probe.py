@@ -12,7 +12,7 @@ from constructs import Construct
 
 from ..asked_once import unresolved
 from ..clusters.cluster_interface import IRegionalCluster
-from ..clusters.database_admin import DatabaseAdmin
+from ..clusters.database_admin import admin_beside
 from ..clusters.database_privilege import DatabasePrivilege
 from ..clusters.database_role import DatabaseRole
 from ..clusters.existing_cluster import RegisteredCluster
@@ -44,7 +44,7 @@ def probe_role(
     """The database role that *role* connects as, to both *clusters*, and its table."""
     own, peer = sorted(clusters, key=lambda one: one.cluster_region != Stack.of(scope).region)
     if not isinstance(own, RegisteredCluster):  # a pair that has no function for this
-        DatabaseAdmin(own, "DatabaseAdmin", clusters=[own, peer], encryption_key=encryption_key)
+        admin_beside(own, peer, encryption_key=encryption_key)
     peer.grant_connect(role)
     database_role, table = f'"{names["SQL_ROLE"]}"', f'{SQL_SCHEMA}."{names["SQL_TABLE"]}"'
     return DatabaseRole(

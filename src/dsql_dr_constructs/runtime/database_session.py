@@ -37,11 +37,13 @@ class SqlError(Exception):
     Args:
         text: Why.
         sqlstate: Of the server's answer. None: there was none.
+        answer: The server's message, without the statement. Default: the text.
+        detail: More of it, which can have values and is in no text. Default: none.
     """
 
-    def __init__(self, text: str, sqlstate: str | None = None) -> None:
+    def __init__(self, text: str, sqlstate: str | None = None, answer: str = "", detail: str = "") -> None:
         super().__init__(text)
-        self.sqlstate = sqlstate
+        self.sqlstate, self.answer, self.detail = sqlstate, answer or text, detail
 
     @property
     def conflict(self) -> bool:
@@ -122,7 +124,7 @@ class DatabaseSession:
         try:
             rows: list[list[Any]] | None = self._connection.run(statement, **values)
         except (Error, OSError) as error:
-            raise _failure(error, statement.partition("\n")[0][:100], SqlError) from error
+            raise _failure(error, statement.strip().partition("\n")[0][:100], SqlError) from error
         return rows or []
 
     def close(self) -> None:
@@ -197,9 +199,9 @@ def _failure(error: BaseException, doing: str, kind: type[SqlError]) -> SqlError
     while seen and not isinstance(seen, DatabaseError):
         seen = seen.__context__
     if seen and seen.args and isinstance(seen.args[0], dict):
-        answer = seen.args[0]
-        said = ". ".join(answer[one] for one in "MDH" if answer.get(one))
-        return kind(f"{doing}: {said} ({answer.get('C', 'no code')})", answer.get("C"))
+        fields = seen.args[0]
+        said = ". ".join(fields[one] for one in "MH" if fields.get(one)) + f" ({fields.get('C', 'no code')})"
+        return kind(f"{doing}: {said}", fields.get("C"), said, fields.get("D", ""))
     reason = next((one for one in _chain(error) if isinstance(one, OSError)), error)
     if isinstance(reason, TimeoutError):
         return NoConnectionError(f"no answer to {doing} in time")

@@ -32,6 +32,12 @@ def access(kind: str, schema: str = "public") -> dict[str, str]:
     return {"Access": kind, "Schema": schema}
 
 
+def statements(*texts: str | tuple[str, str]) -> dict[str, list[dict[str, str]]]:
+    """SQL, or SQL and what takes it back."""
+    pairs = [(one, "") if isinstance(one, str) else one for one in texts]
+    return {"Statements": [{"Sql": sql, "Undo": undo} for sql, undo in pairs]}
+
+
 def event(kind: str, properties: Mapping[str, Any], *, stack: str = "one", old: Mapping[str, Any] | None = None) -> Any:
     """As CloudFormation sends it."""
     id = {"PhysicalResourceId": (old or properties)["Role"]} if kind != "Create" else {}
@@ -105,9 +111,9 @@ class EmulatedPair:
         )
         return RoleChange(event(kind, properties, stack=stack, old=old), endpoint=endpoint, seconds=seconds).run()
 
-    def repair(self) -> dict[str, Any]:
+    def repair(self, forget: str | None = None) -> dict[str, Any]:
         """The function's answer to ``{"action": "repair"}``."""
-        return RoleRepair(ServingEndpoint(self.clusters, self.client, self.tls), 20).run()
+        return RoleRepair(ServingEndpoint(self.clusters, self.client, self.tls), 20, forget=forget).run()
 
     def sql(self, *statements: str, user: str = "admin") -> list[tuple[Any, ...]]:
         """Straight in the database, which is how a test makes what was there before, and sees what is there after."""

@@ -10,7 +10,7 @@ import pytest
 
 from dsql_dr_constructs.runtime.database_role.role_request import RoleError
 from dsql_dr_constructs.runtime.database_session import NoConnectionError, SqlError
-from tests.runtime.database_role.emulated_pair import PRINCIPAL, EmulatedPair, access, sessions
+from tests.runtime.database_role.emulated_pair import PRINCIPAL, EmulatedPair, access, sessions, statements
 
 ASKED = {
     "Role": "cut",
@@ -144,9 +144,7 @@ def test_default_privileges_that_are_refused_are_noted(pair: EmulatedPair, schem
     def refuses(statement: str) -> BaseException | None:
         return SqlError(f"refused ({code})", code) if statement.startswith("ALTER DEFAULT") else None
 
-    made = [
-        {**ASKED, "Statements": ["CREATE TABLE cut_own.later (id int)"], "UndoStatements": ["DROP TABLE cut_own.later"]}
-    ]
+    made = [{**ASKED, **statements(("CREATE TABLE cut_own.later (id int)", "DROP TABLE cut_own.later"))}]
     answer = pair.change("Create", made[0], connect=sessions(refuses))
     for creator in ("admin", "'cutter'"):
         said = f"This cluster refuses default privileges for what {creator} creates in schema 'cutting'"
@@ -167,7 +165,7 @@ def test_own_statements_go_on_where_they_were(pair: EmulatedPair, schema: None) 
         return SqlError("no (57P03)", "57P03") if len(refused) == 1 else NoConnectionError("the connection ended")
 
     own = [f"INSERT INTO cutting.a VALUES ({number})" for number in range(3)]  # noqa: S608
-    pair.change("Create", {**ASKED, "Statements": own}, connect=sessions(once))
+    pair.change("Create", {**ASKED, **statements(*own)}, connect=sessions(once))
     assert pair.sql("SELECT id FROM cutting.a ORDER BY id") == [(0,), (1,), (2,)]
     assert len(refused) == 3
     pair.change("Delete", ASKED)
@@ -186,7 +184,7 @@ def test_role_goes_where_routines_cannot_be_read(pair: EmulatedPair, schema: Non
         "CREATE FUNCTION cutting.g() RETURNS int LANGUAGE sql RETURN 1", "GRANT EXECUTE ON FUNCTION cutting.g TO cut"
     )
     answer = pair.change("Delete", ASKED, connect=sessions(refuses))
-    assert "Role 'cut' stays, since DROP ROLE" in answer["Data"]["Notes"]
+    assert "Role 'cut' stays, since role \"cut\" cannot be dropped" in answer["Data"]["Notes"]
     assert "cutting.g" in answer["Data"]["Notes"]
     pair.sql("DROP FUNCTION cutting.g", "DROP ROLE cut")
 

@@ -13,7 +13,15 @@ import pytest
 
 from dsql_dr_constructs.emulator import Fault
 from dsql_dr_constructs.runtime.database_role.role_request import RoleError
-from tests.runtime.database_role.emulated_pair import PRINCIPAL, REGIONS, EmulatedPair, access, event, sessions
+from tests.runtime.database_role.emulated_pair import (
+    PRINCIPAL,
+    REGIONS,
+    EmulatedPair,
+    access,
+    event,
+    sessions,
+    statements,
+)
 
 OTHER = "arn:aws:iam::111122223333:role/path/Other_role"
 ALL = {"SELECT", "INSERT", "UPDATE", "DELETE"}
@@ -108,7 +116,7 @@ def test_privileges_that_came_by_default_go_with_the_default(pair: EmulatedPair)
 
 def test_what_was_changed_since_is_repaired(pair: EmulatedPair) -> None:
     pair.sql("CREATE SCHEMA fix", "CREATE TABLE fix.t (id int)")
-    own = {"Statements": ["CREATE TABLE IF NOT EXISTS fix.own (id int)", "GRANT SELECT ON fix.own TO broken"]}
+    own = statements("CREATE TABLE IF NOT EXISTS fix.own (id int)", "GRANT SELECT ON fix.own TO broken")
     pair.change("Create", wants("broken", access("read_write", "fix"), **own))
     pair.change("Create", wants("broken", principals=[OTHER]), stack="two")
     pair.sql("REVOKE SELECT ON fix.t FROM broken", "DROP TABLE fix.own")
@@ -120,15 +128,104 @@ def test_what_was_changed_since_is_repaired(pair: EmulatedPair) -> None:
     assert pair.may("broken", "fix.t") == ALL
     assert "SELECT" in pair.may("broken", "fix.own")
     assert pair.mappings("broken") == {PRINCIPAL, OTHER}
+    assert "role 'broken': statement 1 of 2" in answer["run_again"]
     assert pair.repair()["changed"] == [], "and it can be repeated"
 
 
 def test_repair_says_what_failed(pair: EmulatedPair) -> None:
-    pair.change("Create", wants("stuck", Statements=["CREATE TABLE public.once (id int)"]))
+    pair.sql("CREATE SCHEMA gone")
+    pair.change("Create", wants("aaa_stuck", **statements("CREATE TABLE public.once (id int)")))
+    pair.change("Create", wants("bbb_lost", access("read", "gone")))
+    pair.change("Create", wants("zzz_fine"))
+    pair.sql("DROP SCHEMA gone", f"CALL sys.iam_revoke('zzz_fine', '{PRINCIPAL}')")
     answer = pair.repair()
-    pair.change("Delete", wants("stuck"))
+    for one in ("aaa_stuck", "bbb_lost", "zzz_fine"):
+        pair.change("Delete", wants(one))
     assert not answer["done"]
-    assert "statement 1 of 1 of role 'stuck' was refused: relation \"once\" already exists" in answer["error"]
+    assert 'statement 1 of 1 was refused: relation "once" already exists' in answer["errors"]["aaa_stuck"]
+    assert "There is no schema 'gone'" in answer["errors"]["bbb_lost"]
+    assert any("zzz_fine" in one for one in answer["changed"]), "which the others do not keep from it"
+
+
+def test_asker_that_is_gone_is_forgotten_on_demand(pair: EmulatedPair) -> None:
+    pair.change("Create", wants("left_behind"), stack="killed")
+    pair.change("Create", wants("left_behind", principals=[OTHER]), stack="two")
+    [*askers] = pair.repair()["roles"]["left_behind"]
+    assert len(askers) == 2
+    answer = pair.repair(forget=next(one for one in askers if "/killed " in one))
+    assert [one for one in answer["roles"]["left_behind"] if "/killed " in one] == []
+    assert pair.mappings("left_behind") == {OTHER}
+    pair.change("Delete", wants("left_behind"), stack="two")
+    assert not pair.exists("left_behind")
+
+
+def test_take_back_undoes_only_what_was_begun(pair: EmulatedPair) -> None:
+    pair.sql("CREATE TABLE precious (id int)")
+    asked = statements("GRANT nonsense", ("CREATE TABLE IF NOT EXISTS precious (id int)", "DROP TABLE precious"))
+    with pytest.raises(RoleError, match=r"statement 1 of 2 was refused"):
+        pair.change("Create", wants("careful", **asked))
+    assert pair.sql("SELECT count(*) FROM precious") == [(0,)]
+    assert not pair.exists("careful")
+
+
+def test_schema_that_another_role_asks_for_stays_and_goes_with_that_one(pair: EmulatedPair) -> None:
+    first, second = (wants(one, access("owner", "shared")) for one in ("first_owner", "second_owner"))
+    pair.change("Create", first)
+    pair.change("Create", second)
+    pair.change("Delete", first)
+    assert pair.sql("SELECT 1 FROM pg_namespace WHERE nspname = 'shared'") == [(1,)]
+    pair.change("Delete", second)
+    assert pair.sql("SELECT 1 FROM pg_namespace WHERE nspname = 'shared'") == []
+
+
+def test_rollback_of_another_name_that_fails_leaves_the_role_in_service(pair: EmulatedPair) -> None:
+    own = statements("CREATE TABLE public.only_once (id int)")
+    before, after = wants("in_service", **own), wants("renamed")
+    pair.change("Create", before)
+    pair.change("Update", after, old=before)
+    broken = wants("in_service", **statements("CREATE TABLE public.only_once (id int)", "SELECT 1/0"))
+    with pytest.raises(RoleError, match="division by zero"):
+        pair.change("Update", broken, old=after)
+    assert pair.mappings("in_service") == {PRINCIPAL}
+    for one in (before, after):
+        pair.change("Delete", one)
+
+
+def test_reader_that_came_first_reads_what_the_owner_creates_later(pair: EmulatedPair) -> None:
+    pair.sql("CREATE SCHEMA early")
+    pair.change("Create", wants("early_reader", access("read", "early")))
+    arn = pair.iam_role("late_owner")
+    owner = wants("late_owner", access("owner", "early"), principals=[arn])
+    pair.change("Create", owner)
+    pair.as_function(arn, "late_owner", "CREATE TABLE early.bird (id int)")
+    assert pair.may("early_reader", "early.bird") == {"SELECT"}
+
+
+@pytest.mark.parametrize("row", ["no JSON", "[]", '{"askers": {"a": {}}}', '{"ran": [1]}'])
+def test_row_that_cannot_be_read_is_named(pair: EmulatedPair, row: str) -> None:
+    pair.change("Create", wants("smudged"))
+    pair.sql(f"UPDATE dsql_dr.database_roles SET state = '{row}' WHERE role = 'smudged'")
+    for kind in ("Update", "Delete"):
+        with pytest.raises(RoleError, match=r"The row of role 'smudged' in dsql_dr\.database_roles cannot be read"):
+            pair.change(kind, wants("smudged"), old=wants("smudged"))
+    pair.sql("DELETE FROM dsql_dr.database_roles WHERE role = 'smudged'")
+
+
+def test_table_that_is_not_admins_is_not_believed(pair: EmulatedPair) -> None:
+    pair.sql("CREATE ROLE intruder")
+    pair.sql("ALTER TABLE dsql_dr.database_roles OWNER TO intruder", user="postgres")
+    try:
+        with pytest.raises(RoleError, match="belongs to another role than admin"):
+            pair.change("Create", wants("trusting"))
+    finally:
+        pair.sql("ALTER TABLE dsql_dr.database_roles OWNER TO admin", user="postgres")
+
+
+def test_value_of_a_row_is_in_no_reason_and_no_log(pair: EmulatedPair, capsys: pytest.CaptureFixture[str]) -> None:
+    pair.sql("CREATE TABLE people (email text PRIMARY KEY)", "INSERT INTO people VALUES ('alice@example.com')")
+    with pytest.raises(RoleError, match="statement 1 of 1 was refused: duplicate key") as failed:
+        pair.change("Create", wants("discreet", **statements("INSERT INTO people VALUES ('alice@example.com')")))
+    assert "alice" not in str(failed.value) + capsys.readouterr().out
 
 
 def test_owner_gets_a_schema_and_what_it_makes_there_is_its_own_and_for_others_who_ask(pair: EmulatedPair) -> None:
@@ -351,7 +448,8 @@ def test_what_was_there_before_stays(pair: EmulatedPair) -> None:
     pair.change("Create", asked)
     assert pair.mappings("elder") == {PRINCIPAL, OTHER}
     assert pair.may("elder", "home.old") == ALL
-    pair.change("Delete", asked)
+    answer = pair.change("Delete", asked)
+    assert answer["Data"]["Notes"] == "Role 'elder' stays, since it was there before."
     assert pair.mappings("elder") == {PRINCIPAL}
     assert pair.may("elder", "home.old") == {"SELECT"}
     assert pair.sql("SELECT has_schema_privilege('elder', 'home', 'USAGE')") == [(False,)]
@@ -367,37 +465,34 @@ def test_role_without_login_is_not_changed(pair: EmulatedPair) -> None:
     assert pair.exists("mute")
 
 
-def test_statements_run_at_create_and_when_they_change_and_are_undone_at_delete(pair: EmulatedPair) -> None:
+def test_statement_runs_once_and_is_undone_when_nobody_asks_for_it(pair: EmulatedPair) -> None:
     pair.sql("CREATE TABLE public.ran (what text)")
 
     def ran() -> list[str]:
         return [one for (one,) in pair.sql("SELECT what FROM ran")]
 
-    def with_statements(*texts: str) -> dict[str, Any]:
-        return wants(
-            "scribe",
-            access("read", "public"),
-            Statements=[
-                *(f"INSERT INTO ran VALUES ('{one}')" for one in texts),
-                "CREATE TABLE IF NOT EXISTS made (id int)",
-            ],
-            UndoStatements=["DROP TABLE IF EXISTS made", "INSERT INTO ran VALUES ('undone')"],
-        )
+    def asks(*texts: str) -> dict[str, Any]:
+        told = [(f"INSERT INTO ran VALUES ('{one}')", f"INSERT INTO ran VALUES ('not {one}')") for one in texts]
+        make = ("CREATE TABLE IF NOT EXISTS made (id int)", "DROP TABLE IF EXISTS made")
+        return wants("scribe", access("read", "public"), **statements(*told, make))
 
-    first, second = with_statements("a", "b"), with_statements("c")
+    first, second = asks("a", "b"), asks("b", "c")
     pair.change("Create", first)
     assert ran() == ["a", "b"]
     assert pair.may("scribe", "made") == {"SELECT"}
     pair.change("Update", first | {"Principals": [OTHER]}, old=first)
     assert ran() == ["a", "b"]
     pair.change("Update", second, old=first)
-    assert ran() == ["a", "b", "c"]
-    pair.change("Create", second | {"Statements": []}, stack="two")
+    assert ran() == ["a", "b", "not a", "c"]
+    pair.change("Create", asks("c"), stack="two")
+    assert ran() == ["a", "b", "not a", "c"], "it has run"
     pair.change("Delete", second)
-    assert ran() == ["a", "b", "c"], "somebody still asks for the role"
-    pair.change("Delete", second, stack="two")
-    assert ran() == ["a", "b", "c", "undone"]
+    assert ran() == ["a", "b", "not a", "c", "not b"], "somebody still asks for the other"
+    assert pair.may("scribe", "made") == {"SELECT"}
+    pair.change("Delete", asks("c"), stack="two")
+    assert ran() == ["a", "b", "not a", "c", "not b", "not c"]
     assert not pair.exists("scribe")
+    assert pair.sql("SELECT to_regclass('made')") == [(None,)]
 
 
 def test_create_that_fails_is_taken_back(pair: EmulatedPair) -> None:
@@ -407,8 +502,7 @@ def test_create_that_fails_is_taken_back(pair: EmulatedPair) -> None:
         "unlucky",
         access("read", "tried"),
         access("owner", "tried2"),
-        Statements=["CREATE TABLE tried2.t (id int)", "SELECT 'p4ssw0rd' / 0"],
-        UndoStatements=["DROP TABLE tried2.t"],
+        **statements(("CREATE TABLE tried2.t (id int)", "DROP TABLE tried2.t"), "SELECT 'p4ssw0rd' / 0"),
     )
     with pytest.raises(RoleError) as failed:
         pair.change("Create", asked)
@@ -421,8 +515,10 @@ def test_create_that_fails_is_taken_back(pair: EmulatedPair) -> None:
 
 
 def test_create_that_fails_says_what_is_left(pair: EmulatedPair, capsys: pytest.CaptureFixture[str]) -> None:
-    asked = wants("sticky", Statements=["SELECT 1", "SELECT 1/0"], UndoStatements=["DROP TABLE never_was"])
-    with pytest.raises(RoleError, match=r"It was not undone: statement 1 of 1 was refused: .*never_was") as failed:
+    asked = wants("sticky", **statements(("SELECT 1", "DROP TABLE never_was"), "SELECT 1/0"))
+    with pytest.raises(
+        RoleError, match=r"It was not taken back: undo of statement 2 of 2 was refused: .*never_was"
+    ) as failed:
         pair.change("Create", asked)
     assert not pair.exists("sticky")
     assert str(failed.value) in capsys.readouterr().out.replace('\\"', '"')
@@ -432,7 +528,7 @@ def test_update_that_fails_is_rolled_back_by_the_update_that_follows(pair: Emula
     pair.sql("CREATE SCHEMA up", "CREATE TABLE up.t (id int)")
     before = wants("climber", access("read", "up"))
     pair.change("Create", before)
-    after = wants("climber", access("read_write", "up"), principals=[OTHER], Statements=["SELECT 1/0"])
+    after = wants("climber", access("read_write", "up"), principals=[OTHER], **statements("SELECT 1/0"))
     with pytest.raises(RoleError, match=re.escape("division by zero")):
         pair.change("Update", after, old=before)
     assert pair.mappings("climber") == {OTHER}
@@ -449,7 +545,7 @@ def test_another_name_is_another_role(pair: EmulatedPair) -> None:
     pair.change("Delete", old)
     assert (pair.exists("maiden"), pair.exists("married")) == (False, True)
     with pytest.raises(RoleError, match="division by zero"):
-        pair.change("Update", wants("third", Statements=["SELECT 1/0"]), old=new)
+        pair.change("Update", wants("third", **statements("SELECT 1/0")), old=new)
     assert not pair.exists("third")
 
 

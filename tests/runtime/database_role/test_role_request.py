@@ -4,18 +4,28 @@ from typing import Any
 
 import pytest
 
-from dsql_dr_constructs.runtime.database_role.role_request import Asked, RoleError, RoleRequest, SchemaAccess
+from dsql_dr_constructs.runtime.database_role.role_request import (
+    Asked,
+    OwnStatement,
+    RoleError,
+    RoleRequest,
+    SchemaAccess,
+)
 from tests.runtime.database_role.emulated_pair import PRINCIPAL, access
 
-GOOD = {"Role": "orders", "Principals": [PRINCIPAL], "Privileges": [access("read")], "Statements": ["SELECT 1"]}
+GOOD = {
+    "Role": "orders",
+    "Principals": [PRINCIPAL],
+    "Privileges": [access("read")],
+    "Statements": [{"Sql": "SELECT 1"}],
+}
 
 
 def test_request_has_what_cloudformation_sent() -> None:
     request = RoleRequest.of({"ServiceToken": "arn", **GOOD})
     assert request.role == "orders"
     privileges = frozenset({SchemaAccess("read", "public")})
-    assert request.asked == Asked(frozenset({PRINCIPAL}), privileges, ("SELECT 1",))
-    assert request.undo_statements == ()
+    assert request.asked == Asked(frozenset({PRINCIPAL}), privileges, (OwnStatement("SELECT 1", ""),))
     assert Asked.read(request.asked.stored()) == request.asked
 
 
@@ -58,7 +68,9 @@ def test_any_other_name_is_a_role(role: str) -> None:
         ({"Privileges": [access("read_write", "dsql_dr")]}, "which is no schema of yours"),
         ({"Privileges": [access("owner")]}, "Aurora DSQL allows nobody but admin to create in it: give another schema"),
         ({"Statements": [""]}, "Statements is \\[''\\]: give a list, without an empty value."),
-        ({"UndoStatements": "DROP"}, "UndoStatements is 'DROP'"),
+        ({"Statements": "DROP"}, "Statements is 'DROP'"),
+        ({"Statements": [{"Sql": " "}]}, "A statement is {'Sql': ' '}: give SQL"),
+        ({"Statements": [{"Sql": "a", "Undo": 1}]}, "give SQL, and SQL that takes it back or none"),
     ],
 )
 def test_what_is_not_allowed_is_said(change: dict[str, Any], said: str) -> None:

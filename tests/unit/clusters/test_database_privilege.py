@@ -24,8 +24,11 @@ def test_each_form_becomes_what_the_function_reads() -> None:
             {"Access": "owner", "Schema": "orders"},
             {"Access": "read_write", "Schema": "public"},
         ],
-        "Statements": ["one", "two", "three"],
-        "UndoStatements": ["not three", "not one"],
+        "Statements": [
+            {"Sql": "one", "Undo": "not one"},
+            {"Sql": "two", "Undo": ""},
+            {"Sql": "three", "Undo": "not three"},
+        ],
     }
 
 
@@ -41,6 +44,7 @@ def test_each_form_becomes_what_the_function_reads() -> None:
         (lambda: DatabasePrivilege.read(cdk.Token.as_string({"Ref": "X"})), "is a token"),
         (lambda: DatabasePrivilege.read(""), "schema is ''"),
         (lambda: DatabasePrivilege.sql(""), "statement is ''"),
+        (lambda: DatabasePrivilege.sql(" "), "is no privilege"),
         (lambda: DatabasePrivilege(access="all", schema="public"), "is no privilege: use DatabasePrivilege.read"),
         (lambda: DatabasePrivilege(), "is no privilege"),
         (lambda: DatabasePrivilege(access="read", schema="a", statement="b"), "is no privilege"),

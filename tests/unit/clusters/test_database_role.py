@@ -80,7 +80,6 @@ def test_one_line_allows_both_clusters_and_asks_for_the_role(pair: MultiRegionDs
             "Principals": [arn_of(service, one)],
             "Privileges": [{"Access": "read_write", "Schema": "public"}],
             "Statements": [],
-            "UndoStatements": [],
         }
     ]
     assert len(permissions(service, "dsql:DbConnect")["dsql:DbConnect"]) == 2

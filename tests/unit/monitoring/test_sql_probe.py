@@ -44,11 +44,11 @@ def test_each_observer_has_a_role_and_a_table_of_its_own(app: cdk.App) -> None:
         assert variables["SQL_ROLE"] == asked["Role"]
         assert asked["Role"].startswith(f"dsql_dr_{stack.region.replace('-', '_')}_")
         assert asked["Privileges"] == [], "nothing but its table"
-        create, usage, rows = asked["Statements"]
+        create, usage, rows = (one["Sql"] for one in asked["Statements"])
         assert create.startswith(f'CREATE TABLE IF NOT EXISTS dsql_dr."{variables["SQL_TABLE"]}" (')
         assert usage == f'GRANT USAGE ON SCHEMA dsql_dr TO "{asked["Role"]}"'
         assert rows == f'GRANT SELECT, INSERT, UPDATE ON dsql_dr."{variables["SQL_TABLE"]}" TO "{asked["Role"]}"'
-        assert asked["UndoStatements"] == [f'DROP TABLE IF EXISTS dsql_dr."{variables["SQL_TABLE"]}"']
+        assert asked["Statements"][0]["Undo"] == f'DROP TABLE IF EXISTS dsql_dr."{variables["SQL_TABLE"]}"'
         roles.add(asked["Role"])
         tables.add(variables["SQL_TABLE"])
     assert (len(roles), len(tables)) == (3, 3)
@@ -77,15 +77,20 @@ def test_monitor_may_connect_to_both_clusters_and_not_as_admin(app: cdk.App) -> 
     assert {action for action, _ in allowed} == {"dsql:DbConnect"}
 
 
-def test_first_probe_and_schedule_wait_for_the_role(app: cdk.App) -> None:
+def test_function_and_so_what_invokes_it_waits_for_the_role(app: cdk.App) -> None:
+    """Also where the SQL probe is switched on later, and the schedule goes on meanwhile."""
     pair = MonitoredPair(app)
     pair.monitor(sql_probe=True)
     template = pair.template()
     [role] = template.find_resources("Custom::DsqlDatabaseRole")
-    [(rule, schedule)] = template.find_resources("AWS::Events::Rule").items()
-    [first] = template.find_resources("Custom::DsqlFirstProbe").values()
-    assert role in schedule["DependsOn"]
-    assert rule in first["DependsOn"]
+    [(function, found)] = [
+        (id, one)
+        for id, one in template.find_resources("AWS::Lambda::Function").items()
+        if "CLUSTERS" in one["Properties"].get("Environment", {}).get("Variables", {})
+    ]
+    assert role in found["DependsOn"]
+    [schedule] = template.find_resources("AWS::Events::Rule").values()
+    assert function in json.dumps(schedule["Properties"]["Targets"])
 
 
 def test_pair_that_no_parameters_name_gets_the_admin_function_beside_its_monitor(app: cdk.App) -> None:

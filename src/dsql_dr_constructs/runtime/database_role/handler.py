@@ -34,7 +34,8 @@ def handle(event: dict[str, Any], context: object) -> dict[str, Any]:
     240 by default, of the function's 300.
 
     Args:
-        event: CloudFormation's, as the framework passes it on. A person's: ``{"action": "repair"}``.
+        event: CloudFormation's, as the framework passes it on. A person's:
+            ``{"action": "repair"}``, and with ``"forget"`` an asker that is gone, as the answer has it.
 
     Returns:
         The physical id, and ``Role`` and ``Notes`` as attributes; to a person, what `RoleRepair.run` says.
@@ -48,7 +49,7 @@ def handle(event: dict[str, Any], context: object) -> dict[str, Any]:
     if "RequestType" in event:
         return RoleChange(event, endpoint=endpoint, seconds=seconds).run()
     if event.get("action") == "repair":
-        return RoleRepair(endpoint, seconds).run()
+        return RoleRepair(endpoint, seconds, forget=event.get("forget")).run()
     raise RoleError(
         f"The action is {event.get('action')!r}, and this function has one for people: invoke it with "
         '{"action":"repair"}.'

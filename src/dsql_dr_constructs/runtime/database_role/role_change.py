@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from ..database_session import SqlError
 from .catalog import Run
 from .role_convergence import RoleChanges, RoleConvergence
-from .role_request import RoleError, RoleRequest
-from .serving_endpoint import ClustersGoneError, ServingEndpoint, may_pass
+from .role_ledger import every_state
+from .role_request import OWNER, Asked, RoleError, RoleRequest
+from .serving_endpoint import ClustersGoneError, ServingEndpoint
 
 _RESERVED_SHARE = 0.25
 """Of the budget, to take a first request back that failed."""
@@ -27,10 +27,9 @@ class RoleChange:
     A request that is new for its role, and fails, is taken back here: CloudFormation sends no Delete for what has never
     answered with its physical id. An Update that fails is followed by another one with the properties from before.
 
-    The user's own statements run at Create, and all of them at Update if one changed or the role did, after its
-    privileges and mappings. They need to do no harm when they are run again, since the outcome of one may not be known,
-    and each has 30 s. The undo statements run when the last asker leaves; an Update that changes them runs none. One
-    that is refused stops the Delete.
+    The user's own statements run after the role's privileges and mappings, each once for a role, and have 30 s. They
+    need to do no harm when they are run again, since the outcome of one may not be known. One that nobody asks for any
+    more is taken back, and that stops the change where it is refused.
 
     Args:
         event: CloudFormation's.
@@ -45,8 +44,8 @@ class RoleChange:
         self._until = endpoint.surroundings.clock() + seconds
         self._reserved = seconds * _RESERVED_SHARE
         self._changes = RoleChanges()
-        self._statements_done = 0
-        self._own_began = False
+        self._before: Asked | None = None
+        self._began = False
 
     def run(self) -> dict[str, Any]:
         """The answer for CloudFormation: the physical id is the role's name, so that another name is another resource.
@@ -59,7 +58,7 @@ class RoleChange:
         failure = ""
         try:
             if kind == "Delete":
-                self._leave(role, properties)
+                self._leave(role)
             else:
                 self._ask(RoleRequest.of(properties))
         except RoleError as error:
@@ -73,17 +72,14 @@ class RoleChange:
     def _ask(self, request: RoleRequest) -> None:
         before: Mapping[str, Any] = self._event.get("OldResourceProperties") or {}
         is_new = before.get("Role") != request.role
-        statements = request.asked.statements
-        if not is_new and list(statements) == (before.get("Statements") or []):
-            statements = ()
         until = self._until - self._reserved if is_new else self._until
 
         def work(run: Run) -> None:
             convergence = self._convergence(run, request.role, until)
+            if not self._began:
+                self._before, self._began = convergence.asked(), True
             convergence.ask(request.asked)
-            if statements:
-                self._run_own(run, statements)
-                convergence.ask(request.asked)  # for what they made
+            self._refresh_others(run, request, until)
 
         try:
             self._endpoint.run(work, until=until)
@@ -92,21 +88,27 @@ class RoleChange:
                 raise
             raise RoleError(f"{error}{self._take_back(request)}") from error
 
+    def _refresh_others(self, run: Run, request: RoleRequest, until: float) -> None:
+        """Other roles in a schema that this one may create in: what it creates is for them, too."""
+        owned = {one.schema for one in request.asked.privileges if one.access == OWNER}
+        if not owned:
+            return
+        for role, state in every_state(run).items():
+            for asker, asked in sorted(state.askers.items()):
+                if role != request.role and owned & {one.schema for one in asked.privileges}:
+                    self._convergence(run, role, until, asker=asker).ask(asked)
+
     def _take_back(self, request: RoleRequest) -> str:
         """What could not be taken back, as sentences; mostly none."""
-        undo = request.undo_statements if self._own_began else ()
         left = []
 
         def work(run: Run) -> None:
             convergence = self._convergence(run, request.role, self._until)
-            if undo and convergence.is_last():
-                try:
-                    self._run_own(run, undo)
-                except RoleError as error:
-                    left.append(f" It was not undone: {error}")
-            convergence.leave()
+            if self._before:  # of a name that it had before, to which a rollback went back
+                convergence.ask(self._before)
+            else:
+                convergence.leave(refused=lambda why: left.append(f" It was not taken back: {why}"))
 
-        self._statements_done = 0
         try:
             self._endpoint.run(work, until=self._until)
         except RoleError as error:
@@ -116,37 +118,22 @@ class RoleChange:
             )
         return "".join(left)
 
-    def _leave(self, role: str, properties: Mapping[str, Any]) -> None:
-        undo = (properties.get("UndoStatements") or []) if properties.get("Role") == role else []
-
-        def work(run: Run) -> None:
-            convergence = self._convergence(run, role, self._until)
-            if undo and convergence.is_last():
-                self._run_own(run, undo)
-            convergence.leave()
-
+    def _leave(self, role: str) -> None:
         try:
-            self._endpoint.run(work, until=self._until, unless_gone=True)
+            self._endpoint.run(
+                lambda run: self._convergence(run, role, self._until).leave(), until=self._until, unless_gone=True
+            )
         except ClustersGoneError as gone:
             self._changes.note(f"Nothing is left to do: {gone}.")
 
-    def _convergence(self, run: Run, role: str, until: float) -> RoleConvergence:
+    def _convergence(self, run: Run, role: str, until: float, asker: str | None = None) -> RoleConvergence:
         return RoleConvergence(
             run,
             role=role,
-            asker=self._asker,
+            asker=asker or self._asker,
             changes=self._changes,
             time_left=lambda: until - self._endpoint.surroundings.clock(),
         )
-
-    def _run_own(self, run: Callable[[str], object], statements: Sequence[str]) -> None:
-        """Goes on, after a connection that ended, with the statement whose outcome is not known."""
-        self._own_began = True
-        while self._statements_done < len(statements):
-            which = f"statement {self._statements_done + 1} of {len(statements)}"
-            run_own(run, statements[self._statements_done], which)
-            self._statements_done += 1
-            self._changes.statements.append(which)
 
     def _log(self, role: str, failure: str) -> None:
         entry = {
@@ -160,24 +147,3 @@ class RoleChange:
             **({"failure": failure} if failure else {}),
         }
         print(json.dumps(entry))  # noqa: T201 - for the log
-
-
-def run_own(run: Callable[[str], object], statement: str, which: str) -> None:
-    """Run a statement of the user's own.
-
-    Args:
-        run: Runs one.
-        statement: SQL.
-        which: What it is called in the reason, which has none of its text.
-
-    Raises:
-        RoleError: the server refuses it, and would refuse it again.
-        SqlError: another try may succeed.
-    """
-    try:
-        run(statement)
-    except SqlError as error:
-        if may_pass(error):
-            raise
-        answer = str(error).replace(statement.partition("\n")[0][:100] + ": ", "", 1)
-        raise RoleError(f"{which} was refused: {answer}.") from error

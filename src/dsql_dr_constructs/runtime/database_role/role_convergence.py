@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 from ..database_session import NoConnectionError, SqlError
 from . import privileges as sql
 from .catalog import Catalog, Run, grants_on_its_future_objects, other_grants, owned
+from .own_statements import OwnStatements
 from .privileges import Target, both
-from .role_ledger import RoleLedger, RoleState
+from .role_ledger import RanStatement, RoleLedger, RoleState, hand_schema_over
 from .role_plan import RolePlan, needs_rights_of
 from .role_request import OWNER, Asked, RoleError
 
+_MOST_NAMES = 10
 _NOT_SUPPORTED, _NOT_ALLOWED, _STILL_NEEDED = "0A000", "42501", "2BP01"
 
 
@@ -24,9 +26,11 @@ class RoleChanges:
     Args:
         statements: Those that changed something, in their order.
         notes: Sentences for a person.
+        run_again: Which of the users' own statements a repair ran.
     """
 
     statements: list[str] = field(default_factory=list)
+    run_again: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def note(self, sentence: str) -> None:
@@ -65,8 +69,12 @@ class RoleConvergence:
         self._time_left = time_left
         self._ledger = RoleLedger(run, role, asker)
 
-    def ask(self, asked: Asked) -> None:
+    def ask(self, asked: Asked, *, again: bool = False) -> None:
         """The asker wants *asked*, and nothing else.
+
+        Args:
+            asked: What it wants.
+            again: Whether its own statements run again.
 
         Raises:
             RoleError: it cannot have that.
@@ -74,31 +82,45 @@ class RoleConvergence:
             SqlError: a statement was refused, or there is no connection.
         """
         state = self._ledger.read()
-        if state and state.askers.get(self._asker) == asked:
+        if state and state.askers.get(self._asker) == asked and not (again and asked.statements):
             catalog = self._catalog(state, asked)
-            if RolePlan.of(state, catalog, self._role).is_empty:
+            self._refuse(asked, catalog)
+            done = {one.sql: RanStatement(one.undo, True) for one in asked.statements}
+            if RolePlan.of(state, catalog, self._role).is_empty and done.items() <= state.ran.items():
                 return
 
         def arrive(state: RoleState) -> None:
             catalog = self._catalog(state, asked)
             self._refuse(asked, catalog)
             state.askers[self._asker] = asked
+            own = OwnStatements(self._run, state, self._ledger.save)
+            self._changes.statements += own.take_back()
             self._converge(state, catalog)
+            ran = own.run_missing(asked, again=again)
+            if ran:
+                self._converge(state, self._catalog(state, asked))  # for what they made
+                if again:
+                    self._changes.run_again += [f"role {self._role!r}: {one}" for one in ran]
+                else:
+                    self._changes.statements += ran
             self._ledger.save(state)
             self._ledger.release()
 
         self._while_held(arrive)
 
-    def is_last(self) -> bool:
-        """Whether the asker asks for the role, and nobody else does."""
+    def asked(self) -> Asked | None:
+        """What the asker wants already."""
         state = self._ledger.read()
-        return state is not None and set(state.askers) == {self._asker}
+        return state.askers.get(self._asker) if state else None
 
-    def leave(self) -> None:
+    def leave(self, *, refused: Callable[[str], None] | None = None) -> None:
         """The asker wants nothing any more.
 
+        Args:
+            refused: As in `OwnStatements.take_back`.
+
         Raises:
-            RoleError: a privilege cannot be taken away.
+            RoleError: something cannot be taken back.
             HeldError: another one changes the role now.
             SqlError: a statement was refused, or there is no connection.
         """
@@ -108,6 +130,8 @@ class RoleConvergence:
 
         def depart(state: RoleState) -> None:
             asked = state.askers.pop(self._asker, None)
+            own = OwnStatements(self._run, state, self._ledger.save)
+            self._changes.statements += own.take_back(refused=refused)
             catalog = self._catalog(state, asked)
             self._converge(state, catalog)
             if state.askers:
@@ -116,6 +140,8 @@ class RoleConvergence:
             else:
                 if state.created and catalog.oid is not None:
                     self._drop_role(catalog.oid, state)
+                elif catalog.oid is not None and asked:
+                    self._changes.note(f"Role {self._role!r} stays, since it was there before.")
                 self._ledger.forget()
 
         self._while_held(depart)
@@ -167,6 +193,8 @@ class RoleConvergence:
         for arn in sorted(plan.map):
             self._do(sql.map_principal(self._role, arn))
         for schema in sorted(plan.drop_schemas & catalog.schemas):
+            if hand_schema_over(self._run, schema, of=self._role):
+                continue
             self._do(
                 sql.drop_schema(schema), but={_STILL_NEEDED: f"Schema {schema!r} stays, since something is in it."}
             )
@@ -203,7 +231,7 @@ class RoleConvergence:
         except SqlError as error:
             if error.sqlstate != _STILL_NEEDED:
                 raise
-            self._stays(str(error))
+            self._stays(f"{error.answer}: {error.detail}")
 
     def _stays(self, why: str) -> None:
         self._changes.note(
@@ -221,7 +249,8 @@ class RoleConvergence:
             except SqlError as error:
                 if error.sqlstate != _NOT_ALLOWED:
                     raise
-                theirs = ", ".join(str(one) for one in sorted(targets) if one.acting == owner)
+                names = [str(one) for one in sorted(targets) if one.acting == owner]
+                theirs = ", ".join(names[:_MOST_NAMES]) + (" and more" if len(names) > _MOST_NAMES else "")
                 raise RoleError(
                     f"Admin may not use the rights of role {owner!r} ({error}), which are needed for {theirs}: grant "
                     f"the privileges to {self._role!r} as {owner!r}, or make admin a member of {owner!r}, with INHERIT."

@@ -9,15 +9,17 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from .catalog import Run
 from .privileges import Target
-from .role_request import Asked
+from .role_request import Asked, RoleError
 
 _PRESENT = """
-SELECT n.oid, c.oid FROM pg_namespace n LEFT JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = 'database_roles'
-WHERE n.nspname = 'dsql_dr'
+SELECT c.oid, n.nspowner = me.oid AND COALESCE(c.relowner, me.oid) = me.oid
+FROM pg_roles me, pg_namespace n
+LEFT JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = 'database_roles'
+WHERE n.nspname = 'dsql_dr' AND me.rolname = current_user
 """
 _SCHEMA = "CREATE SCHEMA IF NOT EXISTS dsql_dr"
 _TABLE = """
@@ -34,12 +36,20 @@ WHERE one.held_by = excluded.held_by OR one.held_until < now()
 RETURNING state
 """
 _SAVE = "UPDATE dsql_dr.database_roles SET state = :state WHERE role = :role AND held_by = :asker RETURNING role"
+_HAND_OVER = "UPDATE dsql_dr.database_roles SET state = :new WHERE role = :role AND state = :old RETURNING role"
 _RELEASE = "UPDATE dsql_dr.database_roles SET held_until = now() WHERE role = :role AND held_by = :asker"
 _FORGET = "DELETE FROM dsql_dr.database_roles WHERE role = :role AND held_by = :asker"
 
 
 class HeldError(Exception):
     """Another deployment is changing the role."""
+
+
+class RanStatement(NamedTuple):
+    """What takes it back, and whether it is known to have succeeded."""
+
+    undo: str
+    done: bool
 
 
 @dataclass
@@ -54,6 +64,7 @@ class RoleState:
         grants: What was granted.
         found: What was not, and looks as if it came by default privileges that were granted.
         acting: Roles whose rights the administrator was given for the time of a change.
+        ran: Statements of the users' own that were begun, by their SQL, in their order.
     """
 
     askers: dict[str, Asked] = field(default_factory=dict)
@@ -63,6 +74,12 @@ class RoleState:
     grants: dict[Target, frozenset[str]] = field(default_factory=dict)
     found: dict[Target, frozenset[str]] = field(default_factory=dict)
     acting: frozenset[str] = frozenset()
+    ran: dict[str, RanStatement] = field(default_factory=dict)
+
+    @property
+    def statements(self) -> dict[str, str]:
+        """What takes each statement back that somebody asks for, by its SQL."""
+        return {one.sql: one.undo for _, asked in sorted(self.askers.items()) for one in asked.statements}
 
     @classmethod
     def read(cls, text: str) -> RoleState:
@@ -75,6 +92,7 @@ class RoleState:
             grants=_read(stored.get("grants", ())),
             found=_read(stored.get("found", ())),
             acting=frozenset(stored.get("acting", ())),
+            ran={sql: RanStatement(undo, done) for sql, undo, done in stored.get("ran", ())},
         )
 
     def text(self) -> str:
@@ -88,15 +106,54 @@ class RoleState:
                 "grants": _stored(self.grants),
                 "found": _stored(self.found),
                 "acting": sorted(self.acting),
+                "ran": [[sql, *one] for sql, one in self.ran.items()],
             }
         )
 
 
 def every_state(run: Run) -> dict[str, RoleState]:
-    """Of all roles that somebody asks for, by name."""
-    if not any(table for _, table in run(_PRESENT)):
-        return {}
-    return {role: RoleState.read(state) for role, state in run(_ALL)}
+    """Of all roles that somebody asks for, by name.
+
+    Raises:
+        RoleError: one cannot be read.
+    """
+    return {role: _state(role, state) for role, state in run(_ALL)} if _is_there(run) else {}
+
+
+def hand_schema_over(run: Run, schema: str, *, of: str) -> str | None:
+    """Another role than *of* that somebody asks for with *schema*, which is then its to drop; None if there is none.
+
+    Raises:
+        HeldError: that one has changed since it was read.
+    """
+    for role, state in every_state(run).items():
+        if role != of and any(one.schema == schema for asked in state.askers.values() for one in asked.privileges):
+            before = state.text()
+            state.schemas |= {schema}
+            if not run(_HAND_OVER, role=role, old=before, new=state.text()):
+                raise HeldError
+            return role
+    return None
+
+
+def _is_there(run: Run) -> bool:
+    found = run(_PRESENT)
+    if found and not found[0][1]:
+        raise RoleError(
+            "Schema dsql_dr or its table database_roles belongs to another role than admin, so what it says cannot be "
+            "trusted: rename it, or give it to admin."
+        )
+    return any(table for table, _ in found)
+
+
+def _state(role: str, text: str) -> RoleState:
+    try:
+        return RoleState.read(text)
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise RoleError(
+            f"The row of role {role!r} in dsql_dr.database_roles cannot be read ({type(error).__name__}: {error}). "
+            "Delete it as admin; the role then counts as one that was there before."
+        ) from error
 
 
 def _read(stored: Iterable[Any]) -> dict[Target, frozenset[str]]:
@@ -122,10 +179,15 @@ class RoleLedger:
         self._row = {"role": role, "asker": asker}
 
     def read(self) -> RoleState | None:
-        """Without holding it; None where nobody asks for the role."""
-        if not any(table for _, table in self._run(_PRESENT)):
+        """Without holding it; None where nobody asks for the role.
+
+        Raises:
+            RoleError: it cannot be read, or is not the administrator's.
+        """
+        if not _is_there(self._run):
             return None
-        return next((RoleState.read(state) for (state,) in self._run(_READ, role=self._row["role"])), None)
+        role = self._row["role"]
+        return next((_state(role, state) for (state,) in self._run(_READ, role=role)), None)
 
     def hold(self, seconds: float) -> RoleState:
         """For as long as *seconds*, or until `release` or `forget`.
@@ -133,13 +195,11 @@ class RoleLedger:
         Raises:
             HeldError: another one holds it.
         """
-        present = self._run(_PRESENT)
-        if not present:
+        if not _is_there(self._run):
             self._run(_SCHEMA)
-        if not any(table for _, table in present):
             self._run(_TABLE)
         for (state,) in self._run(_HOLD, **self._row, seconds=seconds):
-            return RoleState.read(state)
+            return _state(self._row["role"], state)
         raise HeldError
 
     def save(self, state: RoleState) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 READ, READ_WRITE, OWNER = "read", "read_write", "owner"
 
@@ -33,6 +33,13 @@ class SchemaAccess:
     schema: str
 
 
+class OwnStatement(NamedTuple):
+    """SQL of the user's own, and what takes it back; empty for nothing."""
+
+    sql: str
+    undo: str
+
+
 @dataclass(frozen=True)
 class Asked:
     """What one asker wants of a role; a role has what all its askers want.
@@ -40,18 +47,19 @@ class Asked:
     Args:
         principals: ARNs of the IAM roles that log in as it.
         privileges: What it may do.
-        statements: SQL of the user's own.
+        statements: SQL of the user's own, in its order.
     """
 
     principals: frozenset[str]
     privileges: frozenset[SchemaAccess]
-    statements: tuple[str, ...] = ()
+    statements: tuple[OwnStatement, ...] = ()
 
     @classmethod
     def read(cls, stored: Mapping[str, Any]) -> Asked:
         """From what `stored` gave."""
         privileges = frozenset(SchemaAccess(*one) for one in stored["privileges"])
-        return cls(frozenset(stored["principals"]), privileges, tuple(stored["statements"]))
+        statements = tuple(OwnStatement(*one) for one in stored["statements"])
+        return cls(frozenset(stored["principals"]), privileges, statements)
 
     def stored(self) -> dict[str, Any]:
         """For JSON, always in the same order."""
@@ -69,12 +77,10 @@ class RoleRequest:
     Args:
         role: Name of the database role.
         asked: Who may log in as it, and what it may do.
-        undo_statements: SQL that undoes it.
     """
 
     role: str
     asked: Asked
-    undo_statements: tuple[str, ...]
 
     @classmethod
     def of(cls, properties: Mapping[str, Any]) -> RoleRequest:
@@ -90,11 +96,8 @@ class RoleRequest:
             if not _ROLE_ARN.fullmatch(one):
                 raise RoleError(f"The principal of role {role!r} is {one!r}: give the exact ARN of an IAM role.")
         privileges = [_access(one) for one in _list("Privileges", properties, dict)]
-        return cls(
-            role,
-            Asked(frozenset(principals), frozenset(privileges), tuple(_list("Statements", properties, str))),
-            tuple(_list("UndoStatements", properties, str)),
-        )
+        statements = [_statement(one) for one in _list("Statements", properties, dict)]
+        return cls(role, Asked(frozenset(principals), frozenset(privileges), tuple(statements)))
 
 
 def _list(name: str, properties: Mapping[str, Any], kind: type) -> list[Any]:
@@ -108,6 +111,13 @@ def _name(what: str, name: object) -> str:
     if not isinstance(name, str) or not 1 <= len(name.encode()) <= _LONGEST_NAME or "\0" in name:
         raise RoleError(f"The name of the {what} is {name!r}: give 1 to {_LONGEST_NAME} bytes, without a zero byte.")
     return name
+
+
+def _statement(properties: Mapping[str, Any]) -> OwnStatement:
+    sql, undo = properties.get("Sql"), properties.get("Undo", "")
+    if not isinstance(sql, str) or not sql.strip() or not isinstance(undo, str):
+        raise RoleError(f"A statement is {dict(properties)!r}: give SQL, and SQL that takes it back or none.")
+    return OwnStatement(sql, undo)
 
 
 def _access(properties: Mapping[str, Any]) -> SchemaAccess:

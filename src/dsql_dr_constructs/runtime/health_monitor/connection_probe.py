@@ -32,6 +32,11 @@ Source: https://www.postgresql.org/docs/current/errcodes-appendix.html
 """
 
 
+def is_transient(sqlstate: str) -> bool:
+    """Whether an endpoint that refuses a connection with *sqlstate* may accept the next one."""
+    return sqlstate.startswith(_TRANSIENT_SQLSTATES)
+
+
 Resolver = Callable[..., Sequence[tuple[Any, ...]]]
 """Gives addresses as `socket.getaddrinfo` does."""
 
@@ -148,7 +153,7 @@ def _require_authentication_request(encrypted: ssl.SSLSocket, time_left: Callabl
     if kind == b"E":
         fields = {part[:1]: part[1:].decode("utf-8", "replace") for part in body.split(b"\0") if part}
         sqlstate = fields.get(b"C", "no code")
-        kind_of_failure = TransientlyUnreachable if sqlstate.startswith(_TRANSIENT_SQLSTATES) else Unreachable
+        kind_of_failure = TransientlyUnreachable if is_transient(sqlstate) else Unreachable
         raise kind_of_failure(f"server answered with an error: {fields.get(b'M', 'no message')[:200]} ({sqlstate})")
     if kind != b"R":
         raise Unreachable(f"server answered the StartupMessage with {kind!r} instead of a request for authentication")

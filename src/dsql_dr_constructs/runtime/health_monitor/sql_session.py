@@ -8,18 +8,19 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ..database_session import DatabaseSession, LoginRefusedError, NoConnectionError, SqlError, login_token
+from .connection_probe import is_transient
 from .retries import NotAllowedYet, TransientlyUnreachable, Unreachable
 
 _LONGEST_REASON = 300
 
-_PERMANENT = ("25", "28", "42", "3F")
-"""Classes of SQLSTATEs that the next try would see again: read-only, not authorized, wrong statement, no such schema.
+_PERMANENT = ("25", "28")
+"""Classes of SQLSTATEs that the next try would see again: read-only, not authorized.
 
 Source: https://www.postgresql.org/docs/current/errcodes-appendix.html
 """
 _READ_ONLY = "25006"
-_NOT_SET_UP = frozenset({"42501", "42P01", "3F000"})
-"""No privilege, no table, no schema."""
+_NOT_SET_UP = ("42", "3F", "23")
+"""No privilege, no table or another one, no schema."""
 
 
 class Session(Protocol):
@@ -112,16 +113,16 @@ class SqlSession:
 
     def _login_refused(self, error: LoginRefusedError) -> Unreachable:
         reason = f"the login was refused: {_short(error).removeprefix('the login: ')}"
-        if not (error.sqlstate or "").startswith("28") and "access denied" not in str(error):
-            return TransientlyUnreachable(reason)
-        return NotAllowedYet(reason) if self.permissions_are_new else LoginDenied(reason)
+        if (error.sqlstate or "").startswith("28") or "access denied" in str(error):
+            return NotAllowedYet(reason) if self.permissions_are_new else LoginDenied(reason)
+        return (TransientlyUnreachable if is_transient(error.sqlstate or "") else Unreachable)(reason)
 
 
 def _statement_refused(what: str, error: SqlError) -> Unreachable:
     sqlstate, reason = error.sqlstate or "", f"the {what} was refused: {_short(error)}"
     if sqlstate == _READ_ONLY:
         return Unreachable(f"the side is read-only ({_short(error)})")
-    if sqlstate in _NOT_SET_UP:
+    if sqlstate.startswith(_NOT_SET_UP):
         return NotSetUp(reason)
     return (Unreachable if sqlstate.startswith(_PERMANENT) else TransientlyUnreachable)(reason)
 
