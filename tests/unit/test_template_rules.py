@@ -417,7 +417,7 @@ HAND_PICKED: dict[str, Build] = {
     )
 }
 BUILDS = {**HAND_PICKED, **ROWS}
-THEIRS = r"/Vpc/|Consumer/Reader/|Composed/(Group|(Alerts|Warnings)Own|Key|\w+Key)/"
+THEIRS = r"/Vpc/|(Consumer|Alone)/Reader/|Composed/(Group|(Alerts|Warnings)Own|Key|\w+Key)/"
 """What the test brings itself, as a user would."""
 
 

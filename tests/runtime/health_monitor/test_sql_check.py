@@ -169,7 +169,7 @@ def expected(side: str, other: str, *, peered: bool = True) -> str | None:
     """Whether *side* serves, or the monitor is at fault, by what both do: written apart from the code."""
     if side == "denied":
         return "monitor" if other in NO_LOGIN else "down"
-    if side in ("no table", "no privilege", "may not read"):
+    if side in ("no table", "no privilege", "wrong statement", "may not read"):
         return "down" if other in COMMITS else "monitor"
     if side == "stale":
         return "down" if other in COMMITS and peered else "serves"
@@ -223,7 +223,7 @@ def test_what_was_measured_is_put_and_nothing_else(west: str) -> None:
     assert ("CommitLatency", "us-east-1") in put
     assert ("ReadBackLatency", "us-east-1") in put
     assert (("CommitLatency", "us-west-2") in put) == (west in COMMITS)
-    reads = {"fine", "stale", "hangs", "read-only", "wrong statement", "fails to write", "conflicts"}
+    reads = {"fine", "stale", "hangs", "read-only", "fails to write", "conflicts"}
     assert (("ReadBackLatency", "us-west-2") in put) == (west in reads)
 
 
@@ -321,7 +321,7 @@ def test_statement_that_is_refused_for_good_is_not(sqlstate: str) -> None:
 
 
 def test_reason_of_a_server_that_says_very_much_is_cut() -> None:
-    monitor = Monitor(lambda region, what: always("write", lambda: SqlError("no" * 1000, "42601"))(what))
+    monitor = Monitor(lambda region, what: always("write", lambda: SqlError("no" * 1000, "25001"))(what))
     problem = f"SQL: the write was refused: {'no' * 150}"
     assert [one["problems"] for one in monitor.run()["clusters"]] == [(problem,), (problem,)]
 

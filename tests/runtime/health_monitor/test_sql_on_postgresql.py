@@ -218,6 +218,12 @@ def table_is_missing(pair: Database, monitor: Monitor) -> Iterator[None]:
     pair.sql(f"ALTER TABLE dsql_dr.elsewhere RENAME TO {TABLE}")
 
 
+def column_is_another(pair: Database, monitor: Monitor) -> Iterator[None]:
+    pair.sql(f"ALTER TABLE dsql_dr.{TABLE} RENAME beat TO pulse")
+    yield
+    pair.sql(f"ALTER TABLE dsql_dr.{TABLE} RENAME pulse TO beat")
+
+
 def privilege_is_missing(pair: Database, monitor: Monitor) -> Iterator[None]:
     pair.sql(f"REVOKE INSERT ON dsql_dr.{TABLE} FROM {ROLE}")
     yield
@@ -249,6 +255,7 @@ def signed_ago(seconds: float) -> Callable[[Database, Monitor], Iterator[None]]:
         (signed_ago(7200), "log in", "Signature expired", "its clock is wrong"),
         (signed_ago(-3600), "log in", "Signature not yet current", "its clock is wrong"),
         (table_is_missing, "use its table", "does not exist (42P01)", "which makes the table of the SQL probe"),
+        (column_is_another, "use its table", "does not exist (42703)", "which makes the table of the SQL probe"),
         (
             privilege_is_missing,
             "use its table",
@@ -256,7 +263,15 @@ def signed_ago(seconds: float) -> Callable[[Database, Monitor], Iterator[None]]:
             "and its privileges",
         ),
     ],
-    ids=["no mapping", "expired token", "clock that is late", "clock that is early", "no table", "no privilege"],
+    ids=[
+        "no mapping",
+        "expired token",
+        "clock that is late",
+        "clock that is early",
+        "no table",
+        "another table",
+        "no privilege",
+    ],
 )
 def test_what_both_endpoints_refuse_is_the_monitors_fault_and_not_the_clusters(
     pair: Database, fault: Callable[[Database, Monitor], Iterator[None]], cannot: str, says: str, advice: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from dsql_dr_constructs import (
     ClusterOptions,
     DatabasePrivilege,
     DatabaseRole,
+    HealthMonitor,
     IRegionalCluster,
     MultiRegionDsqlDr,
     RegionalCluster,
@@ -209,6 +211,74 @@ def test_grantee_without_a_role_is_refused(service: cdk.Stack) -> None:
             ValueError, match=r"cannot be mapped to the database role 'orders', since it has no IAM role"
         ):
             DatabaseRole(service, f"Role{grantee.node.id}", cluster=cluster, role_name="orders", grantees=[grantee])
+
+
+def test_names_that_differ_only_in_characters_are_two_roles(pair: MultiRegionDsqlDr, service: cdk.Stack) -> None:
+    pair.grant_connect(role(service, "One"), role="a/b", privileges=[DatabasePrivilege.read()])
+    pair.grant_connect(role(service, "Two"), role="a--b", privileges=[DatabasePrivilege.read_write()])
+    found = {one["Role"]: (len(one["Principals"]), one["Privileges"][0]["Access"]) for one in requests(service)}
+    assert found == {"a/b": (1, "read"), "a--b": (1, "read_write")}
+
+
+def test_role_that_uses_a_schema_is_deployed_after_its_owner(pair: MultiRegionDsqlDr, service: cdk.Stack) -> None:
+    """Whichever is asked for first; two that use each other's do not wait for each other."""
+    pair.grant_connect(role(service, "Reader"), role="reports", privileges=[DatabasePrivilege.read("orders")])
+    pair.grant_connect(role(service, "Owner"), role="orders", privileges=[DatabasePrivilege.owner("orders")])
+    both = [DatabasePrivilege.owner("stock"), DatabasePrivilege.read("orders")]
+    pair.grant_connect(role(service, "Stock"), role="stock", privileges=both)
+    found = assertions.Template.from_stack(service).find_resources("Custom::DsqlDatabaseRole")
+    ids = {one["Properties"]["Role"]: id for id, one in found.items()}
+    waits = {
+        one["Properties"]["Role"]: [name for name in ids if ids[name] in one["DependsOn"]] for one in found.values()
+    }
+    assert waits == {"reports": ["orders"], "orders": [], "stock": ["orders"]}
+
+
+def test_role_of_a_cluster_that_the_pair_gave_lets_the_pair_have_the_function(
+    app: cdk.App, pair: MultiRegionDsqlDr, service: cdk.Stack
+) -> None:
+    cluster = pair.clusters(service)["us-west-2"]
+    DatabaseRole(service, "Role", cluster=cluster, role_name="orders", grantees=[role(service)])
+    made = {stack.artifact_id for stack in pair.stacks if "DatabaseRoles" in stack.stack_name}
+    assert len(made) == 2
+    assert made <= {one.id for one in app.synth().get_stack_by_name("Service").dependencies}
+
+
+def test_side_of_a_pair_is_refused_with_what_to_use(pair: MultiRegionDsqlDr, service: cdk.Stack) -> None:
+    with pytest.raises(ValueError, match=r"is one side of a pair, .* use pair\.grant_connect"):
+        DatabaseRole(service, "Role", cluster=pair.primary, role_name="orders", grantees=[role(service)])
+
+
+def test_monitor_and_role_of_one_imported_cluster_share_the_function(service: cdk.Stack) -> None:
+    clusters = [
+        RegionalCluster.from_cluster_attributes(service, one, cluster_identifier="a" * 26, region=one)
+        for one in REGIONS
+    ]
+    DatabaseRole(service, "Role", cluster=clusters[0], role_name="orders", grantees=[role(service)])
+    HealthMonitor(service, "Monitor", deployment_name="orders", clusters=clusters, sql_probe=True)
+    assert len({str(one["ServiceToken"]) for one in requests(service)}) == 1
+
+
+def test_files_of_the_function_can_be_read_by_everybody_whatever_umask_says(
+    service: cdk.Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime_function._with_driver.cache_clear()
+    before = os.umask(0o077)
+    try:
+        found = Path(runtime_function._with_driver("database_role", str(tmp_path / "code")))
+    finally:
+        os.umask(before)
+    modes = {(one.is_dir(), one.stat().st_mode & 0o777) for one in found.rglob("*")}
+    assert modes == {(True, 0o755), (False, 0o644)}
+
+
+def test_code_that_is_not_staged_stays_where_the_template_names_it(tmp_path: Path) -> None:
+    app = cdk.App(outdir=str(tmp_path), context={"aws:cdk:disable-asset-staging": True})
+    stack = cdk.Stack(app, "Service", env=in_region("us-east-1"))
+    cluster = RegionalCluster(stack, "Cluster")
+    DatabaseRole(stack, "Role", cluster=cluster, role_name="orders", grantees=[role(stack)])
+    app.synth()
+    assert (tmp_path / "sql-database_role" / "pg8000" / "native.py").exists()
 
 
 def test_role_in_another_region_than_its_function_is_refused(app: cdk.App, service: cdk.Stack) -> None:
