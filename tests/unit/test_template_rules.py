@@ -438,14 +438,17 @@ def synthesized(request: pytest.FixtureRequest) -> Iterator[Synthesized]:
 
 
 def test_cfn_lint_has_nothing_to_say(synthesized: Synthesized) -> None:
+    """Of a stack in each Region with the same constructs, the primary's; the next test reads the others, too."""
     for stack, found in synthesized:
+        if re.search("(Secondary|Witness)(Monitoring|DatabaseRoles)", stack.stack_name):
+            continue
         template = json.dumps(found)
         options = cfn_lint.ManualArgs(regions=[stack.region], ignore_checks=list(CFN_LINT_EXCEPTIONS))
         assert cfn_lint.lint(template, config=options) == []
 
 
 def test_each_known_region_has_every_service_that_a_pair_is_made_of(app: cdk.App) -> None:
-    default_configuration(app)
+    MultiRegionDsqlDr(app, "Pair", monitoring=MonitoringOptions(sql_probe=True, witness_observer=True))
     regions = [region for continent in MULTI_REGION.values() for region in continent]
     options = cfn_lint.ManualArgs(regions=regions, ignore_checks=list(CFN_LINT_EXCEPTIONS))
     for stack in _stacks(app):
@@ -505,7 +508,8 @@ def nag(build: Build, folder: Path) -> list[tuple[str, str]]:
 
 
 def test_checkov_finds_nothing_and_skips_what_is_accepted_of_a_resource(tmp_path: Path) -> None:
-    for name, build in BUILDS.items():
+    every_second = dict(list(ROWS.items())[::2])  # it takes longer than all other rules together
+    for name, build in {**HAND_PICKED, **every_second}.items():
         app = cdk.App()
         build(app)
         for stack in _stacks(app):
