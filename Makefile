@@ -22,7 +22,7 @@ test: lint  ## everything that CI runs; end-to-end tests wait more than they wor
 	$(BIN)/pytest -n $$($(BIN)/python -c "import os; print(2 * (os.cpu_count() or 1))")
 
 unit: $(READY)  ## the fast loop: constructs and handlers, without PostgreSQL, the wheel, workflows, documents, and replays of every option, value or fault
-	$(BIN)/pytest tests/unit tests/runtime $(addprefix --ignore=tests/runtime/,health_monitor/test_sql_on_postgresql.py $(addprefix database_role/test_,role_change.py cut_off.py names.py)) $(addprefix --ignore=tests/unit/,monitoring/test_notification_times.py monitoring/test_sql_probe_simulation.py $(addprefix test_,template_rules.py package.py workflows.py locks.py security_document.py ci_run.py documents.py language.py wrong_values.py)) -k "not upgrading and not whatever_is_given"
+	$(BIN)/pytest tests/unit tests/runtime $(addprefix --ignore=tests/runtime/,$(addprefix health_monitor/test_,sql_on_postgresql.py real_postgresql.py connection_probe.py) $(addprefix database_role/test_,role_change.py cut_off.py names.py)) $(addprefix --ignore=tests/unit/,monitoring/test_notification_times.py monitoring/test_sql_probe_simulation.py $(addprefix test_,template_rules.py package.py workflows.py locks.py security_document.py ci_run.py documents.py language.py wrong_values.py stack_options.py)) -k "not upgrading and not whatever and not any_text and not any_names and not another_day and not no_text and not to_the_letter and not any_construct and not in_one_a and not account_is_the"
 
 lint: $(READY)
 	$(BIN)/ruff check
