@@ -7,8 +7,6 @@ from constructs import Construct
 
 from .resource_policies import is_imported, warn
 
-POSTGRESQL_PORT = 5432
-
 
 def refuse_unknown_addresses(vpc: ec2.IVpc, way_out: str) -> None:
     """

@@ -14,7 +14,8 @@ from constructs import Construct
 from ..accepted_findings import ENDPOINT_FINDINGS, accept
 from ..arguments import checked
 from ..resource_policies import differ, refuse_lost_grant, refuse_other_account
-from ..vpc_endpoints import POSTGRESQL_PORT, refuse_unknown_addresses, warn_of_private_dns
+from ..runtime.postgresql import PORT as POSTGRESQL_PORT
+from ..vpc_endpoints import refuse_unknown_addresses, warn_of_private_dns
 from .cluster_metrics import ClusterMetrics
 
 

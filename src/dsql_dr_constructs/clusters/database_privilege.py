@@ -7,9 +7,7 @@ from dataclasses import dataclass
 
 from ..arguments import check_fields, checked
 from ..asked_once import unresolved
-
-_LONGEST = 63
-"""Bytes of a name. Source: https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS"""
+from ..runtime.postgresql import LONGEST_NAME, RESERVED_SCHEMAS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +43,7 @@ class DatabasePrivilege:
                 "DatabasePrivilege.read_write('public')."
             )
         if self.schema:
-            check_name("schema", self.schema, reserved=("sys", "information_schema", "dsql_dr"))
+            check_name("schema", self.schema, reserved=RESERVED_SCHEMAS)
         if self.access == "owner" and self.schema == "public":
             raise ValueError(
                 "DatabasePrivilege.owner has the schema 'public', in which Aurora DSQL lets admin alone create "
@@ -113,8 +111,8 @@ def check_name(what: str, name: str, *, reserved: Sequence[str]) -> None:
     """
     if unresolved(name):
         raise ValueError(f"{what} is a token, and its name is needed at synth: give a plain string.")
-    if name in reserved or name.startswith("pg_") or "\0" in name or not 0 < len(name.encode()) <= _LONGEST:
+    if name in reserved or name.startswith("pg_") or "\0" in name or not 0 < len(name.encode()) <= LONGEST_NAME:
         raise ValueError(
-            f"{what} is {name!r}: 1 to {_LONGEST} bytes are allowed, and none of the names that are taken: "
+            f"{what} is {name!r}: 1 to {LONGEST_NAME} bytes are allowed, and none of the names that are taken: "
             f"{', '.join(reserved)}, and what begins with pg_."
         )

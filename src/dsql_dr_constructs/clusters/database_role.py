@@ -14,14 +14,12 @@ from ..arguments import checked
 from ..asked_once import unresolved
 from ..physical_names import role_requests_name
 from ..resource_policies import differ, named
+from ..runtime.postgresql import RESERVED_ROLES, ROLE_ARN
 from .cluster_interface import IRegionalCluster
 from .database_admin import admin_beside
 from .database_privilege import DatabasePrivilege, as_properties, check_name
 from .existing_cluster import RegisteredCluster
 from .regional_cluster import RegionalCluster
-
-_ROLE_ARN = r"arn:aws[a-z-]*:iam::\d{12}:role/[A-Za-z0-9_+=,.@/-]+"
-"""Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html"""
 
 
 class DatabaseRole(Construct):
@@ -73,7 +71,7 @@ class DatabaseRole(Construct):
                 Region than the function that connects as ``admin``.
         """
         super().__init__(scope, id)
-        check_name("role_name", role_name, reserved=("admin", "dbowner", "public", "none"))
+        check_name("role_name", role_name, reserved=RESERVED_ROLES)
         self.role_name = role_name
         self._cluster = cluster
         self._principals: dict[str, None] = {}  # in their order, each once
@@ -101,7 +99,7 @@ class DatabaseRole(Construct):
             ValueError: *grantee* has no IAM role.
         """
         arn = getattr(grantee.grant_principal, "role_arn", None)
-        if not arn or (not unresolved(arn) and not re.fullmatch(_ROLE_ARN, arn)):
+        if not arn or (not unresolved(arn) and not re.fullmatch(ROLE_ARN, arn)):
             raise ValueError(
                 f"{named(grantee)} cannot be mapped to the database role {self.role_name!r}, since it has no IAM role "
                 "of its own: give a role by its exact name, or what has one, such as a function."

@@ -19,6 +19,7 @@ from urllib.parse import parse_qsl
 
 import trustme
 
+from ..runtime.postgresql import SSL_REQUEST
 from .access_control import AccessControl
 from .dsql import Dsql
 from .faults import Faults
@@ -32,7 +33,6 @@ SERVICE = "postgresql"
 CONNECT, QUERY = "Connect", "Query"
 """A new connection, and each message of an open one in either direction, as a fault names them."""
 
-_SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 _PASSWORD_WANTED = b"R" + struct.pack("!ii", 8, 3)  # DSQL takes the token as the password
 _SERVING = frozenset({"ACTIVE", "IDLE", "INACTIVE", "UPDATING"})
 _TIMEOUT_SECONDS = 60.0
@@ -95,7 +95,7 @@ class ClusterEndpoints:
     def _connection(self, plain: socket.socket) -> None:
         with plain, contextlib.suppress(OSError):
             plain.settimeout(_TIMEOUT_SECONDS)
-            if plain.recv(8, socket.MSG_WAITALL) != _SSL_REQUEST:
+            if plain.recv(8, socket.MSG_WAITALL) != SSL_REQUEST:
                 return
             plain.sendall(b"S")
             asked: list[str] = []

@@ -8,7 +8,8 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from ..resource_policies import differ
-from ..vpc_endpoints import POSTGRESQL_PORT, refuse_unknown_addresses, warn_of_private_dns
+from ..runtime.postgresql import PORT as POSTGRESQL_PORT
+from ..vpc_endpoints import refuse_unknown_addresses, warn_of_private_dns
 
 _HTTPS_PORT = 443
 

@@ -16,7 +16,7 @@ from ..clusters.database_admin import admin_beside
 from ..clusters.database_privilege import DatabasePrivilege
 from ..clusters.database_role import DatabaseRole
 from ..clusters.existing_cluster import RegisteredCluster
-from ..runtime.health_monitor.metric_names import SQL_SCHEMA
+from ..runtime.postgresql import SCHEMA
 
 
 def probe_environment(deployment: str, region: str) -> Mapping[str, str]:
@@ -46,7 +46,7 @@ def probe_role(
     if not isinstance(own, RegisteredCluster):  # a pair that has no function for this
         admin_beside(own, peer, encryption_key=encryption_key)
     peer.grant_connect(role)
-    database_role, table = f'"{names["SQL_ROLE"]}"', f'{SQL_SCHEMA}."{names["SQL_TABLE"]}"'
+    database_role, table = f'"{names["SQL_ROLE"]}"', f'{SCHEMA}."{names["SQL_TABLE"]}"'
     return DatabaseRole(
         scope,
         "DatabaseRole",
@@ -59,7 +59,7 @@ def probe_role(
                 "(endpoint text PRIMARY KEY, beat text NOT NULL, written_at timestamptz NOT NULL)",
                 undo=f"DROP TABLE IF EXISTS {table}",
             ),
-            DatabasePrivilege.sql(f"GRANT USAGE ON SCHEMA {SQL_SCHEMA} TO {database_role}"),
+            DatabasePrivilege.sql(f"GRANT USAGE ON SCHEMA {SCHEMA} TO {database_role}"),
             DatabasePrivilege.sql(f"GRANT SELECT, INSERT, UPDATE ON {table} TO {database_role}"),
         ],
     )

@@ -14,7 +14,8 @@ from typing import Any
 from pg8000.exceptions import DatabaseError, Error
 from pg8000.native import Connection
 
-PORT = 5432
+from .postgresql import PORT, SSL_REQUEST
+
 ADMIN = "admin"
 
 TOKEN_SECONDS = 60
@@ -28,7 +29,6 @@ Source: https://docs.aws.amazon.com/aurora-dsql/latest/userguide/working-with-co
 
 _CONNECT_SECONDS = 3.0
 _CLOSE_SECONDS = 1.0
-_SSL_REQUEST = b"\x00\x00\x00\x08\x04\xd2\x16\x2f"
 
 
 class SqlError(Exception):
@@ -144,7 +144,7 @@ class DatabaseSession:
             raise _failure(error, "the connection", NoConnectionError) from error
         try:
             plain.settimeout(self._seconds())
-            plain.sendall(_SSL_REQUEST)
+            plain.sendall(SSL_REQUEST)
             answer = plain.recv(1)
             if answer == b"S":
                 return tls.wrap_socket(plain, server_hostname=host)

@@ -295,7 +295,9 @@ def test_functions_hold_the_runtime_and_no_byte_code(app: cdk.App, pair: Pair) -
     assert {str(one.relative_to(asset / "runtime")) for one in asset.rglob("*") if one.is_file()} == {
         "__init__.py",
         "aws_errors.py",
+        "full_jitter.py",
         "parameter_registry.py",
+        "postgresql.py",
         *(f"cluster_peering/{one}.py" for one in modules),
     }
 

@@ -292,7 +292,9 @@ def test_package_is_small_and_holds_the_runtime_and_nothing_else(
     assert {str(one.relative_to(asset / "runtime")) for one in files} == {
         "__init__.py",
         "aws_errors.py",
+        "full_jitter.py",
         "parameter_registry.py",
+        "postgresql.py",
         *(f"health_monitor/{one}.py" for one in modules),
     }
     with zipfile.ZipFile(tmp_path / "package.zip", "w") as package:

@@ -7,18 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from ..postgresql import LONGEST_NAME, RESERVED_ROLES, RESERVED_SCHEMAS, ROLE_ARN
+
 READ, READ_WRITE, OWNER = "read", "read_write", "owner"
-
-_ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]+")
-"""Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html"""
-_LONGEST_NAME = 63
-"""Bytes. PostgreSQL would shorten a longer one, with a notice only.
-
-Source: https://www.postgresql.org/docs/16/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS
-"""
-_RESERVED_ROLES = frozenset({"admin", "dbowner", "public", "none"})
-"""DSQL's own, and what GRANT takes for everybody and nobody, in quotes too."""
-_RESERVED_SCHEMAS = frozenset({"sys", "dsql_dr", "information_schema"})
 
 
 class RoleError(Exception):
@@ -89,11 +80,11 @@ class RoleRequest:
             RoleError: a property has a value that is not allowed.
         """
         role = _name("role", properties.get("Role"))
-        if role in _RESERVED_ROLES or role.startswith("pg_"):
+        if role in RESERVED_ROLES or role.startswith("pg_"):
             raise RoleError(f"The role is {role!r}, which Aurora DSQL has for itself: choose another name.")
         principals = _list("Principals", properties, str)
         for one in principals:
-            if not _ROLE_ARN.fullmatch(one):
+            if not re.fullmatch(ROLE_ARN, one):
                 raise RoleError(f"The principal of role {role!r} is {one!r}: give the exact ARN of an IAM role.")
         privileges = [_access(one) for one in _list("Privileges", properties, dict)]
         statements = [_statement(one) for one in _list("Statements", properties, dict)]
@@ -108,8 +99,8 @@ def _list(name: str, properties: Mapping[str, Any], kind: type) -> list[Any]:
 
 
 def _name(what: str, name: object) -> str:
-    if not isinstance(name, str) or not 1 <= len(name.encode()) <= _LONGEST_NAME or "\0" in name:
-        raise RoleError(f"The name of the {what} is {name!r}: give 1 to {_LONGEST_NAME} bytes, without a zero byte.")
+    if not isinstance(name, str) or not 1 <= len(name.encode()) <= LONGEST_NAME or "\0" in name:
+        raise RoleError(f"The name of the {what} is {name!r}: give 1 to {LONGEST_NAME} bytes, without a zero byte.")
     return name
 
 
@@ -124,7 +115,7 @@ def _access(properties: Mapping[str, Any]) -> SchemaAccess:
     access, schema = properties.get("Access"), _name("schema", properties.get("Schema"))
     if access not in (READ, READ_WRITE, OWNER):
         raise RoleError(f"The access to schema {schema!r} is {access!r}: give {READ}, {READ_WRITE} or {OWNER}.")
-    if schema in _RESERVED_SCHEMAS or schema.startswith("pg_"):
+    if schema in RESERVED_SCHEMAS or schema.startswith("pg_"):
         raise RoleError(f"The schema is {schema!r}, which is no schema of yours: give another one.")
     if (access, schema) == (OWNER, "public"):
         raise RoleError(

@@ -12,15 +12,13 @@ from typing import Any, TypeVar
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ..database_session import ADMIN, DatabaseSession, LoginRefusedError, NoConnectionError, SqlError, login_token
+from ..full_jitter import SHORTEST_TRY, pause_after
 from .catalog import Run
 from .role_ledger import HeldError
 from .role_request import RoleError
 
 T = TypeVar("T")
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 3.0
-_SHORTEST_TRY = 0.5
-"""Seconds below which another try is not worth its beginning."""
 _LONGEST_WAIT = 30.0
 """Seconds for one answer, after which it is the other endpoint's turn."""
 _SETTLES_WITHIN = 120.0
@@ -131,9 +129,9 @@ class ServingEndpoint:
                     said.setdefault(cluster, "it took longer than there was time for")
             if unless_gone and len(out) == len(self.clusters):
                 self._raise_if_gone()
-            pause = self.surroundings.draw() * min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(attempt - 1, 9))
+            pause = pause_after(attempt, self.surroundings.draw())
             limit = until if last is None else _worth_trying_until(last, began, until)
-            if limit - self.surroundings.clock() < pause + _SHORTEST_TRY:
+            if limit - self.surroundings.clock() < pause + SHORTEST_TRY:
                 raise RoleError(self._sentence(said, nobody_can_log_in=len(out) == len(self.clusters))) from last
             self.surroundings.sleep(pause)
 
@@ -199,8 +197,8 @@ def _trying_conflicts_again(session: DatabaseSession, until: float, surroundings
             try:
                 return session.run(statement, **values)
             except SqlError as error:
-                pause = surroundings.draw() * min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(attempt, 9))
-                if not error.conflict or until - surroundings.clock() < pause + _SHORTEST_TRY:
+                pause = pause_after(attempt + 1, surroundings.draw())
+                if not error.conflict or until - surroundings.clock() < pause + SHORTEST_TRY:
                     raise
                 attempt += 1
                 surroundings.sleep(pause)

@@ -6,9 +6,9 @@ import ssl
 from collections.abc import Callable
 from typing import Any
 
+from ..postgresql import PORT
 from . import metric_names as names
 from .asking import Ask, NotFound
-from .connection_probe import PORT
 from .observation import ControlPlane, ProbeResult
 from .retries import MonitorError, NotAllowedYet, Tries, Unreachable
 

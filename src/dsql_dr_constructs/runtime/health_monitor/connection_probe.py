@@ -12,15 +12,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from ..postgresql import SSL_REQUEST
 from .retries import TransientlyUnreachable, Unreachable
 
-PORT = 5432
 CONNECT_SECONDS, ANSWER_SECONDS, TLS_SECONDS = 3.0, 5.0, 5.0
 """Longest waits of one try. The first connection to an idle cluster is slower than the next."""
 
 _CLOSE_SECONDS = 1.0
 _SHORTEST_WAIT = 0.05
-_SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 _PROTOCOL_3_0 = struct.pack("!i", 196608)
 _LONGEST_MESSAGE = 8192
 _EXPIRED, _NOT_YET_VALID, _OTHER_NAME = 10, 9, 62
@@ -73,7 +72,7 @@ def probe_connection(
     with plain:
         with _step("the request for TLS", ANSWER_SECONDS, time_left) as left:
             _limit(plain, left)
-            plain.sendall(_SSL_REQUEST)
+            plain.sendall(SSL_REQUEST)
             _require_tls(plain.recv(1))
         with _step("the TLS handshake", TLS_SECONDS, time_left) as left:
             _limit(plain, left)

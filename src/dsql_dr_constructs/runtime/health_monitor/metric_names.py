@@ -1,4 +1,4 @@
-"""Names that the Lambda function and the constructs share: metrics, dimensions, statuses, verdicts, a schema."""
+"""Names that the Lambda function and the constructs share: metrics, dimensions, statuses, verdicts."""
 
 from __future__ import annotations
 
@@ -90,6 +90,3 @@ VERDICTS = (
     PARAMETERS_CHANGED,
     NOTIFICATIONS_BROKEN,
 )
-
-SQL_SCHEMA = "dsql_dr"
-"""Schema of the tables of the SQL probe."""

@@ -9,11 +9,9 @@ from dataclasses import dataclass, field
 from random import random
 from typing import Any, TypeVar
 
-T = TypeVar("T")
+from ..full_jitter import SHORTEST_TRY, pause_after
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 3.0
-_SHORTEST_TRY = 0.5
-"""Seconds below which another try is not worth its beginning."""
+T = TypeVar("T")
 
 
 class Unreachable(Exception):  # noqa: N818 - an observation, not an error of ours
@@ -89,7 +87,7 @@ class Tries:
                 return call()
             except TransientlyUnreachable as reason:
                 self.denied = isinstance(reason, NotAllowedYet)
-                pause = self.surroundings.draw() * min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** (self.attempts - 1))
-                if self.time_left < pause + _SHORTEST_TRY:
+                pause = pause_after(self.attempts, self.surroundings.draw())
+                if self.time_left < pause + SHORTEST_TRY:
                     raise
                 self.surroundings.sleep(pause)

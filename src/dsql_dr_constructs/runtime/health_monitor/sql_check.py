@@ -18,8 +18,8 @@ from uuid import uuid4
 
 from pg8000.native import identifier, literal
 
-from ..database_session import PORT, DatabaseSession
-from . import metric_names as names
+from ..database_session import DatabaseSession
+from ..postgresql import PORT, SCHEMA
 from .asking import kept, result
 from .observation import ControlPlane, SqlResult
 from .retries import MonitorError, NotAllowedYet, Surroundings, Tries, Unreachable
@@ -203,7 +203,7 @@ class SqlCheck:
 
     @property
     def _table(self) -> str:
-        return f"{names.SQL_SCHEMA}.{identifier(self._settings.sql_table)}"
+        return f"{SCHEMA}.{identifier(self._settings.sql_table)}"
 
     def _session(self, arn: str, tls: ssl.SSLContext, tries: Tries) -> SqlSession:
         host, _, port = self._settings.clusters[arn].partition(":")
