@@ -22,7 +22,6 @@ from dsql_dr_constructs.runtime.cluster_peering.teardown import Teardown
 from dsql_dr_constructs.runtime.database_role.role_change import RoleChange
 from dsql_dr_constructs.runtime.database_role.role_request import RoleError
 from dsql_dr_constructs.runtime.database_role.serving_endpoint import Cluster, ServingEndpoint
-from dsql_dr_constructs.runtime.database_role.serving_endpoint import Surroundings as RoleSurroundings
 from dsql_dr_constructs.runtime.database_session import NoConnectionError
 from dsql_dr_constructs.runtime.health_monitor.monitoring_run import MonitoringRun
 from dsql_dr_constructs.runtime.health_monitor.retries import Surroundings, Unreachable
@@ -171,7 +170,7 @@ def role_calls() -> list[Call]:
 
     clusters = [Cluster(arn, endpoint_of(arn)) for arn in (LOCAL, PEER)]
     clock = partial(next, count(step=0.1))
-    still = RoleSurroundings(clock, draw=lambda: 0.0, sleep=lambda seconds: None)
+    still = Surroundings(clock, draw=lambda: 0.0, sleep=lambda seconds: None)
     endpoint = ServingEndpoint(clusters, client, ssl.create_default_context(), still, nobody_answers)
     request = {"RequestType": "Delete", "StackId": STACK, "LogicalResourceId": "Role", "PhysicalResourceId": "orders"}
     with pytest.raises(RoleError, match="status ACTIVE"):

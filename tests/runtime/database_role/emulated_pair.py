@@ -18,8 +18,9 @@ import psycopg
 from dsql_dr_constructs.emulator import AwsEmulator
 from dsql_dr_constructs.runtime.database_role.role_change import RoleChange
 from dsql_dr_constructs.runtime.database_role.role_repair import RoleRepair
-from dsql_dr_constructs.runtime.database_role.serving_endpoint import Cluster, ServingEndpoint, Surroundings
+from dsql_dr_constructs.runtime.database_role.serving_endpoint import Cluster, ServingEndpoint
 from dsql_dr_constructs.runtime.database_session import DatabaseSession, SqlError, login_token
+from dsql_dr_constructs.runtime.full_jitter import Surroundings
 from tests.postgresql import Postgresql
 
 REGIONS = ["us-east-1", "us-west-2"]

@@ -17,9 +17,9 @@ from dsql_dr_constructs.runtime.database_role.serving_endpoint import (
     Cluster,
     ClustersGoneError,
     ServingEndpoint,
-    Surroundings,
 )
 from dsql_dr_constructs.runtime.database_session import LoginRefusedError, NoConnectionError, SqlError
+from dsql_dr_constructs.runtime.full_jitter import Surroundings
 from tests.runtime.judge import judged
 
 OWN = Cluster("arn:aws:dsql:us-east-1:111122223333:cluster/own", "own.dsql.us-east-1.on.aws")

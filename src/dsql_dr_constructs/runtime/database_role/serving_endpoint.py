@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import ssl
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from random import random
 from typing import Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ..database_session import ADMIN, DatabaseSession, LoginRefusedError, NoConnectionError, SqlError, login_token
-from ..full_jitter import SHORTEST_TRY, pause_after
+from ..full_jitter import SHORTEST_TRY, Surroundings, pause_after
 from .catalog import Run
 from .role_ledger import HeldError
 from .role_request import RoleError
@@ -39,16 +37,6 @@ _CHANGED_MEANWHILE = frozenset({"23505", "3F000", "42704", "42710", "42P01", "42
 
 class ClustersGoneError(Exception):
     """Both clusters are deleted, or are being deleted; the text says so."""
-
-
-@dataclass(frozen=True)
-class Surroundings:
-    """Clock, pauses and random numbers, which tests replace."""
-
-    clock: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], None] = time.sleep
-    draw: Callable[[], float] = random
-    """A number in [0, 1)."""
 
 
 @dataclass(frozen=True)

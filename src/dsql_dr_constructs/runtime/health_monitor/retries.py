@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable, Collection
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
-from random import random
 from typing import Any, TypeVar
 
+from .. import full_jitter
 from ..full_jitter import SHORTEST_TRY, pause_after
 
 T = TypeVar("T")
@@ -42,15 +42,11 @@ def _wait(questions: Collection[Future[Any]], seconds: float) -> None:
 
 
 @dataclass(frozen=True)
-class Surroundings:
-    """Clock, pauses and random numbers, which tests replace."""
+class Surroundings(full_jitter.Surroundings):
+    """And the time of day, and waiting for answers."""
 
-    clock: Callable[[], float] = time.monotonic
     now: Callable[[], float] = time.time
     """Seconds since 1970."""
-    sleep: Callable[[float], None] = time.sleep
-    draw: Callable[[], float] = random
-    """A number in [0, 1)."""
     wait: Callable[[Collection[Future[Any]], float], None] = _wait
     """Returns when all are answered, or after that many seconds."""
 
