@@ -33,6 +33,21 @@ def role_requests_name(deployment: str) -> str:
     return f"aurora-dsql-grants-{deployment}"
 
 
+def backup_vault_name(deployment: str) -> str:
+    """Physical name of the backup vault in the Region of each cluster, and of the backup plan.
+
+    It has at most 50 characters, of which a deployment name leaves 6.
+
+    Source: https://docs.aws.amazon.com/aws-backup/latest/devguide/API_CreateBackupVault.html
+    """
+    return f"dsql-{deployment}"
+
+
+def restore_role_name(deployment: str) -> str:
+    """Physical name of the role with which AWS Backup restores the pair; whoever restores it passes it on."""
+    return f"aurora-dsql-restore-{deployment}"
+
+
 def alerts_name(deployment: str) -> str:
     """Physical name of the topic for faults in each observing Region, and of its key's alias after ``alias/``.
 
@@ -51,6 +66,7 @@ PEERING_LOST: Final = "peering-lost"
 MONITORING_NOT_WORKING: Final = "monitoring-not-working"
 PARAMETERS_CHANGED: Final = "parameters-changed"
 NOTIFICATIONS_BROKEN: Final = "notifications-broken"
+RECOVERY_POINT_AGE: Final = "recovery-point-age"
 
 ALARM_KINDS = (
     CLUSTER_DOWN,
@@ -61,6 +77,7 @@ ALARM_KINDS = (
     "data-without-runs",
     PARAMETERS_CHANGED,
     NOTIFICATIONS_BROKEN,
+    RECOVERY_POINT_AGE,
     "failed-invocations",
     "dead-letters",
     "query-timeouts",
