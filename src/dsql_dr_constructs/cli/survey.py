@@ -68,6 +68,7 @@ def _resources(aws: AwsEmulator, region: str) -> Iterator[tuple[str, str]]:
         found = kms.describe_key(KeyId=key["KeyId"])["KeyMetadata"]
         if found["KeyManager"] == "CUSTOMER" and found["KeyState"] != "PendingDeletion":
             yield "AWS::KMS::Key", key["KeyId"]
+    yield from _backups(aws.client("backup", region))
     for alias in kms.list_aliases()["Aliases"]:
         if not alias["AliasName"].startswith("alias/aws/"):
             yield "AWS::KMS::Alias", alias["AliasName"]
@@ -76,6 +77,17 @@ def _resources(aws: AwsEmulator, region: str) -> Iterator[tuple[str, str]]:
     if region == aws.regions[0]:  # roles have no Region
         for role in aws.client("iam", region).list_roles()["Roles"]:
             yield "AWS::IAM::Role", role["RoleName"]
+
+
+def _backups(backup: Any) -> Iterator[tuple[str, str]]:
+    for plan in backup.list_backup_plans()["BackupPlansList"]:
+        yield "AWS::Backup::BackupPlan", plan["BackupPlanName"]
+    for vault in backup.list_backup_vaults()["BackupVaultList"]:
+        yield "AWS::Backup::BackupVault", vault["BackupVaultName"]
+        points = backup.get_paginator("list_recovery_points_by_backup_vault")
+        for page in points.paginate(BackupVaultName=vault["BackupVaultName"]):
+            for point in page["RecoveryPoints"]:
+                yield "recovery point", point["RecoveryPointArn"].rpartition(":")[2]
 
 
 def failures(aws: AwsEmulator) -> list[str]:

@@ -39,6 +39,14 @@ class Caller:
     account: str
     role: str | None = None
     is_owner: bool = False
+    assumed_role: str | None = None
+    """Name of the role whose session this is, as the CDK CLI has them."""
+
+    @property
+    def principal_arn(self) -> str:
+        """As IAM's ``aws:PrincipalArn`` has it."""
+        assumed = self.assumed_role and f"arn:aws:iam::{self.account}:role/{self.assumed_role}"
+        return self.role or assumed or f"arn:aws:iam::{self.account}:root"
 
 
 class AccessControl:
@@ -108,7 +116,9 @@ class AccessControl:
             return Caller(access_key, role or None)
         session = ministack_seams.sts_session(access_key)  # as the CDK CLI has them of the roles that it assumes
         if session and session.get("SessionToken") and same(session_token, session["SessionToken"]):
-            return Caller(session["Arn"].split(":")[4])
+            arn: str = session["Arn"]
+            name = arn.split("/")[1] if ":assumed-role/" in arn else None
+            return Caller(arn.split(":")[4], assumed_role=name)
         return None
 
 

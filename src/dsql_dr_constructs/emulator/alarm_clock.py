@@ -1,4 +1,4 @@
-"""Time in the local AWS emulator: alarms are evaluated every minute, schedules run, and both can be accelerated."""
+"""Alarms of the local AWS emulator are evaluated every minute of real time, which can be shortened."""
 
 from __future__ import annotations
 
@@ -16,10 +16,9 @@ def start(time_scale: float) -> None:
     """Evaluate alarms from now on, instead of ministack's evaluation, which has neither dimensions nor missing data.
 
     Args:
-        time_scale: Length of a minute of alarms and schedules, in minutes.
+        time_scale: Length of a minute of alarms, in minutes.
     """
     ministack_alarms.disable_alarm_evaluation()
-    ministack_alarms.scale_schedules(time_scale)
     threading.Thread(target=_run, args=(time_scale,), daemon=True, name="alarm-clock").start()
 
 

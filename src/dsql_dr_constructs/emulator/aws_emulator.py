@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
+from datetime import datetime, timezone
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
@@ -31,14 +32,18 @@ class AwsEmulator:
             aws.client("dsql", "us-east-1").list_clusters()
 
     It has the services that such apps need: CloudFormation, Lambda, Step Functions, IAM, KMS, SSM, S3, SNS, SQS,
-    EventBridge and CloudWatch. It runs as a separate process on a free port of loopback, and is stopped at the end of
-    the block, also after an error. Several emulators can run at the same time. Each has random credentials, and refuses
-    requests with other credentials, without credentials, or from a web page. Subscriptions to topics are confirmed at
-    once, and no notification leaves this machine.
+    EventBridge, CloudWatch and AWS Backup. It runs as a separate process on a free port of loopback, and is stopped at
+    the end of the block, also after an error. Several emulators can run at the same time. Each has random credentials,
+    and refuses requests with other credentials, without credentials, or from a web page. Subscriptions to topics are
+    confirmed at once, and no notification leaves this machine.
 
     Some behaviour of AWS is not documented. For each such question an option chooses one answer:
     ``update_without_clusters``, ``empty_clusters``, ``witness_change``, ``delete_mode``, ``tags_across_regions``,
-    ``endpoint_before_active`` and ``allowed_pattern``. Test an app with each of their values.
+    ``endpoint_before_active``, ``allowed_pattern``, ``woken_by`` and ``idle_backup``. Test an app with each of
+    their values.
+
+    The emulator has a clock of its own: it begins with real time, goes faster with *time_scale*, and `advance_clock`
+    moves it forward. Rules with ``cron(...)`` run on it, clusters become IDLE on it, and are created on it.
 
     The policies of KMS keys are enforced. With a key that does not allow the service, clusters and log groups are
     refused, topics lose their messages, functions fail, and a cluster that exists becomes KMS_KEY_INACCESSIBLE.
@@ -49,7 +54,10 @@ class AwsEmulator:
         wait_scale: Factor on the waits of Step Functions, such as the 10 s between two polls of the peering. Default:
             0.05.
         time_scale: Duration of a minute of EventBridge schedules and CloudWatch alarms, in minutes: with 1/60, a
-            monitor that runs every 2 minutes runs every 2 seconds. Default: 1.
+            monitor that runs every 2 minutes runs every 2 seconds. The emulator's clock goes faster by as much.
+            Default: 1.
+        idle_after: Seconds on the emulator's clock after which a cluster without connections becomes IDLE; a peer is a
+            cluster of its own. A login makes it ACTIVE again, after *transition_seconds*. Default: it stays ACTIVE.
         enforce_permissions: Whether the calls of Lambda functions are checked against the policies of their roles, and
             invocations against the right to decrypt their environment. Default: True.
         postgresql: ``folder:port`` of the unix socket of a PostgreSQL server. It has to accept every role without a
@@ -72,6 +80,10 @@ class AwsEmulator:
             that was never ACTIVE. With False, a stack that reads it fails. Default: True.
         allowed_pattern: Whether AllowedPattern of a template's parameter that is read from SSM is compared with the
             value (``value``), or with the name of the SSM parameter (``name``). Default: value.
+        woken_by: Whether a login (``login``) or already a TLS connection to its endpoint (``connection``), such as a
+            connection probe, makes a cluster ACTIVE that is IDLE or INACTIVE, and keeps it so. Default: login.
+        idle_backup: Whether the backup job of a plan that finds its cluster not ACTIVE fails (``fail``), or is tried
+            again every 10 minutes until its start window ends (``retry``). Default: fail.
 
     Raises:
         ValueError: an option has a value that is not allowed, or every user has access to the folder of *postgresql*.
@@ -90,6 +102,7 @@ class AwsEmulator:
         transition_seconds: float = 0.2,
         wait_scale: float = 0.05,
         time_scale: float = 1.0,
+        idle_after: float | None = None,
         enforce_permissions: bool = True,
         postgresql: str | None = None,
         update_without_clusters: Literal["keep", "drop"] = "keep",
@@ -99,6 +112,8 @@ class AwsEmulator:
         tags_across_regions: bool = True,
         endpoint_before_active: bool = True,
         allowed_pattern: Literal["value", "name"] = "value",
+        woken_by: Literal["login", "connection"] = "login",
+        idle_backup: Literal["fail", "retry"] = "fail",
     ) -> None:
         if postgresql:
             private_socket(postgresql)
@@ -112,12 +127,15 @@ class AwsEmulator:
             tags_across_regions=tags_across_regions,
             endpoint_before_active=endpoint_before_active,
             allowed_pattern=allowed_pattern,
+            woken_by=woken_by,
+            idle_backup=idle_backup,
         )
         options = [
             f"--undocumented={json.dumps(asdict(undocumented))}",
             f"--transition-seconds={transition_seconds}",
             f"--time-scale={time_scale}",
             *(["--enforce-permissions"] if enforce_permissions else []),
+            *([] if idle_after is None else [f"--idle-after={idle_after}"]),
             *([f"--postgresql={postgresql}"] if postgresql else []),
         ]
         self._credentials = credentials.Credentials.random()
@@ -214,16 +232,37 @@ class AwsEmulator:
         self._control("DELETE", "calls")
 
     def set_cluster_status(self, region: str, identifier: str, status: str) -> None:
-        """Give a cluster a status that only AWS itself can give it: IDLE, INACTIVE or FAILED."""
+        """Give a cluster a status that only AWS itself can give it: IDLE, INACTIVE or FAILED.
+
+        A login makes one that is IDLE or INACTIVE become ACTIVE. INACTIVE refuses it with "waking up cluster, please
+        retry later".
+        """
         asked = {"account": ACCOUNT, "region": region, "identifier": identifier, "status": status}
         self._control("POST", "cluster-status", asked)
+
+    def advance_clock(self, seconds: float) -> datetime:
+        """Move the emulator's clock forward, and return its new time, in UTC, when all that was due on the way has run.
+
+        Rules with ``cron(...)`` run once for each of their minutes on the way, in order, and functions that they invoke
+        are waited for, up to 5 seconds of real time. ``rate(...)`` and alarms stay on real time.
+
+        Args:
+            seconds: 0 or more; with 0, the time is only returned.
+
+        Raises:
+            ValueError: *seconds* is negative.
+        """
+        now = self._control("POST", "clock", {"seconds": seconds}, timeout=None)
+        return datetime.fromtimestamp(now, timezone.utc)
 
     def log(self) -> str:
         """The output of the emulator's process, to find the cause of an error."""
         return self._server.log()
 
-    def _control(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
-        return control.call(self.endpoint, self._credentials, method, path, body)
+    def _control(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None, *, timeout: float | None = 10
+    ) -> Any:
+        return control.call(self.endpoint, self._credentials, method, path, body, timeout=timeout)
 
 
 def node() -> str:

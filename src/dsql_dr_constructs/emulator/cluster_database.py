@@ -6,6 +6,7 @@ Source: https://docs.aws.amazon.com/aurora-dsql/latest/userguide/using-database-
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib
 import socket
 import struct
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from psycopg import sql
 
 from .private_socket import folder_and_port, private_socket
 from .role_statements import DDL_KEYWORDS, INITIAL, refusal, translated
@@ -24,6 +26,13 @@ SELECT FROM pg_roles WHERE rolname = %(role)s AND rolcanlogin AND NOT rolsuper A
     OR oid IN (SELECT pg_role_oid FROM sys.iam_pg_role_mappings WHERE arn = %(arn)s)
 )
 """
+
+_END_SESSIONS = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE datname = %(database)s AND backend_type = 'client backend' AND application_name <> %(own)s
+"""
+_OWN_SESSIONS = "local AWS emulator"  # which are short, and have no data
+_TRIES = 5
 
 
 class ClusterDatabase:
@@ -40,22 +49,71 @@ class ClusterDatabase:
             if database.execute("SELECT FROM pg_namespace WHERE nspname = 'sys'").fetchone() is None:  # a row is ()
                 database.execute(INITIAL)
         self._listen_at = str(listen_at)
+        self._copying = threading.Lock()  # new connections wait for its end
         _serve_dsql(private_socket(postgresql), self._listen_at)
 
-    def connect(self) -> socket.socket:
-        """A connection that accepts DSQL's subset of SQL only, under the role that the client asks for."""
-        connection = socket.socket(socket.AF_UNIX)
-        connection.connect(self._listen_at)
-        return connection
+    def connect(self, startup: bytes, name: str) -> socket.socket:
+        """A connection to database *name*, which a client began with *startup*, under the role that it asks for.
 
-    def accepts(self, role: str, iam_role_arn: str | None) -> bool:
-        """Whether *role* exists, may connect, and is ``admin`` or mapped to *iam_role_arn*, if there is one."""
-        with self._database() as database:
+        It accepts DSQL's subset of SQL only.
+        """
+        with self._copying:
+            connection = socket.socket(socket.AF_UNIX)
+            connection.connect(self._listen_at)
+            startup = _in_database(startup, name)
+            connection.sendall(struct.pack("!i", len(startup) + 4) + startup)
+            return connection
+
+    def accepts(self, role: str, iam_role_arn: str | None, name: str) -> bool:
+        """Whether *role* may connect to *name*, and is ``admin`` or mapped to *iam_role_arn* there, if there is one."""
+        with self._database(name) as database:
             return database.execute(_ACCEPTS, {"role": role, "arn": iam_role_arn}).fetchone() is not None
 
-    def _database(self) -> psycopg.Connection:
-        # without PGHOSTADDR, which is for functions
-        return psycopg.connect(host=self._folder, hostaddr="", port=self._port, user="postgres", dbname="postgres")
+    def names(self) -> list[str]:
+        """All databases of the PostgreSQL."""
+        with self._database() as database:
+            return [name for (name,) in database.execute("SELECT datname FROM pg_database").fetchall()]
+
+    def copy(self, source: str, name: str) -> None:
+        """Make database *name*, with what is committed in *source*; sessions there are ended.
+
+        Raises:
+            RuntimeError: sessions of others come back each time.
+        """
+        copy = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(source))
+        with self._copying, self._database("template1", autocommit=True) as database:
+            for _ in range(_TRIES):
+                database.execute(_END_SESSIONS, {"database": source, "own": _OWN_SESSIONS})
+                with contextlib.suppress(psycopg.errors.ObjectInUse):  # after 5 seconds of waiting for their end
+                    database.execute(copy)
+                    database.execute(sql.SQL("GRANT CREATE ON DATABASE {} TO admin").format(sql.Identifier(name)))
+                    return
+        raise RuntimeError(f"Database {source} cannot be copied: end the sessions that others open in it.")
+
+    def drop(self, name: str) -> None:
+        """Remove database *name*, also while it is in use."""
+        with self._database("template1", autocommit=True) as database:
+            database.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+    def _database(self, name: str = "postgres", *, autocommit: bool = False) -> psycopg.Connection:
+        return psycopg.connect(
+            host=self._folder,
+            hostaddr="",  # without PGHOSTADDR, which is for functions
+            port=self._port,
+            user="postgres",
+            dbname=name,
+            autocommit=autocommit,
+            application_name=_OWN_SESSIONS,
+        )
+
+
+def _in_database(startup: bytes, name: str) -> bytes:
+    """A client's startup message for database *name*, where the client asks for DSQL's only one."""
+    fields = startup[4:].split(b"\0")
+    parameters = {key: value for key, value in zip(fields[::2], fields[1::2], strict=False) if key}
+    if parameters.get(b"database", b"postgres") == b"postgres":
+        parameters[b"database"] = name.encode()
+    return startup[:4] + b"".join(key + b"\0" + value + b"\0" for key, value in parameters.items()) + b"\0"
 
 
 def _serve_dsql(postgresql: Path, listen_at: str) -> None:
@@ -66,6 +124,7 @@ def _serve_dsql(postgresql: Path, listen_at: str) -> None:
     """
     proxy: Any = importlib.import_module("ministack.core.pgproxy")
     parse, read, validate = proxy._parse_startup_params, proxy._read_frame, proxy.validate
+    plain_relay = proxy._backend_relay
 
     def with_user(payload: bytes) -> dict[str, str]:
         parameters: dict[str, str] = parse(payload)
@@ -90,7 +149,15 @@ def _serve_dsql(postgresql: Path, listen_at: str) -> None:
                 raise ConnectionRefusedError(payload)  # which closes the client's connection
         return reader, writer
 
+    async def relay(state: Any, reader: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            await plain_relay(state, reader, client)
+        if state.capture:  # for a statement of the proxy's own
+            state.capture.put_nowait((b"Z", b"I"))
+        client.close()  # or it would wait for the answer of a session that has ended
+
     proxy._parse_startup_params, proxy._read_frame, proxy._connect_backend = with_user, read_translated, connect
+    proxy._backend_relay = relay
     proxy.validate = lambda statement, state=None: refusal(proxy, statement) or validate(statement, state)
     proxy._DDL_KEYWORDS |= DDL_KEYWORDS
     listener = socket.socket(socket.AF_UNIX)

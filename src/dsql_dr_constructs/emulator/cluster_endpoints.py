@@ -14,19 +14,18 @@ import threading
 import time
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qsl
 
 import trustme
 
 from ..runtime.postgresql import SSL_REQUEST
 from .access_control import AccessControl
+from .cluster_activity import ClusterActivity
+from .cluster_data import ClusterData
 from .dsql import Dsql
 from .faults import Faults
 from .function_permissions import refusal
-
-if TYPE_CHECKING:
-    from .cluster_database import ClusterDatabase
 
 SERVICE = "postgresql"
 """The endpoints, as a fault names them."""
@@ -62,16 +61,18 @@ class ClusterEndpoints:
         access_control: Identifies the credentials that a token was signed with.
         faults: ``error`` and ``timeout`` of the calls ``Connect`` and ``Query`` of the service ``postgresql`` are for
             here.
-        database: Answers SQL for all of them, as a pair has one database. Default: none.
+        activity: Makes them ACTIVE for connections.
+        data: Answers SQL, where it has a database; a pair has the same.
     """
 
     def __init__(
-        self, dsql: Dsql, access_control: AccessControl, faults: Faults, database: ClusterDatabase | None = None
+        self, dsql: Dsql, access_control: AccessControl, faults: Faults, activity: ClusterActivity, data: ClusterData
     ) -> None:
         self._dsql = dsql
         self._access_control = access_control
         self._faults = faults
-        self._database = database
+        self._activity = activity
+        self._data = data
         self._authority = trustme.CA()
         self._contexts: dict[str, ssl.SSLContext] = {}
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -102,25 +103,32 @@ class ClusterEndpoints:
             with self._context(asked).wrap_socket(plain, server_side=True) as encrypted:
                 name = asked[0] if asked else None
                 startup = _read(encrypted)
-                answer = self._answer(name)
-                encrypted.sendall(answer)
-                password = _read(encrypted, typed=True) if answer is _PASSWORD_WANTED else b""
-                if name and password:
-                    self._authenticated(name, encrypted, startup, password.rstrip(b"\0").decode())
+                arn = self._dsql.arn_at(name) if name else None
+                with self._activity.connection(arn, has_logged_in=False) as is_served:
+                    answer = self._answer(name) if is_served else _WAKING_UP
+                    encrypted.sendall(answer)
+                    password = _read(encrypted, typed=True) if answer is _PASSWORD_WANTED else b""
+                    if name and arn and password:
+                        self._log_in(name, arn, encrypted, startup, password.rstrip(b"\0").decode())
 
-    def _authenticated(self, name: str, client: ssl.SSLSocket, startup: bytes, token: str) -> None:
+    def _log_in(self, name: str, arn: str, client: ssl.SSLSocket, startup: bytes, token: str) -> None:
         refused = self._refusal(name, startup, token)
         if refused:
             client.sendall(_error("08006", "unable to accept connection, access denied", refused))
             return
-        if not self._database:
-            client.sendall(
-                _error("28000", "no database is behind this endpoint: give AwsEmulator its argument postgresql")
-            )
-            return
-        with self._database.connect() as database:
+        with self._activity.connection(arn, has_logged_in=True) as is_served:
+            if not is_served:
+                client.sendall(_WAKING_UP)
+            elif not self._data.database:
+                client.sendall(
+                    _error("28000", "no database is behind this endpoint: give AwsEmulator its argument postgresql")
+                )
+            else:
+                self._serve(name, client, self._data.database.connect(startup, self._data.of(arn)))
+
+    def _serve(self, name: str, client: ssl.SSLSocket, database: socket.socket) -> None:
+        with database:
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # or each message takes 40 ms longer
-            database.sendall(struct.pack("!i", len(startup) + 4) + startup)
             while True:
                 waiting = [client] if client.pending() else select.select([client, database], [], [])[0]
                 for one in waiting:
@@ -162,7 +170,8 @@ class ClusterEndpoints:
             return f"Signature expired: it was signed at {signed:%H:%M:%S} for {age.seconds} s."
         role, tags = caller.role, self._dsql.tags_seen(arn, _region(name))
         refused = refusal(role, f"dsql:{action}", arn, _region(name), tags) if role else None
-        if not refused and self._database and not self._database.accepts(user, role):
+        database = self._data.database
+        if not refused and database and not database.accepts(user, role, self._data.of(arn)):
             return (
                 f"{role or 'The account'} is not mapped to the database role {user}, or that role does not exist: use "
                 "AWS IAM GRANT."
@@ -228,3 +237,6 @@ def _region(name: str) -> str:
 def _error(sqlstate: str, message: str, hint: str = "") -> bytes:
     fields = f"SFATAL\0VFATAL\0C{sqlstate}\0M{message}\0{f'H{hint}' + chr(0) if hint else ''}\0".encode()
     return b"E" + struct.pack("!i", len(fields) + 4) + fields
+
+
+_WAKING_UP = _error("57P03", "unable to accept connection, waking up cluster, please retry later")

@@ -11,8 +11,16 @@ from typing import Any
 from .credentials import Credentials
 
 
-def call(endpoint: str, owner: Credentials, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
-    """The result of *path*.
+def call(
+    endpoint: str,
+    owner: Credentials,
+    method: str,
+    path: str,
+    body: Mapping[str, Any] | None = None,
+    *,
+    timeout: float | None = 10,
+) -> Any:
+    """The result of *path*, within *timeout* seconds.
 
     Raises:
         OSError: the emulator does not answer.
@@ -25,7 +33,7 @@ def call(endpoint: str, owner: Credentials, method: str, path: str, body: Mappin
     url = f"{endpoint}/_emulator/{path}"
     request = urllib.request.Request(url, data=data, method=method, headers=headers)  # noqa: S310 - loopback
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - loopback
+        with urllib.request.urlopen(request, timeout=timeout) as answer:  # noqa: S310 - loopback
             return json.load(answer)
     except urllib.error.HTTPError as error:
         raise ValueError(json.load(error)["message"]) from None

@@ -21,6 +21,7 @@ SINGLE_REGION_QUOTA, MULTI_REGION_QUOTA = 20, 5
 """Clusters an account and Region. Source: https://docs.aws.amazon.com/aurora-dsql/latest/userguide/CHAP_quotas.html"""
 
 IN_TRANSITION = frozenset({"CREATING", "UPDATING"})
+ASLEEP = frozenset({"IDLE", "INACTIVE"})
 ON_THE_WAY_OUT = frozenset({"PENDING_DELETE", "DELETING"})
 AWS_OWNED_KEY = "AWS_OWNED_KMS_KEY"
 
@@ -35,6 +36,7 @@ class Dsql:
         use_key: Gives the ARN of a customer's key for the cluster with an ARN.
             Raises DsqlError if DSQL may not use it. Default: every key is as it is given.
         clock: Seconds.
+        now: Seconds since the epoch.
     """
 
     def __init__(
@@ -45,12 +47,14 @@ class Dsql:
         undocumented: Undocumented | None = None,
         use_key: Callable[[str, str], str] = lambda cluster_arn, key: key,
         clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = time.time,
     ) -> None:
         self._faults = faults
         self.transition_seconds = transition_seconds
         self.undocumented = undocumented or Undocumented()
         self._use_key = use_key
         self.clock = clock
+        self._now = now
         self._lock = threading.RLock()
         self._clusters: dict[str, Cluster] = {}
         self._by_client_token: dict[tuple[str, str, str], str] = {}
@@ -69,7 +73,7 @@ class Dsql:
                 account=account,
                 region=region,
                 identifier=new_identifier(),
-                created=time.time(),
+                created=self._now(),
                 deletion_protection=request.get("deletionProtectionEnabled", True),
                 multi_region=bool(asked),
                 tags=dict(request.get("tags") or {}),
@@ -178,6 +182,29 @@ class Dsql:
 
     # what only the emulator can do
 
+    def active(self) -> list[str]:
+        """ARNs of the clusters that are ACTIVE, of every account and Region."""
+        with self._lock:
+            self._settle()
+            return [one.arn for one in self._clusters.values() if one.status == "ACTIVE"]
+
+    def let_idle(self, arn: str) -> None:
+        """Let a cluster become IDLE, if it is ACTIVE."""
+        with self._lock:
+            if arn in self.active():
+                self._clusters[arn].status = "IDLE"
+
+    def wake(self, arn: str) -> str:
+        """Status of the cluster with *arn*; one that is IDLE or INACTIVE begins to become ACTIVE."""
+        with self._lock:
+            self._settle()
+            cluster = self._clusters.get(arn)
+            if not cluster:
+                return "not found"
+            if cluster.status in ASLEEP and cluster.due is None:
+                cluster.due = self.clock() + self.transition_seconds
+            return cluster.status
+
     def set_status(self, account: str, region: str, identifier: str, status: str) -> None:
         """Let a cluster become IDLE, INACTIVE or FAILED, which AWS decides."""
         with self._lock:
@@ -194,6 +221,8 @@ class Dsql:
             cluster.due = None
             if cluster.status == "DELETING":
                 del self._clusters[cluster.arn]
+            elif cluster.status in ASLEEP:
+                cluster.status = "ACTIVE"
             else:
                 self._finish(cluster)
 

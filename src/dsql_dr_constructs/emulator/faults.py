@@ -34,8 +34,9 @@ class Fault:
         service: Service that the calls are signed for, for example ``dsql`` or ``ssm``, or ``postgresql`` for
             connections to clusters. Default: all.
         call: Name of the calls, for example ``UpdateCluster``. ``Peering`` is the transition of a pair to ACTIVE, which
-            can be ``stuck``. Of ``postgresql``, ``Connect`` is a new connection, and ``Query`` a message of an open
-            one. Default: all.
+            can be ``stuck``. ``BackupJob``, ``CopyJob`` and ``RestoreJob`` of ``backup`` are jobs of AWS Backup, which
+            can fail, be ``slow`` or ``stuck``. Of ``postgresql``, ``Connect`` is a new connection, and ``Query`` a
+            message of an open one. Default: all.
         error: Code of the error. Default: InternalServerException.
         message: Message of the error. Default: "A fault of the test."
         first: Number of calls that fail, from the first on. Default: all.

@@ -59,6 +59,28 @@ def refusal(
     )
 
 
+def vault_policy_denial(policy: str, principal: str, action: str, resource: str, region: str) -> str | None:
+    """IAM's sentence if the access policy of a backup vault denies *action* to *principal*, also the root user.
+
+    Source of the sentence: https://github.com/rebuy-de/aws-nuke/pull/1150
+    """
+    evaluator = importlib.import_module("ministack.core.iam_evaluator")
+    request = evaluator.EvalContext(
+        principal_arn=principal,
+        principal_type="Root" if principal.endswith(":root") else "AssumedRole",
+        principal_account=principal.split(":")[4],
+        action=action,
+        resource_arn=resource,
+        region=region,
+    )
+    if evaluator.evaluate_resource_policy(policy, request).decision != "Deny":
+        return None
+    return (
+        f"User: {principal} is not authorized to perform: {action} on resource: {resource} "
+        "with an explicit deny in a resource-based policy"
+    )
+
+
 def _may_create_log_group(config: dict[str, Any]) -> bool:
     region, account = config["FunctionArn"].split(":")[3:5]
     group = f"arn:aws:logs:{region}:{account}:log-group:{config['LoggingConfig']['LogGroup']}"

@@ -11,8 +11,10 @@ from typing import Any
 from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
 
-from . import dsql_api, function_permissions, ministack_seams, operation
+from . import backup_api, dsql_api, function_permissions, ministack_seams, operation
 from .access_control import AccessControl, Caller, RefusedError, headers_of, needs_no_credentials
+from .backup import Backup
+from .clock import Clock
 from .dsql import Dsql
 from .dsql_cluster import DsqlError
 from .faults import Fault, Faults
@@ -23,10 +25,12 @@ Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 Answer = tuple[int, dict[str, str], bytes]
+Request = dsql_api.DsqlCall | backup_api.BackupCall
 
 CONTROL = "/_emulator/"
 _OWNERS = (CONTROL, "/_ministack/", "/_localstack/")
 _API = "/_aws/execute-api/"
+_PARSE: dict[str, Callable[..., Request | None]] = {"dsql": dsql_api.parse, "backup": backup_api.parse}
 _NOT_OWNER = {"message": "Only the owner of this local AWS emulator, who started it, can control it."}
 
 
@@ -49,7 +53,9 @@ class Gateway:
         inner: ministack.
         access_control: Admits a request, or refuses it, before anything else.
         dsql: Answers requests that are signed for ``dsql``.
+        backup: Answers those that are signed for ``backup``.
         faults: Shared with *dsql*.
+        clock: Can be moved by the owner.
         actions: Gives IAM's action and resource for a request to any other service.
     """
 
@@ -58,7 +64,9 @@ class Gateway:
         inner: App,
         access_control: AccessControl,
         dsql: Dsql,
+        backup: Backup,
         faults: Faults,
+        clock: Clock,
         actions: Callable[..., tuple[str | None, str]],
         *,
         enforce: bool,
@@ -66,7 +74,9 @@ class Gateway:
         self._inner = inner
         self._access_control = access_control
         self._dsql = dsql
+        self._backup = backup
         self._faults = faults
+        self._clock = clock
         self._actions = actions
         self._enforce = enforce
         self._calls: list[Call] = []
@@ -95,7 +105,7 @@ class Gateway:
             await _respond(send, _json(403, _NOT_OWNER))
             return
         if path.startswith(CONTROL):
-            await _respond(send, self._control(scope, await _read(receive)))
+            await _respond(send, await self._control(scope, await _read(receive)))
             return
         query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         if signature.service == "s3":  # has no part in peering, and its bodies are streams
@@ -106,9 +116,8 @@ class Gateway:
             return
         account, region, service = caller.account, signature.region, signature.service
         body = await _read(receive)
-        request = (
-            dsql_api.parse(scope["method"], scope["path"], query, body, account, region) if service == "dsql" else None
-        )
+        parse = _PARSE.get(service)
+        request = parse(scope["method"], path, query, body, account, region) if parse else None
         name = request.name if request else _call_name(scope, headers, body)
         call = Call(account, region, service, name, caller.role, scope["path"])
         self._calls.append(call)
@@ -119,17 +128,22 @@ class Gateway:
         is_checked = caller.role and self._enforce and not needs_no_credentials(scope) and not path.startswith(_API)
         if is_checked and (denied := self._denial(call, request, scope, headers, body, query)):
             await _respond(send, _error("AccessDeniedException", denied, 403, headers))
-        elif request:
+        elif isinstance(request, dsql_api.DsqlCall):
             await _respond(send, dsql_api.answer(request, self._dsql))
-        elif service == "dsql":
-            await _respond(send, dsql_api.unknown_operation(call.path))
+        elif request:  # in a thread, as a snapshot of data may be at work
+            await _respond(
+                send, await asyncio.to_thread(backup_api.answer, request, self._backup, caller.principal_arn)
+            )
+        elif parse:
+            unknown = dsql_api.unknown_operation if service == "dsql" else backup_api.unknown_operation
+            await _respond(send, unknown(call.path))
         else:
             await self._inner(scope, _replay(body, receive), send)
 
     def _denial(
         self,
         call: Call,
-        request: dsql_api.DsqlCall | None,
+        request: Request | None,
         scope: Scope,
         headers: dict[str, str],
         body: bytes,
@@ -148,12 +162,15 @@ class Gateway:
     def _checks(
         self,
         call: Call,
-        request: dsql_api.DsqlCall | None,
+        request: Request | None,
         scope: Scope,
         headers: dict[str, str],
         body: bytes,
         query: dict[str, list[str]],
     ) -> Iterable[tuple[str, str, dict[str, str]]]:
+        if isinstance(request, backup_api.BackupCall):
+            yield from backup_api.permissions(request)
+            return
         if request:
             for action, resource, context in dsql_api.permissions(request, self._dsql):
                 yield action, resource, {**self._dsql.tags_seen(resource, call.region), **context}
@@ -179,7 +196,7 @@ class Gateway:
         while (await receive())["type"] != "http.disconnect":  # until the caller's timeout
             await asyncio.sleep(0.05)
 
-    def _control(self, scope: Scope, body: bytes) -> Answer:
+    async def _control(self, scope: Scope, body: bytes) -> Answer:
         """Requests of tests and of the command line to the emulator itself."""
         request = (scope["method"], scope["path"].removeprefix(CONTROL))
         asked = json.loads(body) if body else {}
@@ -195,6 +212,9 @@ class Gateway:
                 self._faults.clear(asked.get("name"))
             elif request == ("POST", "cluster-status"):
                 self._dsql.set_status(**asked)
+            elif request == ("POST", "clock"):
+                await asyncio.to_thread(self._clock.advance, asked["seconds"])  # functions that it starts ask us
+                result = self._clock.now()
             elif request != ("GET", "health"):
                 return _json(404, {"message": f"The local AWS emulator has no {' '.join(request)}."})
         except (DsqlError, TypeError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""ministack's CloudWatch and EventBridge, as alarms and schedules here need them; the names used are `SEAMS`."""
+"""ministack's CloudWatch, as alarms here need it; the names used are in `SEAMS`."""
 
 from __future__ import annotations
 
@@ -60,19 +60,6 @@ def check_alarm_actions(refusal: Callable[[str, str], str | None]) -> None:
 def disable_alarm_evaluation() -> None:
     """Disable ministack's evaluation of metric alarms, in favour of the alarm clock's."""
     _cloudwatch()._evaluate_alarm = lambda alarm: None
-
-
-def scale_schedules(factor: float) -> None:
-    """Multiply the time of each ``rate(...)`` by *factor*."""
-    eventbridge: Any = importlib.import_module("ministack.services.eventbridge")
-    plain = eventbridge._parse_rate_seconds
-
-    def scaled(expression: str) -> float | None:
-        seconds = plain(expression)
-        return None if seconds is None else float(seconds) * factor
-
-    eventbridge._parse_rate_seconds = scaled
-    eventbridge._SCHEDULER_TICK_INTERVAL = max(0.1, eventbridge._SCHEDULER_TICK_INTERVAL * factor)
 
 
 def count_invocations() -> None:

@@ -2,7 +2,8 @@
 
 ministack (https://github.com/ministackorg/ministack) has no public interface for new resource types or for Lambda's
 credentials, so its version is pinned and each name used is listed here; none of its files is edited. What is done with
-CloudWatch is in `ministack_alarms`, and with CloudFormation in `ministack_cloudformation`.
+CloudWatch is in `ministack_alarms`, with EventBridge in `ministack_schedules`, and with CloudFormation in
+`ministack_cloudformation`.
 """
 
 from __future__ import annotations
@@ -52,12 +53,19 @@ SEAMS: dict[str, dict[str, list[str] | None]] = {
         "_parse_startup_params": ["payload"],
         "_read_frame": ["reader"],
         "_connect_backend": ["host", "port", "database", "attempts", "delay"],
+        "_backend_relay": ["conn", "b_reader", "c_writer"],
         "validate": ["sql", "txn_state"],
         "DsqlError": None,
         "_DDL_KEYWORDS": None,
     },
     "ministack.core.router": {"detect_service": ["method", "path", "headers", "query_params"]},
-    "ministack.services.cloudwatch_logs": {"_log_groups": None, "_create_log_group": ["data"]},
+    "ministack.services.cloudwatch_logs": {
+        "_log_groups": None,
+        "_create_log_group": ["data"],
+        "_resource_policies": None,
+        "_create_log_stream": ["data"],
+        "_put_log_events": ["data"],
+    },
     "ministack.services.cloudwatch": {
         "handle_request": ["method", "path", "headers", "body", "query_params"],
         "_alarms": None,
@@ -71,7 +79,23 @@ SEAMS: dict[str, dict[str, list[str] | None]] = {
         "_history_entries": [],
         "_ts_iso": ["epoch"],
     },
-    "ministack.services.eventbridge": {"_SCHEDULER_TICK_INTERVAL": None, "_parse_rate_seconds": ["expr"]},
+    "ministack.services.eventbridge": {
+        "_SCHEDULER_TICK_INTERVAL": None,
+        "_parse_rate_seconds": ["expr"],
+        "_parse_cron_fields": ["expr"],
+        "_cron_next_fire": ["fields", "after_dt"],
+        "_tick_scheduled_rules": [],
+        "_rules": None,
+        "_targets": None,
+        "_invoke_target": ["target", "event", "rule", "view"],
+        "_put_events": ["data", "allow_aws_source"],
+        "_pattern_event_view": ["event"],
+    },
+    "ministack.services.iam": {
+        "_roles": None,
+        "_aws_managed_policies": None,
+        "_make_aws_managed_record": ["name", "document", "description"],
+    },
     "ministack.services.cloudformation.provisioners": {
         "_RESOURCE_HANDLERS": None,
         "_NAME_SEED": None,

@@ -15,18 +15,27 @@ from typing import Any
 
 from . import (
     alarm_clock,
+    backup_events,
+    backup_roles,
     cloudformation_failures,
     function_permissions,
     key_policies,
     ministack_alarms,
     ministack_cloudformation,
+    ministack_log_targets,
+    ministack_schedules,
     ministack_seams,
 )
 from .access_control import AccessControl
+from .backup import Backup
+from .clock import Clock
+from .cloudformation_backup import PlanHandler, SelectionHandler, VaultHandler
 from .cloudformation_composite_alarm import CompositeAlarmHandler
 from .cloudformation_dsql_cluster import NO_ENDPOINT, ClusterHandler
 from .cloudformation_metric_alarm import MetricAlarmHandler
 from .cloudformation_recorded import RECORDED, RecordedHandler
+from .cluster_activity import ClusterActivity
+from .cluster_data import ClusterData
 from .cluster_endpoints import ClusterEndpoints
 from .credentials import ACCOUNT, Credentials
 from .dsql import Dsql
@@ -39,11 +48,13 @@ def build(options: argparse.Namespace, owner: Credentials) -> Gateway:
     """The application, with its resource types and checks installed into this process' ministack."""
     access_control = AccessControl(int(os.environ["GATEWAY_PORT"]), owner)
     faults = Faults()
+    clock = Clock(options.time_scale)
     dsql = Dsql(
         faults,
         transition_seconds=options.transition_seconds,
         undocumented=Undocumented(**json.loads(options.undocumented)),
         use_key=key_policies.cluster_key,
+        now=clock.now,
     )
     ministack_cloudformation.add_resource_type("AWS::DSQL::Cluster", ClusterHandler(dsql, ministack_seams.where))
     ministack_cloudformation.explain_unknown_attributes({("AWS::DSQL::Cluster", "Endpoint"): NO_ENDPOINT})
@@ -63,17 +74,38 @@ def build(options: argparse.Namespace, owner: Credentials) -> Gateway:
     if dsql.undocumented.allowed_pattern == "name":
         ministack_cloudformation.compare_patterns_with_names()
     alarm_clock.start(options.time_scale)
+    ministack_log_targets.deliver_events_to_log_groups()
+    ministack_schedules.scale_rates(options.time_scale)
+    ministack_schedules.run_cron_rules(clock)
+    activity = ClusterActivity(dsql, clock, idle_after=options.idle_after)
     # functions inherit the process' environment
     database = None
     if options.postgresql:
         from .cluster_database import ClusterDatabase  # which takes a driver that nobody else needs
 
         database = ClusterDatabase(options.postgresql, Path("sql"))  # a short name: a socket's path may have 100 bytes
-    found = ClusterEndpoints(dsql, access_control, faults, database).variables(Path("functions").resolve())
+    data = ClusterData(database)
+    endpoints = ClusterEndpoints(dsql, access_control, faults, activity, data)
+    found = endpoints.variables(Path("functions").resolve())
     os.environ.update(found)
     Path("endpoints.json").write_text(json.dumps(found))  # for the parent
     inner = importlib.import_module("ministack.app").app
-    return Gateway(inner, access_control, dsql, faults, _action_and_resource, enforce=options.enforce_permissions)
+    backup = Backup(
+        dsql,
+        clock,
+        faults,
+        data=data,
+        trust=backup_roles.BackupRoles(enforce=options.enforce_permissions),
+        send=backup_events.send,
+        use_key=key_policies.cluster_key,
+    )
+    backup_roles.add_managed_policies()
+    for name, handler in (("Vault", VaultHandler), ("Plan", PlanHandler), ("Selection", SelectionHandler)):
+        ministack_cloudformation.add_resource_type(f"AWS::Backup::Backup{name}", handler(backup, ministack_seams.where))
+    backup.start()
+    clock.start()
+    actions = _action_and_resource
+    return Gateway(inner, access_control, dsql, backup, faults, clock, actions, enforce=options.enforce_permissions)
 
 
 def main() -> None:
@@ -83,6 +115,7 @@ def main() -> None:
     parser.add_argument("--undocumented", default="{}")
     parser.add_argument("--enforce-permissions", action="store_true")
     parser.add_argument("--time-scale", type=float, default=1.0)
+    parser.add_argument("--idle-after", type=float)
     parser.add_argument("--postgresql")
     options = parser.parse_args()
     owner = Credentials(**json.loads(sys.stdin.readline()))  # other users can read arguments, and functions variables

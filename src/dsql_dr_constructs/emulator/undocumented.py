@@ -13,6 +13,8 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
     "tags_across_regions": (True, False),
     "endpoint_before_active": (True, False),
     "allowed_pattern": ("value", "name"),
+    "woken_by": ("login", "connection"),
+    "idle_backup": ("fail", "retry"),
 }
 
 
@@ -31,6 +33,8 @@ class Undocumented:
     tags_across_regions: bool = True
     endpoint_before_active: bool = True
     allowed_pattern: str = "value"
+    woken_by: str = "login"
+    idle_backup: str = "fail"
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
