@@ -19,9 +19,10 @@ from ..physical_names import (
     NOTIFICATIONS_BROKEN,
     PARAMETERS_CHANGED,
     PEERING_LOST,
+    RECOVERY_POINT_AGE,
 )
 from ..runtime.health_monitor import metric_names as names
-from .alarm_description import AlarmDescription, cluster_down, parameters_changed, peering_lost
+from .alarm_description import AlarmDescription, cluster_down, parameters_changed, peering_lost, recovery_point_age
 from .alarm_description import notifications_broken as notifications_broken_description
 from .health_monitor import HealthMonitor
 
@@ -70,6 +71,12 @@ def alarm_definitions(monitor: HealthMonitor, region: str, peering_region: str |
             notifies="itself",
         )
     yield from _of_monitor(monitor, region)
+    if monitor.backup_vaults:
+        yield AlarmDefinition(
+            kind=RECOVERY_POINT_AGE,
+            metric=lambda period: monitor.metric(names.RECOVERY_POINT_AGE, statistic="Maximum", period=period),
+            description=recovery_point_age(monitor, region),
+        )
     for cluster in monitor.clusters:
         if cluster.cluster_region == region:  # alarms see metrics of their own Region only
             yield from _of_cluster(cluster)

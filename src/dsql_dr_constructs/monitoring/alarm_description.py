@@ -9,7 +9,7 @@ from ..asked_once import unresolved
 from ..physical_names import MONITORING_NOT_WORKING, PEERING_LOST, peering_name
 from ..runtime.health_monitor import metric_names as names
 from .health_monitor import HealthMonitor
-from .runbook import UPDATE_CLUSTER, ask_for_verdict, dashboard_url, log_command, repair_command
+from .runbook import UPDATE_CLUSTER, ask_for_verdict, backups_command, dashboard_url, log_command, repair_command
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +94,21 @@ def parameters_changed(monitor: HealthMonitor, peering_region: str | None, obser
         action=f"Repair the parameter{how}, then restart or deploy again what has read it, then find out who wrote it "
         f"(CloudTrail, PutParameter). {'To repair it:' if peering_region else 'Which one it is:'}",
         command=repair_command(deployment, peering_region) if peering_region else ask_for_verdict(deployment, observer),
+    )
+
+
+def recovery_point_age(monitor: HealthMonitor, observer: str) -> AlarmDescription:
+    """The same in each observing Region, since all ask the same vaults."""
+    regions = " and ".join(monitor.backup_vaults)
+    return AlarmDescription(
+        fault=f"The backup vaults in {regions} have had no new recovery point in common for too long, as seen from "
+        f"{observer}. What is lost in both Regions now comes back only as of the last one. The clusters are not "
+        "affected.",
+        ok="Both vaults have a new recovery point.",
+        action="See which recovery points there are, and what is missing in which Region:",
+        command=backups_command(monitor.deployment_name, next(iter(monitor.backup_vaults))),
+        next_action="The answer of this command names under backups the last backup or copy job that failed:",
+        next_command=ask_for_verdict(monitor.deployment_name, observer),
     )
 
 

@@ -89,6 +89,7 @@ _DEFAULTS = {
     "monitor_duration": _Default(80, (2, 2), worst=100),
     "failed_invocations": _Default(1, (2, 2)),
     "dead_letters": _Default(1, (1, 1), minutes=5),
+    "recovery_point_age": _Default(26, (1, 1), minutes=60, missing=TreatMissingData.IGNORE),
     "query_timeouts": _Default(10, (2, 2), minutes=5),
     "occ_conflicts": _Default(20, (3, 3), worst=100, minutes=5),
     "commit_latency": _Default(500, (3, 3), minutes=5),
@@ -129,6 +130,9 @@ class HealthAlarmOptions:
         failed_invocations: Number of runs that EventBridge could not start in each period. Default: >= 1 in 2 of 2
             periods.
         dead_letters: Messages in the monitor's dead-letter queue. Default: >= 1 in 1 of 1 period of 5 minutes.
+        recovery_point_age: Hours since the newest recovery point that the backup vaults of both Regions hold, where
+            these are given; give more for a backup and copy that take longer than an hour. Default: >= 26 in 1 of 1
+            period of an hour; missing data keeps the state.
         query_timeouts: Number of query time-outs in each period. Default: >= 10 in 2 of 2 periods of 5 minutes.
         occ_conflicts: Conflicts, in per cent of the transactions. Default: >= 20 in 3 of 3 periods of 5 minutes.
         commit_latency: Median commit latency in milliseconds. Default: >= 500 in 3 of 3 periods of 5 minutes.
@@ -152,6 +156,7 @@ class HealthAlarmOptions:
     monitor_duration: AlarmOptions | None = AlarmOptions()
     failed_invocations: AlarmOptions | None = AlarmOptions()
     dead_letters: AlarmOptions | None = AlarmOptions()
+    recovery_point_age: AlarmOptions | None = AlarmOptions()
     query_timeouts: AlarmOptions | None = AlarmOptions()
     occ_conflicts: AlarmOptions | None = AlarmOptions()
     commit_latency: AlarmOptions | None = AlarmOptions()

@@ -11,11 +11,13 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
 from ..arguments import checked
+from ..asked_once import minutes
 from ..clusters.cluster_interface import IRegionalCluster
 from ..deployment_name import validate_deployment_name
 from ..physical_names import NOTIFICATIONS_BROKEN, PARAMETERS_CHANGED, dashboard_name, monitor_name
 from ..resource_policies import name_of
 from ..runtime.health_monitor import metric_names as names
+from .alarm_status import AlarmStatus
 from .health_alarms import HealthAlarms
 from .health_metric import health_metric
 from .runbook import runbook
@@ -26,24 +28,7 @@ _Axis = Mapping[str, Any]  # a YAxisProps when it is used: the first struct load
 _ZERO_TO_ONE: _Axis = {"min": 0, "max": 1}
 _COUNT: _Axis = {"min": 0, "label": "Count"}
 _MILLISECONDS: _Axis = {"min": 0, "label": "ms"}
-
-
-class _AlarmStatus(cloudwatch.ConcreteWidget):
-    """The CDK's AlarmStatusWidget wants a construct for each alarm: two calls to Node, where this has one for all.
-
-    Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html
-    """
-
-    def __init__(self, title: str, arns: Sequence[str], width: int, height: int | float) -> None:
-        super().__init__(width, height)
-        self._properties = {"title": title, "alarms": list(arns), "sortBy": "stateUpdatedTimestamp"}
-        self._place = {"width": width, "height": height}
-
-    def position(self, x: int | float, y: int | float) -> None:
-        self._place |= {"x": x, "y": y}
-
-    def to_json(self) -> list[Any]:
-        return [{"type": "alarm", **self._place, "properties": self._properties}]
+_HOURS: _Axis = {"min": 0, "label": "h"}
 
 
 class DrDashboard(Construct):
@@ -105,6 +90,7 @@ class DrDashboard(Construct):
                 self._health(alarms),
                 self._causes(alarms),
                 *([self._sql()] if sql_probe else []),
+                *self._backups(alarms),
                 [self._runbook(witness_region, peering_region, alarms)],
                 *self._cluster_metrics(),
                 self._monitors(),
@@ -123,7 +109,7 @@ class DrDashboard(Construct):
             ValueError: an alarm has no name.
         """
         arns = [self._arn(Stack.of(one).region, name_of(one)) for one in alarms]
-        self.dashboard.add_widgets(_AlarmStatus(title, arns, _WIDTH, max(2, math.ceil(1.3 + 0.65 * len(arns) / 6))))
+        self.dashboard.add_widgets(AlarmStatus(title, arns, _WIDTH, max(2, math.ceil(1.3 + 0.65 * len(arns) / 6))))
 
     def _health(self, alarms: Sequence[HealthAlarms]) -> list[cloudwatch.IWidget]:
         """A line for each cluster and observer, which falls from 1 to 0 when a fault begins; beside it the alarms."""
@@ -140,7 +126,7 @@ class DrDashboard(Construct):
         arns = [self._arn(one.region, name) for one, found in names_in.items() for name in found]
         if not arns:
             return [health]
-        return [health, _AlarmStatus("Alarms", arns, _WIDTH // 2, height)]
+        return [health, AlarmStatus("Alarms", arns, _WIDTH // 2, height)]
 
     def _causes(self, alarms: Sequence[HealthAlarms]) -> list[cloudwatch.IWidget]:
         """The first graph has the metrics of no cluster, too, where there are alarms on them."""
@@ -174,6 +160,24 @@ class DrDashboard(Construct):
             self._observed("Read-back time (ms)", names.READ_BACK_LATENCY, _MILLISECONDS),
         ]
 
+    def _backups(self, alarms: Sequence[HealthAlarms]) -> list[list[cloudwatch.IWidget]]:
+        """Where a monitor with *alarms* checks recovery points."""
+        ages: list[cloudwatch.IMetric] = [
+            health_metric(
+                self._deployment,
+                names.RECOVERY_POINT_AGE,
+                cluster_region=None,
+                observer_region=one.region,
+                statistic="Maximum",
+                period=minutes(15),
+                label=f"Seen from {one.region}",
+            )
+            for one in alarms
+            if one._monitor.backup_vaults
+        ]
+        title = "Age of the newest recovery point that both Regions hold (hours)"
+        return [[self._graph(title, ages, _HOURS, _WIDTH)]] if ages else []
+
     def _arn(self, region: str, alarm: str) -> str:
         return f"arn:{self._partition}:cloudwatch:{region}:{self._account}:alarm:{alarm}"
 
@@ -182,8 +186,9 @@ class DrDashboard(Construct):
     ) -> cloudwatch.TextWidget:
         repairs = [command for one in alarms for command in one._repair_of_notifications()]
         pair = (self._deployment, self._clusters, self._observers)
-        text = runbook(*pair, witness_region, peering_region, repairs, sql_probe=self._sql_probe)
-        height = 9 + (4 if self._sql_probe else 3) * len(self._observers)
+        backed_up = [region for one in alarms for region in one._monitor.backup_vaults]
+        text = runbook(*pair, witness_region, peering_region, repairs, backed_up, sql_probe=self._sql_probe)
+        height = 9 + (4 if self._sql_probe else 3) * len(self._observers) + (2 if backed_up else 0)
         return cloudwatch.TextWidget(markdown=text, width=_WIDTH, height=height)
 
     def _cluster_metrics(self) -> list[list[cloudwatch.IWidget]]:

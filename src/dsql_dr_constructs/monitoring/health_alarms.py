@@ -31,6 +31,7 @@ _ONE_A_RUN = (
     "data_without_runs",
     "parameters_changed",
     "notifications_broken",
+    "recovery_point_age",
 )
 """Options of alarms whose metrics have one datapoint for each run at most."""
 

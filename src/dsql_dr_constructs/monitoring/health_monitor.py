@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from aws_cdk import CustomResource, Duration, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -31,11 +31,12 @@ from ..runtime_function import (
     runtime,
     runtime_code,
 )
+from .backup_vaults import vaults_environment
 from .first_probe import first_probe
 from .health_metric import health_metric
 from .monitor_network import add_endpoints, outbound_only, permit_network_interfaces, refuse_unusable_network
 from .monitor_options import MonitorOptions, longest_run
-from .monitor_permissions import permit_checks
+from .monitor_permissions import permit_backup_checks, permit_checks
 from .sql_probe import probe_environment, probe_role
 
 _FIRST_RUN_SECONDS = 150  # it waits up to 120 s for its permissions to hold (runtime/health_monitor/monitoring_run.py)
@@ -75,6 +76,9 @@ class HealthMonitor(Construct):
     sql_probe: bool
     """As given."""
 
+    backup_vaults: Mapping[str, str]
+    """As given; empty where recovery points are not checked."""
+
     longest_run: Duration
     """Time that a scheduled run has: the probe timeout, and 20 s to report. The function may have longer."""
 
@@ -101,6 +105,7 @@ class HealthMonitor(Construct):
         witness_region: str | None = None,
         schedule: Duration | None = None,
         sql_probe: bool = False,
+        backup_vaults: Mapping[str, str] | None = None,
         encryption_key: kms.IKey | None = None,
         options: MonitorOptions | None = None,
     ) -> None:
@@ -112,13 +117,15 @@ class HealthMonitor(Construct):
             schedule: As in `MultiRegionDsqlDr`.
             sql_probe: As in `MonitoringOptions`. A pair that is read from SSM parameters needs *database_roles* of
                 `ClusterOptions`.
+            backup_vaults: Name of the backup vault in the Region of each cluster, by Region: the monitor checks the age
+                of the newest recovery point that both hold. Default: none, and nothing is checked.
             encryption_key: Key for the log group and the function's environment; CloudWatch Logs is added to its
                 policy, and where it is imported a warning has the statements to add. Default: keys of AWS.
             options: Time, size, logs and network. Default: as `MonitorOptions` says.
 
         Raises:
-            ValueError: a schedule or probe timeout out of bounds, not two clusters of two Regions, isolated subnets, or
-                a bad deployment name.
+            ValueError: a schedule or probe timeout out of bounds, not two clusters of two Regions, vaults of others,
+                isolated subnets, or a bad deployment name.
         """
         super().__init__(scope, id)
         self.deployment_name = validate_deployment_name(deployment_name)
@@ -126,7 +133,7 @@ class HealthMonitor(Construct):
         self.region = self._stack.region
         self.clusters = tuple(clusters)
         self.schedule = schedule or minutes(2)
-        self.sql_probe = sql_probe
+        self.sql_probe, self.backup_vaults = sql_probe, dict(backup_vaults or {})
         options = options or MonitorOptions()
         probe_timeout = options.probe_timeout or Duration.seconds(20)
         self._refuse_no_pair()
@@ -137,7 +144,8 @@ class HealthMonitor(Construct):
         self._role = function_role(self, "Role", self._log_group)
         self.dead_letter_queue = self._dead_letters()
         sql = probe_environment(self.deployment_name, self.region) if sql_probe else {}
-        environment = {**self._environment(witness_region, probe_timeout), **sql}
+        vaults = vaults_environment(backup_vaults, self.clusters, self.schedule, self._stack)
+        environment = {**self._environment(witness_region, probe_timeout), **sql, **vaults}
         self.function = self._function(options, environment, encryption_key)
         self._permit(options, encryption_key)
         self.rule = self._rule()
@@ -163,7 +171,7 @@ class HealthMonitor(Construct):
             metric_name: ``ClusterHealth``, ``PeeringHealth``, ``EndpointReachable`` (1 or 0), ``ProbeLatency``
                 (milliseconds) or ``ProbeAttempts`` (count) of one cluster, and with *sql_probe* ``SqlServes`` (1 or 0),
                 ``CommitLatency`` and ``ReadBackLatency`` (milliseconds); ``ParameterHealth`` or ``NotificationHealth``
-                (1 or 0) of the pair.
+                (1 or 0) of the pair, and with *backup_vaults* ``RecoveryPointAge`` (hours).
             cluster_region: Region of the cluster. Default: none, for the metrics of the pair.
             statistic: As in `RegionalCluster.metric`. Default: Minimum.
             period: As in `RegionalCluster.metric`. Default: the schedule.
@@ -174,7 +182,7 @@ class HealthMonitor(Construct):
         if (metric_name in names.OF_THE_OBSERVER) == (cluster_region is not None):
             raise ValueError(
                 f"metric_name is {metric_name!r} and cluster_region is {cluster_region!r}: give cluster_region for all "
-                f"metrics but {' and '.join(names.OF_THE_OBSERVER)}, which are of the pair."
+                f"metrics but {', '.join(names.OF_THE_OBSERVER)}, which are of the pair."
             )
         return health_metric(
             self.deployment_name,
@@ -249,6 +257,8 @@ class HealthMonitor(Construct):
 
     def _permit(self, options: MonitorOptions, encryption_key: kms.IKey | None) -> None:
         permit_checks(self._role, self.clusters, self._stack)
+        if self.backup_vaults:
+            permit_backup_checks(self._role, self.backup_vaults, self._stack)
         if options.vpc:
             permit_network_interfaces(self._role)
         if options.vpc and options.vpc_endpoints:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from aws_cdk import ArnFormat, Stack
 from aws_cdk import aws_iam as iam
@@ -34,6 +34,27 @@ def permit_checks(role: iam.Role, clusters: Sequence[IRegionalCluster], stack: S
             conditions={"StringEquals": {"cloudwatch:namespace": names.NAMESPACE}},
         )
     )
+
+
+def permit_backup_checks(role: iam.Role, vaults: Mapping[str, str], stack: Stack) -> None:
+    """Permit to describe *vaults*, names by Region, and to list their recovery points and the jobs that fill them.
+
+    Source: https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsbackup.html
+    """
+    arns = [
+        stack.format_arn(
+            service="backup",
+            region=region,
+            resource="backup-vault",
+            resource_name=name,
+            arn_format=ArnFormat.COLON_RESOURCE_NAME,
+        )
+        for region, name in vaults.items()
+    ]
+    of_vaults = ["backup:DescribeBackupVault", "backup:ListRecoveryPointsByBackupVault"]
+    role.add_to_policy(iam.PolicyStatement(actions=of_vaults, resources=arns))
+    of_jobs = ["backup:ListBackupJobs", "backup:ListCopyJobs"]
+    role.add_to_policy(iam.PolicyStatement(actions=of_jobs, resources=["*"]))  # they have no resource type
 
 
 def permit_notification_checks(

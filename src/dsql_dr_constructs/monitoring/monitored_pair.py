@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
+from constructs import IConstruct
 
 from ..arguments import checked
 from ..clusters.connected_pair import ConnectedPair
+from ..resource_policies import warn
 from .alerting_topic import AlertingTopic
 from .dr_dashboard import DrDashboard
 from .health_alarms import HealthAlarms
 from .health_monitor import HealthMonitor
+from .monitor_options import refuse_other_schedules
 from .multi_region_monitoring import MultiRegionMonitoring
+from .subscriptions import refuse_no_email
 
 
 class MonitoredPair(ConnectedPair):
@@ -61,3 +66,14 @@ class MonitoredPair(ConnectedPair):
             raise ValueError(f"{self.node.path!r} has monitoring=None, and so no topic: leave it out to add alarms.")
         self._registry.refuse_in_a_clusters_stack(alarms)
         self.monitoring.add_alarms(alarms, warnings=warnings)
+
+
+def warn_of_no_monitoring(scope: IConstruct, alert_emails: Sequence[str], schedule: Duration | None) -> None:
+    """Of what is given for it; a wrong value is refused as with monitoring."""
+    for email in alert_emails:
+        refuse_no_email("alert_emails", email)
+    if schedule:
+        refuse_other_schedules(schedule)
+    effects = ["nobody in alert_emails is notified"] * bool(alert_emails) + ["schedule has no effect"] * bool(schedule)
+    if effects:
+        warn(scope, "monitoringOff", f"monitoring is None, so {' and '.join(effects)}.")

@@ -13,6 +13,7 @@ from constructs import Construct
 
 from ..arguments import checked
 from ..clusters.cluster_interface import IRegionalCluster
+from ..clusters.given_clusters import clusters_by_region
 from ..clusters.regional_cluster import RegionalCluster
 from ..deployment_name import refuse_doubled_name, validate_deployment_name
 from ..physical_names import alarm_prefix, alerts_name
@@ -21,7 +22,7 @@ from ..regions import validate_observed
 from ..stack_options import StackOptions
 from .alerting_topic import AlertingTopic
 from .dr_dashboard import DrDashboard
-from .given_arns import clusters_by_region, refuse_topics_elsewhere
+from .given_arns import refuse_topics_elsewhere
 from .health_alarms import HealthAlarms
 from .health_monitor import HealthMonitor
 from .monitoring_options import MonitoringOptions
@@ -64,6 +65,7 @@ class MultiRegionMonitoring(Construct):
         encryption_keys: Mapping[str, kms.IKey] | None = None,
         tags: Mapping[str, str] | None = None,
         alert_emails: Sequence[str] = (),
+        backup_vaults: Mapping[str, str] | None = None,
         schedule: Duration | None = None,
         stack_options: StackOptions | None = None,
         options: MonitoringOptions | None = None,
@@ -84,6 +86,7 @@ class MultiRegionMonitoring(Construct):
             encryption_keys: As in `MultiRegionDsqlDr`, for topics, logs and monitors, by observing Region.
             tags: As in `MultiRegionDsqlDr`.
             alert_emails: As in `MultiRegionDsqlDr`.
+            backup_vaults: As in `HealthMonitor`, for all monitors. Default: none, and recovery points are not checked.
             schedule: As in `MultiRegionDsqlDr`.
             stack_options: As in `MultiRegionDsqlDr`.
             options: Observers, topics, thresholds and monitors. With *witness_observer*, and without *cluster_arns*,
@@ -92,13 +95,13 @@ class MultiRegionMonitoring(Construct):
 
         Raises:
             ValueError: not two ARNs of clusters in two Regions, or of other Regions than given, a witness observer
-                without a witness, a bad email or schedule, topics, keys or options of other Regions, or a bad or
-                repeated deployment name.
+                without a witness, a bad email or schedule, topics, keys, vaults or options of other Regions, or a bad
+                or repeated deployment name.
         """
         super().__init__(scope, id)
         self.deployment_name = validate_deployment_name(deployment_name)
         self._options, self._keys = options or MonitoringOptions(), dict(encryption_keys or {})
-        self._schedule = schedule or Duration.minutes(2)
+        self._schedule, self._backup_vaults = schedule or Duration.minutes(2), backup_vaults
         self._identifiers, owner = clusters_by_region(cluster_arns, account, primary_region, secondary_region)
         self._regions = list(self._identifiers) or [primary_region or "us-east-1", secondary_region or "us-west-2"]
         self._witness_region = witness_region
@@ -200,6 +203,7 @@ class MultiRegionMonitoring(Construct):
             witness_region=self._witness_region,
             schedule=self._schedule,
             sql_probe=self._options.sql_probe,
+            backup_vaults=self._backup_vaults,
             encryption_key=self._keys.get(region),
             options=(self._options.monitor_options or {}).get(region),
         )

@@ -62,6 +62,11 @@ def log_command(deployment: str, region: str) -> str:
     )
 
 
+def backups_command(deployment: str, region: str) -> str:
+    """The command that lists the recovery points of both vaults, one of which is in *region*."""
+    return f"dsql-dr backups {deployment} --region {region}"
+
+
 def notification_commands(region: str, alarm_name: str, notifying: Sequence[str], topic_arn: str | None) -> list[str]:
     """The commands for the most common causes: disabled actions, and a topic without a confirmed subscription.
 
@@ -88,6 +93,7 @@ def runbook(
     witness_region: str | None,
     peering_region: str | None,
     repair_of_notifications: Sequence[str],
+    backup_regions: Sequence[str],
     *,
     sql_probe: bool,
 ) -> str:
@@ -100,6 +106,7 @@ def runbook(
         witness_region: The pair's, if it is known.
         peering_region: Region of the pair's `ClusterPeering`, if it has one.
         repair_of_notifications: Commands of all Regions that notify, as `notification_commands` gives them.
+        backup_regions: Regions of the backup vaults whose recovery points are checked.
         sql_probe: Whether the monitors have one.
     """
     witness = f" (configured: {witness_region})" if witness_region else ""
@@ -139,6 +146,7 @@ def runbook(
             "says how: monitor-no-data, monitor-errors or data-without-runs. The log says why:",
             *_code([log_command(deployment, region) for region in observers]),
             *(_repair_of_roles(deployment, clusters, observers) if sql_probe else []),
+            *(_on_backups(deployment, backup_regions[0]) if backup_regions else []),
         ]
     )
 
@@ -151,6 +159,16 @@ def _repair_of_roles(deployment: str, clusters: Sequence[IRegionalCluster], obse
     commands = [repair_roles_command(deployment, region) for region in observers]
     do = "make its database role again, in that Region, as somebody who may run SQL as admin:"
     return ["", f"{fault} {do}", *_code(commands)]
+
+
+def _on_backups(deployment: str, region: str) -> list[str]:
+    return [
+        "**recovery-point-age** (a warning): the backup vaults of both Regions have had no new recovery point in "
+        "common for too long. `backups` in the answer names the last backup or copy job that failed. An idle cluster "
+        "cannot be backed up, and a copy needs the key of the vault that it goes to. See which recovery points there "
+        "are:",
+        *_code([backups_command(deployment, region)]),
+    ]
 
 
 def _describe(cluster: IRegionalCluster, clusters: Sequence[IRegionalCluster]) -> str:

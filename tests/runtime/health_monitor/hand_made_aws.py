@@ -19,8 +19,10 @@ from dsql_dr_constructs.runtime.health_monitor.alarm_digest import digest
 from dsql_dr_constructs.runtime.health_monitor.metric_names import NAMESPACE
 from dsql_dr_constructs.runtime.health_monitor.monitoring_run import MonitoringRun
 from dsql_dr_constructs.runtime.health_monitor.notifications import NotificationCheck
+from dsql_dr_constructs.runtime.health_monitor.recovery_point_check import RecoveryPointCheck
 from dsql_dr_constructs.runtime.health_monitor.retries import MonitorError, Surroundings
 from dsql_dr_constructs.runtime.health_monitor.settings import NotificationPath, Settings
+from tests.runtime.health_monitor.hand_made_backup import VAULTS, AwsBackup
 from tests.runtime.judge import judged
 
 EAST, WEST = (f"arn:aws:dsql:{region}:111111111111:cluster/{region}" for region in ("us-east-1", "us-west-2"))
@@ -169,6 +171,9 @@ class Aws:
         self.others: dict[str, OtherRegion] = {}
         """What notifies in each other Region."""
         self.notifications: NotificationCheck | None = None
+        self.backup: AwsBackup | None = None
+        """None: recovery points are not checked."""
+        self.recovery_points: RecoveryPointCheck | None = None
         self.sql: tuple[str, str] | None = None
         """Role and table of the SQL probe."""
         self.token: Callable[..., str] = lambda host, **_: f"token for {host}"
@@ -190,6 +195,8 @@ class Aws:
             return judged(service, {"put_metric_data": self._put})
         if service == "ssm":
             return judged(service, {"get_parameters": self._get_parameters})
+        if service == "backup" and self.backup:
+            return self.backup.client(region)
         if service != "dsql":
             return self.others[region].client(service)
 
@@ -245,7 +252,12 @@ class Aws:
         self.notifications = self.notifications or NotificationCheck(
             settings.notification_paths, settings.notifications_every, client=self.client, now=lambda: self.time.now
         )
+        if self.backup and not self.recovery_points:
+            self.recovery_points = RecoveryPointCheck(
+                self.endpoints, VAULTS, 2, client=self.client, now=lambda: self.time.now
+            )
         options = {
+            "recovery_points": self.recovery_points,
             "tls": ssl.create_default_context,
             "surroundings": surroundings,
             "notifications": self.notifications,

@@ -3,6 +3,8 @@ from __future__ import annotations
 import gc
 import importlib
 import json
+import os
+import subprocess
 import sys
 from types import ModuleType
 from typing import Any
@@ -41,9 +43,12 @@ class Recorder:
         return {"verdict": "HEALTHY"}
 
 
-def load(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+BACKUPS = {"BACKUP_VAULTS": '{"us-east-1": "one", "us-west-2": "two"}', "BACKUPS_EVERY": "7"}
+
+
+def load(monkeypatch: pytest.MonkeyPatch, **environment: str) -> ModuleType:
     """The module, started as Lambda starts it."""
-    for name, value in ENVIRONMENT.items():
+    for name, value in {**ENVIRONMENT, **environment}.items():
         monkeypatch.setenv(name, value)
     module = "dsql_dr_constructs.runtime.health_monitor.handler"
     monkeypatch.delitem(sys.modules, module, raising=False)
@@ -91,6 +96,32 @@ def test_environment_names_the_sql_probe_if_there_is_one() -> None:
     found = Settings.of({**ENVIRONMENT, **given})
     assert (without.sql_role, without.sql_table) == (None, "")
     assert (found.sql_role, found.sql_table) == ("dsql_dr_us_west_2", "beat_us_west_2")
+
+
+def test_environment_names_the_backup_vaults_if_there_are_any() -> None:
+    without, found = Settings.of(ENVIRONMENT), Settings.of({**ENVIRONMENT, **BACKUPS})
+    assert without.backup_vaults == {}
+    assert (found.backup_vaults, found.backups_every) == ({"us-east-1": "one", "us-west-2": "two"}, 7)
+
+
+def test_recovery_points_are_remembered_from_run_to_run_and_their_clients_made_at_the_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    handler = load(monkeypatch, **BACKUPS)
+    assert handler._client.cache_info().currsize == 3 + 2, "AWS Backup in both Regions"
+    assert handler._monitoring_run.keywords["recovery_points"] is handler._recovery_points is not None
+
+
+def test_without_vaults_a_start_loads_nothing_of_recovery_points() -> None:
+    modules = "'recovery_point_check', 'failed_jobs', 'recovery_points'"
+    code = (
+        "import sys, dsql_dr_constructs.runtime.health_monitor.handler as handler\n"
+        "assert handler._recovery_points is None\n"
+        f"print([one for one in sys.modules if one.rpartition('.')[2] in ({modules})])"
+    )
+    environment = {**os.environ, **ENVIRONMENT}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, check=False, capture_output=True, text=True)
+    assert (done.stdout.strip(), done.stderr) == ("[]", "")
 
 
 def test_every_event_of_a_deployment_checks_and_a_deletion_does_not_wait_for_permissions(handler: ModuleType) -> None:

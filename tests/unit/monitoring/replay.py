@@ -47,6 +47,7 @@ class Run:
         failed: Whether it ends in the function's error.
         parameters: Whether the SSM parameters have what GetCluster returns. None: SSM does not answer.
         notifications: Whether the other Region can notify, for the runs that check it. None: it does not answer.
+        recovery_point_age: Hours, for the runs that check it.
         forged: Whether somebody else put all this, and Lambda ran nothing.
     """
 
@@ -55,6 +56,7 @@ class Run:
     failed: bool = False
     parameters: bool | None = True
     notifications: bool | None = True
+    recovery_point_age: float | None = None
     forged: bool = False
 
 
@@ -104,6 +106,8 @@ class AlarmSet:
     """Names of alarms with an action."""
     check_every: int
     """How many runs there are for each check of the other Region's notifications."""
+    backups_every: int = 0
+    """How many runs there are for each check of recovery points; 0 without backup vaults."""
 
     @classmethod
     def of(cls, stack: cdk.Stack) -> AlarmSet:
@@ -130,7 +134,8 @@ class AlarmSet:
         needed = [one for one in definitions if one.name in notifying or one.name in named]
         environments = [one.get("Environment", {}).get("Variables", {}) for one in of_type["AWS::Lambda::Function"]]
         [every] = [int(one["NOTIFICATIONS_EVERY"]) for one in environments if "NOTIFICATIONS_EVERY" in one]
-        return cls(stack.region, 60.0 * minutes, needed, rules, notifying, every)
+        backups = next((int(one["BACKUPS_EVERY"]) for one in environments if "BACKUPS_EVERY" in one), 0)
+        return cls(stack.region, 60.0 * minutes, needed, rules, notifying, every, backups)
 
     def kind(self, name: str) -> str:
         """What the alarm *name* is about."""
@@ -213,7 +218,7 @@ class Replay:
     def _puts(self, began: float, run: Run) -> Iterator[tuple[float, Callable[[], None]]]:
         """When each of the metrics of a run that began at that second can be seen, and what puts it."""
         ended = began + run.seconds
-        findings = {names.PARAMETER_HEALTH: run.parameters}
+        findings = {names.PARAMETER_HEALTH: run.parameters, names.RECOVERY_POINT_AGE: run.recovery_point_age}
         if self._runs_to_skip <= 0 and not run.failed:
             findings[names.NOTIFICATION_HEALTH] = run.notifications
             self._runs_to_skip = 0 if run.notifications is None else self.alarms.check_every

@@ -28,6 +28,7 @@ WHOLE: dict[str, tuple[float, ComparisonOperator, int | None, int, int, TreatMis
     "monitor_duration": (80, GREATER, None, 2, 2, NOT_BREACHING),
     "failed_invocations": (1, GREATER, None, 2, 2, NOT_BREACHING),
     "dead_letters": (1, GREATER, 5, 1, 1, NOT_BREACHING),
+    "recovery_point_age": (26, GREATER, 60, 1, 1, IGNORE),
     "query_timeouts": (10, GREATER, 5, 2, 2, NOT_BREACHING),
     "occ_conflicts": (20, GREATER, 5, 3, 3, NOT_BREACHING),
     "commit_latency": (500, GREATER, 5, 3, 3, NOT_BREACHING),

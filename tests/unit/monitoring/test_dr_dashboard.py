@@ -169,7 +169,7 @@ def test_every_metric_on_it_exists(widgets: list[dict[str, Any]]) -> None:
 def test_parameters_and_notifications_are_lines_of_the_graph_of_the_peering(widgets: list[dict[str, Any]]) -> None:
     [peering] = [one for one in widgets if "SSM parameters" in one["properties"].get("title", "")]
     shown = [(name, rendering["region"]) for _, name, _, rendering in metrics([peering])]
-    for name in names.OF_THE_OBSERVER:
+    for name in (names.PARAMETER_HEALTH, names.NOTIFICATION_HEALTH):
         assert [region for one, region in shown if one == name] == ["us-east-1", "us-west-2", "us-east-2"]
 
 

@@ -27,6 +27,10 @@ class NotFound(MonitorError):  # noqa: N818 - an answer
     """An answer where the resource may be deleted, else an error of the monitor."""
 
 
+class Denied(MonitorError):  # noqa: N818 - an answer
+    """A refusal that may be AWS's answer for a resource that does not exist, else an error of the monitor."""
+
+
 @dataclass(frozen=True)
 class Finding:
     """What a check of something else than a cluster found.
@@ -53,6 +57,7 @@ def ask(what: str, call: Callable[[], Any], *, permissions_are_new: bool) -> Any
     Raises:
         TransientlyUnreachable: there was no answer, or one that another try may change.
         NotFound: what was asked for does not exist.
+        Denied: the call was refused for a missing permission.
         MonitorError: the call was refused, or could not be sent.
     """
     try:
@@ -63,8 +68,10 @@ def ask(what: str, call: Callable[[], Any], *, permissions_are_new: bool) -> Any
         said = f"{code}: {answer.get('Message', '')}"
         if code in _NOT_FOUND:
             raise NotFound(f"{what}: {said}") from error
-        if permissions_are_new and code in _ACCESS_DENIED:
-            raise NotAllowedYet(said) from error
+        if code in _ACCESS_DENIED:
+            if permissions_are_new:
+                raise NotAllowedYet(said) from error
+            raise Denied(f"{what} was refused: {said}") from error
         if is_transient(error):
             raise TransientlyUnreachable(said) from error
         raise MonitorError(f"{what} was refused: {said}") from error

@@ -64,6 +64,7 @@ class ClusterCheck:
             arn=found.get("arn"),
             identifier=found.get("identifier"),
             endpoint=found.get("endpoint"),
+            created=found.get("creationTime"),
         )
 
     def endpoint(self, tls: ssl.SSLContext, tries: Tries) -> ProbeResult:

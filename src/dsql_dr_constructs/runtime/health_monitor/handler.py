@@ -35,8 +35,25 @@ _tls = cache(ssl.create_default_context)
 _notifications = NotificationCheck(
     _SETTINGS.notification_paths, _SETTINGS.notifications_every, client=_client, now=_SURROUNDINGS.now
 )
+_recovery_points = None
+if _SETTINGS.backup_vaults:
+    from .recovery_point_check import RecoveryPointCheck  # which is not needed without, as its clients
+
+    _recovery_points = RecoveryPointCheck(
+        _SETTINGS.clusters,
+        _SETTINGS.backup_vaults,
+        _SETTINGS.backups_every,
+        client=_client,
+        now=_SURROUNDINGS.now,
+    )
 _monitoring_run = partial(
-    MonitoringRun, _SETTINGS, client=_client, tls=_tls, surroundings=_SURROUNDINGS, notifications=_notifications
+    MonitoringRun,
+    _SETTINGS,
+    client=_client,
+    tls=_tls,
+    surroundings=_SURROUNDINGS,
+    notifications=_notifications,
+    recovery_points=_recovery_points,
 )
 _deletions_failed: list[bool] = []
 _monitoring_run()  # its clients are made now, outside of any run's budget

@@ -39,7 +39,11 @@ PARAMETER_HEALTH = "ParameterHealth"
 NOTIFICATION_HEALTH = "NotificationHealth"
 """1 or 0: the other observing Regions can notify people. Put by the runs that check it, if one of them answered."""
 
-OF_THE_OBSERVER = (PARAMETER_HEALTH, NOTIFICATION_HEALTH)
+RECOVERY_POINT_AGE = "RecoveryPointAge"
+"""Hours since the newest recovery point that the backup vaults of both Regions hold; where there is none, since the
+youngest of clusters and vaults was created. Put by the runs that check it, if AWS Backup answered in both Regions."""
+
+OF_THE_OBSERVER = (PARAMETER_HEALTH, NOTIFICATION_HEALTH, RECOVERY_POINT_AGE)
 """Metrics of no cluster: they have no ClusterRegion."""
 
 DEPLOYMENT, CLUSTER_REGION, OBSERVER_REGION = DIMENSIONS = ("Deployment", "ClusterRegion", "ObserverRegion")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from . import metric_names as names
-from .asking import Ask, Finding
+from .asking import Ask
 from .observation import Observation
 from .retries import MonitorError, Tries, Unreachable
 from .settings import Settings
@@ -24,7 +24,7 @@ class Metrics:
         self._cloudwatch = cloudwatch
 
     def put(
-        self, clusters: Sequence[Observation], of_the_observer: Mapping[str, Finding | None], ask: Ask, tries: Tries
+        self, clusters: Sequence[Observation], of_the_observer: Mapping[str, float | None], ask: Ask, tries: Tries
     ) -> None:
         """All in one call, which takes up to 1,000 metrics.
 
@@ -32,7 +32,7 @@ class Metrics:
 
         Args:
             clusters: Those that could be checked.
-            of_the_observer: Finding of this run on what is of no cluster, by its metric.
+            of_the_observer: Values of what is of no cluster, by metric. None: not known.
             ask: Calls AWS.
             tries: Of the call.
 
@@ -44,9 +44,9 @@ class Metrics:
             data.append(_datum(names.CLUSTER_HEALTH, all(one.healthy for one in clusters), "None"))
         here = self._dimensions({names.OBSERVER_REGION: self._settings.observer})
         data += [
-            {**_datum(name, finding.healthy, "None"), "Dimensions": here}
-            for name, finding in of_the_observer.items()
-            if finding and finding.healthy is not None
+            {**_datum(name, value, "None"), "Dimensions": here}
+            for name, value in of_the_observer.items()
+            if value is not None
         ]
         put = {"Namespace": names.NAMESPACE, "MetricData": data}
         try:

@@ -21,6 +21,7 @@ from .retries import MonitorError, Surroundings, Tries
 from .settings import NotificationPath, Settings
 
 if TYPE_CHECKING:
+    from .recovery_point_check import BackupFinding, RecoveryPointCheck
     from .sql_session import Connect
 
 REPORT_SECONDS = 8.0
@@ -40,10 +41,15 @@ class _Observed:
     clusters: list[Observation] = field(default_factory=list)
     parameters: Finding | None = None
     notifications: Finding | None = None
+    backups: BackupFinding | None = None
 
-    def of_the_observer(self) -> dict[str, Finding | None]:
-        """Of what is of no cluster, by its metric."""
-        return dict(zip(names.OF_THE_OBSERVER, (self.parameters, self.notifications), strict=True))
+    def of_the_observer(self) -> dict[str, float | None]:
+        """Values of what is of no cluster, by metric."""
+        return {
+            names.PARAMETER_HEALTH: self.parameters.healthy if self.parameters else None,
+            names.NOTIFICATION_HEALTH: self.notifications.healthy if self.notifications else None,
+            names.RECOVERY_POINT_AGE: self.backups.age_hours if self.backups else None,
+        }
 
 
 class FailedRunError(MonitorError):
@@ -63,6 +69,7 @@ class MonitoringRun:
         tls: Gives whom to trust at the endpoints.
         surroundings: Clock, pauses and random numbers.
         notifications: Checks the other Regions' notifications, and remembers when. Default: one of this run's own.
+        recovery_points: Checks the age of the newest recovery point, and remembers when. Default: nobody does.
         first: Whether this is the first run after a deployment, when a permission just given may not hold yet, and the
             other Regions may not be deployed.
         on_demand: Whether a person invoked the monitor: then everything is checked now.
@@ -79,6 +86,7 @@ class MonitoringRun:
         tls: Callable[[], ssl.SSLContext],
         surroundings: Surroundings,
         notifications: NotificationCheck | None = None,
+        recovery_points: RecoveryPointCheck | None = None,
         first: bool = False,
         on_demand: bool = False,
         log: Callable[[str], object] = print,
@@ -104,6 +112,7 @@ class MonitoringRun:
         self._notifications = notifications or NotificationCheck(
             settings.notification_paths, settings.notifications_every, client=client, now=surroundings.now
         )
+        self._recovery_points = recovery_points
         self._tls = tls
         self._surroundings = surroundings
         self._first, self._on_demand = first, on_demand
@@ -134,6 +143,8 @@ class MonitoringRun:
             answer["parameters"] = vars(observed.parameters)
         if self._notifications.last:
             answer["notifications"] = self._notifications.to_json()
+        if observed.backups:
+            answer["backups"] = vars(observed.backups)
         answer["errors"] = [str(error) for error in errors]
         answer["checks_ms"] = round(1000 * (checked - began))
         answer["report_ms"] = round(1000 * (self._surroundings.clock() - checked))
@@ -156,7 +167,7 @@ class MonitoringRun:
         clusters, tls, until = self._clusters, self._tls(), began + self._settings.budget
         check = self._notifications
         paths = check.due(first=self._first, on_demand=self._on_demand)
-        pool = ThreadPoolExecutor(max_workers=3 * len(clusters) + 1 + len(paths))
+        pool = ThreadPoolExecutor(max_workers=3 * len(clusters) + 2 + len(paths))
         tries = {arn: (self._tries(until, began), self._tries(until, began)) for arn in clusters}
         asked = {arn: pool.submit(one.control_plane, self._ask, tries[arn][0]) for arn, one in clusters.items()}
         probed = {arn: pool.submit(one.endpoint, tls, tries[arn][1]) for arn, one in clusters.items()}
@@ -165,11 +176,16 @@ class MonitoringRun:
         queried = {arn: pool.submit(sql.check, arn, tls, of_sql[arn]) for arn in clusters} if sql else {}
         of_ssm = self._tries(until, began)
         read = [pool.submit(self._parameters.read, self._ask, of_ssm)] if self._parameters else []
+        backups, of_backup = self._recovery_points, self._tries(until, began)
+        if backups and not backups.due(on_demand=self._on_demand):
+            backups = None
+        held = [pool.submit(backups.read, self._ask, of_backup)] if backups else []
         others = [pool.submit(check.check, path, _ask_early, Tries(until, self._surroundings)) for path in paths]
-        self._wait([*asked.values(), *probed.values(), *queried.values(), *read, *others], until)
+        self._wait([*asked.values(), *probed.values(), *queried.values(), *read, *held, *others], until)
         denied = [asked[arn] for arn in clusters if tries[arn][0].denied]
         denied_sql = [question for arn, question in queried.items() if of_sql[arn].denied]
-        self._wait([*denied, *denied_sql, *(read if of_ssm.denied else ())], began + PERMISSION_SECONDS)
+        denied_once = [*(read if of_ssm.denied else ()), *(held if of_backup.denied else ())]
+        self._wait([*denied, *denied_sql, *denied_once], began + PERMISSION_SECONDS)
         pool.shutdown(wait=False, cancel_futures=True)
         late = f"no answer within the run's {self._settings.budget:g} s"
         control_planes = self._control_planes(asked, late, errors)
@@ -200,6 +216,12 @@ class MonitoringRun:
                 observed.parameters = (
                     found if isinstance(found, Finding) else self._parameters.compare(found, control_planes)
                 )
+        if backups:
+            what = "The check of recovery points"
+            with kept(errors, what):
+                found = result(what, held[0], late)
+                observed.backups = backups.conclude(found, control_planes)
+                backups.refuse_to_stay_unchecked(found, control_planes)
         if others:
             findings = list(self._of_notifications(zip(paths, others, strict=True), control_planes, late, errors))
             observed.notifications = check.conclude(findings)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 
 from . import metric_names as names
@@ -24,6 +25,7 @@ class ControlPlane:
     arn: str | None = None
     identifier: str | None = None
     endpoint: str | None = None
+    created: datetime | None = None
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,8 @@ class Settings:
         notifications_every: How many runs there are for each check of these.
         sql_role: Database role of the SQL probe. None: there is no SQL probe.
         sql_table: Its table in the schema ``dsql_dr``.
+        backup_vaults: Name of the backup vault, by Region. Empty: recovery points are not checked.
+        backups_every: How many runs there are for each check of these.
     """
 
     deployment: str
@@ -61,6 +63,8 @@ class Settings:
     notifications_every: int = 1
     sql_role: str | None = None
     sql_table: str = ""
+    backup_vaults: Mapping[str, str] = field(default_factory=dict)
+    backups_every: int = 1
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Settings:
@@ -77,4 +81,6 @@ class Settings:
             notifications_every=int(environment.get("NOTIFICATIONS_EVERY", "1")),
             sql_role=environment.get("SQL_ROLE"),
             sql_table=environment.get("SQL_TABLE", ""),
+            backup_vaults=json.loads(environment.get("BACKUP_VAULTS", "{}")),
+            backups_every=int(environment.get("BACKUPS_EVERY", "1")),
         )
