@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 
-from aws_cdk import Stack
+from aws_cdk import Stack, Stage
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from constructs import Construct
@@ -39,6 +39,9 @@ class IRegionalCluster(Construct, ClusterMetrics):
 
     _conditions: Mapping[str, Mapping[str, str]] | None = None
     """Conditions of every grant."""
+
+    _beside_network = False
+    """Whether an endpoint is created beside the network; else beside the cluster's construct."""
 
     @cached_property
     def _stack(self) -> Stack:
@@ -139,5 +142,14 @@ class IRegionalCluster(Construct, ClusterMetrics):
         return endpoint
 
     def _place_of_endpoint(self, vpc: ec2.IVpc, id: str) -> tuple[Construct, str]:
-        """Scope and construct id of the endpoint."""
-        return self, id
+        """Scope and construct id of the endpoint: for a cluster of a stack of this app in the network's stack, which
+        may then refer to the cluster in other ways, too, without a cycle."""
+        stack = Stack.of(vpc)
+        if not self._beside_network or stack is Stack.of(self):
+            return self, id
+        if Stage.of(vpc) is not Stage.of(self):
+            raise ValueError(
+                f"Network {vpc.node.path!r} is in another Stage than the cluster {self.node.path!r}: read the cluster "
+                "there with RegionalCluster.from_parameters, and call its add_vpc_endpoint."
+            )
+        return stack, f"{self.node.path.replace('/', '-')}-{id}"

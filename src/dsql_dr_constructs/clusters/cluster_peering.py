@@ -23,16 +23,26 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from ..accepted_findings import LAMBDA_CHECKS, LAMBDA_FINDINGS, LOG_CHECKS, accept, skip, versions_of
+from ..accepted_findings import (
+    LAMBDA_CHECKS,
+    LAMBDA_FINDINGS,
+    LOG_CHECKS,
+    WAITER_FINDINGS,
+    accept,
+    polling_functions,
+    skip,
+    versions_of,
+)
 from ..arguments import checked
 from ..deployment_name import validate_deployment_name
 from ..physical_names import peering_name
 from ..runtime.parameter_registry import DEPLOYMENT_TAG, PAIR_TAG
 from ..runtime_function import architecture, function_log_group, function_role, runtime, runtime_code
+from .adopted_cluster import AdoptedCluster
+from .cluster_interface import IRegionalCluster
 from .peered_sides import refuse_no_pair
 from .peering_changes import Fingerprint, synthesis_time
 from .peering_permissions import PeeringPermissions
-from .regional_cluster import RegionalCluster
 
 _POLL_SECONDS = 10
 _TAG_PRIORITY = 1000
@@ -76,8 +86,8 @@ class ClusterPeering(Construct):
         scope: Construct,
         id: str,
         *,
-        cluster: RegionalCluster,
-        peer: RegionalCluster,
+        cluster: IRegionalCluster,
+        peer: IRegionalCluster,
         witness_region: str,
         deployment_name: str,
         removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
@@ -88,8 +98,8 @@ class ClusterPeering(Construct):
     ) -> None:
         """
         Args:
-            cluster: The cluster in this stack.
-            peer: The cluster in the other Region's stack.
+            cluster: The cluster in this stack, a `RegionalCluster` of this app.
+            peer: The cluster in the other Region's stack, as *cluster*.
             witness_region: Region that both clusters were created with as their witness.
             deployment_name: As in `MultiRegionDsqlDr`, but required.
             removal_policy: With DESTROY, deleting this stack deletes *peer* too, since DSQL keeps a deleted cluster
@@ -103,21 +113,19 @@ class ClusterPeering(Construct):
 
         Raises:
             ValueError: a bad deployment name or timeout, both clusters in one stack, *cluster* in another stack, or
-                one in a nested stack.
+                one that is imported or in a nested stack.
         """
         super().__init__(scope, id)
         self.deployment_name = validate_deployment_name(deployment_name)
-        self._cluster, self._peer, self._witness_region = cluster, peer, witness_region
+        self._timeout, self._witness_region = timeout or Duration.minutes(30), witness_region
+        self._cluster, self._peer = refuse_no_pair(self, cluster, peer, witness_region, self._timeout)
         self.parameter_regions = list(dict.fromkeys([peer.cluster_region, cluster.cluster_region, *parameter_regions]))
-        self._timeout = timeout or Duration.minutes(30)
-        stack, peer_stack = Stack.of(self), Stack.of(peer)
-        refuse_no_pair(self, cluster, peer, witness_region, self._timeout)
+        stack = Stack.of(self)
         self._permissions = PeeringPermissions(
             deployment_name=self.deployment_name,
-            pair_tag=self._mark_clusters(stack, peer_stack),
-            cluster=cluster,
-            peer_region=peer.cluster_region,
-            peer_stack=peer_stack.stack_name,
+            pair_tag=self._mark_clusters(stack, Stack.of(peer)),
+            cluster=self._cluster,
+            peer=self._peer,
             witness_region=witness_region,
             parameter_regions=self.parameter_regions,
             removal_policy="destroy" if removal_policy == RemovalPolicy.DESTROY else "retain",
@@ -164,8 +172,7 @@ class ClusterPeering(Construct):
                 "CLUSTER_ARN": self._cluster.cluster_arn,
                 "STACK_ID": self._permissions.stack.stack_id,
                 "PEER_REGION": self._peer.cluster_region,
-                "PEER_STACK": self._permissions.peer_stack,
-                "PEER_LOGICAL_ID": self._peer.resource.logical_id,
+                **self._way_to_the_peer(),
                 "WITNESS_REGION": self._witness_region,
                 "PARAMETER_REGIONS": ",".join(self.parameter_regions),
                 "REMOVAL_POLICY": self._permissions.removal_policy,
@@ -174,6 +181,11 @@ class ClusterPeering(Construct):
             role=self._role,
             log_group=self._log_group,
         )
+
+    def _way_to_the_peer(self) -> dict[str, str]:
+        if isinstance(self._peer, AdoptedCluster):
+            return {"PEER_ARN": self._peer.cluster_arn}
+        return {"PEER_STACK": self._permissions.peer_stack, "PEER_LOGICAL_ID": self._peer.resource.logical_id}
 
     def _provider(self) -> custom_resources.Provider:
         return custom_resources.Provider(
@@ -209,21 +221,20 @@ class ClusterPeering(Construct):
             },
         )
         resource.node.add_dependency(self._role)
+        if isinstance(self._cluster, AdoptedCluster):  # whose ARN is no reference to what adopts it
+            resource.node.add_dependency(self._cluster.resource)
         logical_id = cast("CfnResource", resource.node.default_child).logical_id
         self.function.add_environment("RESOURCE", logical_id)
         return resource
 
     def _accept_findings(self, provider: custom_resources.Provider, encryption_key: kms.IKey | None) -> None:
-        node = provider.node
-        polling = [cast("lambda_.Function", node.find_child(f"framework-{one}")) for one in ("isComplete", "onTimeout")]
-        polls = "It polls for minutes once a deployment, and its functions' logs say what happened."
         accept(
             self,
             {
                 **LAMBDA_FINDINGS,
-                **versions_of([self.function, *polling], self._permissions.stack),
+                **WAITER_FINDINGS,
+                **versions_of([self.function, *polling_functions(provider)], self._permissions.stack),
                 **self._permissions.findings(),
-                **dict.fromkeys(("SF1", "SF2", "StepFunctionStateMachineXray"), polls),
             },
         )
         skip(self, {lambda_.CfnFunction: LAMBDA_CHECKS, **({} if encryption_key else {logs.CfnLogGroup: LOG_CHECKS})})

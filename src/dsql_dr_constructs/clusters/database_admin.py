@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from aws_cdk import Duration, Stack, custom_resources
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
@@ -29,6 +30,7 @@ class DatabaseAdmin(Construct):
         deployment_name: Name of the pair, for the physical names by which other stacks and people call it. Default:
             none, for a cluster of this app.
         encryption_key: Key of the log group. Default: a key of AWS.
+        wakes: Whether it also keeps this Region's cluster awake until its backup has begun. Default: False.
     """
 
     function: lambda_.Function
@@ -45,12 +47,15 @@ class DatabaseAdmin(Construct):
         clusters: Sequence[IRegionalCluster],
         deployment_name: str | None = None,
         encryption_key: kms.IKey | None = None,
+        wakes: bool = False,
     ) -> None:
         super().__init__(scope, id)
         log_group = function_log_group(self, "Logs", encryption_key=encryption_key)
         role = function_role(self, "Role", log_group)
         for cluster in clusters:
             cluster.grant(role, "dsql:DbConnectAdmin", "dsql:GetCluster")
+        if wakes:
+            role.add_to_policy(iam.PolicyStatement(actions=["backup:ListBackupJobs"], resources=["*"]))
         known = [{"arn": one.cluster_arn, "endpoint": one.cluster_endpoint} for one in clusters]
         self.function = lambda_.Function(
             self,
@@ -79,7 +84,11 @@ class DatabaseAdmin(Construct):
             framework_on_event_role=function_role(self, "FrameworkOnEventRole", log_group),
         )
         self.service_token = provider.service_token
-        accept(self, {**LAMBDA_FINDINGS, **versions_of([self.function], Stack.of(self))})
+        self._accept_findings(encryption_key, wakes=wakes)
+
+    def _accept_findings(self, encryption_key: kms.IKey | None, *, wakes: bool) -> None:
+        jobs = {"IAM5[Resource::*]": "ListBackupJobs has no resource type."} if wakes else {}
+        accept(self, {**LAMBDA_FINDINGS, **versions_of([self.function], Stack.of(self)), **jobs})
         skip(self, {lambda_.CfnFunction: LAMBDA_CHECKS, **({} if encryption_key else {logs.CfnLogGroup: LOG_CHECKS})})
 
 
@@ -105,6 +114,7 @@ class DatabaseRoleStacks:
         encryption_keys: Keys of log groups, by Region.
         of_the_pair: The pair's stacks, primary and secondary first; these are added.
         needed: Whether they are needed already.
+        wakes_in: Region whose function keeps its cluster awake for a backup. Default: none.
     """
 
     def __init__(
@@ -116,7 +126,9 @@ class DatabaseRoleStacks:
         *,
         of_the_pair: list[Stack],
         needed: bool,
+        wakes_in: str | None = None,
     ) -> None:
+        self._wakes_in = wakes_in
         self._regional, self._deployment_name = regional, deployment_name
         self._regions, self._keys, self._of_the_pair = regions, encryption_keys, of_the_pair
         self._created: dict[str, Stack] = {}
@@ -149,5 +161,6 @@ class DatabaseRoleStacks:
             clusters=clusters,
             deployment_name=self._deployment_name,
             encryption_key=self._keys.get(region),
+            wakes=region == self._wakes_in,
         )
         return stack

@@ -15,6 +15,7 @@ from ..asked_once import unresolved
 from ..physical_names import role_requests_name
 from ..resource_policies import differ, named
 from ..runtime.postgresql import RESERVED_ROLES, ROLE_ARN
+from .adopted_cluster import AdoptedCluster
 from .cluster_interface import IRegionalCluster
 from .database_admin import admin_beside
 from .database_privilege import DatabasePrivilege, as_properties, check_name
@@ -82,7 +83,7 @@ class DatabaseRole(Construct):
             resource_type="Custom::DsqlDatabaseRole",
             service_token=self._service_token(),
             service_timeout=Duration.minutes(10),
-            properties={"Role": role_name},
+            properties={"Role": role_name, **self._database()},
         )
         for one in grantees:
             self.add_grantee(one)
@@ -133,6 +134,12 @@ class DatabaseRole(Construct):
     def _set(self, name: str, value: object) -> None:
         cast("CfnResource", self.resource.node.default_child).add_property_override(name, value)
 
+    def _database(self) -> dict[str, str]:
+        """The cluster of an adopted pair, so that the role is asked for again when another one is adopted."""
+        cluster = self._cluster
+        adopted = isinstance(cluster, RegisteredCluster) and cluster.is_adopted
+        return {"Cluster": cluster.cluster_identifier} if adopted else {}
+
     def _service_token(self) -> str:
         """Of the function in this stack's Region: that of the pair, else one beside the cluster's construct.
 
@@ -148,7 +155,7 @@ class DatabaseRole(Construct):
                 resource_name=role_requests_name(cluster.deployment_name),
                 arn_format=ArnFormat.COLON_RESOURCE_NAME,
             )
-        if isinstance(cluster, RegionalCluster) and cluster.witness_region:
+        if isinstance(cluster, (RegionalCluster, AdoptedCluster)) and cluster.witness_region:
             raise ValueError(
                 f"The cluster {cluster.node.path!r} of the database role {self.node.path!r} is one side of a pair, and "
                 "takes no connections before both are peered: use pair.grant_connect(..., role=...), or give a cluster "

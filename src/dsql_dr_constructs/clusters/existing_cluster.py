@@ -47,6 +47,8 @@ class RegisteredCluster(IRegionalCluster):
         self.deployment_name = deployment
         self.before_roles: Callable[[Stack], None] = lambda stack: None
         """Called with a stack that has a database role, for a pair of the same app."""
+        self.is_adopted = False
+        """Whether the parameters can come to name another pair, with a database of its own."""
         self.folder = parameter_path(deployment, region)
         self._conditions = {"StringEquals": {f"aws:ResourceTag/{DEPLOYMENT_TAG}": deployment}}
 

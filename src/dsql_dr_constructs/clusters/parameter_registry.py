@@ -40,6 +40,7 @@ class ParameterRegistry:
         regions: Regions that have the SSM parameters.
         stacks: The pair's own stacks, primary and secondary first.
         roles: Those of the functions that make database roles.
+        adopted: Whether the pair's clusters are adopted.
     """
 
     def __init__(
@@ -49,12 +50,14 @@ class ParameterRegistry:
         regions: Sequence[str],
         stacks: Sequence[Stack],
         roles: DatabaseRoleStacks,
+        adopted: bool,
     ) -> None:
         self._pair = pair
         self._deployment_name = deployment_name
         self._regions = regions
         self._stacks = stacks
         self._roles = roles
+        self._adopted = adopted
         self._database_roles: dict[Stack, dict[str, DatabaseRole]] = {}
 
     def clusters(self, scope: Construct) -> Mapping[str, IRegionalCluster]:
@@ -174,4 +177,5 @@ class ParameterRegistry:
         made = RegionalCluster.from_parameters(stack, id, deployment_name=self._deployment_name, region=region)
         if isinstance(made, RegisteredCluster):
             made.before_roles = self._roles.deploy_before
+            made.is_adopted = self._adopted
         return made

@@ -8,16 +8,22 @@ from constructs import IConstruct
 from ..asked_once import unresolved
 from ..regions import validate_topology
 from ..resource_policies import differ
+from .adopted_cluster import AdoptedCluster
+from .cluster_interface import IRegionalCluster
 from .regional_cluster import RegionalCluster
+
+Side = RegionalCluster | AdoptedCluster
+"""A cluster that can be peered: in a stack of this app, which creates or adopts it."""
 
 
 def refuse_no_pair(
-    peering: IConstruct, cluster: RegionalCluster, peer: RegionalCluster, witness_region: str, timeout: Duration
-) -> None:
-    """
+    peering: IConstruct, cluster: IRegionalCluster, peer: IRegionalCluster, witness_region: str, timeout: Duration
+) -> tuple[Side, Side]:
+    """*cluster* and *peer*, as what they are.
+
     Raises:
-        ValueError: *peering* is not in the stack of *cluster*, *peer* is no other side of it, or *timeout* is longer
-            than CloudFormation allows.
+        ValueError: *peering* is not in the stack of *cluster*, *peer* is no other side of it, one of them is imported,
+            or *timeout* is longer than CloudFormation allows.
 
     Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-cloudformation-customresource.html
     """
@@ -31,7 +37,8 @@ def refuse_no_pair(
         raise ValueError(f"Peering {path!r} is in another stack than its cluster: give it that stack as its scope.")
     if peer_stack is stack:
         raise ValueError(f"Peering {path!r} has both clusters in one stack: a pair has two Regions, and so two stacks.")
-    for one, its_stack in ((peer, peer_stack), (cluster, stack)):
+    sides = _side(cluster), _side(peer)
+    for one, its_stack in ((sides[1], peer_stack), (sides[0], stack)):
         if unresolved(its_stack.stack_name):
             raise ValueError(
                 f"Cluster {one.node.path!r} is in a nested stack, whose name is not known at synth, and "
@@ -47,3 +54,13 @@ def refuse_no_pair(
     validate_topology(peer.cluster_region, cluster.cluster_region, witness_region)
     if differ(peer_stack.account, stack.account):
         raise ValueError(f"Peering {path!r} has clusters in two accounts: a pair is in one.")
+    return sides
+
+
+def _side(cluster: IRegionalCluster) -> Side:
+    if isinstance(cluster, (RegionalCluster, AdoptedCluster)):
+        return cluster
+    raise ValueError(
+        f"Cluster {cluster.node.path!r} is imported, and a ClusterPeering needs two that this app creates: give "
+        "MultiRegionDsqlDr cluster_arns to take over a pair that exists."
+    )

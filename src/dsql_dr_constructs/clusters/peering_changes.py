@@ -10,30 +10,21 @@ import time
 import jsii
 from aws_cdk import IStableStringProducer
 
-from .regional_cluster import RegionalCluster
+from .peered_sides import Side
 
 
 @jsii.implements(IStableStringProducer)
 class Fingerprint:
     """Changes whenever a property of one of the clusters does, so that CloudFormation runs the peering again."""
 
-    def __init__(self, *clusters: RegionalCluster) -> None:
+    def __init__(self, *clusters: Side) -> None:
         self._clusters = clusters
 
     def produce(self) -> str:
         properties = []
         for cluster in self._clusters:
-            resource, stack = cluster.resource, cluster._stack
-            raw = [
-                stack.stack_name,
-                resource.logical_id,
-                resource.deletion_protection_enabled,
-                resource.kms_encryption_key,
-                resource.multi_region_properties,
-                resource.policy_document,
-                resource.cdk_tag_manager.render_tags(),
-            ]
-            properties.append(stack.resolve(raw))
+            stack = cluster._stack
+            properties.append(stack.resolve([stack.stack_name, *cluster._changes()]))
         return hashlib.sha256(json.dumps(properties, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -11,7 +11,8 @@ from aws_cdk import aws_iam as iam
 
 from ..asked_once import unresolved
 from ..runtime.parameter_registry import PAIR_TAG, parameter_paths
-from .regional_cluster import RegionalCluster
+from .adopted_cluster import AdoptedCluster
+from .peered_sides import Side
 
 _CLUSTER_CALLS = (
     "dsql:GetVpcEndpointServiceName",
@@ -30,16 +31,14 @@ class PeeringPermissions:
 
     deployment_name: str
     pair_tag: str
-    cluster: RegionalCluster
-    peer_region: str
-    peer_stack: str
+    cluster: Side
+    peer: Side
     witness_region: str
     parameter_regions: Sequence[str]
     removal_policy: str
     stack: Stack
 
     def statements(self) -> list[iam.PolicyStatement]:
-        of_this_pair = {"StringEquals": {f"aws:ResourceTag/{PAIR_TAG}": self.pair_tag}}
         witness = {"StringEquals": {"dsql:WitnessRegion": self.witness_region}}
         own, local = self.cluster.cluster_arn, self.cluster.cluster_region
         any_own, any_peer, any_witness = map(self._any_cluster, (local, self.peer_region, self.witness_region))
@@ -47,27 +46,37 @@ class PeeringPermissions:
             # Every cluster that an SSM parameter or a cluster of the pair names is read before anything is changed.
             iam.PolicyStatement(actions=["dsql:GetCluster"], resources=[any_own, any_peer]),
             iam.PolicyStatement(actions=list(_CLUSTER_CALLS), resources=[own]),
-            # The peer's identifier is known only once CloudFormation is asked. Who may tag clusters can copy the tag:
-            # it limits what a mistake can reach, and does not decide which cluster is the peer.
-            iam.PolicyStatement(
-                actions=[*_CLUSTER_CALLS, *(["dsql:DeleteCluster"] if self.removal_policy == "destroy" else [])],
-                resources=[any_peer],
-                conditions=of_this_pair,
-            ),
+            self._of_the_peer(any_peer),
             # Checked on both clusters for each UpdateCluster, and on a peer that was replaced. Whether IAM sees the
             # tags of a cluster in another Region is not documented, and a first deployment must not depend on it.
             iam.PolicyStatement(actions=list(_PEER_CALLS), resources=[any_peer, any_own]),
             # Checked in the cluster's and in the witness Region, where no cluster exists whose ARN could be named.
             iam.PolicyStatement(
-                actions=["dsql:PutWitnessRegion"], resources=[own, any_peer, any_witness], conditions=witness
+                actions=["dsql:PutWitnessRegion"],
+                resources=[own, self._adopted_peer or any_peer, any_witness],
+                conditions=witness,
             ),
             iam.PolicyStatement(actions=["cloudformation:DescribeStacks"], resources=[self.stack.stack_id]),
             iam.PolicyStatement(
                 actions=["cloudformation:DescribeStackResource"],
-                resources=[self.stack.stack_id, self._arn("cloudformation", self.peer_region, self._any_peer_stack)],
+                resources=[self.stack.stack_id, *self._stack_of_the_peer()],
             ),
             *self._of_parameters(),
         ]
+
+    def _of_the_peer(self, any_peer: str) -> iam.PolicyStatement:
+        """A created peer's identifier is known only once CloudFormation is asked. Who may tag clusters can copy the
+        tag: it limits what a mistake can reach, and does not decide which cluster is the peer."""
+        if self._adopted_peer:
+            return iam.PolicyStatement(actions=list(_CLUSTER_CALLS), resources=[self._adopted_peer])
+        return iam.PolicyStatement(
+            actions=[*_CLUSTER_CALLS, *(["dsql:DeleteCluster"] if self.removal_policy == "destroy" else [])],
+            resources=[any_peer],
+            conditions={"StringEquals": {f"aws:ResourceTag/{PAIR_TAG}": self.pair_tag}},
+        )
+
+    def _stack_of_the_peer(self) -> list[str]:
+        return [] if self._adopted_peer else [self._arn("cloudformation", self.peer_region, self._any_peer_stack)]
 
     def findings(self) -> dict[str, str]:
         """What cdk-nag finds in `statements`, and why it is meant."""
@@ -77,10 +86,11 @@ class PeeringPermissions:
             "witness limits each call on a cluster, and the two that only name a peer do nothing without such a call."
         )
         regions = (self.cluster.cluster_region, self.peer_region, self.witness_region)
+        of_the_stack = "The stack's name is exact; its id is generated."
         stack = f"cloudformation:{self.peer_region}:{account}:{self._any_peer_stack}"
         return {
             **{f"IAM5[Resource::arn:<AWS::Partition>:dsql:{one}:{account}:cluster/*]": reason for one in regions},
-            f"IAM5[Resource::arn:<AWS::Partition>:{stack}]": "The stack's name is exact; its id is generated.",
+            **({} if self._adopted_peer else {f"IAM5[Resource::arn:<AWS::Partition>:{stack}]": of_the_stack}),
         }
 
     def _of_parameters(self) -> list[iam.PolicyStatement]:
@@ -100,6 +110,19 @@ class PeeringPermissions:
                 (["ssm:GetParameters", "ssm:DeleteParameters"], cleaned),
             )
         ]
+
+    @property
+    def peer_region(self) -> str:
+        return self.peer.cluster_region
+
+    @cached_property
+    def peer_stack(self) -> str:
+        return self.peer._stack.stack_name
+
+    @property
+    def _adopted_peer(self) -> str | None:
+        """ARN of a peer that exists already."""
+        return self.peer.cluster_arn if isinstance(self.peer, AdoptedCluster) else None
 
     @property
     def _any_peer_stack(self) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from typing import Any
 
-from aws_cdk import CfnOutput, RemovalPolicy, Stack, Stage
+from aws_cdk import CfnOutput, RemovalPolicy, Stack
 from aws_cdk import aws_dsql as dsql
-from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
@@ -106,17 +106,19 @@ class RegionalCluster(IRegionalCluster):
         self.cluster_region = region
         self.vpc_endpoint_service_name = self.resource.attr_vpc_endpoint_service_name
 
-    def _place_of_endpoint(self, vpc: ec2.IVpc, id: str) -> tuple[Construct, str]:
-        """In the network's stack, which may then refer to the cluster in other ways, too, without a cycle."""
-        stack = Stack.of(vpc)
-        if stack is Stack.of(self):
-            return self, id
-        if Stage.of(vpc) is not Stage.of(self):
-            raise ValueError(
-                f"Network {vpc.node.path!r} is in another Stage than the cluster {self.node.path!r}: read the cluster "
-                "there with RegionalCluster.from_parameters, and call its add_vpc_endpoint."
-            )
-        return stack, f"{self.node.path.replace('/', '-')}-{id}"
+    _beside_network = True
+
+    def _changes(self) -> list[Any]:
+        """What makes CloudFormation run the peering again when it changes."""
+        resource = self.resource
+        return [
+            resource.logical_id,
+            resource.deletion_protection_enabled,
+            resource.kms_encryption_key,
+            resource.multi_region_properties,
+            resource.policy_document,
+            resource.cdk_tag_manager.render_tags(),
+        ]
 
     @staticmethod
     @checked
@@ -170,7 +172,7 @@ class RegionalCluster(IRegionalCluster):
         return RegisteredCluster(scope, id, name, require_region_code("region", region))
 
 
-def add_outputs(cluster: RegionalCluster) -> None:
+def add_outputs(cluster: IRegionalCluster) -> None:
     """Identifier, ARN and endpoint as outputs of the cluster's stack."""
     for name, value in (
         ("ClusterIdentifier", cluster.cluster_identifier),

@@ -39,6 +39,13 @@ ENVIRONMENT = {
     "TIMEOUT_SECONDS": "1800",
 }
 """What the template gives to the function."""
+ADOPTING = {
+    **{name: value for name, value in ENVIRONMENT.items() if name not in ("PEER_STACK", "PEER_LOGICAL_ID")},
+    "PEER_ARN": PEER,
+}
+"""The same for clusters that are adopted."""
+OURS = {"dsql-dr:deployment": "Orders-production", "dsql-dr:pair": "ours"}
+"""Tags of the pair's clusters."""
 _CREATED = datetime(2026, 1, 1, tzinfo=timezone.utc)
 
 
@@ -102,6 +109,7 @@ class HandMadeAws:
                 "update_cluster": self._update_cluster,
                 "delete_cluster": self._delete_cluster,
                 "get_vpc_endpoint_service_name": self._get_vpc_endpoint_service_name,
+                "tag_resource": self._tag_resource,
             },
             "ssm": {
                 "get_parameters": self._get_parameters,
@@ -190,6 +198,10 @@ class HandMadeAws:
     def _get_vpc_endpoint_service_name(self, region: str, identifier: str) -> dict[str, Any]:
         self._find(region, identifier)
         return {"serviceName": f"com.amazonaws.{region}.dsql-{identifier}"}
+
+    def _tag_resource(self, region: str, resourceArn: str, tags: dict[str, str]) -> None:  # noqa: N803
+        assert resourceArn.split(":")[3] == region
+        self.clusters[resourceArn]["tags"] = {**self.clusters[resourceArn]["tags"], **tags}
 
     def _get_parameters(self, region: str, Names: list[str]) -> dict[str, Any]:  # noqa: N803
         assert len(Names) <= 10, "SSM takes ten names at once"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dsql_dr_constructs.runtime.cluster_peering import handler
-from dsql_dr_constructs.runtime.cluster_peering.pair import PeeringError
+from dsql_dr_constructs.runtime.cluster_peering.cluster import PeeringError
 from tests.runtime.cluster_peering.hand_made_aws import ENVIRONMENT, FINISHED, PEER, UNFINISHED, HandMadeAws
 
 ASSET = Path(handler.__file__).parents[2]

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dsql_dr_constructs.runtime.cluster_peering.pair import PeeringError
+from dsql_dr_constructs.runtime.cluster_peering.cluster import PeeringError
 from dsql_dr_constructs.runtime.cluster_peering.peering import Peering
 from dsql_dr_constructs.runtime.cluster_peering.repair import Repair
 from dsql_dr_constructs.runtime.cluster_peering.teardown import Teardown

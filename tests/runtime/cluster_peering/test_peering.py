@@ -11,7 +11,8 @@ from botocore.exceptions import ConnectTimeoutError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dsql_dr_constructs.runtime.cluster_peering.pair import Pair, PeeringError
+from dsql_dr_constructs.runtime.cluster_peering.cluster import PeeringError
+from dsql_dr_constructs.runtime.cluster_peering.pair import Pair
 from dsql_dr_constructs.runtime.cluster_peering.peering import Peering
 from tests.runtime.cluster_peering.hand_made_aws import (
     FINISHED,

@@ -291,13 +291,15 @@ def test_functions_hold_the_runtime_and_no_byte_code(app: cdk.App, pair: Pair) -
     pair.peering()
     assembly = Path(app.synth().directory)
     [asset] = [one for one in assembly.glob("asset.*") if (one / "runtime").exists()]
-    modules = ("__init__", "handler", "pair", "pair_parameters", "peering", "polled_change", "repair", "teardown")
+    modules = ["__init__", "adoption", "cluster", "handler", "pair", "pair_parameters", "peering", "polled_change"]
+    modules += ["repair", "stack_records", "teardown"]
     assert {str(one.relative_to(asset / "runtime")) for one in asset.rglob("*") if one.is_file()} == {
         "__init__.py",
         "aws_errors.py",
         "full_jitter.py",
         "parameter_registry.py",
         "postgresql.py",
+        "recovery_points.py",
         *(f"cluster_peering/{one}.py" for one in modules),
     }
 

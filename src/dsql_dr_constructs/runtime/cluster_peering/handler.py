@@ -1,4 +1,4 @@
-"""Entry point of the peering's Lambda function: the CDK's Provider framework invokes it, or a person."""
+"""Entry points of the peering's and of adoption's Lambda functions: the CDK's Provider framework, or a person."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from .pair import Pair, PeeringError
+from .adoption import Adoption
+from .cluster import PeeringError
+from .pair import Pair
 from .peering import Peering
 from .repair import Repair
 from .teardown import Teardown
@@ -22,6 +24,9 @@ _CONFIG = Config(connect_timeout=5, read_timeout=10, retries={"mode": "standard"
 _REPAIR_SECONDS = 210.0
 """Of the function's 300: the last step, and reading both clusters after it, can each wait for a Region that does not
 answer."""
+
+_ADOPTION_SECONDS = 240.0
+"""Of the function's 300, so that it can still say why it failed."""
 
 
 @cache
@@ -56,3 +61,9 @@ def handle(event: dict[str, Any] | None, context: object) -> dict[str, Any]:
     answer = Repair(pair=pair, clock=time.time, sleep=time.sleep, seconds=_REPAIR_SECONDS).run()
     print(json.dumps(answer))  # noqa: T201 - for the log
     return answer
+
+
+def adopt(event: dict[str, Any], context: object) -> dict[str, Any]:
+    """Adopt the cluster of the function's environment, as `Adoption.run` says."""
+    adoption = Adoption(event, os.environ, _client, clock=time.time, sleep=time.sleep, seconds=_ADOPTION_SECONDS)
+    return adoption.run()

@@ -2,7 +2,8 @@
 
 So their values decide nothing about the clusters. They are compared with the clusters, and overwritten where they
 differ; only one that names another cluster which exists makes the peering stop: any such cluster before this pair is
-peered, and after that one of another pair with the same deployment name.
+peered (but one that this pair had before it adopted its clusters), and after that one of another pair with the same
+deployment name.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 from ..parameter_registry import DEPLOYMENT_TAG, FIELDS, PAIR_TAG, parameter_path, parameter_paths
-from .pair import Cluster, Pair, PeeringError, ask
+from .cluster import Cluster, PeeringError, ask, region_of
+from .pair import Pair
 
 Found = Mapping[str, Mapping[str, str]]
 """By Region, the value of each SSM parameter there."""
@@ -28,7 +30,8 @@ class PairParameters:
         Raises:
             PeeringError: SSM parameters name an existing cluster that is none of *clusters*.
         """
-        self._refuse(self._read(self._pair.parameter_regions), clusters, _exists)
+        is_anothers = self._is_not_former if self._pair.is_adopted else _exists
+        self._refuse(self._read(self._pair.parameter_regions), clusters, is_anothers)
 
     def _refuse(self, found: Found, clusters: Collection[Cluster], is_anothers: Callable[[Cluster], bool]) -> None:
         theirs = self._of_others(found, {one.arn for one in clusters}, is_anothers)
@@ -38,6 +41,14 @@ class PairParameters:
         ours = next(one.arn for one in clusters if one.region == _cluster_region(name))
         names = {at: [one for there, one in theirs if there == at] for at, _ in theirs}
         commands = [f"aws ssm delete-parameters --region {at} --names {' '.join(names[at])}" for at in names]
+        former = [one for one in dict.fromkeys(theirs.values()) if self._is_former(self._pair.describe(one))]
+        if sorted(map(region_of, former)) == sorted((self._pair.peer_region, self._pair.local_region)):
+            in_order = sorted(former, key=lambda one: region_of(one) == self._pair.local_region)
+            raise PeeringError(
+                f"SSM parameter {name} in {region} names {arn}, which exists and has this pair's tags, and the cluster "
+                f"is now {ours}, so no parameter was written. To go on with the pair that applications use, give "
+                f"cluster_arns={in_order}. To go on without its data, run {' and '.join(commands)}, then try again."
+            )
         raise PeeringError(
             f"SSM parameter {name} in {region} names {arn}, which exists, and this deployment's cluster is {ours}: "
             f"another deployment uses the name {self._pair.deployment}, so no parameter was written. Give this one "
@@ -90,6 +101,14 @@ class PairParameters:
         }
         judged = {arn: is_anothers(self._pair.describe(arn)) for arn in dict.fromkeys(named.values())}
         return {parameter: arn for parameter, arn in named.items() if judged[arn]}
+
+    def _is_former(self, cluster: Cluster) -> bool:
+        """Whether it has the tags of these stacks, by which it was created or adopted."""
+        ours = {DEPLOYMENT_TAG: self._pair.deployment, PAIR_TAG: self._pair.pair_tag}
+        return ours.items() <= cluster.tags.items()
+
+    def _is_not_former(self, cluster: Cluster) -> bool:
+        return cluster.remains and not self._is_former(cluster)
 
     def _is_of_another_pair(self, cluster: Cluster) -> bool:
         """A parameter that names such a cluster is that pair's; any other that differs is overwritten."""

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from .pair import SERVING, Cluster, Denied, NotFound, Pair, PeeringError, TryAgain, ask
+from .cluster import SERVING, Cluster, Denied, NotFound, PeeringError, TryAgain, ask
+from .pair import Pair
 from .pair_parameters import PairParameters
 from .polled_change import PolledChange
 
@@ -30,6 +31,10 @@ class Peering(PolledChange):
         self._parameters = PairParameters(pair)
 
     def advance(self) -> dict[str, str]:
+        if not self.pair.peer_arn and self.pair.stack_status() == "UPDATE_ROLLBACK_IN_PROGRESS":
+            # the peer's stack adopted its cluster, and this one could not; that one goes on with the next deployment
+            print("Nothing is peered: this stack is rolled back, and the peer's stack has no cluster any more.")  # noqa: T201
+            return {}
         peer, local = self._find_peer(), self.pair.local()
         for cluster in (peer, local):
             self._refuse_if_lost(cluster)

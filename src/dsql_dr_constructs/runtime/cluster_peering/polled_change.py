@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from ..parameter_registry import parameter_path
-from .pair import Cluster, Denied, NotFound, Pair, PeeringError, TryAgain
+from .cluster import Cluster, Denied, NotFound, PeeringError, TryAgain
+from .pair import Pair
 
 UNFINISHED = "/unfinished"
 """How the physical id ends for as long as no Create has succeeded, and so in the Delete that follows a failed one."""

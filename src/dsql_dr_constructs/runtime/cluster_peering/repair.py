@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .pair import Cluster, Pair, PeeringError, TryAgain
+from .cluster import Cluster, PeeringError, TryAgain
+from .pair import Pair
 from .peering import Peering
 
 _POLL_SECONDS = 2.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from .pair import Cluster, Denied, NotFound, PeeringError, TryAgain, ask
+from .cluster import Cluster, Denied, NotFound, PeeringError, TryAgain, ask
 from .pair_parameters import PairParameters
 from .polled_change import UNFINISHED, PolledChange
 
@@ -18,7 +18,8 @@ class Teardown(PolledChange):
     - The first deployment is being rolled back, or deleted after that failed: the peers are removed from both clusters,
       so that the next try finds them unpeered. Where AWS refuses that, RETAIN leaves them peered and goes on; DESTROY
       stops with an error, since the local cluster, deleted while its peer exists, would stay in PENDING_DELETE.
-    - Anything else (RETAIN, or the resource left the template): both clusters and their peering stay as they are.
+    - Anything else (RETAIN, the resource left the template, or clusters that were adopted): both clusters and their
+      peering stay as they are.
 
     Source: https://docs.aws.amazon.com/aurora-dsql/latest/userguide/cluster-lifecycle.html
     """
@@ -26,22 +27,18 @@ class Teardown(PolledChange):
     doing = "Removal"
 
     def advance(self) -> dict[str, str]:
-        stack, record = self._stack_status(), self.pair.own_record()
+        stack, record = self.pair.stack_status(), self.pair.own_record()
         self._refuse_event_of_somebody_else(stack, record.get("ResourceStatus") or "unknown")
         deleted = stack == "DELETE_IN_PROGRESS"
         # From the record: an event that says "finished" of a failed creation would delete the peer.
         unfinished = (record.get("PhysicalResourceId") or UNFINISHED).endswith(UNFINISHED)
-        if stack == "ROLLBACK_IN_PROGRESS" or (deleted and unfinished):
-            self._unpeer()
-        elif deleted and self.pair.destroys:
-            self._delete_peer()
+        if not self.pair.is_adopted:
+            if stack == "ROLLBACK_IN_PROGRESS" or (deleted and unfinished):
+                self._unpeer()
+            elif deleted and self.pair.destroys:
+                self._delete_peer()
         self._delete_parameters()
         return {}
-
-    def _stack_status(self) -> str:
-        cloudformation = self.pair.client("cloudformation", self.pair.local_region)
-        answer = ask("DescribeStacks", cloudformation.describe_stacks, StackName=self.pair.stack_id)
-        return str(answer["Stacks"][0]["StackStatus"])
 
     def _refuse_event_of_somebody_else(self, stack: str, recorded: str) -> None:
         """Where the stack stays, the peering has to be what CloudFormation deletes.
