@@ -4,6 +4,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .backup.backup_options import BackupOptions
+    from .backup.multi_region_backup import MultiRegionBackup
     from .clusters.cluster_interface import IRegionalCluster
     from .clusters.cluster_options import ClusterOptions
     from .clusters.cluster_peering import ClusterPeering
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AlarmOptions",
     "AlertingTopic",
+    "BackupOptions",
     "ClusterOptions",
     "ClusterPeering",
     "DatabasePrivilege",
@@ -36,6 +39,7 @@ __all__ = [
     "IRegionalCluster",
     "MonitorOptions",
     "MonitoringOptions",
+    "MultiRegionBackup",
     "MultiRegionDsqlDr",
     "MultiRegionMonitoring",
     "RegionalCluster",
@@ -46,6 +50,7 @@ __all__ = [
 _HOMES = {
     "AlarmOptions": "monitoring.alarm_options",
     "AlertingTopic": "monitoring.alerting_topic",
+    "BackupOptions": "backup.backup_options",
     "ClusterOptions": "clusters.cluster_options",
     "ClusterPeering": "clusters.cluster_peering",
     "DatabasePrivilege": "clusters.database_privilege",
@@ -57,6 +62,7 @@ _HOMES = {
     "IRegionalCluster": "clusters.cluster_interface",
     "MonitorOptions": "monitoring.monitor_options",
     "MonitoringOptions": "monitoring.monitoring_options",
+    "MultiRegionBackup": "backup.multi_region_backup",
     "MultiRegionDsqlDr": "multi_region_dsql_dr",
     "MultiRegionMonitoring": "monitoring.multi_region_monitoring",
     "RegionalCluster": "clusters.regional_cluster",

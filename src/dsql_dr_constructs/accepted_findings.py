@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 from aws_cdk import CfnResource, Stack
 from aws_cdk import aws_lambda as lambda_
@@ -38,6 +39,10 @@ MONITOR_FINDINGS = {
     "LambdaAsyncFailureDestination": "Its dead-letter queue has what failed.",
     "SQSRedrivePolicy": "It is the dead-letter queue.",
 }
+WAITER_FINDINGS = dict.fromkeys(
+    ("SF1", "SF2", "StepFunctionStateMachineXray"),
+    "It polls for minutes once a deployment, and its functions' logs say what happened.",
+)
 LOG_CHECKS = {"CKV_AWS_158": LAMBDA_FINDINGS["CloudWatchLogGroupEncrypted"]}
 
 
@@ -48,6 +53,13 @@ def versions_of(functions: Sequence[lambda_.IFunction], stack: Stack) -> dict[st
         f"IAM5[Resource::<{arn['Fn::GetAtt'][0]}.Arn>:*]": "Versions of this very function, granted by the Provider."
         for arn in arns
     }
+
+
+def polling_functions(provider: Construct) -> list[lambda_.IFunction]:
+    """Those of the CDK's *provider* that its waiter calls."""
+    return [
+        cast("lambda_.Function", provider.node.find_child(f"framework-{one}")) for one in ("isComplete", "onTimeout")
+    ]
 
 
 def readable_arn(stack: Stack, arn: str) -> str:

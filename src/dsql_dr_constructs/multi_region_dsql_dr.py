@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 from aws_cdk import Duration, RemovalPolicy, Stack
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
 from .arguments import checked
+from .backup.backup_options import BackupOptions
+from .backup.multi_region_backup import MultiRegionBackup
+from .clusters.adopted_cluster import adopt_clusters
+from .clusters.cluster_interface import IRegionalCluster
 from .clusters.cluster_options import ClusterOptions
 from .clusters.cluster_peering import ClusterPeering, deploy_after
 from .clusters.database_admin import DatabaseRoleStacks
+from .clusters.given_clusters import clusters_by_region
 from .clusters.parameter_registry import ParameterRegistry
 from .clusters.regional_cluster import RegionalCluster, add_outputs
 from .deployment_name import default_deployment_name, refuse_doubled_name, validate_deployment_name
-from .monitoring.monitor_options import refuse_other_schedules
-from .monitoring.monitored_pair import MonitoredPair
+from .monitoring.monitored_pair import MonitoredPair, warn_of_no_monitoring
 from .monitoring.monitoring_options import MonitoringOptions
 from .monitoring.multi_region_monitoring import MultiRegionMonitoring
-from .monitoring.subscriptions import refuse_no_email
 from .regional_stack import default_account, refuse_elsewhere, regional_stack, warn_of_stages_region
 from .regions import validate_topology
-from .resource_policies import warn
+from .resource_policies import inform, warn
 from .stack_options import StackOptions
 
 
@@ -45,14 +49,17 @@ class MultiRegionDsqlDr(MonitoredPair):
     deployment_name: str
     """As given, or the default."""
 
-    primary: RegionalCluster
-    """The cluster in *primary_region*."""
+    primary: IRegionalCluster
+    """The cluster in *primary_region*: a `RegionalCluster`, unless it was there before (*cluster_arns*)."""
 
-    secondary: RegionalCluster
+    secondary: IRegionalCluster
     """The cluster in *secondary_region*. Both are equal: the names say only which stack is deployed first."""
 
     peering: ClusterPeering
     """What peers the clusters, in the secondary's stack."""
+
+    backup: MultiRegionBackup | None
+    """What backs the pair up; None without *backup*."""
 
     @checked
     def __init__(
@@ -60,8 +67,9 @@ class MultiRegionDsqlDr(MonitoredPair):
         scope: Construct,
         id: str,
         *,
-        primary_region: str = "us-east-1",
-        secondary_region: str = "us-west-2",
+        cluster_arns: Sequence[str] | None = None,
+        primary_region: str | None = None,
+        secondary_region: str | None = None,
         witness_region: str = "us-east-2",
         account: str | None = None,
         environment_name: str = "production",
@@ -74,25 +82,30 @@ class MultiRegionDsqlDr(MonitoredPair):
         cluster_options: ClusterOptions | None = None,
         stack_options: StackOptions | None = None,
         monitoring: MonitoringOptions | None = MonitoringOptions(),  # noqa: B008 - frozen
+        backup: BackupOptions | None = None,
     ) -> None:
         """
         Args:
             scope: The App, a Stage, or any construct in one of them, also a Stack: the stacks of the pair are created
                 there, and nothing in a stack of yours.
-            primary_region: Region of the first cluster, whose stack is deployed first. Default: us-east-1.
-            secondary_region: Region of the second cluster. Default: us-west-2.
+            cluster_arns: ARNs of two clusters that exist, the primary's first: the pair takes them over, and its stacks
+                create none. They are tagged, peered if they are not, and never deleted; clusters that the pair had
+                before are kept. Default: none, new clusters.
+            primary_region: Region of the first cluster, whose stack is deployed first. Default: that of the first ARN,
+                else us-east-1.
+            secondary_region: Region of the second cluster. Default: that of the second ARN, else us-west-2.
             witness_region: Region of the witness, which stores the transaction log only and has no endpoint. Default:
                 us-east-2.
-            account: Account of the stacks, 12 digits. Default: the Stage's, else CDK_DEFAULT_ACCOUNT, else that of
-                whoever deploys.
+            account: Account of the stacks, 12 digits. Default: the ARNs', else the Stage's, else CDK_DEFAULT_ACCOUNT,
+                else that of whoever deploys.
             environment_name: Last part of stack names and of the deployment name. Default: production.
             deployment_name: Name of the pair in metrics, names, tags and SSM parameters. Default: name of the Stage,
                 *id* and *environment_name*, joined with ``-``.
             removal_policy: What happens to both clusters when their stacks are deleted. Default: RETAIN, the clusters
                 are kept with their data, and stay peered.
-            encryption_keys: Keys of yours for clusters, logs, monitors and topics, one by the name of each Region that
-                has a stack; Aurora DSQL and CloudWatch are added to their policies. Default: keys of AWS, and a new one
-                for the topics of each Region.
+            encryption_keys: Keys of yours for clusters, logs, monitors, topics and backup vaults, one by the name of
+                each Region that has a stack; Aurora DSQL and CloudWatch are added to their policies. Default: keys of
+                AWS, and new ones for the topics and for the vault of each Region.
             tags: Tags on every resource of all stacks. Default: none.
             alert_emails: Addresses that every observing Region notifies of faults. AWS asks the owner of each to
                 confirm once for each Region. Default: none.
@@ -102,72 +115,75 @@ class MultiRegionDsqlDr(MonitoredPair):
             stack_options: Synthesizer and termination protection of all stacks. Default: as `StackOptions` says.
             monitoring: Observers, topics, thresholds and monitors; None leaves monitoring out. Default: as
                 `MonitoringOptions` says.
+            backup: A backup a day of both clusters' data, kept in both Regions, by stacks of their own and with the
+                functions of *database_roles*; ``BackupOptions()`` has good defaults. Default: None, nothing is backed
+                up, and nothing undoes a mistake, which peering replicates, too.
 
         Raises:
             ValueError: Regions that cannot form a pair, a bad or repeated deployment name, a bad email or schedule,
-                topics, keys or options of other Regions, or DESTROY with deletion protection on.
+                topics, keys, vaults or options of other Regions, DESTROY with deletion protection on or with
+                *cluster_arns*, or *cluster_arns* that are not of two clusters in two Regions, or in other Regions than
+                given.
         """
         super().__init__(scope, id)
+        adopted, owner = clusters_by_region(cluster_arns, account, primary_region, secondary_region)
+        primary_region, secondary_region = adopted or (primary_region or "us-east-1", secondary_region or "us-west-2")
         warnings = validate_topology(primary_region, secondary_region, witness_region)
         self.deployment_name = validate_deployment_name(
             deployment_name or default_deployment_name(self, environment_name)
         )
-        self.account = account or default_account(self)
+        self.account = owner or default_account(self)
         refuse_doubled_name(self, self.deployment_name, self.account)
         self._keys, self._witness_region = dict(encryption_keys or {}), witness_region
         regions = {"Primary": primary_region, "Secondary": secondary_region}
         further = [witness_region] if monitoring and monitoring.witness_observer else []
         refuse_elsewhere("encryption_keys", "key", encryption_keys, self.account, [*regions.values(), *further])
         options = cluster_options or ClusterOptions()
-        regional = partial(self._regional_stack, scope, id, environment_name, tags, stack_options)
+        shared: dict[str, Any] = {
+            "deployment_name": self.deployment_name,
+            "primary_region": primary_region,
+            "secondary_region": secondary_region,
+            "account": self.account,
+            "environment_name": environment_name,
+            "stack_prefix": id,
+            "tags": tags,
+            "stack_options": stack_options,
+        }
+        regional = partial(self._regional_stack, scope, shared)
         self._stacks = [regional(role, region, f"{role.lower()} cluster") for role, region in regions.items()]
-        self.primary, self.secondary = (
-            self._cluster(role.lower(), stack, region, removal_policy, options)
-            for stack, (role, region) in zip(self._stacks, regions.items(), strict=True)
-        )
+        self.primary, self.secondary = self._both(cluster_arns, removal_policy, options)
         self.peering = self._peer(removal_policy, further, options)
-        self._roles = DatabaseRoleStacks(
-            regional,
-            self.deployment_name,
-            self.peering.parameter_regions,
-            self._keys,
-            of_the_pair=self._stacks,
-            needed=options.database_roles or bool(monitoring and monitoring.sql_probe),
-        )
-        self.monitoring = self._monitor(
-            scope, id, environment_name, tags, alert_emails, schedule, stack_options, monitoring
-        )
+        roles_needed = options.database_roles or bool(monitoring and monitoring.sql_probe)
+        self._roles = self._role_stacks(regional, needed=roles_needed, backed_up=backup is not None)
+        self.backup = self._back_up(scope, shared, backup)
+        self.monitoring = self._monitor(scope, shared, alert_emails, schedule, monitoring)
         self._stacks.extend(self.monitoring.stacks if self.monitoring else ())
         self._warn_of_regions(warnings)
         self._registry = ParameterRegistry(
-            self, self.deployment_name, self.peering.parameter_regions, self._stacks, self._roles
+            self, self.deployment_name, self.peering.parameter_regions, self._stacks, self._roles, bool(adopted)
         )
         self.node.add_validation(self._registry)
 
-    def _regional_stack(
-        self,
-        scope: Construct,
-        id: str,
-        environment_name: str,
-        tags: Mapping[str, str] | None,
-        options: StackOptions | None,
-        role: str,
-        region: str,
-        what: str,
-    ) -> Stack:
+    def _regional_stack(self, scope: Construct, shared: Mapping[str, Any], role: str, region: str, what: str) -> Stack:
         return regional_stack(
             scope,
-            f"{id}-{role}-{environment_name}",
+            f"{shared['stack_prefix']}-{role}-{shared['environment_name']}",
             account=self.account,
             region=region,
             description=f"Aurora DSQL pair {self.deployment_name}: {what}",
-            tags=tags,
-            options=options,
+            tags=shared["tags"],
+            options=shared["stack_options"],
         )
 
-    def _cluster(
-        self, role: str, stack: Stack, region: str, removal_policy: RemovalPolicy, options: ClusterOptions
-    ) -> RegionalCluster:
+    def _both(
+        self, cluster_arns: Sequence[str] | None, removal_policy: RemovalPolicy, options: ClusterOptions
+    ) -> Sequence[IRegionalCluster]:
+        if cluster_arns:
+            return adopt_clusters(self._stacks, cluster_arns, self._witness_region, self._keys, removal_policy, options)
+        return [self._cluster(one, removal_policy, options) for one in ("primary", "secondary")]
+
+    def _cluster(self, role: str, removal_policy: RemovalPolicy, options: ClusterOptions) -> RegionalCluster:
+        stack = self._stacks[role == "secondary"]
         cluster = RegionalCluster(
             stack,
             "Cluster",
@@ -175,7 +191,7 @@ class MultiRegionDsqlDr(MonitoredPair):
             witness_region=self._witness_region,
             removal_policy=removal_policy,
             deletion_protection=options.deletion_protection,
-            encryption_key=self._keys.get(region),
+            encryption_key=self._keys.get(stack.region),
         )
         add_outputs(cluster)
         return cluster
@@ -197,54 +213,73 @@ class MultiRegionDsqlDr(MonitoredPair):
             encryption_key=self._keys.get(self.secondary.cluster_region),
         )
 
+    def _role_stacks(
+        self, regional: Callable[[str, str, str], Stack], *, needed: bool, backed_up: bool
+    ) -> DatabaseRoleStacks:
+        return DatabaseRoleStacks(
+            regional,
+            self.deployment_name,
+            self.peering.parameter_regions,
+            self._keys,
+            of_the_pair=self._stacks,
+            needed=needed,
+            wakes_in=self.primary.cluster_region if backed_up else None,
+        )
+
+    def _back_up(
+        self, scope: Construct, shared: Mapping[str, Any], options: BackupOptions | None
+    ) -> MultiRegionBackup | None:
+        if not options:
+            inform(
+                self.primary,
+                "noBackup",
+                f"Nothing undoes a mistake in {self.deployment_name!r}: a dropped table is dropped in both Regions. "
+                "Give backup=BackupOptions() for a backup a day, kept in both.",
+            )
+            return None
+        regions = [one.cluster_region for one in (self.primary, self.secondary)]
+        backup = MultiRegionBackup(
+            scope,
+            f"{shared['stack_prefix']}-Backup",
+            **shared,
+            encryption_keys={region: self._keys[region] for region in regions} if self._keys else None,
+            database_roles=True,
+            options=options,
+        )
+        for stack in backup.stacks:
+            self._roles.deploy_before(stack)
+        self._stacks.extend(backup.stacks)
+        return backup
+
     def _monitor(
         self,
         scope: Construct,
-        id: str,
-        environment_name: str,
-        tags: Mapping[str, str] | None,
+        shared: Mapping[str, Any],
         alert_emails: Sequence[str],
         schedule: Duration | None,
-        stack_options: StackOptions | None,
         options: MonitoringOptions | None,
     ) -> MultiRegionMonitoring | None:
         if not options:
-            self._warn_of_no_monitoring(alert_emails, schedule)
+            warn_of_no_monitoring(self.primary, alert_emails, schedule)
             return None
         monitoring = MultiRegionMonitoring(
             scope,
-            f"{id}-Monitoring",
-            deployment_name=self.deployment_name,
-            primary_region=self.primary.cluster_region,
-            secondary_region=self.secondary.cluster_region,
+            f"{shared['stack_prefix']}-Monitoring",
+            **shared,
             witness_region=self._witness_region,
-            account=self.account,
-            environment_name=environment_name,
-            stack_prefix=id,
             encryption_keys=self._keys or None,
-            tags=tags,
             alert_emails=alert_emails,
             schedule=schedule,
-            stack_options=stack_options,
+            backup_vaults=self.backup.vault_names if self.backup else None,
             options=options,
         )
         for stack in monitoring.stacks:
             deploy_after(stack, self._stacks[1])
             if options.sql_probe:
                 self._roles.deploy_before(stack)
+            if self.backup:
+                deploy_after(stack, self.backup.stacks[-1])
         return monitoring
-
-    def _warn_of_no_monitoring(self, alert_emails: Sequence[str], schedule: Duration | None) -> None:
-        """Of what is given for it; a wrong value is refused as with monitoring."""
-        for email in alert_emails:
-            refuse_no_email("alert_emails", email)
-        if schedule:
-            refuse_other_schedules(schedule)
-        effects = ["nobody in alert_emails is notified"] * bool(alert_emails) + ["schedule has no effect"] * bool(
-            schedule
-        )
-        if effects:
-            warn(self.primary, "monitoringOff", f"monitoring is None, so {' and '.join(effects)}.")
 
     def _warn_of_regions(self, warnings: Sequence[str]) -> None:
         """In a stack, since the CDK drops warnings of what is in none."""
@@ -254,5 +289,5 @@ class MultiRegionDsqlDr(MonitoredPair):
 
     @property
     def stacks(self) -> Sequence[Stack]:
-        """In the order of their deployment: primary, secondary, then those of database roles and of monitoring."""
+        """In the order of their deployment: primary, secondary, then those of database roles, backup and monitoring."""
         return tuple(self._stacks)

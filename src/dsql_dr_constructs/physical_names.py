@@ -43,6 +43,14 @@ def backup_vault_name(deployment: str) -> str:
     return f"dsql-{deployment}"
 
 
+def backup_log_name(deployment: str) -> str:
+    """Physical name of the log group for AWS Backup's events in the Region of each cluster.
+
+    The console of EventBridge offers log groups of this beginning only.
+    """
+    return f"/aws/events/aurora-dsql-backups-{deployment}"
+
+
 def restore_role_name(deployment: str) -> str:
     """Physical name of the role with which AWS Backup restores the pair; whoever restores it passes it on."""
     return f"aurora-dsql-restore-{deployment}"

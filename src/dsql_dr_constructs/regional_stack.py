@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from aws_cdk import Environment, Stack, Stage, Tags
+from aws_cdk import aws_backup as backup
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sns as sns
 from constructs import Construct
@@ -119,7 +120,7 @@ def refuse_options_elsewhere(options: Iterable[str], regions: Iterable[str]) -> 
 def refuse_elsewhere(
     parameter: str,
     what: str,
-    given: Mapping[str, kms.IKey | sns.ITopic | None] | None,
+    given: Mapping[str, kms.IKey | sns.ITopic | backup.IBackupVault | None] | None,
     account: str | None,
     regions: Iterable[str],
 ) -> None:

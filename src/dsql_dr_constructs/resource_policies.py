@@ -63,6 +63,11 @@ def warn(scope: IConstruct, id: str, text: str) -> None:
     Annotations.of(scope).add_warning_v2(f"dsql-dr-constructs:{id}", text)
 
 
+def inform(scope: IConstruct, id: str, text: str) -> None:
+    """The same, which is no warning, for ``acknowledge_info``."""
+    Annotations.of(scope).add_info_v2(f"dsql-dr-constructs:{id}", text)
+
+
 def refuse_lost_grant(cluster: IConstruct, grantee: iam.IGrantable, grant: iam.Grant) -> None:
     """Report what the CDK would not: a permission that has no effect.
 

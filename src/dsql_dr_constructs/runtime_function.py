@@ -113,6 +113,7 @@ def function_log_group(
     scope: Construct,
     id: str,
     *,
+    log_group_name: str | None = None,
     retention: logs.RetentionDays = logs.RetentionDays.ONE_MONTH,
     encryption_key: kms.IKey | None = None,
 ) -> logs.LogGroup:
@@ -126,7 +127,12 @@ def function_log_group(
         statements = key_for_logs(Stack.of(scope))
         admit(scope, encryption_key, statements, "the log group cannot be created, and the deployment fails")
     return logs.LogGroup(
-        scope, id, retention=retention, removal_policy=RemovalPolicy.DESTROY, encryption_key=encryption_key
+        scope,
+        id,
+        log_group_name=log_group_name,
+        retention=retention,
+        removal_policy=RemovalPolicy.DESTROY,
+        encryption_key=encryption_key,
     )
 
 

@@ -46,7 +46,8 @@ def judged(service: str, methods: Mapping[str, Callable[..., Any]]) -> Any:
         def call(**arguments: Any) -> Any:
             _hold(f"request of {operation.name}", arguments, operation.input_shape)
             answer = method(**arguments)
-            _hold(f"answer of {operation.name}", answer or {}, operation.output_shape)
+            promised = {name: value for name, value in (answer or {}).items() if name != "ResponseMetadata"}
+            _hold(f"answer of {operation.name}", promised, operation.output_shape)
             return answer
 
         return call

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 SOURCES = Path(__file__).parents[2] / "src" / "dsql_dr_constructs"
-AS_AWS_SAYS_IT = ("dsql.py", "dsql_*.py", "cloudformation_*.py")
+AS_AWS_SAYS_IT = ("backup.py", "dsql.py", "dsql_*.py", "backup_*.py", "cloudformation_*.py")
 """Modules of the emulator whose errors are AWS's own."""
 
 

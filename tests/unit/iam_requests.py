@@ -55,6 +55,11 @@ def iam_requests(call: Call, tags: Mapping[str, str]) -> Iterator[IamRequest]:
         yield IamRequest("cloudwatch:DescribeAlarms", "*")
     elif call.service == "cloudwatch":  # .../latest/reference/list_amazoncloudwatch.html
         yield IamRequest(f"cloudwatch:{call.operation}", "*", {"cloudwatch:namespace": call.arguments["Namespace"]})
+    elif call.service == "backup":  # .../latest/reference/list_awsbackup.html
+        name = call.arguments.get("BackupVaultName")  # jobs have no resource type
+        arn = f"arn:aws:backup:{call.region}:{ACCOUNT}:backup-vault:{name}" if name else "*"
+        arn = call.arguments.get("RecoveryPointArn", arn)
+        yield IamRequest(f"backup:{call.operation}", arn)
     elif call.service == "sns":  # .../latest/reference/list_amazonsns.html
         yield IamRequest(f"sns:{call.operation}", call.arguments["TopicArn"])
     elif call.service == "kms":  # .../latest/reference/list_awskeymanagementservice.html
@@ -66,7 +71,9 @@ def iam_requests(call: Call, tags: Mapping[str, str]) -> Iterator[IamRequest]:
 
 def _of_dsql(call: Call, tags: Mapping[str, str]) -> Iterator[IamRequest]:
     """https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonauroradsql.html"""
-    arn = f"arn:aws:dsql:{call.region}:{ACCOUNT}:cluster/{call.arguments['identifier']}"
+    arn = call.arguments.get("resourceArn") or (
+        f"arn:aws:dsql:{call.region}:{ACCOUNT}:cluster/{call.arguments['identifier']}"
+    )
     yield IamRequest(f"dsql:{call.operation}", arn, tags)
     asked = call.arguments.get("multiRegionProperties")
     if asked is None:

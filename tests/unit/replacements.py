@@ -7,10 +7,12 @@ from typing import Any
 import aws_cdk as cdk
 from aws_cdk import assertions
 from aws_cdk import aws_kms as kms
+from aws_cdk.aws_backup import LockConfiguration
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
 from dsql_dr_constructs import (
     AlarmOptions,
+    BackupOptions,
     ClusterOptions,
     HealthAlarmOptions,
     MonitoringOptions,
@@ -20,6 +22,7 @@ from dsql_dr_constructs import (
 )
 
 TOPICS = {region: f"arn:aws:sns:{region}:111111111111:ops" for region in ("us-east-1", "us-west-2")}
+ARNS = [f"arn:aws:dsql:{region}:111111111111:cluster/{'a' * 26}" for region in TOPICS]
 _ELSEWHERE = cdk.App()
 KEYS = {
     region: kms.Key.from_key_arn(cdk.Stack(_ELSEWHERE, region), "Key", f"arn:aws:kms:{region}:111111111111:key/own")
@@ -27,6 +30,7 @@ KEYS = {
 }
 CHANGES: dict[str, dict[str, Any]] = {
     "the construct's id": {"id": "Renamed"},
+    "`cluster_arns`": {"cluster_arns": ARNS},
     "`primary_region`": {"primary_region": "us-east-2", "witness_region": "us-east-1"},
     "`secondary_region`": {"secondary_region": "us-east-2", "witness_region": "us-west-2"},
     "`witness_region`": {},
@@ -48,6 +52,20 @@ CHANGES: dict[str, dict[str, Any]] = {
         "stack_options": StackOptions(synthesizer=cdk.DefaultStackSynthesizer(qualifier="orders"))
     },
     "`stack_options`: `termination_protection`": {"stack_options": StackOptions(termination_protection=True)},
+    "`backup`": {"backup": None},
+    "`backup`: `hour`": {"backup": BackupOptions(hour=3)},
+    "`backup`: `retention`": {"backup": BackupOptions(retention=cdk.Duration.days(90))},
+    "`backup`: `weekly_retention`": {"backup": BackupOptions(weekly_retention=cdk.Duration.days(90))},
+    "`backup`: `monthly_retention`": {"backup": BackupOptions(monthly_retention=cdk.Duration.days(365))},
+    "`backup`: `vaults`": {"backup": BackupOptions(vaults={"us-east-1": "own", "us-west-2": "own"})},
+    "`backup`: `deletion_principals`": {
+        "backup": BackupOptions(deletion_principals=["arn:aws:iam::111111111111:role/admin"])
+    },
+    "`backup`: `lock`": {"backup": BackupOptions(lock=LockConfiguration(min_retention=cdk.Duration.days(7)))},
+    "`backup`: `removal_policy`": {"backup": BackupOptions(removal_policy=cdk.RemovalPolicy.DESTROY)},
+    "`backup`: `delete_recovery_points`": {
+        "backup": BackupOptions(removal_policy=cdk.RemovalPolicy.DESTROY, delete_recovery_points=True)
+    },
     "`monitoring`": {"monitoring": None},
     "`monitoring`: `witness_observer`": {"monitoring": MonitoringOptions(witness_observer=True)},
     "`monitoring`: `sql_probe`": {"monitoring": MonitoringOptions(sql_probe=True)},
@@ -61,7 +79,10 @@ CHANGES: dict[str, dict[str, Any]] = {
         "monitoring": MonitoringOptions(monitor_options={"us-east-1": MonitorOptions(memory_size=512)})
     },
 }
-"""Each parameter and each field of its options, changed from its default; `witness_region` in Europe."""
+"""Each parameter and each field of its options, changed from its default; `witness_region` in Europe.
+
+Those of `backup` are changed from ``BackupOptions()``: without backups there is nothing to replace.
+"""
 
 EUROPE = {"primary_region": "eu-west-1", "secondary_region": "eu-west-2"}
 Key = tuple[str, str, str]
@@ -94,10 +115,12 @@ def _made_anew(region: str, before: dict[str, Any], after: dict[str, Any]) -> bo
 
 def changes() -> dict[str, set[str]]:
     """Types that each change replaces."""
-    default = resources()
+    default, backed_up = resources(), resources(backup=BackupOptions())
     found = {}
     for what, options in CHANGES.items():
-        if what == "`witness_region`":
+        if "backup" in options:
+            found[what] = replaced(backed_up, resources(**options))
+        elif what == "`witness_region`":
             one = resources(**EUROPE, witness_region="eu-west-3")
             found[what] = replaced(one, resources(**EUROPE, witness_region="eu-central-1"))
         else:
@@ -109,6 +132,8 @@ def table() -> str:
     rows = []
     for what, kinds in changes().items():
         clusters = "**yes**" if "AWS::DSQL::Cluster" in kinds else "no"
+        if what == "`cluster_arns`":
+            clusters = "no, those of the ARNs; [the others are kept](adopt.md#take-over-a-pair-that-exists)"
         others = sorted(one.removeprefix("AWS::") for one in kinds - {"AWS::DSQL::Cluster"} if "::Policy" not in one)
         told = "everything else in those stacks" if len(others) > 10 else ", ".join(others) or "nothing"
         rows.append(f"| {what} | {clusters} | {told} |")

@@ -21,7 +21,7 @@ from policy_sentry.querying.actions import get_action_data
 
 import dsql_dr_constructs
 from docs.api_reference import render
-from dsql_dr_constructs import MonitoringOptions, MonitorOptions, MultiRegionDsqlDr, emulator
+from dsql_dr_constructs import BackupOptions, MonitoringOptions, MonitorOptions, MultiRegionDsqlDr, emulator
 from dsql_dr_constructs.physical_names import role_requests_name, roles_name
 from tests.runtime.judge import Call
 from tests.unit.error_messages import error_messages, reported_by_status
@@ -138,6 +138,9 @@ QUESTIONS = {
     "how to connect privately": "connect.md#private-access",
     "how to use PagerDuty": "notifications.md#pagerduty",
     "how to monitor an existing pair": "adopt.md#monitor-a-pair-that-exists-already",
+    "what to do when data was destroyed in both Regions": "operations.md#data-destroyed-in-both-regions",
+    "how to get lost rows out of a backup": "operations.md#one-cluster-for-inspection",
+    "which permissions a restore needs": "permissions.md#restore",
     "how to add own alarms": "notifications.md#your-own-alarms",
 }
 
@@ -189,7 +192,7 @@ def _actions(policy: dict[str, Any]) -> set[str]:
     return {action for one in policy["Statement"] for action in one["Action"]}
 
 
-DEPLOY, CLUSTERS, ON_CALL, NOTIFICATIONS, MADE_ELSEWHERE = range(5)
+DEPLOY, CLUSTERS, ON_CALL, NOTIFICATIONS, MADE_ELSEWHERE, RESTORE = range(6)
 CALLS_OF_COMMANDS = {
     "lambda invoke": "lambda:InvokeFunction",
     "logs tail": "logs:FilterLogEvents",
@@ -199,7 +202,7 @@ CALLS_OF_COMMANDS = {
 
 def test_policies_to_copy_allow_actions_that_exist() -> None:
     policies = _policies("permissions.md")
-    assert len(policies) == 5
+    assert len(policies) == 6
     assert [one for policy in policies for one in _actions(policy) if not get_action_data(*one.split(":"))] == []
 
 
@@ -272,6 +275,7 @@ def test_permissions_name_every_action_that_a_boundary_has_to_allow() -> None:
         account=ACCOUNT,
         encryption_keys={one: kms.Key(stack, "Key") for one, stack in stacks.items()},
         monitoring=MonitoringOptions(monitor_options=own, sql_probe=True),
+        backup=BackupOptions(removal_policy=cdk.RemovalPolicy.DESTROY, delete_recovery_points=True),
     )
     assert _named(default) | _named(choices) == more
 
@@ -345,7 +349,7 @@ def unknown(markdown: str) -> set[str]:
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda one: str(one.relative_to(ROOT)))
 def test_sentences_of_a_document_name_parameters_that_exist(document: Path) -> None:
     of_the_cdk, of_postgresql = (
-        {"architecture", "default_stack_synthesizer", "env"},
+        {"architecture", "changeable_for", "default_stack_synthesizer", "env"},
         {"listen_addresses", "sslrootcert"},
     )
     of_others = {*of_the_cdk, *of_postgresql, "mutable", "verify_on_deploy"}  # the last is ADR 5's

@@ -2,31 +2,52 @@
 
 from __future__ import annotations
 
+import json
 import re
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from functools import cache, partial
 from itertools import count
+from types import SimpleNamespace
 from typing import Any
 
 import aws_cdk as cdk
 import pytest
 from aws_cdk import assertions
+from botocore import xform_name
 from ministack.core.iam_evaluator import EvalContext, evaluate, parse_policy_document
 from policy_sentry.querying.actions import get_action_data
 
-from dsql_dr_constructs import MonitoringOptions, MultiRegionDsqlDr
+from dsql_dr_constructs import (
+    BackupOptions,
+    MonitoringOptions,
+    MultiRegionBackup,
+    MultiRegionDsqlDr,
+    MultiRegionMonitoring,
+)
+from dsql_dr_constructs.runtime.cluster_peering.adoption import Adoption
 from dsql_dr_constructs.runtime.cluster_peering.peering import Peering
 from dsql_dr_constructs.runtime.cluster_peering.teardown import Teardown
 from dsql_dr_constructs.runtime.database_role.role_change import RoleChange
 from dsql_dr_constructs.runtime.database_role.role_request import RoleError
 from dsql_dr_constructs.runtime.database_role.serving_endpoint import Cluster, ServingEndpoint
+from dsql_dr_constructs.runtime.database_role.wake import Wake
 from dsql_dr_constructs.runtime.database_session import NoConnectionError
 from dsql_dr_constructs.runtime.health_monitor.monitoring_run import MonitoringRun
+from dsql_dr_constructs.runtime.health_monitor.recovery_point_check import RecoveryPointCheck
 from dsql_dr_constructs.runtime.health_monitor.retries import Surroundings, Unreachable
 from dsql_dr_constructs.runtime.health_monitor.settings import NotificationPath, Settings
-from tests.runtime.cluster_peering.hand_made_aws import LOCAL, OTHER_LOCAL, PEER, PEER_ENTRY, STACK, HandMadeAws
+from dsql_dr_constructs.runtime.recovery_point_deletion.deletion import RecoveryPointDeletion
+from tests.runtime.cluster_peering.hand_made_aws import (
+    ADOPTING,
+    LOCAL,
+    OTHER_LOCAL,
+    PEER,
+    PEER_ENTRY,
+    STACK,
+    HandMadeAws,
+)
 from tests.runtime.judge import Call, judged
 from tests.unit.iam_requests import ACCOUNT, BY_LAMBDA, BY_THE_CDK, IamRequest, iam_requests
 from tests.unit.intrinsics import written_out
@@ -60,20 +81,29 @@ def allows(statements: list[Statement], request: IamRequest) -> bool:
 
 
 @cache
-def policies(removal_policy: str, *, sql_probe: bool = False) -> dict[str, list[Statement]]:
+def policies(
+    removal_policy: str, *, sql_probe: bool = False, adopted: tuple[str, ...] = ()
+) -> dict[str, list[Statement]]:
     """Statements by stack and role, with every reference written out."""
     options = MonitoringOptions(sql_probe=sql_probe)
     policy = POLICIES[removal_policy]
-    pair = MultiRegionDsqlDr(cdk.App(), "Orders", account=ACCOUNT, removal_policy=policy, monitoring=options)
+    arns = list(adopted) or None
+    pair = MultiRegionDsqlDr(
+        cdk.App(), "Orders", account=ACCOUNT, cluster_arns=arns, removal_policy=policy, monitoring=options
+    )
+    return statements_by_role(pair.stacks)
+
+
+def statements_by_role(stacks: Sequence[cdk.Stack]) -> dict[str, list[Statement]]:
     found: dict[str, list[Statement]] = {}
-    for stack in pair.stacks:
+    for stack in stacks:
         template = assertions.Template.from_stack(stack).to_json()
         for one in template["Resources"].values():
             if one["Type"] == "AWS::IAM::Policy":
                 [role] = one["Properties"]["Roles"]
                 name = f"{stack.stack_name}/{role['Ref'][:-8]}"
                 found.setdefault(name, []).extend(_written_out(one["Properties"]["PolicyDocument"], template))
-            elif one["Type"] == "AWS::IAM::Role":
+            elif one["Type"] == "AWS::IAM::Role" and "backup.amazonaws.com" not in str(one):  # docs/adr/0019
                 assert "ManagedPolicyArns" not in one["Properties"], "AWS's own policies allow more than is needed"
     return found
 
@@ -97,15 +127,16 @@ def _written_out(document: Statement, template: Mapping[str, Any]) -> list[State
     return found
 
 
+def drive(aws: HandMadeAws, kind: type[Peering | Teardown], event: dict[str, Any]) -> None:
+    for _ in range(100):
+        if kind(event, pair=aws.pair(), clock=lambda: aws.now).step()["IsComplete"]:
+            return
+        aws.now += 10.0
+    raise AssertionError("polled for ever")
+
+
 def peering_calls(removal_policy: str) -> list[Call]:
     """Every branch of the handlers that asks AWS for something."""
-
-    def drive(aws: HandMadeAws, kind: type[Peering | Teardown], event: dict[str, Any]) -> None:
-        for _ in range(100):
-            if kind(event, pair=aws.pair(), clock=lambda: aws.now).step()["IsComplete"]:
-                return
-            aws.now += 10.0
-        raise AssertionError("polled for ever")
 
     calls: list[Call] = []
     for stack_status in ("ROLLBACK_IN_PROGRESS", "DELETE_IN_PROGRESS"):
@@ -124,6 +155,40 @@ def peering_calls(removal_policy: str) -> list[Call]:
         drive(aws, Teardown, aws.event("Delete"))
         calls += aws.record
     return calls
+
+
+def peering_calls_of_an_adopted_pair() -> list[Call]:
+    """Peering of clusters that each have a peer which is gone, and no end of the stack takes the pair apart."""
+    aws = HandMadeAws()
+    aws.environment = ADOPTING
+    for arn, other in ((PEER, LOCAL), (LOCAL, PEER)):
+        gone = f"{other.rpartition('/')[0]}/{'gone'.ljust(26, '0')}"
+        aws.clusters[arn].update(peers=[gone], status="ACTIVE")
+    observed = {"ParameterRegions": ["us-east-1", "us-west-2", "us-east-2"]}
+    drive(aws, Peering, aws.event("Update", OldResourceProperties=observed))
+    aws.stack_status = "DELETE_IN_PROGRESS"
+    drive(aws, Teardown, aws.event("Delete"))
+    return aws.record
+
+
+def adoption_calls() -> list[Call]:
+    """By a stack that had a cluster of its own, and by one that is rolled back to what it had adopted before."""
+    aws = HandMadeAws().peered()
+    aws.add_cluster(OTHER_LOCAL)
+    aws.clusters[OTHER_LOCAL]["protected"] = True
+    aws.physical_ids[STACK, "Created"] = OTHER_LOCAL.rpartition("/")[2]
+    environment = {
+        "CLUSTER_ARN": LOCAL,
+        "PEER_ARN": PEER,
+        "WITNESS_REGION": "us-east-2",
+        "TAGS": json.dumps(TAGS),
+        "STACK_ID": STACK,
+        "FORMER_LOGICAL_ID": "Created",
+    }
+    history = f"{LOCAL.rpartition('/')[2]}/{'b' * 26}"
+    for event in ({"RequestType": "Create"}, {"RequestType": "Update", "PhysicalResourceId": history}):
+        Adoption(event, environment, aws.client, clock=lambda: 0.0, sleep=lambda seconds: None, seconds=60).run()
+    return aws.record
 
 
 def nowhere(*_: object) -> None:
@@ -178,11 +243,16 @@ def role_calls() -> list[Call]:
     return calls
 
 
-def monitor_calls(observer: str = "us-west-2", *, sql_probe: bool = False) -> list[Call]:
+VAULTS = dict.fromkeys(("us-east-1", "us-west-2"), "dsql-Orders-production")
+
+
+def monitor_calls(observer: str = "us-west-2", *, sql_probe: bool = False, backup: bool = False) -> list[Call]:
     """A run that sees nothing good asks for as much as one that does."""
     calls: list[Call] = []
     created = datetime(2026, 1, 1, tzinfo=timezone.utc)
     [other] = {"us-east-1", "us-west-2"} - {observer}
+
+    dated = {"ResponseMetadata": {"HTTPHeaders": {"date": "Sun, 01 Nov 2026 05:10:00 GMT"}}}
 
     def client(service: str, region: str) -> Any:
         one = PEER if PEER.split(":")[3] == region else LOCAL
@@ -198,6 +268,12 @@ def monitor_calls(observer: str = "us-west-2", *, sql_probe: bool = False) -> li
             "ssm": {"get_parameters": ("GetParameters", {"Parameters": []})},
             "sns": {"get_topic_attributes": ("GetTopicAttributes", {"Attributes": {}})},
             "kms": {"describe_key": ("DescribeKey", {"KeyMetadata": key})},
+            "backup": {
+                "describe_backup_vault": ("DescribeBackupVault", {"CreationDate": created, **dated}),
+                "list_recovery_points_by_backup_vault": ("ListRecoveryPointsByBackupVault", {"RecoveryPoints": []}),
+                "list_backup_jobs": ("ListBackupJobs", {"BackupJobs": []}),
+                "list_copy_jobs": ("ListCopyJobs", {"CopyJobs": []}),
+            },
         }
 
         def method(operation: str, answer: dict[str, Any]) -> Any:
@@ -223,15 +299,78 @@ def monitor_calls(observer: str = "us-west-2", *, sql_probe: bool = False) -> li
         sql_role="observer" if sql_probe else None,
         sql_table="beat",
     )
+    vaults = RecoveryPointCheck(settings.clusters, VAULTS, 1, client=client, now=lambda: 0.0) if backup else None
     MonitoringRun(
         settings,
         client=client,
+        recovery_points=vaults,
         tls=ssl.create_default_context,
         surroundings=Surroundings(draw=lambda: 0.0),
         log=lambda line: None,
         probe=nowhere,
         connect=nobody_answers,
     ).run()
+    return calls
+
+
+def wake_calls() -> list[Call]:
+    """A cluster that nobody can log in to, so that it is asked for, too."""
+    calls: list[Call] = []
+    answer = {"BackupJobs": [], "ResponseMetadata": {"HTTPHeaders": {"date": "Thu, 01 Jan 2026 05:00:00 GMT"}}}
+
+    def client(service: str, region: str) -> Any:
+        def list_backup_jobs(**arguments: Any) -> dict[str, Any]:
+            calls.append(Call("backup", "ListBackupJobs", region, arguments))
+            return answer
+
+        if service == "backup":
+            return SimpleNamespace(list_backup_jobs=list_backup_jobs)
+        return with_tokens(SimpleNamespace(), region, calls)
+
+    clock = partial(next, count(step=0.1))
+    still = Surroundings(clock, draw=lambda: 0.0, sleep=lambda seconds: None)
+    cluster = Cluster(PEER, endpoint_of(PEER))
+    session: Any = WokenSession()
+    endpoint = ServingEndpoint([cluster], client, ssl.create_default_context(), still, lambda *_, **__: session)
+    Wake(endpoint, 5).run()
+    return calls
+
+
+class WokenSession:
+    def __enter__(self) -> WokenSession:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return
+
+    def run(self, statement: str, **_: object) -> list[list[Any]]:
+        return [[1]]
+
+
+def deletion_calls() -> list[Call]:
+    """One recovery point in the vault, and the stack is being deleted."""
+    calls: list[Call] = []
+    vault, point = "dsql-Orders-production", f"arn:aws:backup:us-west-2:{ACCOUNT}:recovery-point:1"
+    answers: dict[str, dict[str, Any]] = {
+        "DescribeStacks": {"Stacks": [{"StackStatus": "DELETE_IN_PROGRESS"}]},
+        "ListRecoveryPointsByBackupVault": {"RecoveryPoints": [{"RecoveryPointArn": point, "Status": "COMPLETED"}]},
+    }
+
+    def client(service: str) -> Any:
+        def method(operation: str) -> Any:
+            def call(**arguments: Any) -> dict[str, Any]:
+                calls.append(Call(service, operation, "us-west-2", arguments))
+                return answers.get(operation, {})
+
+            return call
+
+        names = ("ListRecoveryPointsByBackupVault", "ListBackupJobs", "ListCopyJobs", "DeleteRecoveryPoint")
+        every = {"backup": names, "cloudformation": ("DescribeStacks",)}
+        return SimpleNamespace(**{xform_name(one): method(one) for one in every[service]})
+
+    environment = {"VAULT": vault, "STACK_ID": STACK, "TIMEOUT_SECONDS": "60"}
+    event = {"RequestType": "Delete", "StartedAt": 0.0}
+    RecoveryPointDeletion(event, environment=environment, client=client, clock=lambda: 1.0).step()
     return calls
 
 
@@ -260,6 +399,17 @@ def test_peering_may_do_what_it_calls_and_nothing_else(removal_policy: str) -> N
     assert_exact(statements, requests_of(peering_calls(removal_policy)))
 
 
+def test_peering_of_adopted_clusters_may_do_what_it_calls_and_nothing_else() -> None:
+    statements = policies("retain", adopted=(PEER, LOCAL))["Orders-Secondary-production/PeeringRole"]
+    assert_exact(statements, requests_of(peering_calls_of_an_adopted_pair()))
+
+
+@pytest.mark.parametrize(("which", "arns"), [("Primary", (LOCAL, PEER)), ("Secondary", (PEER, LOCAL))])
+def test_adoption_may_do_what_it_calls_and_nothing_else(which: str, arns: tuple[str, ...]) -> None:
+    statements = policies("retain", adopted=arns)[f"Orders-{which}-production/AdoptedClusterRole"]
+    assert_exact(statements, requests_of(adoption_calls()))
+
+
 @pytest.mark.parametrize(
     ("stack", "observer"),
     [("Orders-PrimaryMonitoring-production", "us-east-1"), ("Orders-SecondaryMonitoring-production", "us-west-2")],
@@ -276,11 +426,51 @@ def test_with_the_sql_probe_a_monitor_may_connect_too_and_not_as_admin(which: st
 
 
 @pytest.mark.parametrize("which", ["Primary", "Secondary"])
+def test_with_backup_vaults_a_monitor_may_read_them_and_the_jobs_that_fill_them(which: str) -> None:
+    observer = {"Primary": "us-east-1", "Secondary": "us-west-2"}[which]
+    monitoring = MultiRegionMonitoring(
+        cdk.App(), "Orders", deployment_name="Orders-production", account=ACCOUNT, backup_vaults=VAULTS
+    )
+    statements = statements_by_role(monitoring.stacks)[f"Orders-{which}Monitoring-production/MonitorRole"]
+    assert_exact(statements, requests_of(monitor_calls(observer, backup=True)))
+    another = f"arn:aws:backup:{observer}:{ACCOUNT}:backup-vault:of-somebody"
+    assert not allows(statements, IamRequest("backup:ListRecoveryPointsByBackupVault", another))
+
+
+@pytest.mark.parametrize("which", ["Primary", "Secondary"])
 def test_function_of_database_roles_may_do_what_it_calls_and_nothing_else(which: str) -> None:
     statements = policies("retain", sql_probe=True)[f"Orders-{which}DatabaseRoles-production/DatabaseAdminRole"]
     assert_exact(statements, requests_of(role_calls()))
     another = LOCAL[:-1] + ("a" if LOCAL[-1] != "a" else "b")
     assert not allows(statements, IamRequest("dsql:DbConnectAdmin", another, resource_tags(TAGS)))
+
+
+def backed_up() -> dict[str, list[Statement]]:
+    options = BackupOptions(removal_policy=cdk.RemovalPolicy.DESTROY, delete_recovery_points=True)
+    pair = MultiRegionDsqlDr(cdk.App(), "Orders", account=ACCOUNT, monitoring=None, backup=options)
+    return statements_by_role(pair.stacks)
+
+
+def test_with_backups_the_function_of_the_primary_region_may_ask_for_jobs_too() -> None:
+    found = backed_up()
+    statements = found["Orders-PrimaryDatabaseRoles-production/DatabaseAdminRole"]
+    assert_exact(statements, requests_of(role_calls() + wake_calls()))
+    other = found["Orders-SecondaryDatabaseRoles-production/DatabaseAdminRole"]
+    assert_exact(other, requests_of(role_calls()))
+
+
+def test_alone_the_function_that_wakes_may_log_in_to_one_cluster_and_ask_for_jobs() -> None:
+    backup = MultiRegionBackup(cdk.App(), "Orders", deployment_name="Orders-production", account=ACCOUNT)
+    statements = statements_by_role(backup.stacks)["Orders-PrimaryBackup-production/DatabaseAdminRole"]
+    of_the_primary = [one for one in role_calls() if one.region == "us-east-1"]
+    assert_exact(statements, requests_of(of_the_primary + wake_calls()))
+
+
+def test_deletion_of_recovery_points_may_do_what_it_calls_and_nothing_else() -> None:
+    statements = backed_up()["Orders-SecondaryBackup-production/BackupDeletionRole"]
+    assert_exact(statements, requests_of(deletion_calls()))
+    another = f"arn:aws:backup:us-west-2:{ACCOUNT}:backup-vault:of-somebody"
+    assert not allows(statements, IamRequest("backup:ListRecoveryPointsByBackupVault", another))
 
 
 def test_monitor_may_read_no_other_key_and_no_other_topic() -> None:
@@ -303,7 +493,8 @@ def test_every_other_role_is_the_frameworks_and_calls_functions_only() -> None:
 
 
 def test_actions_and_resources_are_those_of_awss_authorization_data() -> None:
-    calls = peering_calls("destroy") + monitor_calls(sql_probe=True) + role_calls()
+    calls = peering_calls("destroy") + adoption_calls() + monitor_calls(sql_probe=True, backup=True) + role_calls()
+    calls += wake_calls() + deletion_calls()
     for request in {one.action: one for one in requests_of(calls)}.values():
         service, _, action = request.action.partition(":")
         known = get_action_data(service, action)

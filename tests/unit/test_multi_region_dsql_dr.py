@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dsql_dr_constructs import (
+    BackupOptions,
     ClusterOptions,
     MonitoringOptions,
     MonitorOptions,
@@ -354,7 +355,12 @@ def test_every_parameter_is_in_that_table() -> None:
     signature = inspect.signature(MultiRegionDsqlDr.__init__)
     of_the_pair = {name for name, one in signature.parameters.items() if one.kind is one.KEYWORD_ONLY}
     told = {name.strip("`") for name in CHANGES}
-    options = {"cluster_options": ClusterOptions, "stack_options": StackOptions, "monitoring": MonitoringOptions}
+    options = {
+        "backup": BackupOptions,
+        "cluster_options": ClusterOptions,
+        "stack_options": StackOptions,
+        "monitoring": MonitoringOptions,
+    }
     assert of_the_pair - told == {"account", "cluster_options", "stack_options"}
     for name, kind in options.items():
         assert {f"{name}`: `{one.name}" for one in fields(kind)} <= told

@@ -14,6 +14,7 @@ import aws_cdk as cdk
 import cdk_nag
 import pytest
 from aws_cdk import assertions
+from aws_cdk import aws_backup as backup
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
@@ -24,6 +25,7 @@ from cfnlint import api as cfn_lint
 from dsql_dr_constructs import (
     AlarmOptions,
     AlertingTopic,
+    BackupOptions,
     ClusterOptions,
     DatabasePrivilege,
     DatabaseRole,
@@ -34,12 +36,14 @@ from dsql_dr_constructs import (
     IRegionalCluster,
     MonitoringOptions,
     MonitorOptions,
+    MultiRegionBackup,
     MultiRegionDsqlDr,
     MultiRegionMonitoring,
     RegionalCluster,
     StackOptions,
 )
-from dsql_dr_constructs.clusters import cluster_interface, cluster_peering
+from dsql_dr_constructs.backup import backup_events, backup_plan, recovery_point_deletion, wake_rule
+from dsql_dr_constructs.clusters import adopted_cluster, cluster_interface, cluster_peering
 from dsql_dr_constructs.monitoring import alerting_topic, health_alarms, health_monitor
 from dsql_dr_constructs.regions import MULTI_REGION
 from tests.tools import CHECKOV
@@ -55,18 +59,29 @@ NAG_PACKS = (
     cdk_nag.PCIDSS321Checks,
     cdk_nag.ServerlessChecks,
 )
-A_FUNCTION = r"(Monitor|Peering)/Function/Resource|Provider/framework-\w+/Resource"
+A_FUNCTION = r"(Monitor|Peering|Deletion|AdoptedCluster)/Function/Resource|Provider/framework-\w+/Resource"
 ENDPOINTS = r"(VpcEndpoint|Endpoint-(dsql|monitoring))/SecurityGroup/Resource"
 NAG_FINDINGS = {
     # rule without its pack's name: resources of which the library may accept it; the reasons stand beside them
     "IAM5[Resource::arn:<AWS::Partition>:dsql:<Region>:<AWS::AccountId>:cluster/*]": "Peering/Role/DefaultPolicy/.*",
+    "IAM5[Resource::arn:aws:dsql:<Region>:<AWS::AccountId>:cluster/*]": "AdoptedCluster/Role/DefaultPolicy/.*",
     "IAM5[Resource::arn:<AWS::Partition>:cloudformation:<Region>:<AWS::AccountId>:stack/<Primary>/*]": (
         "Peering/Role/DefaultPolicy/.*"
     ),
     "IAM5[Resource::<Function.Arn>:*]": (
         "Framework(OnEvent|IsComplete)Role/DefaultPolicy/Resource|waiter-state-machine/Role/DefaultPolicy/Resource"
     ),
-    "IAM5[Resource::*]": "Monitor/Role/DefaultPolicy/Resource",  # WILDCARD_RESOURCES names each action
+    "IAM5[Resource::*]": "(Monitor|Deletion)/Role/DefaultPolicy/Resource",  # WILDCARD_RESOURCES names each action
+    "IAM5[Resource::arn:<AWS::Partition>:backup:<Region>:<AWS::AccountId>:recovery-point:*]": (
+        "Backup/Deletion/Role/DefaultPolicy/Resource"
+    ),
+    "IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/AWSBackupServiceRolePolicyForBackup]": (
+        "Plan/Role/Resource"
+    ),
+    "IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/AWSBackupServiceRolePolicyForRestores]": (
+        "Plan/RestoreRole/Resource"
+    ),
+    "EventBusDLQ": "(Events|Wake)/Rule",
     "SF1": "waiter-state-machine/Resource",
     "SF2": "waiter-state-machine/Resource",
     "StepFunctionStateMachineXray": "waiter-state-machine/Resource",
@@ -74,22 +89,24 @@ NAG_FINDINGS = {
     "EC2RestrictedCommonPorts": ENDPOINTS,
     "EC2RestrictedSSH": ENDPOINTS,
     "CloudWatchAlarmAction": "Alarms/[a-z0-9-]+/Resource",
-    "CloudWatchLogGroupEncrypted": "(Monitor|Peering|(Cluster/)?DatabaseAdmin)/Logs/Resource",
+    "CloudWatchLogGroupEncrypted": "(Monitor|Peering|Events|Deletion|AdoptedCluster|(Cluster/)?DatabaseAdmin)/Logs"
+    "/Resource",
     "IAMNoInlinePolicy": ".*/DefaultPolicy/Resource",
     "LambdaConcurrency": A_FUNCTION,
     "LambdaDLQ": A_FUNCTION,
     "LambdaInsideVPC": A_FUNCTION,
     "LambdaTracing": A_FUNCTION,
     "LambdaDefaultMemorySize": r"Provider/framework-\w+/Resource",
-    "LambdaAsyncFailureDestination": "Monitor/Function/EventInvokeConfig/Resource",
+    "LambdaAsyncFailureDestination": "Monitor/Function/EventInvokeConfig/Resource|Wake/OnFailure",
     "SQSRedrivePolicy": "Monitor/DeadLetters/Resource",
     "SNSRedrivePolicy": r".*(@example\.com|aurora-dsql)/Resource",
 }
 
-ANY_FUNCTION = r"AWS::Lambda::Function\.(Monitor|Peering|(Cluster)?DatabaseAdmin)\w+"
+ANY_FUNCTION = r"AWS::Lambda::Function\.(Monitor|Peering|BackupDeletion|AdoptedCluster|(Cluster)?DatabaseAdmin)\w+"
 CHECKOV_SKIPPED = {
     # check: resources of which the library may skip it; the reasons stand beside them
-    "CKV_AWS_158": r"AWS::Logs::LogGroup\.(Monitor|Peering|(Cluster)?DatabaseAdmin)Logs\w+",
+    "CKV_AWS_158": r"AWS::Logs::LogGroup\.(Monitor|Peering|Events|(Backup)?Deletion|AdoptedCluster|(Cluster)?Database"
+    r"Admin)Logs\w+",
     "CKV_AWS_27": r"AWS::SQS::Queue\.MonitorDeadLetters\w+",
     "CKV_AWS_111": r"AWS::IAM::Policy\.MonitorRoleDefaultPolicy\w+",
     **dict.fromkeys(("CKV_AWS_115", "CKV_AWS_116", "CKV_AWS_117", "CKV_AWS_173"), ANY_FUNCTION),
@@ -98,6 +115,8 @@ CHECKOV_SKIPPED = {
 WILDCARD_RESOURCES = {
     "cloudwatch:PutMetricData": "has no resource type; a condition on the namespace limits it",
     "cloudwatch:DescribeAlarms": "returns composite alarms only if the permission is for * (its API reference)",
+    "backup:ListBackupJobs": "has no resource type",
+    "backup:ListCopyJobs": "has no resource type",
     "ec2:": "Lambda checks the network interfaces of a function on * when it is created",
     "xray:": "has no resource type",
     "kms:": "in a key's policy that is the key",
@@ -142,7 +161,20 @@ def fully_monitored(app: cdk.App) -> None:
 
 def existing_clusters(app: cdk.App) -> None:
     arns = [f"arn:aws:dsql:{region}:111111111111:cluster/{'a' * 26}" for region in ("eu-west-1", "eu-west-2")]
-    MultiRegionMonitoring(app, "Pair", deployment_name="orders", cluster_arns=arns)
+    vaults = dict.fromkeys(("eu-west-1", "eu-west-2"), "dsql-orders")
+    MultiRegionMonitoring(app, "Pair", deployment_name="orders", cluster_arns=arns, backup_vaults=vaults)
+
+
+def existing_clusters_backed_up(app: cdk.App) -> None:
+    arns = [f"arn:aws:dsql:{region}:111111111111:cluster/{'a' * 26}" for region in ("eu-west-1", "eu-west-2")]
+    vaults: dict[str, backup.IBackupVault | str] = {"eu-west-1": "mine", "eu-west-2": "mine"}
+    options = BackupOptions(vaults=vaults, monthly_retention=cdk.Duration.days(365))
+    MultiRegionBackup(app, "Pair", deployment_name="orders", cluster_arns=arns, options=options)
+
+
+def adopted(app: cdk.App) -> None:
+    arns = [f"arn:aws:dsql:{region}:111111111111:cluster/{'a' * 26}" for region in ("us-east-1", "us-west-2")]
+    MultiRegionDsqlDr(app, "Pair", cluster_arns=arns, tags={"team": "orders"})
 
 
 FROM_A_NETWORK_ONLY = iam.PolicyDocument(
@@ -208,7 +240,19 @@ OPTIONS: dict[str, list[Any]] = {
         MonitorOptions(tracing=True, memory_size=512, probe_timeout=cdk.Duration.seconds(10)),
     ],
     "own_keys": [False, True],
+    "cluster_arns": [False, True],
     "tags": [None, {"team": "orders"}],
+    "backup": [
+        None,
+        BackupOptions(),
+        BackupOptions(
+            hour=23,
+            weekly_retention=cdk.Duration.days(90),
+            deletion_principals=["arn:aws:iam::111111111111:role/admin"],
+            lock=backup.LockConfiguration(min_retention=cdk.Duration.days(7), max_retention=cdk.Duration.days(400)),
+        ),
+        BackupOptions(removal_policy=cdk.RemovalPolicy.DESTROY, delete_recovery_points=True),
+    ],
 }
 """Every parameter of `MultiRegionDsqlDr` and its options, each with values that make a difference."""
 
@@ -225,13 +269,17 @@ def combined(values: dict[str, Any]) -> Build:
     if one["witness_observer"] and one["monitoring"]:
         observers.append(regions.get("witness_region", "us-east-2"))
     arns = {region: f"arn:aws:sns:{region}:111111111111:topic" for region in observers}
+    if one["cluster_arns"]:
+        one["account"] = "111111111111"
+        removal["cluster_arns"] = [f"arn:aws:dsql:{one}:111111111111:cluster/{'a' * 26}" for one in observers[:2]]
+        removal.pop("removal_policy", None)  # refused with them
     monitoring = MonitoringOptions(
         alert_topics=arns if one["topics"] else None,
         warning_topics=arns if one["warning_topics"] else None,
         monitor_options={observers[0]: one["monitor_options"]} if one["monitor_options"] else None,
         **{name: one[name] for name in ("witness_observer", "sql_probe", "warning_emails", "alarm_options")},
     )
-    plain = ("account", "environment_name", "deployment_name", "alert_emails", "schedule", "tags")
+    plain = ("account", "environment_name", "deployment_name", "alert_emails", "schedule", "tags", "backup")
 
     def build(app: cdk.App) -> None:
         scope = cdk.Stage(app, one["stage"]) if one["stage"] else app
@@ -273,6 +321,7 @@ PARTS: dict[str, list[Any]] = {
     "log_retention": [logs.RetentionDays.ONE_MONTH, logs.RetentionDays.ONE_YEAR],
     "reserved_concurrent_executions": [None, 1],
     "tracing": [False, True],
+    "backup_vaults": [None, {"us-east-1": "dsql-orders", "us-west-2": "of-the-platform"}],
     "network": ["none", "defaults", "own subnets and group", "no endpoints"],
     # AlertingTopic
     "emails": [[], ["ops@example.com"]],
@@ -318,6 +367,7 @@ def composed(values: dict[str, Any]) -> Build:
             clusters=[cluster, existing(stack, one["imported_clusters"])],
             witness_region=one["witness_region"],
             schedule=one["schedule"],
+            backup_vaults=one["backup_vaults"],
             encryption_key=key,
             options=MonitorOptions(
                 **{name: one[name] for name in MONITOR_OPTIONS}, **network_options(stack, vpc, one["network"])
@@ -413,6 +463,8 @@ HAND_PICKED: dict[str, Build] = {
         with_a_consumer,
         fully_monitored,
         existing_clusters,
+        existing_clusters_backed_up,
+        adopted,
         single_region,
     )
 }
@@ -456,7 +508,9 @@ def test_each_known_region_has_every_service_that_a_pair_is_made_of(app: cdk.App
         assert cfn_lint.lint(template, config=options) == []
 
 
-OF_THE_APP = r"\[ack: dsql-dr-constructs:(nobodyNotified|monitoringOff|importedPolicy|importedNetwork)\]"
+OF_THE_APP = (
+    r"\[ack: dsql-dr-constructs:(nobodyNotified|monitoringOff|adoptedClusters|importedPolicy|importedNetwork)\]"
+)
 """Warnings of ours, where an app of these subscribes nobody or brings what it did not make."""
 
 
@@ -475,11 +529,14 @@ def test_cdk_nag_finds_nothing_since_each_finding_is_accepted_beside_its_constru
     assert [one for one in nag(build, tmp_path) if not re.search(THEIRS, one[1])] == []
 
 
-@pytest.mark.parametrize("build", [default_configuration, fully_monitored, single_region, *list(ROWS.values())[::3]])
+@pytest.mark.parametrize(
+    "build", [default_configuration, fully_monitored, adopted, single_region, *list(ROWS.values())[::3]]
+)
 def test_no_finding_is_accepted_of_a_resource_that_nobody_thought_of(
     build: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (alerting_topic, cluster_interface, cluster_peering, health_alarms, health_monitor):
+    of_backups = (adopted_cluster, backup_events, backup_plan, recovery_point_deletion, wake_rule)
+    for module in (alerting_topic, cluster_interface, cluster_peering, health_alarms, health_monitor, *of_backups):
         monkeypatch.setattr(module, "accept", lambda construct, reasons: None)
     found = nag(build, tmp_path)
     unexplained = [
@@ -538,10 +595,10 @@ def _rule(name: str) -> str:
     """The same rule in any pack, of any function and in any Region."""
     plain = re.sub(r"^(AwsSolutions|HIPAA\.Security|NIST\.800\.53\.R5|PCI\.DSS\.321|Serverless)-", "", name)
     plain = re.sub(
-        r":(dsql|cloudformation):[a-z0-9-]+:(\d{12}|<AWS::AccountId>):", r":\1:<Region>:<AWS::AccountId>:", plain
+        r":(dsql|cloudformation|backup):[a-z0-9-]+:(\d{12}|<AWS::AccountId>):", r":\1:<Region>:<AWS::AccountId>:", plain
     )
     plain = re.sub(r":stack/[\w-]+-Primary-production/", ":stack/<Primary>/", plain)
-    return re.sub("<(Peering|Monitor).*Arn>", "<Function.Arn>", plain)
+    return re.sub("<(Peering|Monitor|BackupDeletion|AdoptedCluster).*Arn>", "<Function.Arn>", plain)
 
 
 def test_no_policy_allows_a_wildcard_action_or_an_unexplained_wildcard_resource(

@@ -23,6 +23,7 @@ import dsql_dr_constructs as library
 from dsql_dr_constructs import (
     AlarmOptions,
     AlertingTopic,
+    BackupOptions,
     ClusterOptions,
     DatabasePrivilege,
     DatabaseRole,
@@ -32,12 +33,14 @@ from dsql_dr_constructs import (
     HealthMonitor,
     MonitoringOptions,
     MonitorOptions,
+    MultiRegionBackup,
     MultiRegionDsqlDr,
     MultiRegionMonitoring,
     RegionalCluster,
     StackOptions,
 )
 
+ARNS = [f"arn:aws:dsql:{region}:111111111111:cluster/{'a' * 26}" for region in ("us-east-1", "us-west-2")]
 WRONG: tuple[Any, ...] = (
     2,
     -1,
@@ -63,6 +66,7 @@ FITS: dict[str, Callable[[Any], bool]] = {
     "Sequence[str]": lambda value: value == ["a"],
     "Mapping[str, str]": lambda value: value == {"a": "b"},
     "Mapping[str, sns.ITopic": lambda value: value == {"a": "b"},  # the Regions are compared by who has the stacks
+    "Mapping[str, backup.IBackupVault": lambda value: value == {"a": "b"},
     "Duration": lambda value: isinstance(value, cdk.Duration),
 }
 """What an annotation lets through, said a second time and without the library; all others let nothing through."""
@@ -150,6 +154,8 @@ class Things:
             ),
             HealthMonitor: lambda: self.one("monitor"),
             MultiRegionDsqlDr: lambda: MultiRegionDsqlDr(cdk.App(), "Orders"),
+            BackupOptions: BackupOptions,
+            MultiRegionBackup: lambda: MultiRegionBackup(cdk.App(), "Orders", deployment_name="orders"),
             MultiRegionMonitoring: lambda: MultiRegionMonitoring(cdk.App(), "Orders", deployment_name="orders"),
         }
         return made.get(owner, lambda: self.one("cluster"))()
@@ -254,7 +260,7 @@ PAIR: list[tuple[dict[str, Any], str]] = [
         {"monitoring": True},
         "monitoring is True: a MonitoringOptions is needed, for example MonitoringOptions(witness_observer=True).",
     ),
-    ({"primary_region": None}, "primary_region is None: a string is needed."),
+    ({"witness_region": None}, "witness_region is None: a string is needed."),
     ({"primary_region": ""}, "primary_region is '': a string that is not empty is needed."),
     ({"deployment_name": ""}, "deployment_name is '': a string that is not empty is needed."),
     ({"account": ""}, "account is '': a string that is not empty is needed."),
@@ -293,6 +299,19 @@ def test_wrong_type_is_answered_with_what_is_needed(given: dict[str, Any], sente
         ({"tags": {"team": "a" * 257}}, r"tags has the value 'a+': 1 to 256 letters"),
         ({"tags": {"team": "Zürich"}}, r"tags has the value 'Zürich': 1 to 256 letters from A to z"),
         ({"tags": {"team": ""}}, r"tags has the value '': 1 to 256 letters"),
+        ({"cluster_arns": ARNS[:1]}, r"cluster_arns is \[.*\]: two clusters of one account in two Regions are needed"),
+        ({"cluster_arns": []}, r"cluster_arns is \[\]: two clusters of one account in two Regions are needed"),
+        ({"cluster_arns": ARNS, "account": "222222222222"}, r"account is 222222222222, and cluster_arns are of 111111"),
+        ({"cluster_arns": ARNS, "primary_region": "us-west-2"}, r"primary_region is 'us-west-2', and its ARN"),
+        ({"cluster_arns": ARNS, "witness_region": "us-west-2"}, r"us-west-2"),
+        (
+            {"cluster_arns": ARNS, "removal_policy": cdk.RemovalPolicy.DESTROY},
+            r"removal_policy is DESTROY, and cluster_",
+        ),
+        (
+            {"cluster_arns": ARNS, "removal_policy": cdk.RemovalPolicy.SNAPSHOT},
+            r"removal_policy is SNAPSHOT, and cluster",
+        ),
         ({"removal_policy": cdk.RemovalPolicy.SNAPSHOT}, r"removal_policy SNAPSHOT, which CloudFormation does not"),
     ],
 )

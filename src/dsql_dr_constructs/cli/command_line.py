@@ -27,11 +27,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _run(arguments: Sequence[str] | None) -> bool:
     from rich.console import Console  # of the extra, as what the commands import
 
-    from . import cost, dashboard, rehearse, status
+    from . import backups, cost, dashboard, rehearse, restore, status
 
     parser = argparse.ArgumentParser(prog="dsql-dr", description="Aurora DSQL across Regions.")
     commands = parser.add_subparsers(required=True)
-    for one in (rehearse, cost, dashboard, status):
+    for one in (rehearse, cost, dashboard, status, backups, restore):
         one.add_parser(commands)
     options = parser.parse_args(arguments)
     console = Console(highlight=False, markup=False, emoji=False)

@@ -23,8 +23,8 @@ _METRICS_A_CLUSTER = (
     names.PROBE_ATTEMPTS,
 )
 _SQL_METRICS_A_CLUSTER = (names.SQL_SERVES, names.COMMIT_LATENCY, names.READ_BACK_LATENCY)
-_OF_SSM, _OF_NOTIFICATIONS, _OF_SQL = '"parameters"', "NOTIFICATION_PATHS", "SQL_ROLE"
-"""In the environment of a monitor that checks these; for the first two it puts one more metric each."""
+_OF_SSM, _OF_NOTIFICATIONS, _OF_BACKUPS, _OF_SQL = '"parameters"', "NOTIFICATION_PATHS", "BACKUP_VAULTS", "SQL_ROLE"
+"""In the environment of a monitor that checks these; for the first three it puts one more metric each."""
 _HANDLER = "runtime.health_monitor.handler.handle"
 
 UNKNOWN = (
@@ -32,6 +32,12 @@ UNKNOWN = (
     "The functions of the peering and of database roles, which run for seconds in deployments, notifications and "
     "other calls cost cents.",
     "Free tiers are not subtracted, except for Aurora DSQL's.",
+)
+
+_BACKUPS = (
+    "Of the backups, the keys of their vaults are counted. AWS publishes no price that could be confirmed for storing "
+    "recovery points of Aurora DSQL, copying and restoring them; the log, and the function that wakes the cluster for "
+    "minutes a night, cost cents."
 )
 
 
@@ -61,9 +67,8 @@ def monitoring(templates: Iterable[Mapping[str, Any]], prices: Prices = BY_REGIO
     gb_seconds = {"arm64": 0.0, "x86_64": 0.0}
     for template in templates:
         resources = [(one["Type"], one.get("Properties", {})) for one in template.get("Resources", {}).values()]
-        runs_here = sum(
-            _runs_a_month(one["ScheduleExpression"]) for kind, one in resources if kind == "AWS::Events::Rule"
-        )
+        rates = [one.get("ScheduleExpression", "") for kind, one in resources if kind == "AWS::Events::Rule"]
+        runs_here = sum(_runs_a_month(one) for one in rates if one.startswith("rate("))
         for kind, properties in resources:
             if kind == "AWS::CloudWatch::Alarm":
                 queries = [one for one in properties.get("Metrics", []) if "MetricStat" in one]
@@ -76,7 +81,8 @@ def monitoring(templates: Iterable[Mapping[str, Any]], prices: Prices = BY_REGIO
                 counts["KMS keys"] += 1
             elif kind == "AWS::Lambda::Function" and properties.get("Handler") == _HANDLER:
                 environment = properties["Environment"]["Variables"]
-                checked = [_OF_SSM in str(environment["CLUSTERS"]), _OF_NOTIFICATIONS in environment]
+                checked = [_OF_SSM in str(environment["CLUSTERS"])]
+                checked += [one in environment for one in (_OF_NOTIFICATIONS, _OF_BACKUPS)]
                 sql = _OF_SQL in environment
                 counts["Custom metrics"] += 2 * len(_METRICS_A_CLUSTER) + 1 + sum(checked)
                 counts["Custom metrics"] += 2 * len(_SQL_METRICS_A_CLUSTER) * sql
@@ -151,6 +157,8 @@ def notes(stacks: Iterable[tuple[str, Mapping[str, Any]]], region: str) -> list[
         sentences.append(
             "The DPUs of the SQL probe are counted without the free ones, which are taken off those of a load only."
         )
+    if any(one["Type"] == "AWS::Backup::BackupPlan" for one in resources):
+        sentences.append(_BACKUPS)
     return [*sentences, *UNKNOWN]
 
 

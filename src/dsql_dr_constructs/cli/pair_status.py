@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -24,13 +24,11 @@ from ..physical_names import (
 )
 from ..runtime.health_monitor import metric_names as names
 from ..runtime.parameter_registry import DEPLOYMENT_TAG, IDENTIFIER, parameter_path
+from .aws_session import Client
 from .destinations import Destination
 
 _CHANGED = {"Input", "InputPath", "InputTransformer"}
 """Properties of a rule's target whose function does not receive the schedule's own event."""
-
-Client = Callable[[str, str], Any]
-"""Gives the client of a service in a Region."""
 
 Answer = Mapping[str, Any]
 """What a monitor returned."""
@@ -100,7 +98,7 @@ def ask(deployment: str, region: str, client: Client) -> Status:
     Raises:
         StatusError: *region* has none of them, or they cannot be read.
     """
-    arns = _arns(deployment, region, client)
+    arns = cluster_arns(deployment, region, client)
     status = Status(deployment)
     regions = [arn.split(":")[3] for arn in arns]
     for arn, one in zip(arns, regions, strict=True):
@@ -132,7 +130,12 @@ def _noted(status: Status, what: str) -> Iterator[None]:
         status.problems.append(f"{what}: {error}")
 
 
-def _arns(deployment: str, region: str, client: Client) -> list[str]:
+def cluster_arns(deployment: str, region: str, client: Client) -> list[str]:
+    """ARNs of the clusters of *deployment* by its SSM parameters in *region*, each in the form of one of its Region.
+
+    Raises:
+        StatusError: *region* has none of them, or they cannot be read.
+    """
     ssm = client("ssm", region)
     try:
         pages = ssm.get_paginator("get_parameters_by_path").paginate(Path=parameter_path(deployment), Recursive=True)

@@ -23,7 +23,7 @@ def show(status: Status, console: Console) -> None:
 
 
 def _tables(status: Status) -> Iterator[Table | str]:
-    clusters = _table("Region", "Cluster", "Status", "Peered", "Witness")
+    clusters = table("Region", "Cluster", "Status", "Peered", "Witness")
     for one in status.clusters:
         clusters.add_row(one.region, one.identifier, one.status, "yes" if one.peered else "NO", one.witness_region)
     yield clusters
@@ -31,11 +31,11 @@ def _tables(status: Status) -> Iterator[Table | str]:
     if unprotected:
         yield f"Deletion protection is off in {' and '.join(unprotected)}."
     if status.verdicts:
-        seen = _table("Observer", "Verdict")
+        seen = table("Observer", "Verdict")
         for region, verdict in status.verdicts.items():
             seen.add_row(region, verdict)
         yield seen
-    raised = _table("Region", "Alarm", "State")
+    raised = table("Region", "Alarm", "State")
     for name, state in status.alarms.items():
         if state != "OK":
             raised.add_row(*name.split(" ", 1), state)
@@ -43,7 +43,7 @@ def _tables(status: Status) -> Iterator[Table | str]:
         yield raised
     yield f"{sum(state == 'OK' for state in status.alarms.values())} of {len(status.alarms)} alarms are OK."
     if status.destinations:
-        notified = _table("Region", "Notifies", "Confirmed", "Not yet confirmed")
+        notified = table("Region", "Notifies", "Confirmed", "Not yet confirmed")
         for to in status.destinations:
             confirmed = "" if to.confirmed is None else str(to.confirmed)
             notified.add_row(to.region, to.arn.rpartition(":")[2], confirmed, "\n".join(to.pending))
@@ -60,7 +60,7 @@ def _lower(sentence: str) -> str:
     return sentence[0].lower() + sentence[1:]
 
 
-def _table(*columns: str) -> Table:
+def table(*columns: str) -> Table:
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     for one in columns:
         table.add_column(one, overflow="fold")

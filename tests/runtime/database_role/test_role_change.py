@@ -573,6 +573,23 @@ def test_role_that_was_dropped_meanwhile_is_made_again(pair: EmulatedPair) -> No
     assert not pair.exists("phoenix")
 
 
+@pytest.mark.parametrize("is_copy", [True, False])
+def test_role_is_there_again_after_another_database_was_adopted(pair: EmulatedPair, is_copy: bool) -> None:
+    """A copy has the role and the table, and maybe no mapping; another database has nothing of it."""
+    role = f"moved{is_copy}".lower()
+    before, after = (wants(role, access("owner", role), Cluster=one) for one in ("a" * 26, "b" * 26))
+    pair.change("Create", before)
+    if is_copy:
+        pair.sql(f"CALL sys.iam_revoke('{role}', '{PRINCIPAL}')")
+    else:
+        pair.sql(f"DELETE FROM dsql_dr.database_roles WHERE role = '{role}'", f"DROP SCHEMA {role} CASCADE")
+        pair.sql(f"CALL sys.iam_revoke('{role}', '{PRINCIPAL}')", f"DROP ROLE {role}")
+    pair.change("Update", after, old=before)
+    assert pair.mappings(role) == {PRINCIPAL}
+    assert pair.askers(role) == 1
+    assert pair.sql(f"SELECT has_schema_privilege('{role}', '{role}', 'CREATE')") == [(True,)]
+
+
 def test_delete_by_somebody_who_does_not_ask_for_the_role_changes_nothing(pair: EmulatedPair) -> None:
     pair.change("Create", wants("guarded"))
     pair.change("Delete", wants("guarded"), stack="unknown")

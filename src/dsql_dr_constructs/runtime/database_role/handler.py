@@ -15,6 +15,7 @@ from .role_change import RoleChange
 from .role_repair import RoleRepair
 from .role_request import RoleError
 from .serving_endpoint import Cluster, ServingEndpoint
+from .wake import Wake
 
 # One try each: a status is only asked for where no endpoint serves, and the answer can do without it.
 _CONFIG = Config(connect_timeout=3, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 1})
@@ -28,20 +29,21 @@ def _client(service: str, region: str) -> Any:
 
 
 def handle(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """Create, change or delete a database role, or repair all.
+    """Create, change or delete a database role, repair all, or wake the own Region's cluster for its backup.
 
     Environment variables: ``CLUSTERS``, a JSON list of ``{"arn", "endpoint"}``, own Region's first; ``BUDGET_SECONDS``,
     240 by default, of the function's 300.
 
     Args:
         event: CloudFormation's, as the framework passes it on. A person's:
-            ``{"action": "repair"}``, and with ``"forget"`` an asker that is gone, as the answer has it.
+            ``{"action": "repair"}``, and with ``"forget"`` an asker that is gone, as the answer has it. The schedule's:
+            ``{"action": "wake"}``.
 
     Returns:
-        The physical id, and ``Role`` and ``Notes`` as attributes; to a person, what `RoleRepair.run` says.
+        The physical id, and ``Role`` and ``Notes`` as attributes; else what `RoleRepair.run` or `Wake.run` says.
 
     Raises:
-        RoleError: the change failed, or the action is unknown.
+        RoleError: what was asked for failed, or the action is unknown.
     """
     clusters = [Cluster(one["arn"], one["endpoint"]) for one in json.loads(os.environ["CLUSTERS"])]
     endpoint = ServingEndpoint(clusters, _client, _tls())
@@ -50,6 +52,8 @@ def handle(event: dict[str, Any], context: object) -> dict[str, Any]:
         return RoleChange(event, endpoint=endpoint, seconds=seconds).run()
     if event.get("action") == "repair":
         return RoleRepair(endpoint, seconds, forget=event.get("forget")).run()
+    if event.get("action") == "wake":
+        return Wake(ServingEndpoint(clusters[:1], _client, _tls(), then="Invoke the function again"), seconds).run()
     raise RoleError(
         f"The action is {event.get('action')!r}, and this function has one for people: invoke it with "
         '{"action":"repair"}.'

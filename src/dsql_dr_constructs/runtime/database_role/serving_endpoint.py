@@ -70,6 +70,7 @@ class ServingEndpoint:
         tls: Whom to trust.
         surroundings: Clock, pauses and random numbers.
         connect: Makes a session.
+        then: What to do once the cause of an error is gone.
     """
 
     clusters: Sequence[Cluster]
@@ -77,6 +78,7 @@ class ServingEndpoint:
     tls: ssl.SSLContext
     surroundings: Surroundings = field(default_factory=Surroundings)
     connect: Callable[..., DatabaseSession] = DatabaseSession
+    then: str = "Deploy again"
     tries: int = field(default=0, init=False)
     """Sessions that were begun, or tried to."""
     used: str = field(default="", init=False)
@@ -169,12 +171,12 @@ class ServingEndpoint:
         if any(_is_denied(text) for text in said.values()):
             do = (
                 "The function that did this needs dsql:DbConnectAdmin on the cluster; a new permission can take "
-                "minutes to hold: deploy again."
+                f"minutes to hold: {self.then[0].lower()}{self.then[1:]}."
             )
         elif nobody_can_log_in:
-            do = "Deploy again when one of the endpoints serves."
+            do = f"{self.then} when one of the endpoints serves."
         else:
-            do = "Deploy again when the cause is gone."
+            do = f"{self.then} when the cause is gone."
         return f"{'; '.join(each)}. {do}"
 
 

@@ -1,0 +1,1 @@
+"""Recovery points of a pair in both Regions, and what makes them."""
