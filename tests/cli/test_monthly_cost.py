@@ -8,7 +8,7 @@ import aws_cdk as cdk
 import pytest
 from aws_cdk import assertions
 
-from dsql_dr_constructs import MonitoringOptions, MultiRegionDsqlDr
+from dsql_dr_constructs import MonitoringOptions, MultiRegionDsqlDr, MultiRegionMonitoring
 from dsql_dr_constructs.cli import monthly_cost
 from dsql_dr_constructs.cli.prices import BY_REGION
 
@@ -67,6 +67,28 @@ def test_sql_probe_is_counted_with_its_metrics_its_run_time_and_its_transactions
     assert a_run == pytest.approx(2 * (0.1117 + 0.01175), rel=1e-2), "of the guide's example, and of a read like it"
     assert found["DPUs of the SQL probe"].count == pytest.approx(2 * 730 * 30 * a_run)
     assert found["DPUs of the SQL probe"].each == BY_REGION["us-east-1"].dpu
+
+
+def test_age_of_recovery_points_is_one_metric_and_one_alarm_of_each_observer() -> None:
+    vaults = dict.fromkeys(("us-east-1", "us-west-2"), "dsql-orders")
+    without, found = (
+        {
+            one.what: one
+            for one in monthly_cost.monitoring(
+                assertions.Template.from_stack(stack).to_json()
+                for stack in MultiRegionMonitoring(
+                    cdk.App(), "Orders", deployment_name="orders", backup_vaults=given
+                ).stacks
+            )
+        }
+        for given in (None, vaults)
+    )
+    assert {what: one.count - without[what].count for what, one in found.items() if one != without[what]} == {
+        "Custom metrics": 2,
+        "Alarms, by metric": 2,
+    }
+    more = total(found) - total(without)
+    assert f"{more:.2f} $ more" in (ROOT / "docs" / "costs.md").read_text()
 
 
 def test_note_says_that_free_dpus_are_not_taken_off_the_sql_probe() -> None:
