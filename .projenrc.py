@@ -202,7 +202,7 @@ pyproject.add_override(
                     "cli",
                     "emulator",
                     THE_CONSTRUCT,
-                    "monitoring",
+                    "backup | monitoring",
                     "clusters",
                     " : ".join(SMALL_FILES),
                     "runtime",

@@ -54,6 +54,10 @@ def a_pair(app: cdk.App) -> MultiRegionDsqlDr:
     )
 
 
+def an_adopted_pair(app: cdk.App, arns: Sequence[str]) -> IRegionalCluster:
+    return MultiRegionDsqlDr(app, "AuroraDsqlDR", cluster_arns=arns).primary
+
+
 def of_a_pair(
     pair: MultiRegionDsqlDr,
 ) -> tuple[Mapping[str, HealthMonitor], Mapping[str, AlertingTopic], Sequence[cdk.Stack], DrDashboard | None]:
