@@ -94,6 +94,13 @@ class Pair(Project):
         if copied:
             eventually(lambda: len(self.points(WEST)) == before[WEST] + 1)
 
+    def events(self, region: str) -> set[tuple[str, str]]:
+        """Kind and state of each event of AWS Backup in its log."""
+        group = "/aws/events/aurora-dsql-backups-Orders-production"
+        found = self.aws.client("logs", region).filter_log_events(logGroupName=group)["events"]
+        read = [json.loads(one["message"]) for one in found]
+        return {(one["detail-type"], one["detail"].get("state") or one["detail"]["status"]) for one in read}
+
     def status(self, region: str) -> str:
         return str(self.clusters()[region]["status"])
 
@@ -112,7 +119,7 @@ def eventually(happened: Callable[[], bool]) -> None:
 @pytest.fixture
 def database() -> Iterator[Postgresql]:
     with tempfile.TemporaryDirectory() as folder:
-        one = Postgresql(Path(folder), auth="trust", default_transaction_isolation="repeatable read")
+        one = Postgresql(Path(folder), auth="trust", default_transaction_isolation="repeatable read", fsync="off")
         yield one
         one.stop()
 
@@ -183,6 +190,8 @@ def test_idle_pair_is_backed_up_each_night_and_copies_that_fail_are_warned_of_on
         healthy.append(found[0]["healthy"])
     assert healthy == [True, False, False]
     assert all("copy" in " ".join(one["problems"]).lower() for one in found), found
+    logged = {("Backup Job State Change", "COMPLETED"), ("Copy Job State Change", "FAILED")}
+    eventually(lambda: logged <= pair.events(EAST))
     assert pair.command("backups", "Orders-production").returncode == 0, "older ones are in both"
     pair.aws.clear_faults("copies")
     pair.night()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import aws_cdk as cdk
+from aws_cdk import aws_backup as backup
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
@@ -16,6 +17,7 @@ from aws_cdk import aws_sqs as sqs
 from dsql_dr_constructs import (
     AlarmOptions,
     AlertingTopic,
+    BackupOptions,
     ClusterOptions,
     ClusterPeering,
     DrDashboard,
@@ -25,6 +27,7 @@ from dsql_dr_constructs import (
     IRegionalCluster,
     MonitoringOptions,
     MonitorOptions,
+    MultiRegionBackup,
     MultiRegionDsqlDr,
     MultiRegionMonitoring,
     RegionalCluster,
@@ -118,6 +121,15 @@ def own_keys_network_and_topics(
         MultiRegionDsqlDr(app, "Orders", monitoring=options, encryption_keys={"us-east-1": key}),
         MultiRegionDsqlDr(app, "Billing", monitoring=None),
     ]
+
+
+def backups(app: cdk.App) -> Sequence[str]:
+    lock = backup.LockConfiguration(min_retention=cdk.Duration.days(7))
+    pair = MultiRegionDsqlDr(app, "Orders", backup=BackupOptions(hour=3, lock=lock))
+    own = BackupOptions(vaults={"us-east-1": "own", "us-west-2": "own"})
+    alone = MultiRegionBackup(app, "Billing", deployment_name="billing", options=own)
+    found = [one.backup_vault_name for one in alone.vaults.values()]
+    return [*found, *alone.vault_names.values(), *(pair.backup.vault_names.values() if pair.backup else ())]
 
 
 def topology() -> Sequence[str]:

@@ -36,7 +36,9 @@ def deliver_events_to_log_groups() -> None:
 def _write(arn: str, stream: str, message: str, rule_arn: str) -> None:
     logs: Any = importlib.import_module("ministack.services.cloudwatch_logs")
     group = arn.partition(":log-group:")[2]
-    policies = [one["policyDocument"] for one in logs._resource_policies.values()]
+    of_the_group = logs._log_group_policies.get(group)  # its own, which AWS::Logs::LogGroup can have
+    every = [*logs._resource_policies.values(), *([of_the_group] if of_the_group else [])]
+    policies = [one["policyDocument"] for one in every]
     context = {"aws:SourceArn": rule_arn, "aws:SourceAccount": arn.split(":")[4]}
     for action in _ACTIONS:
         resource = f"{arn}:log-stream:{stream}"

@@ -63,6 +63,7 @@ SEAMS: dict[str, dict[str, list[str] | None]] = {
         "_log_groups": None,
         "_create_log_group": ["data"],
         "_resource_policies": None,
+        "_log_group_policies": None,
         "_create_log_stream": ["data"],
         "_put_log_events": ["data"],
     },
