@@ -73,12 +73,15 @@ class Aws:
     copy_jobs: list[dict[str, Any]] = field(default_factory=list)
     backup_jobs: list[dict[str, Any]] = field(default_factory=list)
     parameters: bool = True
+    vault: str = VAULT
     ends: Mapping[str, Any] = field(default_factory=lambda: {"Status": "COMPLETED"})
     """How a restore job ends."""
     faults: dict[tuple[str, str], Callable[[str], Exception]] = field(default_factory=dict)
     """By operation and Region."""
     on_call: Callable[[str, str], None] = lambda operation, region: None
     calls: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
+    attempts: dict[str, int] = field(default_factory=dict)
+    """How often each operation may be sent until it is answered."""
     actions: set[str] = field(default_factory=set)
     """What IAM checks for the calls."""
     tokens: dict[str, str] = field(default_factory=dict)
@@ -109,8 +112,14 @@ class Aws:
                 "tags": {"dsql-dr:deployment": tag},
             }
 
-    def client(self, service: str, region: str) -> Any:
-        return _Client(self, service, region)
+    def move_to(self, vault: str) -> None:
+        """All recovery points, and the restores from them."""
+        self.vault = vault
+        for one in [one for points in self.points.values() for one in points]:
+            one["BackupVaultName"] = vault
+
+    def client(self, service: str, region: str, /, *, attempts: int = 2) -> Any:
+        return _Client(self, service, region, attempts)
 
     def asked(self, operation: str) -> list[tuple[str, dict[str, Any]]]:
         """Region and request of each call of *operation*."""
@@ -154,7 +163,7 @@ class Aws:
                 "RestoreJobId": job_id,
                 "RecoveryPointArn": request["RecoveryPointArn"],
                 "SourceResourceArn": cluster_arn(EAST),
-                "BackupVaultArn": f"arn:aws:backup:{region}:{ACCOUNT}:backup-vault:{VAULT}",
+                "BackupVaultArn": f"arn:aws:backup:{region}:{ACCOUNT}:backup-vault:{self.vault}",
                 "IamRoleArn": request["IamRoleArn"],
                 "CreationDate": NOW,
                 "Status": "PENDING",
@@ -177,6 +186,9 @@ class Aws:
             job.update(self.ends)
             if job["Status"] == "COMPLETED" and "CreatedResourceArn" not in job:
                 self.add_pair("n", tag="")
+                for one in REGIONS:
+                    together = self.clusters[cluster_arn(one, "n")]["multiRegionProperties"]
+                    together["witnessRegion"] = self.metadata[job["RestoreJobId"]].get("witnessregion", WITNESS)
                 job["CreatedResourceArn"] = cluster_arn(region, "n")
         return before
 
@@ -186,6 +198,7 @@ class _Client:
     aws: Aws
     service: str
     region: str
+    attempts: int
 
     def __getattr__(self, name: str) -> Callable[..., dict[str, Any]]:
         def call(**request: Any) -> dict[str, Any]:
@@ -200,6 +213,7 @@ class _Client:
         model = _models(self.service)
         operation = next(one for one in model.operation_names if xform_name(one) == name)
         validate_parameters(request, model.operation_model(operation).input_shape)
+        self.aws.attempts[operation] = self.attempts
         self.aws.calls.append((operation, self.region, json.loads(json.dumps(request, default=str))))
         self.aws.actions.add(f"{self.service}:{operation}")
         self.aws.on_call(operation, self.region)

@@ -204,6 +204,72 @@ def test_pair_whose_parameters_are_gone_is_found_by_its_two_regions(run: Run) ->
     assert aws.asked("GetParametersByPath") == [(EAST, {"Path": "/dsql-dr/Orders-production", "Recursive": True})]
 
 
+def of_former_and_other_pairs() -> Aws:
+    """A central vault, and no SSM parameters."""
+    aws = Aws(parameters=False)
+    aws.add_pair("p", tag="Payments-production")
+    aws.add_pair("u", tag="")
+    for day, letter in enumerate("pug", start=1):
+        for region in REGIONS:
+            created = LAST_NIGHT + timedelta(days=day)
+            aws.points[region].append(point(region, letter, created, ResourceArn=cluster_arn(EAST, letter)))
+    aws.move_to("central")
+    return aws
+
+
+CENTRAL = ["--vault", "central", "--region", EAST, "--peer-region", WEST]
+
+
+def test_pair_whose_parameters_are_gone_is_found_in_a_central_vault_by_its_clusters_tag(run: Run) -> None:
+    aws = of_former_and_other_pairs()
+    status, printed = run(aws, *CENTRAL, "--json")
+    found = json.loads(printed)
+    assert (status, found["restorable"], found["problems"]) == (0, True, [])
+    assert [(one["cluster"], one["whose"]) for one in found["recovery_points"]] == [
+        (cluster_arn(EAST), "of the present pair")
+    ]
+
+
+def test_central_vault_of_which_no_cluster_is_known_is_listed_with_whose_each_cluster_is(run: Run) -> None:
+    aws = of_former_and_other_pairs()
+    for region in REGIONS:
+        del aws.clusters[cluster_arn(region)]
+    aws.points[EAST].append(point(EAST, "v", ResourceArn=cluster_arn(EAST, "v"), BackupVaultName="central"))
+    status, printed = run(aws, *CENTRAL, "--json")
+    found = json.loads(printed)
+    assert (status, found["restorable"]) == (1, False)
+    assert {one["cluster"].rpartition("/")[2][0]: one["whose"] for one in found["recovery_points"]} == {
+        "a": "no longer there",
+        "p": "of Payments-production",
+        "u": "without the tag dsql-dr:deployment",
+        "g": "no longer there",
+    }
+    assert [one["cluster"] for one in found["missing"]] == [cluster_arn(EAST, "v")]
+    [problem] = found["problems"]
+    assert "is there with the tag dsql-dr:deployment = Orders-production, so witness and keys" in problem
+    printed = run(aws, *CENTRAL)[1]
+    assert f"{'p' * 26} (of Payments-production)" in words(printed)
+    assert printed.splitlines()[-1].startswith("Which of these recovery points are of Orders-production is not known:")
+
+
+def test_former_pair_that_is_still_there_with_its_tag_is_not_the_present_one(run: Run) -> None:
+    aws = Aws(parameters=False)
+    aws.add_pair("f")
+    for region in REGIONS:
+        aws.points[region].insert(
+            0, point(region, "former", LAST_NIGHT - timedelta(days=1), ResourceArn=cluster_arn(WEST, "f"))
+        )
+    found = json.loads(run(aws, "--region", EAST, "--peer-region", WEST, "--json")[1])
+    assert [one["whose"] for one in found["recovery_points"]] == ["of the present pair", "not of the present pair"]
+
+
+def test_cluster_that_does_not_answer_is_a_problem_without_parameters_too(run: Run) -> None:
+    aws = Aws(parameters=False, faults={("GetCluster", EAST): no_answer})
+    found = json.loads(run(aws, "--region", EAST, "--peer-region", WEST, "--json")[1])
+    assert [one["whose"] for one in found["recovery_points"]] == ["of a pair that is not known"]
+    assert f"Cluster {cluster_arn(EAST)} could not be asked for its witness and its key: " in found["problems"][0]
+
+
 def test_same_region_twice_is_refused(run: Run) -> None:
     status, printed = run(Aws(), "--region", EAST, "--peer-region", EAST)
     assert (status, printed) == (1, "--peer-region is us-east-1, the first Region, too: give the pair's other one.\n")

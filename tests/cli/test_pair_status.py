@@ -42,7 +42,7 @@ class FakeAws:
     """Value of the parameter of us-west-2, if it was forged."""
 
     def ask(self, deployment: str = "Orders") -> pair_status.Status:
-        return pair_status.ask(deployment, "us-east-1", lambda service, region: _FakeClient(self, region))
+        return pair_status.ask(deployment, "us-east-1", lambda service, region, **_: _FakeClient(self, region))
 
 
 @dataclass

@@ -11,16 +11,18 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta, timezone
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
+from botocore.httpsession import URLLib3Session
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
 from dsql_dr_constructs.cli import aws_session, command_line, pair_backups, restore
 from dsql_dr_constructs.cli.restore_errors import RestoreError
-from dsql_dr_constructs.cli.restore_plan import Choice, choose
+from dsql_dr_constructs.cli.restore_plan import AWS_OWNED_KEY, Choice, choose
 from tests.cli.backup_answers import (
     ACCOUNT,
     EAST,
@@ -41,6 +43,7 @@ from tests.tools import ROOT
 
 KEYS = {region: f"arn:aws:kms:{region}:{ACCOUNT}:key/0a1b2c3d-0000-4000-8000-{'0' * 12}" for region in REGIONS}
 START = "StartRestoreJob"
+OPTIONS = ["job", "vault", "recovery-point", "peer-region", "region", "profile"]
 
 
 class Run:
@@ -59,7 +62,7 @@ class Run:
             aws_session, "region_and_clients", lambda options: (options.region or EAST, aws.client)
         )
         self._monkeypatch.setattr(sys, "stdin", SimpleNamespace(isatty=lambda: answer is not None))
-        self._monkeypatch.setattr(Console, "input", lambda _, prompt: answer)
+        self._monkeypatch.setattr(Console, "input", lambda _, prompt, *, markup: answer)  # its brackets are no markup
         with pytest.raises(SystemExit) as ended:
             command_line.main(["restore", "Orders-production", *arguments])
         return int(ended.value.code or 0), self._capsys.readouterr().out
@@ -215,6 +218,28 @@ def test_region_that_cannot_be_reached_at_the_start_is_replaced_by_the_other(run
     assert f'cluster_arns=["{cluster_arn(EAST, "n")}", "{cluster_arn(WEST, "n")}"],' in printed
 
 
+def test_restore_is_sent_once_so_that_no_second_attempt_hides_that_the_first_one_arrived(run: Run) -> None:
+    aws = Aws()
+    assert run(aws, "--yes")[0] == 0
+    assert (aws.attempts[START], aws.attempts["GetCluster"]) == (1, 2)
+
+
+@pytest.mark.parametrize("attempts", [1, 2])
+def test_client_sends_a_call_as_often_as_it_is_asked_to(monkeypatch: pytest.MonkeyPatch, attempts: int) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "none")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "none")
+    for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("botocore.endpoint.time.sleep", lambda seconds: None)
+    lost = ReadTimeoutError(endpoint_url="https://example"), ConnectTimeoutError(endpoint_url="https://example")
+    sent = Mock(side_effect=lost)
+    monkeypatch.setattr(URLLib3Session, "send", sent)
+    _, client = aws_session.region_and_clients(argparse.Namespace(profile=None, region=EAST))
+    with pytest.raises(type(lost[attempts - 1])):
+        client("backup", EAST, attempts=attempts).start_restore_job(RecoveryPointArn="arn", Metadata={})
+    assert sent.call_count == attempts
+
+
 def test_two_regions_that_cannot_be_reached_are_a_sentence(run: Run) -> None:
     def timeout(operation: str) -> Exception:
         raise ConnectTimeoutError(endpoint_url="https://example")
@@ -324,10 +349,9 @@ def test_jobs_that_cannot_be_listed_start_nothing(run: Run) -> None:
 
 def test_command_to_go_on_is_printed_before_the_job_ends_and_has_profile_and_vault(run: Run) -> None:
     aws = Aws()
-    for region in REGIONS:
-        aws.points[region][0]["BackupVaultName"] = "shared"
+    aws.move_to("shared")
     status, printed = run(aws, "--yes", "--profile", "on call", "--vault", "shared")
-    assert status == 1, "the job of this test names another vault"
+    assert status == 0, printed
     assert (
         "    dsql-dr restore Orders-production --region us-east-1 --job job-1 --profile 'on call' --vault shared"
         in printed.splitlines()
@@ -370,6 +394,18 @@ def test_interrupted_at_any_check_it_ends_the_same_with_job(
         assert (status, printed.splitlines()[-5:]) == (0, whole)
         assert len(aws.asked(START)) == 1
     assert seen >= 1
+
+
+def test_witness_of_the_new_pair_is_printed_where_it_is_another_one_by_job_too(run: Run) -> None:
+    aws = Aws()
+    line = '    witness_region="ca-central-1",'
+    assert line in run(aws, "--yes", "--witness", "ca-central-1")[1].splitlines()
+    assert line in run(aws, "--job", "job-1")[1].splitlines()
+    for region in REGIONS:
+        aws.clusters[cluster_arn(region)]["multiRegionProperties"]["witnessRegion"] = "ca-central-1"
+    assert "witness_region" not in run(aws, "--job", "job-1")[1]
+    aws.parameters = False
+    assert line in run(aws, "--job", "job-1")[1].splitlines(), "that of the present pair is not known"
 
 
 def test_progress_on_a_terminal_is_one_line_that_changes() -> None:
@@ -432,6 +468,32 @@ def test_job_that_does_not_exist_is_a_sentence(run: Run) -> None:
     )
 
 
+def test_job_is_found_in_the_other_region_while_the_first_does_not_answer(run: Run) -> None:
+    aws = Aws(faults={("DescribeRestoreJob", EAST): no_answer})
+    aws.start_restore_job(
+        WEST, {"IdempotencyToken": "t", "RecoveryPointArn": point_arn(WEST, "last-night"), "IamRoleArn": ROLE}
+    )
+    status, printed = run(aws, "--job", "job-1")
+    assert status == 0, printed
+    assert (
+        "Restore job job-9 in us-east-1 could not be read, and us-west-2 has none of this id: "
+        in (run(aws, "--job", "job-9")[1])
+    )
+    aws.faults["DescribeRestoreJob", WEST] = no_answer
+    assert "Restore job job-1 in us-east-1 and us-west-2 could not be read: " in run(aws, "--job", "job-1")[1]
+
+
+def test_job_whose_region_does_not_answer_at_all_is_found_with_peer_region(run: Run) -> None:
+    aws = Aws(faults={(one, EAST): no_answer for one in ("DescribeRestoreJob", "GetParametersByPath")})
+    aws.start_restore_job(
+        WEST, {"IdempotencyToken": "t", "RecoveryPointArn": point_arn(WEST, "last-night"), "IamRoleArn": ROLE}
+    )
+    printed = run(aws, "--job", "job-1")[1]
+    assert "Restore job job-1 in us-east-1 and the other Region could not be read: " in printed
+    assert printed.endswith("Give --region the Region in which it was started.\n")
+    assert run(aws, "--job", "job-1", "--peer-region", WEST)[0] == 0
+
+
 def test_job_of_another_vault_is_refused(run: Run) -> None:
     aws = Aws()
     aws.start_restore_job(EAST, {"IdempotencyToken": "t", "RecoveryPointArn": point_arn(EAST, "p"), "IamRoleArn": ROLE})
@@ -446,7 +508,7 @@ def test_job_of_another_vault_is_refused(run: Run) -> None:
 
 def test_job_that_may_not_be_read_is_a_sentence(run: Run) -> None:
     aws = Aws(faults={("DescribeRestoreJob", EAST): error("AccessDeniedException")})
-    assert "Restore job job-1 in us-east-1 could not be read: " in run(aws, "--job", "job-1")[1]
+    assert "Restore job job-1 in us-east-1 could not be read, and us-west-2 has" in run(aws, "--job", "job-1")[1]
     aws = Aws()
     checks = iter(range(100))
 
@@ -591,6 +653,40 @@ def test_what_aws_refuses_is_a_sentence_that_has_its_text(run: Run, text: str) -
     assert f"AWS answers: {text}" in printed
 
 
+@pytest.mark.parametrize(
+    ("code", "text", "sentence"),
+    [
+        (
+            "AccessDeniedException",
+            f"User: arn:aws:iam::{ACCOUNT}:role/limit-team is not authorized to perform: backup:StartRestoreJob",
+            "a permission is missing.",
+        ),
+        (
+            "AccessDeniedException",
+            f"User: arn:aws:sts::{ACCOUNT}:assumed-role/key-admin/me is not authorized to perform: iam:PassRole",
+            "a permission is missing.",
+        ),
+        ("AccessDenied", "A service quota key is not for you", "a permission is missing."),
+        (
+            "InvalidParameterValueException",
+            f"Role arn:aws:iam::{ACCOUNT}:role/witness-key-limit cannot be assumed by AWS Backup",
+            "AWS Backup cannot use the role",
+        ),
+        (
+            "InvalidParameterValueException",
+            "Witness region eu-west-1 is not permitted for cluster regions",
+            "three Regions of one continent",
+        ),
+        ("InvalidRequestException", "This is not permitted", "a permission is missing."),
+        ("InvalidRequestException", "Insufficient privileges to perform this action.", "a permission is missing."),
+    ],
+)
+def test_refusal_is_decided_by_its_code_and_not_by_names(run: Run, code: str, text: str, sentence: str) -> None:
+    printed = run(Aws(faults={(START, EAST): error(code, text)}), "--yes")[1]
+    assert sentence in printed.splitlines()[-1]
+    assert printed.endswith(f"AWS answers: {code}: {text}\n")
+
+
 def test_aborted_job_without_a_reason_is_a_sentence(run: Run) -> None:
     _, printed = run(Aws(ends={"Status": "ABORTED"}), "--yes")
     assert (
@@ -681,6 +777,21 @@ def test_copy_for_inspection_is_no_obstacle_to_the_restore_of_the_pair(run: Run)
         ),
         (
             lambda aws: None,
+            ["--key", f"us-west-1={KEYS[WEST].replace(WEST, 'us-west-1')}"],
+            "--key names us-west-1, and clusters are restored in us-east-1 and us-west-2: give keys of these Regions",
+        ),
+        (
+            lambda aws: None,
+            ["--single-region", WEST, "--key", f"{EAST}={KEYS[EAST]}"],
+            "--key names us-east-1, and clusters are restored in us-west-2: give keys of these Regions only.",
+        ),
+        (
+            lambda aws: None,
+            ["--key", f"{EAST}={KEYS[EAST]}", "--key", f"{EAST}={AWS_OWNED_KEY}"],
+            "--key names us-east-1 twice: give one key for each Region.",
+        ),
+        (
+            lambda aws: None,
             ["--single-region", WEST, "--recovery-point", point_arn(EAST, "last-night")],
             f"has no recovery point {point_arn(EAST, 'last-night')}",
         ),
@@ -708,8 +819,7 @@ def test_points_and_jobs_of_other_pairs_in_a_shared_vault_count_only_by_their_ar
         aws.points[region].append(
             point(region, "payments", NOW - timedelta(hours=1), ResourceArn=cluster_arn(EAST, "p"))
         )
-        for one in aws.points[region]:
-            one["BackupVaultName"] = "shared"
+    aws.move_to("shared")
     of_others = {"IdempotencyToken": "t", "RecoveryPointArn": point_arn(EAST, "payments"), "IamRoleArn": ROLE}
     aws.start_restore_job(EAST, of_others)
     run(aws, "--yes", "--vault", "shared")
@@ -722,12 +832,67 @@ def test_points_and_jobs_of_other_pairs_in_a_shared_vault_count_only_by_their_ar
     assert started(aws)[1]["RecoveryPointArn"] == point_arn(EAST, "payments")
 
 
+CENTRAL = ["--yes", "--vault", "central", "--region", EAST, "--peer-region", WEST]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["--recovery-point", point_arn(WEST, "last-night"), "--witness", "us-east-2"],
+        ["--single-region", EAST],
+    ],
+)
+def test_pair_without_parameters_is_restored_from_a_central_vault(run: Run, arguments: list[str]) -> None:
+    aws = Aws(parameters=False)
+    aws.add_pair("a", keys=KEYS)
+    for region in REGIONS:
+        aws.points[region].append(point(region, "payments", NOW, ResourceArn=cluster_arn(EAST, "p")))
+    aws.move_to("central")
+    run(aws, *CENTRAL, *arguments)
+    _, request, metadata = started(aws)
+    assert request["RecoveryPointArn"] == point_arn(EAST, "last-night")
+    assert metadata["regionalConfig"][0]["kmsKeyId"] == KEYS[EAST]
+
+
+@pytest.mark.parametrize("arguments", [[], ["--single-region", EAST], ["--at", "2026-12-01"]])
+def test_central_vault_of_which_no_cluster_is_known_needs_a_recovery_point(run: Run, arguments: list[str]) -> None:
+    aws = Aws(parameters=False)
+    aws.move_to("central")
+    aws.clusters.clear()
+    status, printed = run(aws, *CENTRAL, *arguments)
+    assert (status, aws.asked(START)) == (1, [])
+    assert "Which recovery points in vault central are of Orders-production is not known: give one that" in printed
+    keys = [f"--key={one}={AWS_OWNED_KEY}" for one in REGIONS]
+    given = ["--recovery-point", point_arn(WEST, "last-night"), "--witness", "us-east-2"]
+    status, printed = run(aws, *CENTRAL, *given, *keys)
+    assert status == 0, printed
+
+
+def test_restore_of_a_former_cluster_from_a_central_vault_is_not_made_twice(run: Run) -> None:
+    aws = Aws()
+    for region in REGIONS:
+        aws.points[region].append(point(region, "former", ResourceArn=cluster_arn(EAST, "f")))
+    aws.move_to("central")
+    asked = ["--yes", "--vault", "central", "--recovery-point", point_arn(EAST, "former")]
+    assert run(aws, *asked)[0] == 0
+    assert "Restore job job-1 has already made a pair of Orders-production" in run(aws, *asked)[1]
+    aws.jobs[EAST]["job-1"]["Status"] = "RUNNING"
+    assert "Restore job job-1 of Orders-production is running" in run(aws, *asked)[1]
+    aws.jobs[EAST]["job-1"]["Status"] = "COMPLETED"
+    assert run(aws, *asked, "--another")[0] == 0
+    assert list(aws.jobs[EAST]) == ["job-1", "job-2"]
+
+
 @pytest.mark.parametrize(
     ("argument", "sentence"),
     [
         ("--at=yesterday", "'yesterday' is not a time: give it as 2026-11-25T03:10:00Z, or with another zone"),
         ("--witness=Ohio", "'Ohio' is not a Region code: give one such as us-east-2."),
         ("--key=us-east-1", "'us-east-1' is not a Region and its key: give REGION=ARN"),
+        *((f"--{one}=", f"--{one}: the value is empty: give one, or leave the option out.") for one in OPTIONS),
+        ("--at=9999-12-31T23:59:59-12:00", "is not a time: give it as 2026-11-25T03:10:00Z"),
+        ("--at=0001-01-01T00:00+14:00", "is not a time: give it as 2026-11-25T03:10:00Z"),
         (f"--key={WEST}={KEYS[EAST]}", "is not a Region and its key: give REGION=ARN with the ARN of a key in that"),
     ],
 )

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import boto3
 from botocore.config import Config
 
-Client = Callable[[str, str], Any]
-"""Gives the client of a service in a Region."""
+
+class Client(Protocol):
+    """Gives the client of a service in a Region."""
+
+    def __call__(self, service: str, region: str, /, *, attempts: int = 2) -> Any:
+        """*attempts*: how often a call is sent at most until it is answered."""
 
 
 class NoRegionError(Exception):
@@ -23,8 +26,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "deployment", type=_deployment, help="name of the deployment, for example AuroraDsqlDR-production"
     )
-    parser.add_argument("--region", help="one of the pair's Regions; default: as configured for the AWS CLI")
-    parser.add_argument("--profile", help="profile of the AWS CLI; default: as configured for the AWS CLI")
+    parser.add_argument(
+        "--region", type=not_empty, help="one of the pair's Regions; default: as configured for the AWS CLI"
+    )
+    parser.add_argument(
+        "--profile", type=not_empty, help="profile of the AWS CLI; default: as configured for the AWS CLI"
+    )
+
+
+def not_empty(given: str) -> str:
+    """A variable of a script that is not set must not mean the default."""
+    if not given.strip():
+        raise argparse.ArgumentTypeError("the value is empty: give one, or leave the option out.")
+    return given
 
 
 def _deployment(given: str) -> str:
@@ -44,5 +58,9 @@ def region_and_clients(options: argparse.Namespace) -> tuple[str, Client]:
     session = boto3.Session(profile_name=options.profile, region_name=options.region)
     if not session.region_name:
         raise NoRegionError("No Region is configured: give --region one of the pair's.")
-    config = Config(connect_timeout=5, read_timeout=60, retries={"total_max_attempts": 2})
-    return session.region_name, lambda service, region: session.client(service, region_name=region, config=config)
+
+    def client(service: str, region: str, /, *, attempts: int = 2) -> Any:
+        config = Config(connect_timeout=5, read_timeout=60, retries={"total_max_attempts": attempts})
+        return session.client(service, region_name=region, config=config)
+
+    return session.region_name, client

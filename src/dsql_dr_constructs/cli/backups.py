@@ -37,10 +37,14 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def add_vault_arguments(parser: argparse.ArgumentParser) -> None:
     """Where the recovery points are."""
     parser.add_argument(
-        "--vault", help="name of the vault in both Regions; default: that of the deployment's backup stacks"
+        "--vault",
+        type=aws_session.not_empty,
+        help="name of the vault in both Regions; default: that of the deployment's backup stacks",
     )
     parser.add_argument(
-        "--peer-region", help="the pair's other Region, where its SSM parameters are gone; default: as they say"
+        "--peer-region",
+        type=aws_session.not_empty,
+        help="the pair's other Region, where its SSM parameters are gone; default: as they say",
     )
 
 
@@ -60,7 +64,11 @@ def backups(options: argparse.Namespace, console: Console) -> bool:
         console.print(json.dumps(_document(found, missing, failed), indent=2), soft_wrap=True)
     else:
         _show(found, missing, failed, console)
-    return bool(found.pairs)
+    return _restorable(found)
+
+
+def _restorable(found: PairBackups) -> bool:
+    return found.owned and bool(found.pairs)
 
 
 def age(found: PairBackups, pair: HeldByBoth) -> str:
@@ -101,7 +109,7 @@ def _missing(found: PairBackups, reasons: Mapping[str, str]) -> Sequence[dict[st
 
 def _document(found: PairBackups, missing: Sequence[dict[str, str]], failed: Sequence[str]) -> dict[str, Any]:
     return {
-        "restorable": bool(found.pairs),
+        "restorable": _restorable(found),
         "deployment": found.deployment,
         "vault": found.vault,
         "recovery_points": [
@@ -113,6 +121,7 @@ def _document(found: PairBackups, missing: Sequence[dict[str, str]], failed: Seq
                 "status": {one.region: one.status for one in (pair.first, pair.second)},
                 "cluster": pair.resource_arn,
                 "of_present_pair": found.is_present(pair.resource_arn),
+                "whose": found.whose(pair.resource_arn),
                 "arns": {one.region: one.arn for one in (pair.first, pair.second)},
             }
             for pair in found.pairs
@@ -135,7 +144,7 @@ def _show(found: PairBackups, missing: Sequence[dict[str, str]], failed: Sequenc
                 "\n".join(dict.fromkeys((pair.first.status, pair.second.status))),
                 f"{min(expiries):%Y-%m-%d}" if expiries else "never",
                 f"{pair.resource_arn.rpartition('/')[2]}"
-                f"{'' if found.is_present(pair.resource_arn) else ' (not of the present pair)'}",
+                f"{'' if found.is_present(pair.resource_arn) else f' ({found.whose(pair.resource_arn)})'}",
             )
         console.print(held, width=min(console.width, 120))
     for region, points in found.points.items():
@@ -156,6 +165,11 @@ def _show(found: PairBackups, missing: Sequence[dict[str, str]], failed: Sequenc
 
 
 def _last_line(found: PairBackups) -> str:
+    if found.pairs and not found.owned:
+        return (
+            f"Which of these recovery points are of {found.deployment} is not known: take one by its ARN, which --json "
+            "has, and dsql-dr restore --recovery-point."
+        )
     if found.pairs:
         count = len(found.pairs)
         return f"A pair can be restored from {count} recovery point{'s' if count > 1 else ''}: dsql-dr restore."

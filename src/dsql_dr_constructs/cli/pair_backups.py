@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,7 +19,6 @@ from ..runtime.recovery_points import (
     RecoveryPoint,
     held_by_both,
     missing_copies,
-    newest,
     time_of_answer,
 )
 from .aws_session import Client
@@ -61,6 +61,8 @@ class PairBackups:
     """By Region, of each that answered."""
     clusters: dict[str, Cluster] = field(default_factory=dict)
     """By Region, of each that answered."""
+    owners: dict[str, str] = field(default_factory=dict)
+    """By cluster, in words: whose it is, of those that were asked and are not the present pair's."""
     times: list[datetime] = field(default_factory=list)
     """AWS's own, of its answers."""
     problems: list[str] = field(default_factory=list)
@@ -86,15 +88,29 @@ class PairBackups:
         first, second = self.regions
         return missing_copies(self.own(first), self.own(second), regions=self.regions) if self.complete else []
 
+    @property
+    def owned(self) -> bool:
+        """Whether it is known which recovery points are this deployment's."""
+        return bool(self.clusters) or self.vault == backup_vault_name(self.deployment)
+
     def own(self, region: str) -> Sequence[RecoveryPoint]:
-        """Recovery points of this deployment: a vault of another name can hold those of other pairs, too."""
-        if self.vault == backup_vault_name(self.deployment):
+        """Recovery points of this deployment, as far as that is known, or else all.
+
+        A vault of another name can hold those of other pairs, too.
+        """
+        if not self.owned or self.vault == backup_vault_name(self.deployment):
             return self.points[region]
         return [one for one in self.points[region] if self.is_present(one.resource_arn)]
 
     def is_present(self, cluster_arn: str) -> bool:
         """Whether *cluster_arn* is a cluster of the pair that is there now, and not a former one."""
         return any(cluster_arn in (one.arn, *one.peers) for one in self.clusters.values())
+
+    def whose(self, cluster_arn: str) -> str:
+        """In words, of which pair *cluster_arn* is."""
+        if self.is_present(cluster_arn):
+            return "of the present pair"
+        return self.owners.get(cluster_arn, "not of the present pair")
 
 
 def ask(
@@ -131,12 +147,22 @@ def ask(
     for one in found.regions:
         with _noted(found, one):
             found.points[one] = list(_points(found, one, client("backup", one)))
-    last = newest(found.pairs) if peer_region else None
-    for arn in arns or ([last.resource_arn] if last else []):
-        _add_cluster(found, arn, client, tagged=not peer_region)
-    for arn in {peer for one in found.clusters.values() for peer in one.peers} if peer_region else ():
-        _add_cluster(found, arn, client, tagged=False)
+    if peer_region:
+        _find_clusters(found, client)
+    for arn in arns:
+        _add_cluster(found, arn, client)
     return found
+
+
+def present_witnesses(deployment: str, region: str, client: Client) -> set[str]:
+    """Witnesses that the clusters of *deployment* name, as far as its SSM parameters and they answer."""
+    found = PairBackups(deployment, "", (region, region))
+    try:
+        for arn in cluster_arns(deployment, region, client):
+            _add_cluster(found, arn, client)
+    except StatusError:
+        return set()
+    return {one.witness_region for one in found.clusters.values()}
 
 
 @contextmanager
@@ -164,28 +190,49 @@ def _points(found: PairBackups, region: str, backup: Any) -> Iterator[RecoveryPo
                 yield RecoveryPoint.from_entry(one, region=region)
 
 
-def _add_cluster(found: PairBackups, arn: str, client: Client, *, tagged: bool) -> None:
+def _find_clusters(found: PairBackups, client: Client) -> None:
+    """The present pair's without SSM parameters: by the newest recovery points whose cluster has its tag."""
+    points = sorted((one for each in found.points.values() for one in each), key=lambda one: one.created, reverse=True)
+    waiting = deque(one.resource_arn for one in points if one.resource_arn.split(":")[3] in found.regions)
+    asked = set()
+    while waiting:
+        arn = waiting.popleft()
+        if arn not in asked:
+            asked.add(arn)
+            _add_cluster(found, arn, client, by_parameters=False)
+            waiting.extendleft(peer for one in found.clusters.values() for peer in one.peers)
+    if asked and not found.clusters:
+        found.problems.append(
+            f"None of the clusters that the recovery points name is there with the tag {DEPLOYMENT_TAG} = "
+            f"{found.deployment}, so witness and keys of the present pair are not known."
+        )
+
+
+def _add_cluster(found: PairBackups, arn: str, client: Client, *, by_parameters: bool = True) -> None:
     region = arn.split(":")[3]
     try:
         answer = client("dsql", region).get_cluster(identifier=arn.rpartition("/")[2])
     except (BotoCoreError, ClientError) as error:
-        found.problems.append(f"Cluster {arn} could not be asked for its witness and its key: {error}")
+        gone = isinstance(error, ClientError) and error.response["Error"]["Code"] == "ResourceNotFoundException"
+        found.owners[arn] = "no longer there" if gone else "of a pair that is not known"
+        if by_parameters or not gone:
+            found.problems.append(f"Cluster {arn} could not be asked for its witness and its key: {error}")
         return
     owner = answer.get("tags", {}).get(DEPLOYMENT_TAG, "")
-    if tagged and owner != found.deployment:
-        found.problems.append(
-            f"The tag {DEPLOYMENT_TAG} of cluster {arn} is {owner!r}, so it does not belong to {found.deployment}, "
-            "although the SSM parameters name it: its witness and its key are not used."
-        )
+    if owner != found.deployment:
+        found.owners[arn] = f"of {owner}" if owner else f"without the tag {DEPLOYMENT_TAG}"
+        if by_parameters:
+            found.problems.append(
+                f"The tag {DEPLOYMENT_TAG} of cluster {arn} is {owner!r}, so it does not belong to {found.deployment}, "
+                "although the SSM parameters name it: its witness and its key are not used."
+            )
         return
     together = answer.get("multiRegionProperties", {})
     encryption = answer.get("encryptionDetails", {})
-    found.clusters[region] = Cluster(
-        arn,
-        together.get("witnessRegion", ""),
-        [peer for peer in together.get("clusters", []) if peer != arn],
-        encryption.get("kmsKeyArn") if encryption.get("encryptionType") == _CUSTOMER_KEY else None,
-    )
+    key = encryption.get("kmsKeyArn") if encryption.get("encryptionType") == _CUSTOMER_KEY else None
+    peers = [peer for peer in together.get("clusters", []) if peer != arn]
+    # A former pair's clusters can be there with the tag, too: those of the newest recovery points come first.
+    found.clusters.setdefault(region, Cluster(arn, together.get("witnessRegion", ""), peers, key))
 
 
 def reasons(found: PairBackups, client: Client) -> Mapping[str, str]:

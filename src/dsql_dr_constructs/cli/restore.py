@@ -7,7 +7,7 @@ import re
 import shlex
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timezone
 
@@ -17,6 +17,7 @@ from rich.console import Console
 from ..physical_names import backup_vault_name
 from . import aws_session, backups, pair_backups, restore_jobs
 from .aws_session import Client
+from .pair_backups import present_witnesses
 from .pair_status import StatusError, cluster_arns
 from .restore_errors import RestoreError
 from .restore_plan import AWS_OWNED_KEY, Choice, choose
@@ -41,8 +42,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="TIME",
         help="restore the newest recovery point that was created before TIME (ISO 8601; without a zone it is UTC)",
     )
-    which.add_argument("--recovery-point", metavar="ARN", help="restore this recovery point or its copy")
-    which.add_argument("--job", metavar="ID", help="go on with a restore job that was started before")
+    which.add_argument(
+        "--recovery-point", type=aws_session.not_empty, metavar="ARN", help="restore this recovery point or its copy"
+    )
+    which.add_argument(
+        "--job", type=aws_session.not_empty, metavar="ID", help="go on with a restore job that was started before"
+    )
     where = parser.add_mutually_exclusive_group()
     where.add_argument(
         "--witness", type=_region, metavar="REGION", help="witness of the new pair; default: that of the present pair"
@@ -69,11 +74,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def _time(given: str) -> datetime:
     try:
         found = datetime.fromisoformat(re.sub("[zZ]$", "+00:00", given))
-    except ValueError:
+        return (found if found.tzinfo else found.replace(tzinfo=timezone.utc)).astimezone(timezone.utc)
+    except (ValueError, OverflowError):
         raise argparse.ArgumentTypeError(
             f"{given!r} is not a time: give it as 2026-11-25T03:10:00Z, or with another zone as 2026-11-25T03:10+01:00."
         ) from None
-    return found if found.tzinfo else found.replace(tzinfo=timezone.utc)
 
 
 def _region(given: str) -> str:
@@ -99,7 +104,7 @@ def restore(options: argparse.Namespace, console: Console) -> bool:
         job = _job(options, region, client, console)
         if job is None:
             return False
-        _end(options, _followed(options, job, client, console), console)
+        _end(*_followed(options, job, region, client, console), console)
     except (
         aws_session.NoRegionError,
         StatusError,
@@ -116,6 +121,10 @@ def restore(options: argparse.Namespace, console: Console) -> bool:
 def _job(options: argparse.Namespace, region: str, client: Client, console: Console) -> restore_jobs.Job | None:
     """The job of ``--job``, or a new one; ``None`` if it was not wanted."""
     vault = options.vault or backup_vault_name(options.deployment)
+    regions = [one for one, _ in options.key]
+    twice = [one for one in dict.fromkeys(regions) if regions.count(one) > 1]
+    if twice:
+        raise RestoreError(f"--key names {' and '.join(twice)} twice: give one key for each Region.")
     if options.job:
         return restore_jobs.find(options.job, _regions(options, region, client), vault, client)
     found = pair_backups.ask(options.deployment, region, client, peer_region=options.peer_region, vault=options.vault)
@@ -127,7 +136,7 @@ def _job(options: argparse.Namespace, region: str, client: Client, console: Cons
         single_region=options.single_region,
     )
     plan = choose(found, choice)
-    jobs = restore_jobs.of_deployment(found, client)
+    jobs = restore_jobs.of_deployment(found, plan, client)
     if not options.another:
         restore_jobs.refuse_another(plan, found, jobs, client)
     for line in plan.lines(found):
@@ -161,7 +170,7 @@ def _confirmed(console: Console) -> bool:
             "There is no terminal on which to ask: give --yes to start this restore. Nothing was started."
         )
     try:
-        answer = console.input("Start it? [yes/no] ")
+        answer = console.input("Start it? [yes/no] ", markup=False)
     except EOFError:
         answer = ""
     if answer.strip().lower() not in ("y", "yes"):
@@ -176,10 +185,14 @@ def _command(options: argparse.Namespace, region: str, job_id: str) -> str:
     return shlex.join(["dsql-dr", "restore", options.deployment, "--region", region, "--job", job_id, *more])
 
 
-def _followed(options: argparse.Namespace, job: restore_jobs.Job, client: Client, console: Console) -> Sequence[str]:
+def _followed(
+    options: argparse.Namespace, job: restore_jobs.Job, region: str, client: Client, console: Console
+) -> tuple[Mapping[str, str], set[str]]:
+    """Witness by ARN of the new clusters, and the present pair's, as far as it is known."""
     try:
         with _progress(console) as report:
-            return restore_jobs.follow(options.deployment, job, client, report=report, pause=time.sleep)
+            clusters = restore_jobs.follow(options.deployment, job, client, report=report, pause=time.sleep)
+        return clusters, set() if options.peer_region else present_witnesses(options.deployment, region, client)
     except (KeyboardInterrupt, SystemExit) as ended:
         command = _command(options, job.region, job.id)
         console.print(f"The restore goes on in AWS. See how it ends with\n    {command}", soft_wrap=True)
@@ -203,18 +216,20 @@ def _progress(console: Console) -> Iterator[restore_jobs.Report]:
         yield report
 
 
-def _end(options: argparse.Namespace, clusters: Sequence[str], console: Console) -> None:
+def _end(clusters: Mapping[str, str], present_witnesses: set[str], console: Console) -> None:
+    """*clusters*: witness by ARN."""
     for arn in clusters:
         console.print(f"Restored: {arn}", soft_wrap=True)
     if len(clusters) == 2:
         given = ", ".join(f'"{arn}"' for arn in clusters)
         console.print("Both clusters are ready, and no stack has them yet. Add this to MultiRegionDsqlDr, and deploy:")
         console.print(f"    cluster_arns=[{given}],", soft_wrap=True)
-        if options.witness:
-            console.print(f'    witness_region="{options.witness}",')
+        if set(clusters.values()) != present_witnesses:
+            console.print(f'    witness_region="{next(iter(clusters.values()))}",')
         console.print("    $ cdk deploy --all")
         return
-    region, identifier = clusters[0].split(":")[3], clusters[0].rpartition("/")[2]
+    [arn] = clusters
+    region, identifier = arn.split(":")[3], arn.rpartition("/")[2]
     console.print("It has no peer and belongs to no stack. Its endpoint, and how to delete it when it was inspected:")
     console.print(f"    {identifier}.dsql.{region}.on.aws")
     at = f"--region {region} --identifier {identifier}"

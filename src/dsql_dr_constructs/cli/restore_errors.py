@@ -25,33 +25,36 @@ def refuse(what: str, text: str, role: str) -> NoReturn:
     Raises:
         RestoreError: always.
     """
-    found = text.lower()
-    if re.search(r"\blimit|quota", found):
+    found = re.sub(r"\barn:[^\s,;'\"]+", " ", text).lower()  # names of roles and keys are no reasons
+    denied = found.startswith("accessdenied")  # the code, which a job's text has not
+    if not denied and re.search(r"\blimit|quota", found):
         raise RestoreError(
             f"{what}: a quota of Aurora DSQL is used up; by default an account can have 5 multi-Region and 20 "
             "single-Region clusters in a Region, and those that are there now count. Delete a cluster that nobody "
             f"needs, or let AWS raise the quota, then run the command again. AWS answers: {text}"
         )
-    if re.search(r"\bkms\b|\bkeys?\b", found):
+    if not denied and re.search(r"\bkms\b|\bkeys?\b", found):
         raise RestoreError(
             f"{what}: a key is not accessible. Each Region's key must be enabled, and its policy must admit Aurora "
             f"DSQL and {role}; give --key for another one. AWS answers: {text}"
         )
-    if re.search(r"passrole|not authorized|access ?denied|not permitted|insufficient permission", found):
+    apart = re.search(r"continent|\bwitness|same (group|region group|set)|triplet|outside the", found)
+    forbidden = r"passrole|not authorized|access ?denied|insufficient (permission|privilege)"
+    if denied or re.search(forbidden if apart else rf"{forbidden}|not permitted", found):
         raise RestoreError(
             f"{what}: a permission is missing. Whoever starts a restore needs backup:StartRestoreJob on the recovery "
             f"point and iam:PassRole on {role}; the role itself has its permissions from the backup stack of the "
             f"primary Region. AWS answers: {text}"
         )
+    if apart:
+        raise RestoreError(
+            f"{what}: both Regions and the witness must be three Regions of one continent in which Aurora DSQL offers "
+            f"multi-Region clusters; give another --witness. AWS answers: {text}"
+        )
     if re.search(r"\brole\b", found):
         raise RestoreError(
             f"{what}: AWS Backup cannot use the role {role}. The backup stack of the primary Region makes it: deploy "
             f"the pair with backup=BackupOptions(), then run the command again. AWS answers: {text}"
-        )
-    if re.search(r"continent|\bwitness|same (group|region group|set)|triplet|outside the", found):
-        raise RestoreError(
-            f"{what}: both Regions and the witness must be three Regions of one continent in which Aurora DSQL offers "
-            f"multi-Region clusters; give another --witness. AWS answers: {text}"
         )
     if re.search(r"identical|\bcop(y|ies)\b|recovery ?point", found):
         raise RestoreError(

@@ -13,6 +13,7 @@ from ..runtime.aws_errors import is_transient
 from ..runtime.parameter_registry import DEPLOYMENT_TAG
 from .aws_session import Client
 from .pair_backups import PairBackups, time_in_utc
+from .pair_status import StatusError
 from .restore_errors import RestoreError, answer, refuse
 from .restore_plan import RestorePlan, role_arn
 
@@ -49,15 +50,18 @@ class Job:
         return self.found["Status"] in _RUNNING
 
 
-def of_deployment(found: PairBackups, client: Client) -> Sequence[Job]:
+def of_deployment(found: PairBackups, plan: RestorePlan, client: Client) -> Sequence[Job]:
     """Restore jobs from the vaults that answered, of which AWS Backup keeps those of the last weeks.
+
+    Those of the chosen recovery points are among them, whosever these are.
 
     Raises:
         RestoreError: they cannot be listed.
     """
     jobs = []
+    chosen = {one.arn for one in plan.points.values()}
     for region in found.points:
-        arns = {one.arn for one in found.own(region)}
+        arns = chosen | ({one.arn for one in found.own(region)} if found.owned else set())
         try:
             pages = list(client("backup", region).get_paginator("list_restore_jobs").paginate())
         except (BotoCoreError, ClientError) as error:
@@ -124,7 +128,8 @@ def start(plan: RestorePlan, jobs: Sequence[Job], client: Client) -> tuple[str, 
         ended = [one.found for one in jobs if one.found["RecoveryPointArn"] == point.arn and not one.runs]
         last = max(ended, key=lambda one: one["CreationDate"], default={"RestoreJobId": ""})
         try:
-            begun = client("backup", region).start_restore_job(**plan.request(region, last["RestoreJobId"]))
+            # A second attempt after one whose answer was lost could fail to connect, although there is a job.
+            begun = client("backup", region, attempts=1).start_restore_job(**plan.request(region, last["RestoreJobId"]))
         except (EndpointConnectionError, ConnectTimeoutError):
             continue
         except (BotoCoreError, ClientError) as error:
@@ -144,30 +149,40 @@ def find(job_id: str, regions: Iterator[str], vault: str, client: Client) -> Job
     Raises:
         RestoreError: none has it, or it restores from another vault than *vault*.
     """
-    asked = []
-    for region in regions:
-        asked.append(region)
-        backup = client("backup", region)
-        try:
-            job = Job(region, backup.describe_restore_job(RestoreJobId=job_id))
-        except ClientError as error:
-            if error.response["Error"]["Code"] == "ResourceNotFoundException":
+    without: list[str] = []
+    unread: dict[str, str] = {}
+    try:
+        for region in regions:
+            try:
+                job = Job(region, client("backup", region).describe_restore_job(RestoreJobId=job_id))
+            except (BotoCoreError, ClientError) as error:
+                if isinstance(error, ClientError) and error.response["Error"]["Code"] == "ResourceNotFoundException":
+                    without.append(region)
+                else:
+                    unread[region] = str(error)
                 continue
-            raise RestoreError(f"Restore job {job_id} in {region} could not be read: {error}") from error
-        arn = job.found.get("BackupVaultArn")
-        if arn and arn.rpartition(":")[2] != vault:
-            raise RestoreError(
-                f"Restore job {job_id} restores from vault {arn}, and not from {vault}: give the deployment's name of "
-                "that job, or --vault."
-            )
-        return job
+            arn = job.found.get("BackupVaultArn")
+            if arn and arn.rpartition(":")[2] != vault:
+                raise RestoreError(
+                    f"Restore job {job_id} restores from vault {arn}, and not from {vault}: give the deployment's name "
+                    "of that job, or --vault."
+                )
+            return job
+    except StatusError as error:
+        unread["the other Region"] = f"{error} Give --region the Region in which it was started."
+    if unread:
+        others = f", and {without[0]} has none of this id" if without else ""
+        raise RestoreError(
+            f"Restore job {job_id} in {' and '.join(unread)} could not be read{others}: {' '.join(unread.values())}"
+        )
     raise RestoreError(
-        f"There is no restore job {job_id} in {' and '.join(asked)}: give --region the Region in which it was started."
+        f"There is no restore job {job_id} in {' and '.join(without)}: give --region the Region in which it was "
+        "started."
     )
 
 
-def follow(deployment: str, job: Job, client: Client, *, report: Report, pause: Pause) -> Sequence[str]:
-    """ARNs of the clusters that *job* makes, once they are ready: that of the original's Region first.
+def follow(deployment: str, job: Job, client: Client, *, report: Report, pause: Pause) -> Mapping[str, str]:
+    """Witness by ARN of the clusters that *job* makes, once they are ready: that of the original's Region first.
 
     Raises:
         RestoreError: the job has failed, or AWS does not answer any more.
@@ -187,7 +202,7 @@ def follow(deployment: str, job: Job, client: Client, *, report: Report, pause: 
         )
     original = job.found.get("SourceResourceArn", job.found["RecoveryPointArn"]).split(":")[3]
     clusters = _ready(_made(job, backup), client, report=report, checks=checks)
-    return sorted(clusters, key=lambda one: one.split(":")[3] != original)
+    return dict(sorted(clusters.items(), key=lambda one: one[0].split(":")[3] != original))
 
 
 def _made(job: Job, backup: Any) -> str:
@@ -204,7 +219,7 @@ def _made(job: Job, backup: Any) -> str:
     )
 
 
-def _ready(arn: str, client: Client, *, report: Report, checks: _Checks) -> Sequence[str]:
+def _ready(arn: str, client: Client, *, report: Report, checks: _Checks) -> Mapping[str, str]:
     """Waits until *arn* is ready, and, if it has a witness, its peer, too, and each names the other."""
     seen: dict[str, Any] = {}
     for _ in range(_CLUSTER_CHECKS):
@@ -219,7 +234,7 @@ def _ready(arn: str, client: Client, *, report: Report, checks: _Checks) -> Sequ
             raise RestoreError(f"A restored cluster is not usable: {_listed(states)}. Run dsql-dr restore again.")
         mutual = all(arn in seen.get(one, {}).get("multiRegionProperties", {}).get("clusters", []) for one in peers)
         if set(states.values()) <= _READY and mutual and (peers or not own.get("witnessRegion")):
-            return wanted
+            return {one: seen[one].get("multiRegionProperties", {}).get("witnessRegion", "") for one in wanted}
         report(f"Restored clusters: {_listed(states)}")
         checks.wait()
     raise RestoreError(f"The restored clusters are not ready after an hour: {_listed(states)}. Ask AWS Support.")

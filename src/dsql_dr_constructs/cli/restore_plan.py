@@ -128,7 +128,18 @@ def choose(found: PairBackups, choice: Choice) -> RestorePlan:
     Raises:
         RestoreError: there is no such recovery point, or the witness or a key is not known.
     """
+    if not (found.owned or choice.recovery_point):
+        raise RestoreError(
+            f"Which recovery points in vault {found.vault} are of {found.deployment} is not known: give one that "
+            f"dsql-dr backups --json lists by --recovery-point. {' '.join(found.problems)}"
+        )
     points = _one_point(found, choice) if choice.single_region else _both_points(found, choice)
+    elsewhere = sorted(set(choice.keys or {}) - set(points))
+    if elsewhere:
+        raise RestoreError(
+            f"--key names {' and '.join(elsewhere)}, and clusters are restored in {' and '.join(points)}: give keys of "
+            "these Regions only."
+        )
     return RestorePlan(
         deployment=found.deployment,
         points=points,
