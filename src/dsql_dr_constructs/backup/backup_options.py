@@ -13,6 +13,8 @@ from ..arguments import check_fields
 from ..runtime.postgresql import ROLE_ARN
 
 _LONGEST_DAYS = 36_500
+_SHORTEST_DAYS = 2
+"""Of what is kept as a rule; the next backup is not there after a day, but when it has begun, ended and been copied."""
 _COOLING_OFF_DAYS = 3
 
 
@@ -24,9 +26,10 @@ class BackupOptions:
 
     Args:
         hour: Hour of the day, UTC, ten minutes after which AWS Backup begins; 0 to 23. Default: 5.
-        retention: How long a recovery point and its copy are kept; whole days, 1 to 36,500. Default: 35 days.
-        weekly_retention: The same for the backup of each Sunday. Default: none, it is kept as the others.
-        monthly_retention: The same for the backup of each month's first day. Default: none, it is kept as the others.
+        retention: How long a recovery point and its copy are kept; whole days, 2 to 36,500. Default: 35 days.
+        weekly_retention: The same for the backup of each Sunday, from 1 day. Default: none, it is kept as the others.
+        monthly_retention: The same for the backup of each month's first day, from 1 day. Default: none, it is kept as
+            the others.
         vaults: Vaults of yours by the Region of each cluster: a vault, its name or its ARN. Default: a new one in each,
             called ``dsql-<deployment>``, with a key of its own or that of *encryption_keys*.
         deletion_principals: ARNs of IAM roles that may delete recovery points, or let them expire earlier; the policy
@@ -104,6 +107,11 @@ class BackupOptions:
 
     def _refuse_other_retentions(self) -> None:
         """Source: https://docs.aws.amazon.com/aws-backup/latest/devguide/API_PutBackupVaultLockConfiguration.html"""
+        if self.retention_days["retention"] < _SHORTEST_DAYS:
+            raise ValueError(
+                f"retention is {self.retention.to_human_string()}: {_SHORTEST_DAYS} days at least are needed, or a "
+                "recovery point expires before the next one is complete, and for hours there is none."
+            )
         shortest, longest = 1, _LONGEST_DAYS
         if self.lock:
             shortest = days_of("lock.min_retention", self.lock.min_retention)

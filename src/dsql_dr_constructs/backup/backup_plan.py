@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from aws_cdk import RemovalPolicy
 from aws_cdk import aws_backup as backup
 from aws_cdk import aws_iam as iam
 from constructs import Construct
@@ -42,7 +43,7 @@ class PairBackupPlan(Construct):
     """The CloudFormation resource."""
 
     role: iam.Role
-    """As whom AWS Backup backs the cluster up, and copies."""
+    """As whom AWS Backup backs the cluster up, copies, and deletes what its retention has ended: kept as the vaults."""
 
     restore_role: iam.Role
     """As whom it restores the pair; whoever restores it passes it on, by its fixed name."""
@@ -61,6 +62,8 @@ class PairBackupPlan(Construct):
         super().__init__(scope, id)
         self._vault_name, self._copy_to, self._options = vault_name, copy_to, options
         self.role = self._service_role("Role", _FOR_BACKUP)
+        if options.removal_policy != RemovalPolicy.DESTROY:
+            self.role.apply_removal_policy(RemovalPolicy.RETAIN)  # without it recovery points would never be deleted
         self.restore_role = self._service_role("RestoreRole", _FOR_RESTORES, restore_role_name(deployment_name))
         self.resource = backup.CfnBackupPlan(
             self,

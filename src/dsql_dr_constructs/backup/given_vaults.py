@@ -26,6 +26,11 @@ def vault_names(
     """
     made = {region: None if isinstance(one, str) else one for region, one in vaults.items()}
     refuse_elsewhere("vaults", "vault", made, account, regions)
+    owners = {
+        one.split(":")[4] for one in vaults.values() if isinstance(one, str) and re.fullmatch("arn(:[^:]*){5}:.*", one)
+    }
+    if len(owners) > 1:
+        raise ValueError(f"vaults are of the accounts {' and '.join(sorted(owners))}: a pair is in one account.")
     return {
         region: _name_in(region, one, account) if isinstance(one, str) else _name_of(one)
         for region, one in vaults.items()

@@ -192,6 +192,7 @@ class MultiRegionBackup(Construct):
             "Wake",
             function_name=name,
             function_arn=arn,
+            plan=self._plan.resource,
             hour=self._options.hour,
             deployment_name=self.deployment_name,
         )

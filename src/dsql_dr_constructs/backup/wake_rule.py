@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
-
+from aws_cdk import Stack
+from aws_cdk import aws_backup as backup
 from aws_cdk import aws_events as events
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
@@ -19,14 +19,24 @@ class WakeRule(Construct):
     Args:
         function_name: Of the function, in this account and Region; it may be one of another stack.
         function_arn: Of the same.
+        plan: Whose jobs it waits for.
         hour: UTC.
         deployment_name: Of the pair.
     """
 
     def __init__(
-        self, scope: Construct, id: str, *, function_name: str, function_arn: str, hour: int, deployment_name: str
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        function_name: str,
+        function_arn: str,
+        plan: backup.CfnBackupPlan,
+        hour: int,
+        deployment_name: str,
     ) -> None:
         super().__init__(scope, id)
+        asked = {"action": "wake", "plan": plan.ref, "hour": hour}
         rule = events.CfnRule(
             self,
             "Rule",
@@ -36,7 +46,7 @@ class WakeRule(Construct):
                 events.CfnRule.TargetProperty(
                     id="Wake",
                     arn=function_arn,
-                    input=json.dumps({"action": "wake"}),
+                    input=Stack.of(self).to_json_string(asked),
                     retry_policy=events.CfnRule.RetryPolicyProperty(
                         maximum_retry_attempts=0, maximum_event_age_in_seconds=300
                     ),

@@ -12,8 +12,8 @@ from constructs import Construct
 from ..accepted_findings import accept
 from ..arguments import checked
 from ..asked_once import seconds
-from ..physical_names import alarm_name
-from ..runtime.health_monitor.settings import NotificationPath
+from ..physical_names import RECOVERY_POINT_AGE, alarm_name
+from ..runtime.health_monitor.settings import STALE_HOURS, NotificationPath
 from .alarm_actions import publish, refuse_unable_to_publish
 from .alarm_definitions import AlarmDefinition, alarm_definitions, notifications_broken
 from .alarm_description import composite_descriptions
@@ -45,7 +45,8 @@ class HealthAlarms(Construct):
     is lost or the witness was changed, an SSM parameter was changed, monitoring does not work, and, with
     `check_each_other`, another Region cannot notify anybody. So one fault makes one notification from each Region that
     sees it, and one when it is over; a different fault that comes while the first one lasts makes its own. All other
-    alarms are warnings: they are shown on the dashboard, and notify *warning_topic* if there is one.
+    alarms are warnings: they are shown on the dashboard, and notify *warning_topic* if there is one; that of the age of
+    recovery points notifies *topic* if there is none.
 
     Names end with the Region (``aurora-dsql-<deployment>-cluster-down-us-east-1-from-us-west-2``), since incident tools
     take an alarm's name as the key of the incident.
@@ -197,10 +198,14 @@ class HealthAlarms(Construct):
             treat_missing_data=options.treat_missing_data,
         )
         self._alarms[one.what] = alarm
+        if one.option == "recovery_point_age" and options.threshold != STALE_HOURS:
+            self._monitor.function.add_environment("STALE_HOURS", f"{options.threshold:g}")
         if one.notifies == "itself":
             self._notify_of_fault(one.what, alarm)
         elif one.notifies == "warning":
-            publish(alarm, self._warning_topic)
+            # somebody has to know of a missing backup, also where nobody is notified of warnings
+            otherwise = self._topic if one.kind == RECOVERY_POINT_AGE else None
+            publish(alarm, self._warning_topic or otherwise)
         return alarm
 
     def _notify_of_fault(self, what: str, alarm: cloudwatch.AlarmBase) -> None:

@@ -8,7 +8,7 @@ Source: https://docs.aws.amazon.com/aws-backup/latest/devguide/restore-auroradsq
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
@@ -145,11 +145,6 @@ def missing_copies(
     ours, theirs = list(first), list(second)
     missing = [*_missing(ours, theirs, regions[1]), *_missing(theirs, ours, regions[0])]
     return sorted(missing, key=lambda each: (each.point.created, each.point.arn), reverse=True)
-
-
-def of_clusters(points: Iterable[RecoveryPoint], cluster_arns: Collection[str]) -> Sequence[RecoveryPoint]:
-    """Those of *points* that are backups of *cluster_arns*: a vault keeps those of earlier clusters, too."""
-    return [point for point in points if point.resource_arn in cluster_arns]
 
 
 def time_of_answer(answer: Mapping[str, Any]) -> datetime:

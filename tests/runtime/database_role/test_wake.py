@@ -57,13 +57,15 @@ class Night:
     statements: list[float] = field(default_factory=list)
     connected: bool = False
     page: int = 100
+    began: datetime = FIVE_O_CLOCK + timedelta(minutes=15)
+    """By AWS's clock."""
 
-    def wake(self, seconds: float = 240) -> dict[str, Any]:
+    def wake(self, seconds: float = 240, **night: Any) -> dict[str, Any]:
         around = Surroundings(lambda: self.now, self._sleep, lambda: 0.5)
         endpoint = ServingEndpoint(
             [OWN], self._client, ssl.create_default_context(), around, self._connect, "Invoke the function again"
         )
-        return Wake(endpoint, seconds).run()
+        return Wake(endpoint, seconds, **night).run()
 
     def _sleep(self, seconds: float) -> None:
         self.now += seconds
@@ -83,7 +85,7 @@ class Night:
             jobs, begin = self.jobs(elapsed), int(asked.get("NextToken", 0))
             end = begin + self.page
             more = {"NextToken": str(end)} if end < len(jobs) else {}
-            return answer_of(jobs[begin:end], FIVE_O_CLOCK + timedelta(minutes=15, seconds=elapsed), **more)
+            return answer_of(jobs[begin:end], self.began + timedelta(seconds=elapsed), **more)
 
         return _with_headers(list_backup_jobs)
 
@@ -168,6 +170,31 @@ def test_once_the_job_has_begun_or_ended_the_cluster_may_sleep(state: str) -> No
 def test_job_that_is_not_this_nights_by_a_plan_does_not_count(other: dict[str, Any]) -> None:
     night = Night(lambda now: [other] if now < 30 else [other, job("RUNNING", id="tonight's")])
     assert night.wake()["job"] == {"id": "tonight's", "state": "RUNNING"}
+
+
+EARLIER = {
+    "another plan's": job("COMPLETED", plan="of the organization"),
+    "another plan's that waits": job("CREATED", plan="of the organization"),
+    "of the hour that was given yesterday": job("COMPLETED", minutes=-110),
+    "that failed before": job("FAILED", minutes=-1),
+    "by hand": job("COMPLETED", plan=None),
+}
+
+
+@pytest.mark.parametrize("which", EARLIER)
+def test_for_a_plan_only_its_own_jobs_of_this_night_count(which: str) -> None:
+    other = EARLIER[which]
+    night = Night(lambda now: [other] if now < 30 else [other, job("RUNNING", id="tonight's")])
+    assert night.wake(plan="plan", hour=5)["job"] == {"id": "tonight's", "state": "RUNNING"}
+    assert night.logins == [0.0]
+
+
+@pytest.mark.parametrize(
+    ("hour", "minutes", "counts"), [(5, 0, True), (5, -1, False), (23, -360, True), (23, -361, False)]
+)
+def test_night_begins_with_its_hour_and_goes_on_after_midnight(hour: int, minutes: float, counts: bool) -> None:
+    night = Night(lambda _: [job("COMPLETED", minutes=minutes)])
+    assert bool(night.wake(plan="plan", hour=hour)["job"]) is counts
 
 
 def test_every_job_of_the_night_has_to_begin() -> None:

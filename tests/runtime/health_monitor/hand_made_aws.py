@@ -167,6 +167,8 @@ class Aws:
         self.folders: dict[str, str] = {}
         """Of SSM parameters, by ARN; empty for a pair without."""
         self.parameters = {f"{FOLDERS[arn]}/{name}": value for arn in FOLDERS for name, value in said_of(arn).items()}
+        self.written: dict[str, datetime] = {}
+        """When SSM parameters were last written, by name."""
         self.paths: tuple[NotificationPath, ...] = ()
         self.others: dict[str, OtherRegion] = {}
         """What notifies in each other Region."""
@@ -233,7 +235,17 @@ class Aws:
     def _get_parameters(self, *, Names: list[str]) -> dict[str, Any]:  # noqa: N803 - botocore's
         if self.failures["ssm"]:
             raise self.failures["ssm"].pop()
-        return {"Parameters": [{"Name": one, "Value": self.parameters[one]} for one in Names if one in self.parameters]}
+        found = [one for one in Names if one in self.parameters]
+        return {
+            "Parameters": [
+                {
+                    "Name": one,
+                    "Value": self.parameters[one],
+                    **({"LastModifiedDate": self.written[one]} if one in self.written else {}),
+                }
+                for one in found
+            ]
+        }
 
     def _probe(self, host: str, port: int, tls: ssl.SSLContext, time_left: Callable[[], float]) -> None:
         self.time.sleep(0.02)

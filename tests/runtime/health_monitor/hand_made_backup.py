@@ -64,6 +64,14 @@ class AwsBackup:
         said = {"Code": "AccessDeniedException", "Message": "Insufficient privileges to perform this action."}
         return ClientError({"Error": said, "ResponseMetadata": {**self._metadata(), "HTTPStatusCode": 403}}, "x")
 
+    def missing(self) -> ClientError:
+        """What AWS answers who lists recovery points of a vault that does not exist.
+
+        Source: https://docs.aws.amazon.com/aws-backup/latest/devguide/API_ListRecoveryPointsByBackupVault.html
+        """
+        said = {"Code": "ResourceNotFoundException", "Message": "Backup vault not found."}
+        return ClientError({"Error": said, "ResponseMetadata": {**self._metadata(), "HTTPStatusCode": 400}}, "x")
+
     def back_up(self, created: datetime | None = None, *, region: str = "us-east-1", **changes: Any) -> dict[str, Any]:
         """A recovery point of the cluster in *region*, in the vault there."""
         created = created or self.now
@@ -91,9 +99,19 @@ class AwsBackup:
             raise self.refusal()
         return {"BackupVaultName": BackupVaultName, "CreationDate": self.created[region]}
 
-    def _list_points(self, region: str, *, BackupVaultName: str, NextToken: str = "0") -> dict[str, Any]:  # noqa: N803
+    def _list_points(
+        self,
+        region: str,
+        *,
+        BackupVaultName: str,  # noqa: N803
+        ByResourceArn: str,  # noqa: N803
+        NextToken: str = "0",  # noqa: N803
+    ) -> dict[str, Any]:
         assert BackupVaultName == VAULTS[region]
-        return _page("RecoveryPoints", self.points[region], NextToken)
+        if region not in self.created:
+            raise self.missing()
+        found = [one for one in self.points[region] if one["ResourceArn"] == ByResourceArn]
+        return _page("RecoveryPoints", found, NextToken)
 
     def _list_jobs(self, region: str, *, ByBackupVaultName: str, **filters: Any) -> dict[str, Any]:  # noqa: N803
         assert ByBackupVaultName == VAULTS[region]

@@ -102,6 +102,7 @@ def test_environment_names_the_backup_vaults_if_there_are_any() -> None:
     without, found = Settings.of(ENVIRONMENT), Settings.of({**ENVIRONMENT, **BACKUPS})
     assert without.backup_vaults == {}
     assert (found.backup_vaults, found.backups_every) == ({"us-east-1": "one", "us-west-2": "two"}, 7)
+    assert (found.stale_hours, Settings.of({**ENVIRONMENT, "STALE_HOURS": "30.5"}).stale_hours) == (26, 30.5)
 
 
 def test_recovery_points_are_remembered_from_run_to_run_and_their_clients_made_at_the_start(

@@ -12,15 +12,16 @@ import pytest
 
 from dsql_dr_constructs.runtime.health_monitor import metric_names as names
 from tests.runtime.health_monitor.hand_made_aws import EAST, FOLDERS, WEST, Aws, OtherRegion, error
+from tests.runtime.health_monitor.hand_made_backup import AwsBackup
 
 SCHEMA = json.loads((Path(__file__).parents[3] / "docs" / "monitor-answer.schema.json").read_text())
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA, format_checker=jsonschema.FormatChecker())
 
 
 def full_pair() -> Aws:
-    """With SSM parameters, and another observing Region."""
+    """With SSM parameters, backup vaults, and another observing Region."""
     aws = Aws()
-    aws.folders = FOLDERS
+    aws.folders, aws.backup = FOLDERS, AwsBackup()
     aws.others = {"us-west-2": OtherRegion("us-west-2")}
     aws.paths = (aws.others["us-west-2"].path,)
     return aws
@@ -73,6 +74,15 @@ def test_answer_of_each_verdict_is_as_the_schema_says(verdict: str) -> None:
 
 def test_answer_of_a_pair_without_parameters_and_other_observers_is_valid() -> None:
     VALIDATOR.validate(json.loads(json.dumps(Aws().run())))
+
+
+def test_answer_of_a_recovery_point_in_both_vaults_is_valid() -> None:
+    aws, backup = full_pair(), AwsBackup()
+    backup.copy(backup.back_up())
+    aws.backup = backup
+    found = json.loads(json.dumps(aws.run()))
+    assert (found["backups"]["age_hours"], found["backups"]["newest"]) == (0, "2026-11-01T05:10:00+00:00")
+    VALIDATOR.validate(found)
 
 
 def failed_run(*, east: str = "ACTIVE") -> dict[str, Any]:
@@ -211,7 +221,7 @@ def objects(schema: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 def test_schema_allows_no_other_key_and_describes_each() -> None:
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
     found = list(objects(SCHEMA))
-    assert len(found) == 5
+    assert len(found) == 6
     for one in found:
         assert one["additionalProperties"] is False
         for key in one["properties"].values():

@@ -11,9 +11,10 @@ from botocore.exceptions import ReadTimeoutError
 
 from dsql_dr_constructs.runtime.health_monitor import metric_names as names
 from dsql_dr_constructs.runtime.health_monitor.notifications import UNCHECKED_SECONDS
-from dsql_dr_constructs.runtime.health_monitor.recovery_point_check import STALE_HOURS
-from tests.runtime.health_monitor.hand_made_aws import Aws
-from tests.runtime.health_monitor.hand_made_backup import CLUSTERS, START, AwsBackup
+from dsql_dr_constructs.runtime.health_monitor.recovery_point_check import RecoveryPointCheck
+from dsql_dr_constructs.runtime.health_monitor.settings import STALE_HOURS
+from tests.runtime.health_monitor.hand_made_aws import FOLDERS, Aws
+from tests.runtime.health_monitor.hand_made_backup import CLUSTERS, START, VAULTS, AwsBackup
 
 NO_FAILED_JOB = "AWS Backup lists no failed backup or copy job of the last 3 days"
 STALE = "the newest recovery point that the vaults of both Regions hold is of 2026-11-01 05:10 UTC"
@@ -51,7 +52,13 @@ def test_age_is_that_of_the_newest_recovery_point_that_both_vaults_hold(aws: Aws
         "problems": (),
         "unanswered": (),
     }
-    assert not [method for method, _ in backup.asked if method.endswith("_jobs")], "nobody asks why"
+    assert {method for method, _ in backup.asked} == {"list_recovery_points_by_backup_vault"}, "nobody asks why"
+
+
+def test_vaults_need_not_be_described_where_both_hold_a_recovery_point(aws: Aws, backup: AwsBackup) -> None:
+    backup.failures["describe_backup_vault"] = [backup.refusal()]
+    result = aws.run()
+    assert (ages(aws), result["backups"]["problems"]) == ([2.0], ())
 
 
 def test_age_is_by_the_time_of_aws_and_not_by_the_local_clock(aws: Aws, backup: AwsBackup) -> None:
@@ -166,26 +173,71 @@ def test_pair_that_never_had_a_recovery_point_is_a_problem_after_a_day(aws: Aws,
     backup.points = {region: [] for region in CLUSTERS}
     problems = aws.run()["backups"]["problems"]
     assert problems[0] == (
-        "the vaults of both Regions hold no recovery point of the pair, 722.0 hours after the youngest of clusters and "
-        "vaults was created"
+        "the vaults of both Regions hold no recovery point of the pair, 722.0 hours after the last of clusters, vaults "
+        "and SSM parameters was created or changed"
     )
 
 
 @pytest.mark.parametrize("gone", [("us-west-2",), ("us-east-1", "us-west-2")])
-def test_vault_that_is_gone_is_a_problem_and_the_age_is_that_of_the_clusters(
+def test_vault_that_is_gone_is_a_problem_and_the_age_is_that_of_the_clusters_from_the_second_check_on(
     aws: Aws, backup: AwsBackup, gone: tuple[str, ...]
 ) -> None:
     for region in gone:
         del backup.created[region]
     aws.answers = {region: {"creationTime": START} for region in CLUSTERS}
     backup.created = {region: START - timedelta(days=1) for region in backup.created}
+    for known in ([], [2.0], [2.0]):
+        result = aws.run(on_demand=True)
+        assert ages(aws) == known
+        assert (result["backups"]["healthy"], result["errors"]) == (False, [])
+        assert result["backups"]["problems"] == tuple(
+            f"backup vault dsql-Orders-production does not exist in {region}, or the monitor may not describe it"
+            for region in gone
+        )
+
+
+@pytest.mark.parametrize("what", ["list_recovery_points_by_backup_vault", "nothing"])
+def test_one_refusal_of_aws_backup_is_no_age_of_weeks(aws: Aws, backup: AwsBackup, what: str) -> None:
+    if what == "nothing":
+        backup.points = {region: [] for region in CLUSTERS}
+        backup.created = dict.fromkeys(CLUSTERS, START)
+    for _ in range(2):
+        backup.failures = {method: [backup.refusal()] for method in ("describe_backup_vault", what)}
+        result = aws.run(on_demand=True)
+        assert (ages(aws), result["backups"]["age_hours"], result["errors"]) == ([], None, [])
+        assert len(result["backups"]["problems"]) == 1, "which are in the answer from the first on"
+        assert aws.run(on_demand=True)["backups"]["problems"] == ()
+        assert ages(aws) == [2.0]
+
+
+def test_pair_that_was_adopted_is_as_old_as_the_parameters_that_name_it(aws: Aws, backup: AwsBackup) -> None:
+    backup.points = {region: [] for region in CLUSTERS}
+    aws.folders = FOLDERS
+    aws.written = {
+        f"{folder}/{field}": START + timedelta(hours=hours)
+        for folder, when in zip(FOLDERS.values(), (-1, 1), strict=True)
+        for field, hours in (("arn", when), ("identifier", when - 1), ("endpoint", 2))
+    }
     result = aws.run()
-    assert ages(aws) == [2.0]
-    assert (result["backups"]["healthy"], result["errors"]) == (False, [])
-    assert result["backups"]["problems"] == tuple(
-        f"backup vault dsql-Orders-production does not exist in {region}, or the monitor may not describe it"
-        for region in gone
+    assert (ages(aws), result["backups"]["healthy"]) == ([1.0], True)
+    aws.failures["ssm"] = [ReadTimeoutError(endpoint_url="https://ssm")] * 1000
+    result = aws.run(on_demand=True)
+    assert (ages(aws), result["backups"]["age_hours"], result["errors"]) == ([], None, [])
+    assert result["backups"]["unanswered"][0].startswith("GetParameters in us-east-1: no answer")
+
+
+def test_age_from_which_it_is_a_problem_can_be_given(aws: Aws, backup: AwsBackup) -> None:
+    aws.recovery_points = RecoveryPointCheck(
+        CLUSTERS.values(), VAULTS, 1, client=aws.client, now=lambda: aws.time.now, stale_hours=5
     )
+    later(backup, 4.9)
+    assert aws.run()["backups"]["healthy"] is True
+    later(backup, 5)
+    backup.jobs["us-east-1"] = [job("Backup", "FAILED", 4)]
+    result = aws.run()["backups"]
+    assert result["healthy"] is False
+    assert result["problems"][0] == f"{STALE}, 5.0 hours ago"
+    assert result["problems"][1].startswith("backup job FAILED in us-east-1")
 
 
 def test_not_every_run_checks_and_on_demand_every_one_does(aws: Aws, backup: AwsBackup) -> None:
@@ -213,7 +265,7 @@ def test_region_that_does_not_answer_leaves_the_age_unknown_and_is_asked_again(a
 def test_aws_backup_that_does_not_answer_for_long_while_the_clusters_do_is_an_error(
     aws: Aws, backup: AwsBackup
 ) -> None:
-    backup.failures["describe_backup_vault"] = [ReadTimeoutError(endpoint_url="https://backup")] * 9999
+    backup.failures["list_recovery_points_by_backup_vault"] = [ReadTimeoutError(endpoint_url="https://backup")] * 9999
     aws.run()
     aws.time.now += UNCHECKED_SECONDS
     assert "could not be checked for 30 minutes" in aws.failing_run()["errors"][0]
@@ -221,7 +273,7 @@ def test_aws_backup_that_does_not_answer_for_long_while_the_clusters_do_is_an_er
 
 def test_region_that_is_down_is_no_error_of_the_monitor(aws: Aws, backup: AwsBackup) -> None:
     down = ReadTimeoutError(endpoint_url="https://backup")
-    backup.failures["describe_backup_vault"] = [down] * 9999
+    backup.failures["list_recovery_points_by_backup_vault"] = [down] * 9999
     aws.failures["us-west-2"] = [down] * 9999
     for _ in range(2):
         assert aws.run()["errors"] == []
@@ -261,8 +313,12 @@ def test_jobs_that_cannot_be_asked_leave_the_reason_open(aws: Aws, backup: AwsBa
 def test_permission_that_does_not_hold_yet_is_waited_for_in_a_first_run(
     aws: Aws, backup: AwsBackup, method: str
 ) -> None:
+    if method == "describe_backup_vault":
+        backup.points = {region: [] for region in CLUSTERS}
+        backup.created["us-west-2"] = START
     backup.failures[method] = [backup.refusal()] * 5
     result = aws.run(first=True)
+    assert backup.failures[method] == []
     assert (ages(aws), result["backups"]["problems"]) == ([2.0], ())
 
 

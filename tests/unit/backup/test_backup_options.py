@@ -23,6 +23,7 @@ def lock(shortest: int = 7, **more: cdk.Duration) -> backup.LockConfiguration:
         ({"hour": 24}, "hour is 24: an hour of the day, UTC, is needed, 0 to 23."),
         ({"hour": -1}, "hour is -1: an hour of the day"),
         ({"retention": cdk.Duration.hours(36)}, "retention is 1 day 12 hours: whole days are needed, 1 to 36500"),
+        ({"retention": DAYS(1)}, "retention is 1 day: 2 days at least are needed, or a recovery point expires before"),
         ({"weekly_retention": DAYS(0)}, "weekly_retention is .*: whole days are needed"),
         ({"monthly_retention": DAYS(36501)}, "monthly_retention is 36501 days: whole days are needed"),
         (
@@ -76,7 +77,7 @@ def test_what_aws_backup_would_refuse_is_refused_with_a_sentence(options: dict[s
     [
         {"hour": 0},
         {"hour": 23},
-        {"retention": DAYS(1)},
+        {"retention": DAYS(2), "weekly_retention": DAYS(1), "monthly_retention": DAYS(1)},
         {"retention": cdk.Duration.hours(48)},
         {"retention": DAYS(36500)},
         {"lock": lock(35, max_retention=DAYS(35), changeable_for=DAYS(3))},
@@ -86,4 +87,4 @@ def test_what_aws_backup_would_refuse_is_refused_with_a_sentence(options: dict[s
     ],
 )
 def test_what_aws_backup_takes_is_taken(options: dict[str, Any]) -> None:
-    assert BackupOptions(**options).retention_days["retention"] >= 1
+    assert BackupOptions(**options).retention_days["retention"] >= 2

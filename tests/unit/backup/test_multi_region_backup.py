@@ -158,6 +158,15 @@ def test_key_of_a_vault_is_kept_with_it_since_without_it_nothing_can_be_restored
         assert only(stack, "AWS::Backup::BackupVault")["Properties"]["EncryptionKeyArn"] == "BackupKey570ED138.Arn"
 
 
+@pytest.mark.parametrize(("policy", "kept"), [(cdk.RemovalPolicy.RETAIN, "Retain"), (cdk.RemovalPolicy.DESTROY, None)])
+def test_role_that_lets_recovery_points_expire_is_kept_with_them(app: cdk.App, policy: Any, kept: str | None) -> None:
+    _, primary = backed_up(app, removal_policy=policy).stacks
+    roles = {id: one for id, one in resources(primary).items() if one["Type"] == "AWS::IAM::Role"}
+    assert [one.get("DeletionPolicy") for id, one in roles.items() if id.startswith("PlanRole")] == [kept]
+    [restore] = [one for id, one in roles.items() if id.startswith("PlanRestoreRole")]
+    assert "DeletionPolicy" not in restore, "its name is fixed, and would be taken at the next deployment"
+
+
 def test_keys_of_the_user_encrypt_vaults_and_logs(app: cdk.App) -> None:
     arns = {region: f"arn:aws:kms:{region}:{ACCOUNT}:key/{KEY}" for region in ("us-east-1", "us-west-2")}
     keys = {region: kms.Key.from_key_arn(cdk.Stack(app, f"Keys-{region}"), "Key", arn) for region, arn in arns.items()}
@@ -229,7 +238,8 @@ def test_cluster_is_woken_from_before_the_backup_to_after_its_start_window(app: 
     secondary, primary = backed_up(app, hour=hour).stacks
     assert schedule(primary)["ScheduleExpression"] == f"cron(0/5 {hours} * * ? *)"
     [target] = schedule(primary)["Targets"]
-    assert json.loads(target["Input"]) == {"action": "wake"}
+    [plan] = [id for id, one in resources(primary).items() if one["Type"] == "AWS::Backup::BackupPlan"]
+    assert json.loads(target["Input"]) == {"action": "wake", "plan": plan, "hour": hour}, "Ref is the plan's id"
     assert target["RetryPolicy"]["MaximumRetryAttempts"] == 0
     assert only(primary, "AWS::Lambda::EventInvokeConfig")["Properties"]["MaximumRetryAttempts"] == 0
     assert not [one for one in of_type(secondary, "AWS::Events::Rule") if "ScheduleExpression" in one["Properties"]]
@@ -382,6 +392,25 @@ def test_without_backups_one_info_says_that_nothing_undoes_a_mistake(app: cdk.Ap
         "Give backup=BackupOptions() for a backup a day, kept in both. [ack: dsql-dr-constructs:noBackup]"
     ]
     assert infos(other) == []
+
+
+@pytest.mark.parametrize(("emails", "topic"), [((), "Alerts"), (("dev@example.com",), "Warnings")])
+def test_somebody_is_notified_of_a_missing_backup_also_without_a_topic_for_warnings(
+    app: cdk.App, emails: tuple[str, ...], topic: str
+) -> None:
+    options = MonitoringOptions(warning_emails=emails)
+    pair = MultiRegionDsqlDr(
+        app, "Orders", backup=BackupOptions(), alert_emails=["ops@example.com"], monitoring=options
+    )
+    assert pair.monitoring
+    for stack in pair.monitoring.stacks:
+        alarms = of_type(stack, "AWS::CloudWatch::Alarm")
+        [actions] = [
+            one["Properties"]["AlarmActions"]
+            for one in alarms
+            if "-recovery-point-age-" in one["Properties"]["AlarmName"]
+        ]
+        assert [one.startswith(topic) for one in actions] == [True]
 
 
 def test_doubled_deployment_name_is_refused(app: cdk.App) -> None:

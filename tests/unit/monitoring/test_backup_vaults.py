@@ -19,8 +19,7 @@ from dsql_dr_constructs import (
     MultiRegionMonitoring,
 )
 from dsql_dr_constructs.runtime.health_monitor import metric_names as names
-from dsql_dr_constructs.runtime.health_monitor.recovery_point_check import STALE_HOURS
-from dsql_dr_constructs.runtime.health_monitor.settings import Settings
+from dsql_dr_constructs.runtime.health_monitor.settings import STALE_HOURS, Settings
 from tests.unit.monitoring.monitored_pair import DEPLOYMENT, MonitoredPair
 from tests.unit.monitoring.replay import AlarmSet, Replay, Run, see
 
@@ -126,6 +125,7 @@ def test_threshold_can_be_chosen_and_the_alarm_left_out(app: cdk.App) -> None:
     options = HealthAlarmOptions(recovery_point_age=AlarmOptions(threshold=50))
     chosen = HealthAlarms(pair.stack, "Chosen", monitor=monitor, options=options)
     assert pair.stack.resolve(chosen.alarms[ALARM].node.default_child.threshold) == 50  # type: ignore[union-attr]
+    assert environment(pair.stack)["STALE_HOURS"] == "50", "the monitor's answer is of the same age"
     apart = MonitoredPair(cdk.App())
     left_out = HealthAlarms(
         apart.stack,
@@ -134,6 +134,16 @@ def test_threshold_can_be_chosen_and_the_alarm_left_out(app: cdk.App) -> None:
         options=HealthAlarmOptions(recovery_point_age=None),
     )
     assert ALARM not in left_out.alarms
+    assert "STALE_HOURS" not in environment(apart.stack)
+
+
+def test_monitor_is_given_no_age_where_the_alarm_has_the_default_or_is_of_no_vault(app: cdk.App) -> None:
+    [alarmed, _] = monitoring(app, backup_vaults=VAULTS).stacks
+    assert "STALE_HOURS" not in environment(alarmed)
+    without = MonitoredPair(cdk.App())
+    options = HealthAlarmOptions(recovery_point_age=AlarmOptions(threshold=50))
+    HealthAlarms(without.stack, "Alarms", monitor=without.monitor(), options=options)
+    assert "STALE_HOURS" not in environment(without.stack)
 
 
 def test_dashboard_has_a_line_for_each_observer_and_the_runbook_its_command(app: cdk.App) -> None:

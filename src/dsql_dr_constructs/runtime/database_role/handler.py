@@ -36,8 +36,8 @@ def handle(event: dict[str, Any], context: object) -> dict[str, Any]:
 
     Args:
         event: CloudFormation's, as the framework passes it on. A person's:
-            ``{"action": "repair"}``, and with ``"forget"`` an asker that is gone, as the answer has it. The schedule's:
-            ``{"action": "wake"}``.
+            ``{"action": "repair"}``, and with ``"forget"`` an asker that is gone, as the answer has it; or
+            ``{"action": "wake"}``. The schedule's is the latter with ``"plan"`` and ``"hour"``, as in `Wake`.
 
     Returns:
         The physical id, and ``Role`` and ``Notes`` as attributes; else what `RoleRepair.run` or `Wake.run` says.
@@ -53,7 +53,8 @@ def handle(event: dict[str, Any], context: object) -> dict[str, Any]:
     if event.get("action") == "repair":
         return RoleRepair(endpoint, seconds, forget=event.get("forget")).run()
     if event.get("action") == "wake":
-        return Wake(ServingEndpoint(clusters[:1], _client, _tls(), then="Invoke the function again"), seconds).run()
+        own = ServingEndpoint(clusters[:1], _client, _tls(), then="Invoke the function again")
+        return Wake(own, seconds, plan=event.get("plan"), hour=event.get("hour")).run()
     raise RoleError(
         f"The action is {event.get('action')!r}, and this function has one for people: invoke it with "
         '{"action":"repair"}.'

@@ -22,7 +22,7 @@ _ASKED_EVERY = 5.0
 _KEPT_AWAKE_EVERY = 4
 """Calls between two statements, for a connection without traffic may be ended."""
 _RECENT = timedelta(hours=3)
-"""How old a job of this night can be: the rule's two hours, and one more."""
+"""How old a job can be where nobody says when the night began: the rule's two hours, and one more."""
 _NOT_BEGUN = ("CREATED", "PENDING")
 
 
@@ -35,13 +35,18 @@ class Wake:
     Args:
         endpoint: Of this Region's cluster alone.
         seconds: The budget.
+        plan: Id of the backup plan whose jobs count: others back up the same cluster in the same night. Default: any.
+        hour: Hour of the day, UTC, since which they count. Default: those of the last three hours.
     """
 
-    def __init__(self, endpoint: ServingEndpoint, seconds: float) -> None:
+    def __init__(
+        self, endpoint: ServingEndpoint, seconds: float, *, plan: str | None = None, hour: int | None = None
+    ) -> None:
         [self._cluster] = endpoint.clusters
         self._endpoint, self._around = endpoint, endpoint.surroundings
         self._began = self._around.clock()
         self._until = self._began + seconds
+        self._plan, self._hour = plan, hour
         self._awake = False
         self._unanswered = ""
 
@@ -78,7 +83,7 @@ class Wake:
             self._around.sleep(_ASKED_EVERY)
 
     def _begun(self) -> dict[str, Any] | None:
-        """The newest of tonight's jobs of plans, unless one of them still waits: that one needs the cluster awake."""
+        """The newest of tonight's jobs, unless one of them still waits: that one needs the cluster awake."""
         try:
             jobs = list(self._jobs())
         except (BotoCoreError, ClientError) as error:
@@ -102,10 +107,18 @@ class Wake:
         page: dict[str, str] = {}
         while True:
             answer = backup.list_backup_jobs(ByResourceArn=self._cluster.arn, **page)
-            since: datetime = time_of_answer(answer) - _RECENT
+            since = self._tonight(time_of_answer(answer))
             for one in answer.get("BackupJobs", ()):
-                if one.get("CreatedBy", {}).get("BackupPlanId") and one["CreationDate"] >= since:
+                plan = one.get("CreatedBy", {}).get("BackupPlanId")
+                if plan and self._plan in (None, plan) and one["CreationDate"] >= since:
                     yield one
             if not answer.get("NextToken"):
                 return
             page = {"NextToken": answer["NextToken"]}
+
+    def _tonight(self, now: datetime) -> datetime:
+        """Since when jobs count, by AWS's own time."""
+        if self._hour is None:
+            return now - _RECENT
+        began = now.replace(hour=self._hour, minute=0, second=0, microsecond=0)
+        return began if began <= now else began - timedelta(days=1)

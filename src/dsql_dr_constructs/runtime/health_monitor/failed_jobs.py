@@ -65,13 +65,17 @@ def failed_jobs(
 
 def all_pages(what: str, member: str, call: Callable[..., Any], ask: Ask, tries: Tries) -> list[Mapping[str, Any]]:
     """*member* of every page of the answer."""
-    found: list[Mapping[str, Any]] = []
+    return [one for answer in pages(what, call, ask, tries) for one in answer.get(member) or ()]
+
+
+def pages(what: str, call: Callable[..., Any], ask: Ask, tries: Tries) -> Iterator[Mapping[str, Any]]:
+    """Every page of the answer."""
     page: dict[str, str] = {}
     while True:
         answer = tries.of(lambda: ask(what, lambda: call(**page)))  # noqa: B023 - called at once
-        found += answer.get(member) or ()
+        yield answer
         if not answer.get("NextToken"):
-            return found
+            return
         page = {"NextToken": answer["NextToken"]}
 
 

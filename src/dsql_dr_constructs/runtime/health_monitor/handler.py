@@ -45,6 +45,7 @@ if _SETTINGS.backup_vaults:
         _SETTINGS.backups_every,
         client=_client,
         now=_SURROUNDINGS.now,
+        stale_hours=_SETTINGS.stale_hours,
     )
 _monitoring_run = partial(
     MonitoringRun,

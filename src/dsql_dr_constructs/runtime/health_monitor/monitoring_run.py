@@ -7,6 +7,7 @@ import ssl
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from . import metric_names as names
@@ -16,7 +17,7 @@ from .connection_probe import probe_connection
 from .metrics import Metrics
 from .notifications import NotificationCheck
 from .observation import ControlPlane, Observation, ProbeResult, observe, verdict
-from .parameters import ParameterCheck
+from .parameters import ParameterCheck, named_at
 from .retries import MonitorError, Surroundings, Tries
 from .settings import NotificationPath, Settings
 
@@ -209,18 +210,20 @@ class MonitoringRun:
                     sql=served.get(arn),
                 )
                 observed.clusters.append(one)
+        named: Collection[datetime] | Finding = ()
         if self._parameters:
-            what = "The check of the parameters"
+            what, named = "The check of the parameters", Finding(None)
             with kept(errors, what):
                 found = result(what, read[0], Finding(None, unanswered=(late,)))
-                observed.parameters = (
-                    found if isinstance(found, Finding) else self._parameters.compare(found, control_planes)
-                )
+                if isinstance(found, Finding):
+                    observed.parameters = named = found
+                else:
+                    observed.parameters, named = self._parameters.compare(found, control_planes), named_at(found)
         if backups:
             what = "The check of recovery points"
             with kept(errors, what):
                 found = result(what, held[0], late)
-                observed.backups = backups.conclude(found, control_planes)
+                observed.backups = backups.conclude(found, control_planes, named)
                 backups.refuse_to_stay_unchecked(found, control_planes)
         if others:
             findings = list(self._of_notifications(zip(paths, others, strict=True), control_planes, late, errors))

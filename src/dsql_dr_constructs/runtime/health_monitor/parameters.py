@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from ..parameter_registry import COMPARED
@@ -12,6 +13,15 @@ from .observation import ControlPlane
 from .retries import MonitorError, NotAllowedYet, Tries, Unreachable
 
 _LONGEST_VALUE = 100
+
+Read = Mapping[str, Mapping[str, Any]]
+"""Entries of GetParameters' answer by the parameter's name."""
+
+
+def named_at(read: Read) -> Sequence[datetime]:
+    """When those that name the clusters were last written: at the latest, when these became the pair's."""
+    named = [one for name, one in read.items() if name.rpartition("/")[2] in ("arn", "identifier")]
+    return [one["LastModifiedDate"] for one in named if "LastModifiedDate" in one]
 
 
 class ParameterCheck:
@@ -30,8 +40,8 @@ class ParameterCheck:
         self._observer = observer
         self._ssm = ssm
 
-    def read(self, ask: Ask, tries: Tries) -> Mapping[str, str] | Finding:
-        """Value by name; a finding if SSM does not answer.
+    def read(self, ask: Ask, tries: Tries) -> Read | Finding:
+        """All; a finding if SSM does not answer.
 
         Raises:
             MonitorError: reading is refused, and was so for as long as a new permission takes.
@@ -44,10 +54,10 @@ class ParameterCheck:
             raise MonitorError(f"{what} was refused: {reason}") from reason
         except Unreachable as reason:
             return Finding(None, unanswered=(f"{what}: {reason}",))
-        return {one["Name"]: one["Value"] for one in answer["Parameters"]}
+        return {one["Name"]: one for one in answer["Parameters"]}
 
-    def compare(self, found: Mapping[str, str], control_planes: Mapping[str, ControlPlane]) -> Finding:
-        """*found* with what GetCluster returned, and where that did not answer, with what the monitor was given.
+    def compare(self, read: Read, control_planes: Mapping[str, ControlPlane]) -> Finding:
+        """*read* with what GetCluster returned, and where that did not answer, with what the monitor was given.
 
         A cluster that is gone is a fault already, and its parameters are no second one.
         """
@@ -56,6 +66,7 @@ class ParameterCheck:
             for arn in self._folders
             if (plane := control_planes.get(arn, ControlPlane(None))).status not in names.GONE_STATUSES
         }
+        found = {name: one["Value"] for name, one in read.items()}
         problems = [problem for arn, plane in judged.items() for problem in self._problems(arn, plane, found)]
         return Finding(not problems if judged else None, tuple(problems))
 

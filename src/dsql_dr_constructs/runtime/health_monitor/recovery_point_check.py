@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Final
+from functools import partial
+from typing import Any
 
 from ..recovery_points import (
     HeldByBoth,
@@ -18,17 +19,14 @@ from ..recovery_points import (
     held_by_both,
     missing_copies,
     newest,
-    of_clusters,
     time_of_answer,
 )
-from .asking import Ask, Denied, NotFound
-from .failed_jobs import LONGEST_MESSAGE, LOOKED_BACK, all_pages, failed_jobs
+from .asking import Ask, Denied, Finding, NotFound
+from .failed_jobs import LONGEST_MESSAGE, LOOKED_BACK, failed_jobs, pages
 from .notifications import UNCHECKED_SECONDS
 from .observation import ControlPlane
 from .retries import MonitorError, NotAllowedYet, Tries, Unreachable
-
-STALE_HOURS: Final = 26.0
-"""Age from which the newest recovery point is a problem: a day, an hour to begin, and an hour to back up and copy."""
+from .settings import STALE_HOURS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,8 +35,8 @@ class BackupFinding:
 
     Args:
         healthy: None if it could not be asked.
-        age_hours: Age of the newest recovery point that both vaults hold; where there is none, time since the youngest
-            of clusters and vaults was created. None: not known.
+        age_hours: Age of the newest recovery point that both vaults hold; where there is none, time since the last of
+            clusters and vaults was created, and of the SSM parameters that name the clusters written. None: not known.
         newest: When that recovery point was created. None: there is none.
         problems: A sentence for everything that is not as it should be.
         unanswered: A sentence for everything that could not be asked.
@@ -58,8 +56,8 @@ class Held:
     Args:
         now: AWS's own time.
         pair: Newest recovery point that both hold. None: there is none.
-        vaults_created: When those vaults were created that are there.
-        no_vault: A sentence for each vault that is not there.
+        vaults_created: When those vaults were created that are there; asked only without *pair*.
+        no_vault: A sentence for each vault that is not there, or that nobody may describe.
         reasons: Sentences that explain why there is no newer one.
         unanswered: A sentence for everything that could not be asked.
         refused: The refusal to say why there is no newer one.
@@ -76,13 +74,15 @@ class Held:
 
 @dataclass(frozen=True, kw_only=True)
 class _Vault:
-    """One vault by AWS Backup's answers; *created* is None where there is no such vault."""
+    """One vault by AWS Backup's answers; *created* is None until it is asked, and where there is no such vault."""
 
     region: str
     name: str
     now: datetime
-    created: datetime | None
-    points: Sequence[RecoveryPoint]
+    points: Sequence[RecoveryPoint] = ()
+    refused: MonitorError | NotAllowedYet | None = None
+    """The refusal to list its recovery points."""
+    created: datetime | None = None
 
 
 class RecoveryPointCheck:
@@ -94,6 +94,7 @@ class RecoveryPointCheck:
         every: How many runs there are for each check.
         client: Gives the client of a service in a Region.
         now: Seconds since 1970.
+        stale_hours: Age from which the newest recovery point is a problem.
     """
 
     def __init__(
@@ -104,13 +105,16 @@ class RecoveryPointCheck:
         *,
         client: Callable[[str, str], Any],
         now: Callable[[], float],
+        stale_hours: float = STALE_HOURS,
     ) -> None:
         self._clusters = {arn.split(":")[3]: arn for arn in clusters}
         self._vaults = vaults
         self._every = every
         self._clients = {region: client("backup", region) for region in vaults}
         self._now = now
+        self._stale_hours = stale_hours
         self._runs_to_skip = 0
+        self._checks_without_vault = 0
         self._unchecked_since: float | None = None
 
     def due(self, *, on_demand: bool) -> bool:
@@ -128,7 +132,11 @@ class RecoveryPointCheck:
         vaults: list[_Vault] = []
         try:
             for region, name in self._vaults.items():
-                vaults.append(self._vault(region, name, ask, tries))
+                vaults.append(self._listed(region, name, ask, tries))
+            pair = newest(held_by_both(*(one.points for one in vaults)))
+            for at, vault in enumerate(vaults):
+                region = vault.region
+                vaults[at] = vault if pair else self._described(vault, ask, tries)
         except NotAllowedYet as reason:
             raise MonitorError(f"The check of recovery points in {region} was refused: {reason}") from reason
         except Unreachable as reason:
@@ -136,38 +144,57 @@ class RecoveryPointCheck:
         first, second = (one.points for one in vaults)
         held = Held(
             now=max(one.now for one in vaults),
-            pair=newest(held_by_both(first, second)),
+            pair=pair,
             vaults_created=tuple(one.created for one in vaults if one.created),
             no_vault=tuple(
                 f"backup vault {one.name} does not exist in {one.region}, or the monitor may not describe it"
                 for one in vaults
-                if not one.created
+                if not pair and not one.created
             ),
         )
-        since = held.pair.created if held.pair else max(held.vaults_created, default=held.now)
-        if held.no_vault or _hours(held.now - since) < STALE_HOURS:
+        since = pair.created if pair else max(held.vaults_created, default=held.now)
+        if held.no_vault or _hours(held.now - since) < self._stale_hours:
             return held
         regions = vaults[0].region, vaults[1].region
         missing = [one for one in missing_copies(first, second, regions=regions) if one.point.created > since]
         return self._explained(held, missing, ask, tries)
 
-    def conclude(self, found: Held | str, control_planes: Mapping[str, ControlPlane]) -> BackupFinding:
-        """*found*, and where no recovery point is held by both, with when the clusters were created."""
+    def conclude(
+        self,
+        found: Held | str,
+        control_planes: Mapping[str, ControlPlane],
+        named: Collection[datetime] | Finding = (),
+    ) -> BackupFinding:
+        """*found*, and where no recovery point is held by both, with since when the pair is what it is.
+
+        Args:
+            found: What both vaults hold, as `read` gave it.
+            control_planes: GetCluster's answers.
+            named: When the SSM parameters that name the clusters were written, which is later than all else after an
+                adoption. A finding: not known.
+        """
         if isinstance(found, str):
             return BackupFinding(unanswered=(found,))
         self._runs_to_skip = self._every - 1
-        clusters_created = [one.created for one in control_planes.values() if one.created]
-        since = found.pair.created if found.pair else max([*found.vaults_created, *clusters_created], default=None)
+        self._checks_without_vault = self._checks_without_vault + 1 if found.no_vault else 0
+        since, unanswered = None, found.unanswered
+        if found.pair:
+            since = found.pair.created
+        elif isinstance(named, Finding):
+            unanswered += named.unanswered
+        elif self._checks_without_vault != 1:  # one refusal says little, and the age of the clusters would warn at once
+            clusters_created = [one.created for one in control_planes.values() if one.created]
+            since = max([*found.vaults_created, *clusters_created, *named], default=None)
         age = None if since is None else max(0.0, round(_hours(found.now - since), 2))
         problems = found.no_vault
-        if age is not None and age >= STALE_HOURS:
+        if age is not None and age >= self._stale_hours:
             problems += (_stale(found.pair, age), *found.reasons)
         return BackupFinding(
             healthy=None if age is None and not problems else not problems,
             age_hours=age,
             newest=found.pair.created.isoformat() if found.pair else None,
             problems=problems,
-            unanswered=found.unanswered,
+            unanswered=unanswered,
         )
 
     def refuse_to_stay_unchecked(self, found: Held | str, control_planes: Mapping[str, ControlPlane]) -> None:
@@ -189,32 +216,34 @@ class RecoveryPointCheck:
                 f"answer other calls: {found}"
             )
 
-    def _vault(self, region: str, name: str, ask: Ask, tries: Tries) -> _Vault:
+    def _listed(self, region: str, name: str, ask: Ask, tries: Tries) -> _Vault:
+        """By cluster, since a vault of an organization has those of all else; a copy has its original's cluster."""
+        client, what = self._clients[region], f"ListRecoveryPointsByBackupVault in {region}"
+        given = [{"BackupVaultName": name, "ByResourceArn": arn} for arn in self._clusters.values()]
+        try:
+            calls = (partial(client.list_recovery_points_by_backup_vault, **one) for one in given)
+            # all, since no document says which time of a copy ByCreatedAfter is compared with
+            answers = [answer for call in calls for answer in pages(what, call, ask, tries)]
+        except (NotFound, Denied, NotAllowedYet) as reason:
+            answered = getattr(reason.__cause__, "response", {})
+            return _Vault(region=region, name=name, now=time_of_answer(answered), refused=reason)
+        entries = [entry for one in answers for entry in one.get("RecoveryPoints") or ()]
+        points = [RecoveryPoint.from_entry(one, region=region) for one in entries]
+        return _Vault(region=region, name=name, now=time_of_answer(answers[-1]), points=points)
+
+    def _described(self, vault: _Vault, ask: Ask, tries: Tries) -> _Vault:
         """AWS refuses to describe a vault that does not exist: a refusal is no proof of a missing permission.
 
         Source: https://github.com/aws/aws-sdk-js/issues/2625
         """
-        client, what = self._clients[region], f"DescribeBackupVault in {region}"
+        client, what = self._clients[vault.region], f"DescribeBackupVault in {vault.region}"
         try:
-            answer = tries.of(lambda: ask(what, lambda: client.describe_backup_vault(BackupVaultName=name)))
-        except (NotFound, Denied, NotAllowedYet) as reason:
-            answered = getattr(reason.__cause__, "response", {})
-            return _Vault(region=region, name=name, now=time_of_answer(answered), created=None, points=())
-        entries = all_pages(
-            f"ListRecoveryPointsByBackupVault in {region}",
-            "RecoveryPoints",
-            lambda **page: client.list_recovery_points_by_backup_vault(BackupVaultName=name, **page),
-            ask,
-            tries,
-        )  # all, since no document says which time of a copy ByCreatedAfter is compared with
-        points = [RecoveryPoint.from_entry(one, region=region) for one in entries if "ResourceArn" in one]
-        return _Vault(
-            region=region,
-            name=name,
-            now=time_of_answer(answer),
-            created=answer["CreationDate"],
-            points=of_clusters(points, self._clusters.values()),
-        )
+            answer = tries.of(lambda: ask(what, lambda: client.describe_backup_vault(BackupVaultName=vault.name)))
+        except (NotFound, Denied, NotAllowedYet):
+            return vault
+        if vault.refused:
+            raise vault.refused
+        return replace(vault, created=answer["CreationDate"])
 
     def _explained(self, held: Held, missing: Sequence[MissingCopy], ask: Ask, tries: Tries) -> Held:
         """With the newest recovery point that one vault lacks, and the newest job that failed."""
@@ -243,7 +272,7 @@ def _stale(pair: HeldByBoth | None, age: float) -> str:
             f"the newest recovery point that the vaults of both Regions hold is of {pair.created:%Y-%m-%d %H:%M} UTC, "
             f"{age:.1f} hours ago"
         )
-    since = f"{age:.1f} hours after the youngest of clusters and vaults was created"
+    since = f"{age:.1f} hours after the last of clusters, vaults and SSM parameters was created or changed"
     return f"the vaults of both Regions hold no recovery point of the pair, {since}"
 
 

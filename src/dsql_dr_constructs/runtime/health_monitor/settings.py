@@ -5,6 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
+
+STALE_HOURS: Final = 26.0
+"""Age from which the newest recovery point is a problem: a day, an hour to begin, and an hour to back up and copy."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,7 @@ class Settings:
         sql_table: Its table in the schema ``dsql_dr``.
         backup_vaults: Name of the backup vault, by Region. Empty: recovery points are not checked.
         backups_every: How many runs there are for each check of these.
+        stale_hours: Age from which the newest recovery point is a problem, as of the alarm on it.
     """
 
     deployment: str
@@ -65,6 +70,7 @@ class Settings:
     sql_table: str = ""
     backup_vaults: Mapping[str, str] = field(default_factory=dict)
     backups_every: int = 1
+    stale_hours: float = STALE_HOURS
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Settings:
@@ -83,4 +89,5 @@ class Settings:
             sql_table=environment.get("SQL_TABLE", ""),
             backup_vaults=json.loads(environment.get("BACKUP_VAULTS", "{}")),
             backups_every=int(environment.get("BACKUPS_EVERY", "1")),
+            stale_hours=float(environment.get("STALE_HOURS", STALE_HOURS)),
         )
