@@ -84,18 +84,18 @@ class AdoptedCluster(IRegionalCluster):
         self.vpc_endpoint_service_name = self.resource.get_att_string("VpcEndpointServiceName")
         former = self.resource.get_att_string("FormerClusterArn")
         CfnOutput(self._stack, "FormerClusterArn", value=former, description="Kept: the cluster that was here before")
-        only_read = {f"IAM5[Resource::{self._any_own}]": "It reads the cluster that the stack had before, too."}
+        reason = "It reads the cluster that the stack had before, and what both are peered with, too."
+        only_read = {f"IAM5[Resource::{one}]": reason for one in self._any_of_both(peer_arn)}
         accept(self, {**LAMBDA_FINDINGS, **versions_of([self.function], self._stack), **only_read})
         skip(self, {lambda_.CfnFunction: LAMBDA_CHECKS, **({} if encryption_key else {logs.CfnLogGroup: LOG_CHECKS})})
 
-    @property
-    def _any_own(self) -> str:
-        return f"{self.cluster_arn.rpartition('/')[0]}/*"
+    def _any_of_both(self, peer_arn: str) -> list[str]:
+        return [f"{arn.rpartition('/')[0]}/*" for arn in (self.cluster_arn, peer_arn)]
 
     def _statements(self, peer_arn: str) -> list[iam.PolicyStatement]:
-        """The calls of runtime/cluster_peering/adoption.py; a cluster that left the stack is known only then."""
+        """The calls of runtime/cluster_peering/adoption.py; former clusters and third ones are known only then."""
         return [
-            iam.PolicyStatement(actions=["dsql:GetCluster"], resources=[self._any_own, peer_arn]),
+            iam.PolicyStatement(actions=["dsql:GetCluster"], resources=self._any_of_both(peer_arn)),
             iam.PolicyStatement(
                 actions=["dsql:TagResource", "dsql:GetVpcEndpointServiceName"], resources=[self.cluster_arn]
             ),

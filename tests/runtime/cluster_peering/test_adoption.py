@@ -155,6 +155,26 @@ def test_pair_of_these_stacks_gets_another_deployment_name(aws: HandMadeAws) -> 
     assert aws.clusters[LOCAL]["tags"] == TAGS
 
 
+@pytest.mark.parametrize(
+    ("of", "third"), [(LOCAL, PEER), (PEER, LOCAL), (LOCAL, PEER.replace("us-east-1", "eu-west-1"))]
+)
+def test_pair_that_serves_is_not_taken_apart(aws: HandMadeAws, of: str, third: str) -> None:
+    stranger = re.sub("[a-z0-9]{26}$", THIRD_ID, third)
+    aws.add_cluster(stranger, peers=[of])
+    aws.clusters[of]["peers"] = [of, stranger]
+    with pytest.raises(PeeringError, match=f"cluster_arns has {of}, which is peered with {stranger}, and that is not"):
+        adopt(aws)
+    assert aws.writes == []
+
+
+def test_peer_that_is_gone_or_names_another_one_is_no_obstacle(aws: HandMadeAws) -> None:
+    gone, elsewhere = (PEER.replace(PEER.rpartition("/")[2], letter * 26) for letter in "gh")
+    aws.add_cluster(elsewhere)
+    aws.clusters[LOCAL]["peers"] = [LOCAL, gone, elsewhere]
+    adopt(aws)
+    assert aws.clusters[LOCAL]["tags"] == TAGS
+
+
 # the cluster that the stack had before
 
 
@@ -163,9 +183,9 @@ def test_former_cluster_without_protection_is_refused_with_both_ways_to_go_on(aw
     with pytest.raises(PeeringError) as refused:
         adopt(aws)
     assert re.search(
-        f"cluster {OTHER_LOCAL}, which this stack created, has deletion protection disabled.*removal_policy="
-        rf"RemovalPolicy.RETAIN.*aws dsql update-cluster --region us-west-2 --identifier {OTHER_ID} "
-        "--deletion-protection-enabled",
+        f"cluster {OTHER_LOCAL}, which this stack created, has deletion protection disabled.*aws dsql update-cluster "
+        rf"--region us-west-2 --identifier {OTHER_ID} --deletion-protection-enabled.*removal_policy="
+        "RemovalPolicy.RETAIN",
         str(refused.value),
     )
     assert aws.writes == []
@@ -201,6 +221,7 @@ def test_former_cluster_is_named_until_another_one_is_adopted(aws: HandMadeAws) 
 
     third = LOCAL.replace(LOCAL_ID, THIRD_ID)
     aws.add_cluster(third, peers=[PEER])
+    aws.clusters[PEER]["peers"] = []
     changed = {"CLUSTER_ARN": third}
     aws.stack_status = "UPDATE_IN_PROGRESS"
     second = adopt(aws, "Update", PhysicalResourceId=first["PhysicalResourceId"], environment=changed)

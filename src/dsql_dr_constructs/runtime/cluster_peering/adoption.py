@@ -131,6 +131,7 @@ class Adoption:
                 f"{what}, whose witness is {cluster.witness_region}, and the app's is {self._witness_region}. Give "
                 f'witness_region="{cluster.witness_region}", then deploy again.'
             )
+        self._refuse_third(cluster)
         ours = self._tags[DEPLOYMENT_TAG]
         theirs = cluster.tags.get(DEPLOYMENT_TAG, ours)
         if theirs != ours and cluster.tags.get(PAIR_TAG) != self._tags[PAIR_TAG]:  # else these stacks were renamed
@@ -139,6 +140,19 @@ class Adoption:
                 f"{ours!r}. If it is no longer that pair's, run aws dsql untag-resource --region {cluster.region} "
                 f"--resource-arn {cluster.arn} --tag-keys {DEPLOYMENT_TAG}, then deploy again."
             )
+
+    def _refuse_third(self, cluster: Cluster) -> None:
+        """A pair that serves is not taken apart; one in a third Region, where no call is allowed, is taken to exist."""
+        for arn in sorted(cluster.peers - {self._arn, self._peer_arn}):
+            folders = [one.rpartition("/")[0] for one in (self._arn, self._peer_arn)]
+            third = describe(self._client, arn) if arn.rpartition("/")[0] in folders else None
+            if third is None or (third.remains and cluster.arn in third.peers):
+                raise PeeringError(
+                    f"cluster_arns has {cluster.arn}, which is peered with {arn}, and that is not in cluster_arns. "
+                    "Give the ARNs of two clusters that are peered with each other or with none. If nobody needs "
+                    f"{arn}, delete it; if this error comes again after that, run {cluster.remove_peers_command}. Then "
+                    "deploy again."
+                )
 
     def _created_here(self) -> str | None:
         """Identifier of the cluster that this stack created, and that CloudFormation removes from it after this.
@@ -160,10 +174,10 @@ class Adoption:
         if cluster.remains and not cluster.deletion_protection:
             raise PeeringError(
                 f"cluster {cluster.arn}, which this stack created, has deletion protection disabled, so CloudFormation "
-                "could delete it when it leaves the stack, and nothing was changed. Deploy once without cluster_arns "
-                "and with removal_policy=RemovalPolicy.RETAIN, which enables it, or run aws dsql update-cluster "
+                "could delete it when it leaves the stack, and nothing was changed. Run aws dsql update-cluster "
                 f"--region {cluster.region} --identifier {cluster.identifier} --deletion-protection-enabled, then "
-                "deploy again."
+                "deploy again. If neither stack has adopted a cluster yet, you can instead deploy once without "
+                "cluster_arns and with removal_policy=RemovalPolicy.RETAIN, which enables it."
             )
 
     def _history(self, created: str | None) -> list[str]:
