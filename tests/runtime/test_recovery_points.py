@@ -15,7 +15,6 @@ from dsql_dr_constructs.runtime.recovery_points import (
     held_by_both,
     missing_copies,
     newest,
-    of_clusters,
     time_of_answer,
     with_arn,
 )
@@ -151,11 +150,6 @@ def test_backups_made_in_each_region_for_itself_are_no_pair() -> None:
     assert not held_by_both(own[:1], own[1:])
     missing = missing_copies(own[:1], own[1:], regions=REGIONS)
     assert [each.missing_in for each in missing] == [REGIONS[1], REGIONS[0]]
-
-
-def test_backups_of_earlier_clusters_do_not_count() -> None:
-    earlier = point(cluster="arn:aws:dsql:us-east-1:123456789012:cluster/" + "z" * 26)
-    assert of_clusters([earlier, point()], CLUSTERS) == [point()]
 
 
 def test_what_people_ask_about_a_recovery_point_is_in_it() -> None:

@@ -270,7 +270,10 @@ def monitor_calls(observer: str = "us-west-2", *, sql_probe: bool = False, backu
             "kms": {"describe_key": ("DescribeKey", {"KeyMetadata": key})},
             "backup": {
                 "describe_backup_vault": ("DescribeBackupVault", {"CreationDate": created, **dated}),
-                "list_recovery_points_by_backup_vault": ("ListRecoveryPointsByBackupVault", {"RecoveryPoints": []}),
+                "list_recovery_points_by_backup_vault": (
+                    "ListRecoveryPointsByBackupVault",
+                    {"RecoveryPoints": [], **dated},
+                ),
                 "list_backup_jobs": ("ListBackupJobs", {"BackupJobs": []}),
                 "list_copy_jobs": ("ListCopyJobs", {"CopyJobs": []}),
             },
@@ -332,7 +335,7 @@ def wake_calls() -> list[Call]:
     cluster = Cluster(PEER, endpoint_of(PEER))
     session: Any = WokenSession()
     endpoint = ServingEndpoint([cluster], client, ssl.create_default_context(), still, lambda *_, **__: session)
-    Wake(endpoint, 5).run()
+    Wake(endpoint, 5, plan="plan", hour=5).run()
     return calls
 
 

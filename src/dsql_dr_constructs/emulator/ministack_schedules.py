@@ -32,22 +32,28 @@ def run_cron_rules(clock: Clock) -> None:
     """Run rules with ``cron(...)`` on *clock*, once for each minute they name, and no more in real time.
 
     While the clock is moved, functions that a rule invokes would have no time before the next minute: they are waited
-    for, up to 5 seconds of real time.
+    for, up to 5 seconds of real time, unless one that the same rule invoked before still runs.
     """
     eventbridge = _eventbridge()
     schedules = _Schedules()
+    running: dict[str, list[threading.Thread]] = {}
     _leave_cron_rules_out(eventbridge)
 
     def run(minute: float) -> None:
         due = [one for one in _enabled_rules(eventbridge) if schedules.name(one[2]["ScheduleExpression"], minute)]
-        before = set(threading.enumerate())
+        new: list[threading.Thread] = []
         for account, region, rule, targets in due:
+            before = set(threading.enumerate())
             _invoke(eventbridge, account, region, rule, targets, minute)
-        if due and clock.is_moved:
+            # what a thread runs is in its name; others may have begun at the same time
+            begun = [one for one in set(threading.enumerate()) - before if "_execute_function" in one.name]
+            earlier = [one for one in running.get(rule["Arn"], ()) if one.is_alive()]
+            new += [] if earlier else begun
+            running[rule["Arn"]] = earlier + begun
+        if clock.is_moved:
             until = time.monotonic() + _SECONDS_FOR_FUNCTIONS
-            for one in set(threading.enumerate()) - before:
-                if "_execute_function" in one.name:  # what it runs; others may have begun at the same time
-                    one.join(max(0.0, until - time.monotonic()))
+            for one in new:
+                one.join(max(0.0, until - time.monotonic()))
 
     clock.each_minute(run)
 
