@@ -14,6 +14,7 @@ from dsql_dr_constructs import ClusterOptions, MultiRegionDsqlDr
 from dsql_dr_constructs.cli import survey
 from dsql_dr_constructs.cli.cdk_cli import CdkError
 from dsql_dr_constructs.cli.emulated_drill import Drill
+from dsql_dr_constructs.emulator import Fault
 from tests.end_to_end.project import DESTROY, Project
 
 RETAIN = cdk.RemovalPolicy.RETAIN
@@ -203,11 +204,13 @@ def test_clusters_that_the_stacks_would_delete_are_not_left_for_others(project: 
 def test_where_the_second_stack_is_refused_the_former_pair_serves_and_can_be_adopted(project: Project) -> None:
     project.deploy(removal_policy=RETAIN)
     owned = list(clusters(project))
-    [first, _], [_, second] = make_pair(project), make_pair(project)
+    restored = make_pair(project)
+    project.aws.inject(Fault("no parameters", error="ValidationException", service="ssm", call="PutParameter"))
     with pytest.raises(CdkError):
-        project.deploy(removal_policy=RETAIN, cluster_arns=[first, second])
+        project.deploy(removal_policy=RETAIN, cluster_arns=restored)
     sentences = survey.failures(project.aws)
-    assert any("to peer it with" in one and "would break that pair" in one for one in sentences), sentences
+    assert any("Orders-Secondary" in one and "PutParameter" in one for one in sentences), sentences
+    project.aws.clear_faults()
     assert_pair(project, owned)
 
     project.deploy(removal_policy=RETAIN, cluster_arns=owned)
