@@ -21,7 +21,13 @@ from dsql_dr_constructs.physical_names import backup_vault_name, restore_role_na
 DEPLOYMENT = "Orders-production"
 VAULT = backup_vault_name(DEPLOYMENT)
 EAST, WEST, WITNESS = "us-east-1", "us-west-2", "us-east-2"
-COMMAND = [sys.executable, "-c", "from dsql_dr_constructs.cli.command_line import main; main()"]
+# also where these tests run in the background, with SIGINT ignored
+COMMAND = [
+    sys.executable,
+    "-c",
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
+    "from dsql_dr_constructs.cli.command_line import main; main()",
+]
 TRUST = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Principal": {"Service": "backup.amazonaws.com"}, "Action": "sts:AssumeRole"}],
