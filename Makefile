@@ -21,8 +21,8 @@ demo: $(READY)  ## examples/quickstart on the local AWS emulator, from deploymen
 test: lint  ## everything that CI runs; end-to-end tests wait more than they work, so two share a core
 	$(BIN)/pytest -n $$($(BIN)/python -c "import os; print(2 * (os.cpu_count() or 1))")
 
-unit: $(READY)  ## the fast loop: constructs and handlers, without PostgreSQL, the wheel, workflows, documents, and replays of every option, value or fault
-	$(BIN)/pytest tests/unit tests/runtime $(addprefix --ignore=tests/runtime/,$(addprefix health_monitor/test_,sql_on_postgresql.py real_postgresql.py connection_probe.py) $(addprefix database_role/test_,role_change.py cut_off.py names.py)) $(addprefix --ignore=tests/unit/,monitoring/test_notification_times.py monitoring/test_sql_probe_simulation.py $(addprefix test_,template_rules.py package.py workflows.py locks.py security_document.py ci_run.py documents.py language.py wrong_values.py stack_options.py)) -k "not upgrading and not whatever and not any_text and not any_names and not another_day and not no_text and not to_the_letter and not any_construct and not in_one_a and not account_is_the"
+unit: $(READY)  ## the fast loop: constructs and handlers, without PostgreSQL, the wheel, workflows, documents, permissions, what other stacks read, and replays of every option, value or fault
+	$(BIN)/pytest tests/unit tests/runtime $(addprefix --ignore=tests/runtime/,$(addprefix health_monitor/test_,sql_on_postgresql.py real_postgresql.py connection_probe.py) $(addprefix database_role/test_,role_change.py cut_off.py names.py)) $(addprefix --ignore=tests/unit/,clusters/test_parameter_registry.py $(addprefix monitoring/test_,notification_times.py sql_probe.py sql_probe_simulation.py backup_vaults.py) $(addprefix test_,template_rules.py least_privilege.py package.py workflows.py locks.py security_document.py ci_run.py documents.py language.py wrong_values.py stack_options.py)) -k "not upgrading and not whatever and not any_text and not any_names and not another_day and not no_text and not to_the_letter and not any_construct and not in_one_a and not account_is_the and not on_the_emulator"
 
 lint: $(READY)
 	$(BIN)/ruff check
