@@ -15,8 +15,7 @@ from ..arguments import checked
 from ..clusters.cluster_interface import IRegionalCluster
 from ..clusters.cluster_peering import deploy_after
 from ..clusters.database_admin import DatabaseAdmin
-from ..clusters.given_clusters import clusters_by_region
-from ..clusters.regional_cluster import RegionalCluster
+from ..clusters.given_clusters import clusters_by_region, given_cluster
 from ..deployment_name import refuse_doubled_name, validate_deployment_name
 from ..physical_names import backup_vault_name, roles_name
 from ..regional_stack import default_account, refuse_elsewhere, regional_stack
@@ -127,11 +126,7 @@ class MultiRegionBackup(Construct):
         return {region: self._cluster(stack, region) for region in self._regions}
 
     def _cluster(self, stack: Stack, region: str) -> IRegionalCluster:
-        if self._identifiers:
-            return RegionalCluster.from_cluster_attributes(
-                stack, region, cluster_identifier=self._identifiers[region], region=region
-            )
-        return RegionalCluster.from_parameters(stack, region, deployment_name=self.deployment_name, region=region)
+        return given_cluster(stack, region, identifiers=self._identifiers, deployment_name=self.deployment_name)
 
     def _protected_vault(self, stack: Stack, region: str) -> ProtectedVault | None:
         """None for one of the user's."""

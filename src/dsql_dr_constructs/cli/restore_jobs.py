@@ -10,6 +10,8 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError, ConnectTimeoutError, EndpointConnectionError
 
 from ..runtime.aws_errors import is_transient
+from ..runtime.cluster_peering.cluster import SERVING
+from ..runtime.health_monitor.metric_names import GONE_STATUSES
 from ..runtime.parameter_registry import DEPLOYMENT_TAG
 from .aws_session import Client
 from .pair_backups import PairBackups, time_in_utc
@@ -18,8 +20,7 @@ from .restore_errors import RestoreError, answer, refuse
 from .restore_plan import RestorePlan, role_arn
 
 _RUNNING = {"PENDING", "RUNNING"}
-_READY = {"ACTIVE", "IDLE", "INACTIVE"}
-_GONE = {"DELETING", "DELETED", "FAILED", "PENDING_DELETE"}
+_LOST = GONE_STATUSES | {"FAILED"}
 _ORCHESTRATED = "usemultiregionorchestration"
 """AWS Backup's own answers have names of metadata in lower case."""
 _PAUSES = (1, 2, 4, 8)
@@ -115,7 +116,7 @@ def _unused(arn: str, found: PairBackups, client: Client) -> bool:
     except (BotoCoreError, ClientError):
         return False
     adopted, is_one_of_a_pair = cluster.get("tags", {}).get(DEPLOYMENT_TAG), cluster.get("multiRegionProperties")
-    return cluster["status"] not in _GONE and bool(is_one_of_a_pair) and not adopted
+    return cluster["status"] not in _LOST and bool(is_one_of_a_pair) and not adopted
 
 
 def start(plan: RestorePlan, jobs: Sequence[Job], client: Client) -> tuple[str, str]:
@@ -230,10 +231,10 @@ def _ready(arn: str, client: Client, *, report: Report, checks: _Checks) -> Mapp
             seen |= _seen(peer, client)
         wanted = [arn, *peers]
         states = {one: seen[one]["status"] if one in seen else "not known" for one in wanted}
-        if set(states.values()) & _GONE:
+        if set(states.values()) & _LOST:
             raise RestoreError(f"A restored cluster is not usable: {_listed(states)}. Run dsql-dr restore again.")
         mutual = all(arn in seen.get(one, {}).get("multiRegionProperties", {}).get("clusters", []) for one in peers)
-        if set(states.values()) <= _READY and mutual and (peers or not own.get("witnessRegion")):
+        if set(states.values()) <= SERVING and mutual and (peers or not own.get("witnessRegion")):
             return {one: seen[one].get("multiRegionProperties", {}).get("witnessRegion", "") for one in wanted}
         report(f"Restored clusters: {_listed(states)}")
         checks.wait()

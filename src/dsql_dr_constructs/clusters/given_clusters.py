@@ -1,12 +1,16 @@
-"""ARNs of clusters that a user gives."""
+"""The clusters of a pair that this app does not create: by ARNs that a user gives, or by its SSM parameters."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+from aws_cdk import Stack
 
 from ..regions import partition_of
 from ..runtime.parameter_registry import IDENTIFIER
+from .cluster_interface import IRegionalCluster
+from .regional_cluster import RegionalCluster
 
 _DSQL_ARN = rf"arn:([a-z-]+):dsql:([a-z0-9-]+):([0-9]{{12}}):cluster/({IDENTIFIER})"
 
@@ -38,3 +42,14 @@ def clusters_by_region(
         if given and given != region:
             raise ValueError(f"{role} is {given!r}, and its ARN in cluster_arns is of {region!r}: leave {role} out.")
     return found, owner
+
+
+def given_cluster(
+    stack: Stack, region: str, *, identifiers: Mapping[str, str], deployment_name: str
+) -> IRegionalCluster:
+    """The one in *region*, as *stack* knows it: by its identifier of `clusters_by_region`, else by SSM parameters."""
+    if identifiers:
+        return RegionalCluster.from_cluster_attributes(
+            stack, region, cluster_identifier=identifiers[region], region=region
+        )
+    return RegionalCluster.from_parameters(stack, region, deployment_name=deployment_name, region=region)

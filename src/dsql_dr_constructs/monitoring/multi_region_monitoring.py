@@ -13,8 +13,7 @@ from constructs import Construct
 
 from ..arguments import checked
 from ..clusters.cluster_interface import IRegionalCluster
-from ..clusters.given_clusters import clusters_by_region
-from ..clusters.regional_cluster import RegionalCluster
+from ..clusters.given_clusters import clusters_by_region, given_cluster
 from ..deployment_name import refuse_doubled_name, validate_deployment_name
 from ..physical_names import alarm_prefix, alerts_name
 from ..regional_stack import default_account, refuse_elsewhere, refuse_options_elsewhere, regional_stack
@@ -235,11 +234,7 @@ class MultiRegionMonitoring(Construct):
         )
 
     def _cluster(self, stack: Stack, region: str) -> IRegionalCluster:
-        if self._identifiers:
-            return RegionalCluster.from_cluster_attributes(
-                stack, region, cluster_identifier=self._identifiers[region], region=region
-            )
-        return RegionalCluster.from_parameters(stack, region, deployment_name=self.deployment_name, region=region)
+        return given_cluster(stack, region, identifiers=self._identifiers, deployment_name=self.deployment_name)
 
     def _peering_region(self) -> str | None:
         """Of the stack with the `ClusterPeering`."""
