@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import atexit
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import metadata
 from pathlib import Path
 from shutil import rmtree
 from tempfile import mkdtemp
 
-from aws_cdk import RemovalPolicy, Stack, Stage
+from aws_cdk import Duration, RemovalPolicy, Stack, Stage, custom_resources
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
@@ -107,6 +107,66 @@ def _driver_files(name: str, seen: frozenset[str] = frozenset()) -> Iterator[tup
         needed = re.split(r"[^\w.-]", requirement, maxsplit=1)[0]
         if "extra ==" not in requirement and needed not in seen:
             yield from _driver_files(needed, seen | {name, needed})
+
+
+def deployment_function(
+    scope: Construct,
+    *,
+    package: str,
+    handler: str = "handle",
+    function_name: str | None = None,
+    description: str,
+    environment: Mapping[str, str],
+    role: iam.Role,
+    log_group: logs.LogGroup,
+    driver: bool = False,
+) -> lambda_.Function:
+    """The function of *scope* that a custom resource calls, with five minutes for each call.
+
+    Args:
+        scope: What has it.
+        package: As in `runtime_code`.
+        handler: Function in the package's module ``handler``. Default: handle.
+        function_name: Physical name, for people and other stacks. Default: a generated one.
+        description: What it is for.
+        environment: Its environment variables.
+        role: Its role.
+        log_group: Its log group.
+        driver: As in `runtime_code`.
+    """
+    return lambda_.Function(
+        scope,
+        "Function",
+        function_name=function_name,
+        description=description,
+        runtime=runtime(),
+        architecture=architecture(),
+        memory_size=256,
+        timeout=Duration.minutes(5),
+        code=runtime_code(scope, package, driver=driver),
+        handler=f"runtime.{package}.handler.{handler}",
+        environment=dict(environment),
+        role=role,
+        log_group=log_group,
+    )
+
+
+def polling_provider(
+    scope: Construct, function: lambda_.Function, log_group: logs.LogGroup, total_timeout: Duration
+) -> custom_resources.Provider:
+    """Calls *function* to begin a change, and every 10 seconds until it is done."""
+    return custom_resources.Provider(
+        scope,
+        "Provider",
+        on_event_handler=function,
+        is_complete_handler=function,
+        query_interval=Duration.seconds(10),
+        total_timeout=total_timeout,
+        log_group=log_group,
+        disable_waiter_state_machine_logging=True,
+        framework_on_event_role=function_role(scope, "FrameworkOnEventRole", log_group),
+        framework_complete_and_timeout_role=function_role(scope, "FrameworkIsCompleteRole", log_group),
+    )
 
 
 def function_log_group(

@@ -20,9 +20,8 @@ from ..accepted_findings import (
     skip,
     versions_of,
 )
-from ..runtime_function import architecture, function_log_group, function_role, runtime, runtime_code
+from ..runtime_function import deployment_function, function_log_group, function_role, polling_provider
 
-_POLL_SECONDS = 10
 _TIMEOUT = 50 * 60
 """Seconds; a custom resource has an hour."""
 
@@ -49,16 +48,10 @@ class RecoveryPointDeletion(Construct):
         self.role = function_role(self, "Role", self._log_group)
         for statement in self._statements():
             self.role.add_to_policy(statement)
-        self.function = lambda_.Function(
+        self.function = deployment_function(
             self,
-            "Function",
+            package="recovery_point_deletion",
             description=f"Deletes the recovery points of {vault_name} with their stack",
-            runtime=runtime(),
-            architecture=architecture(),
-            memory_size=256,
-            timeout=Duration.minutes(5),
-            code=runtime_code(self, "recovery_point_deletion"),
-            handler="runtime.recovery_point_deletion.handler.handle",
             environment={
                 "VAULT": vault_name,
                 "STACK_ID": self._stack.stack_id,
@@ -70,18 +63,7 @@ class RecoveryPointDeletion(Construct):
 
     def empties(self, vault: Construct) -> CustomResource:
         """The custom resource, which is deleted before *vault*; what fills that has to depend on it."""
-        provider = custom_resources.Provider(
-            self,
-            "Provider",
-            on_event_handler=self.function,
-            is_complete_handler=self.function,
-            query_interval=Duration.seconds(_POLL_SECONDS),
-            total_timeout=Duration.seconds(_TIMEOUT + 300),
-            log_group=self._log_group,
-            disable_waiter_state_machine_logging=True,
-            framework_on_event_role=function_role(self, "FrameworkOnEventRole", self._log_group),
-            framework_complete_and_timeout_role=function_role(self, "FrameworkIsCompleteRole", self._log_group),
-        )
+        provider = polling_provider(self, self.function, self._log_group, Duration.seconds(_TIMEOUT + 300))
         resource = CustomResource(
             self,
             "Resource",

@@ -24,7 +24,7 @@ from constructs import Construct
 
 from ..accepted_findings import LAMBDA_CHECKS, LAMBDA_FINDINGS, LOG_CHECKS, accept, skip, versions_of
 from ..resource_policies import warn
-from ..runtime_function import architecture, function_log_group, function_role, runtime, runtime_code
+from ..runtime_function import deployment_function, function_log_group, function_role
 from .cluster_interface import IRegionalCluster
 from .cluster_options import ClusterOptions
 from .existing_cluster import endpoint_of
@@ -106,16 +106,11 @@ class AdoptedCluster(IRegionalCluster):
         ]
 
     def _function(self, role: iam.Role, settings: dict[str, str]) -> lambda_.Function:
-        return lambda_.Function(
+        return deployment_function(
             self,
-            "Function",
+            package="cluster_peering",
+            handler="adopt",
             description=f"Aurora DSQL cluster {self.cluster_identifier}: adoption by {self._stack.stack_name}",
-            runtime=runtime(),
-            architecture=architecture(),
-            memory_size=256,
-            timeout=Duration.minutes(5),
-            code=runtime_code(self, "cluster_peering"),
-            handler="runtime.cluster_peering.handler.adopt",
             environment={
                 **settings,
                 "STACK_ID": self._stack.stack_id,

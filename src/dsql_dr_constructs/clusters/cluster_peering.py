@@ -37,14 +37,13 @@ from ..arguments import checked
 from ..deployment_name import validate_deployment_name
 from ..physical_names import peering_name
 from ..runtime.parameter_registry import DEPLOYMENT_TAG, PAIR_TAG
-from ..runtime_function import architecture, function_log_group, function_role, runtime, runtime_code
+from ..runtime_function import deployment_function, function_log_group, function_role, polling_provider
 from .adopted_cluster import AdoptedCluster
 from .cluster_interface import IRegionalCluster
 from .peered_sides import refuse_no_pair
 from .peering_changes import Fingerprint, synthesis_time
 from .peering_permissions import PeeringPermissions
 
-_POLL_SECONDS = 10
 _TAG_PRIORITY = 1000
 """Above what an app gives its own tags (100) and their removal (200), if they have these keys."""
 
@@ -134,7 +133,8 @@ class ClusterPeering(Construct):
         self._log_group = function_log_group(self, "Logs", encryption_key=encryption_key)
         self._role = self._permitted_role()
         self.function = self._function()
-        provider = self._provider()
+        # The handler gives up first, with the state of both sides in its message; the framework knows neither.
+        provider = polling_provider(self, self.function, self._log_group, self._timeout.plus(Duration.minutes(5)))
         self._accept_findings(provider, encryption_key)
         self.resource = self._resource(provider, repair_on_deploy)
 
@@ -155,17 +155,11 @@ class ClusterPeering(Construct):
         return role
 
     def _function(self) -> lambda_.Function:
-        return lambda_.Function(
+        return deployment_function(
             self,
-            "Function",
+            package="cluster_peering",
             function_name=peering_name(self.deployment_name),
             description=f"Aurora DSQL pair {self.deployment_name}: peering, and its repair on demand",
-            runtime=runtime(),
-            architecture=architecture(),
-            memory_size=256,
-            timeout=Duration.minutes(5),
-            code=runtime_code(self, "cluster_peering"),
-            handler="runtime.cluster_peering.handler.handle",
             environment={
                 "DEPLOYMENT": self.deployment_name,
                 "PAIR_TAG": self._permissions.pair_tag,
@@ -186,21 +180,6 @@ class ClusterPeering(Construct):
         if isinstance(self._peer, AdoptedCluster):
             return {"PEER_ARN": self._peer.cluster_arn}
         return {"PEER_STACK": self._permissions.peer_stack, "PEER_LOGICAL_ID": self._peer.resource.logical_id}
-
-    def _provider(self) -> custom_resources.Provider:
-        return custom_resources.Provider(
-            self,
-            "Provider",
-            on_event_handler=self.function,
-            is_complete_handler=self.function,
-            query_interval=Duration.seconds(_POLL_SECONDS),
-            # The handler gives up first, with the state of both sides in its message; the framework knows neither.
-            total_timeout=self._timeout.plus(Duration.minutes(5)),
-            log_group=self._log_group,
-            disable_waiter_state_machine_logging=True,
-            framework_on_event_role=function_role(self, "FrameworkOnEventRole", self._log_group),
-            framework_complete_and_timeout_role=function_role(self, "FrameworkIsCompleteRole", self._log_group),
-        )
 
     def _resource(self, provider: custom_resources.Provider, repair_on_deploy: bool) -> CustomResource:
         resource = CustomResource(

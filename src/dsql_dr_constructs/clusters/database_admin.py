@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from aws_cdk import Duration, Stack, custom_resources
+from aws_cdk import Stack, custom_resources
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
@@ -13,7 +13,7 @@ from constructs import Construct
 
 from ..accepted_findings import LAMBDA_CHECKS, LAMBDA_FINDINGS, LOG_CHECKS, accept, skip, versions_of
 from ..physical_names import role_requests_name, roles_name
-from ..runtime_function import architecture, function_log_group, function_role, runtime, runtime_code
+from ..runtime_function import deployment_function, function_log_group, function_role
 from .cluster_interface import IRegionalCluster
 from .cluster_peering import deploy_after
 from .regional_cluster import RegionalCluster
@@ -57,23 +57,18 @@ class DatabaseAdmin(Construct):
         if wakes:
             role.add_to_policy(iam.PolicyStatement(actions=["backup:ListBackupJobs"], resources=["*"]))
         known = [{"arn": one.cluster_arn, "endpoint": one.cluster_endpoint} for one in clusters]
-        self.function = lambda_.Function(
+        self.function = deployment_function(
             self,
-            "Function",
+            package="database_role",
             function_name=roles_name(deployment_name) if deployment_name else None,
             description=f"Aurora DSQL {f'pair {deployment_name}' if deployment_name else 'cluster'}: database roles",
-            runtime=runtime(),
-            architecture=architecture(),
-            memory_size=256,
-            timeout=Duration.minutes(5),
-            code=runtime_code(self, "database_role", driver=True),
-            handler="runtime.database_role.handler.handle",
             environment={
                 "CLUSTERS": Stack.of(self).to_json_string(known),
                 "BUDGET_SECONDS": str(_BUDGET_SECONDS),
             },
             role=role,
             log_group=log_group,
+            driver=True,
         )
         provider = custom_resources.Provider(
             self,
