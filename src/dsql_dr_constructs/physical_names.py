@@ -33,12 +33,17 @@ def role_requests_name(deployment: str) -> str:
     return f"aurora-dsql-grants-{deployment}"
 
 
+VAULT_NAME: Final = "[A-Za-z0-9_-]{2,50}"
+"""Form of the name of a backup vault.
+
+Source: https://docs.aws.amazon.com/aws-backup/latest/devguide/API_CreateBackupVault.html
+"""
+
+
 def backup_vault_name(deployment: str) -> str:
     """Physical name of the backup vault in the Region of each cluster, and of the backup plan.
 
     It has at most 50 characters, of which a deployment name leaves 6.
-
-    Source: https://docs.aws.amazon.com/aws-backup/latest/devguide/API_CreateBackupVault.html
     """
     return f"dsql-{deployment}"
 

@@ -8,11 +8,9 @@ from collections.abc import Mapping, Sequence
 from aws_cdk import aws_backup as backup
 
 from ..asked_once import unresolved
+from ..physical_names import VAULT_NAME
 from ..regional_stack import refuse_elsewhere
 from ..regions import partition_of
-
-_NAME = "[A-Za-z0-9_-]{2,50}"
-"""Source: https://docs.aws.amazon.com/aws-backup/latest/devguide/API_CreateBackupVault.html"""
 
 
 def vault_names(
@@ -38,9 +36,11 @@ def vault_names(
 
 
 def _name_in(region: str, given: str, account: str | None) -> str:
-    if re.fullmatch(_NAME, given):
+    if re.fullmatch(VAULT_NAME, given):
         return given
-    match = re.fullmatch(rf"arn:{partition_of(region)}:backup:{region}:([0-9]{{12}}):backup-vault:({_NAME})", given)
+    match = re.fullmatch(
+        rf"arn:{partition_of(region)}:backup:{region}:([0-9]{{12}}):backup-vault:({VAULT_NAME})", given
+    )
     if not match or (account and not unresolved(account) and account != match[1]):
         raise ValueError(
             f"vaults has {given!r} for {region}: a vault of {account or 'this account'} and of this Region is needed; "

@@ -37,8 +37,9 @@ class AlarmDefinition:
         metric: Gives its metric for the length of a datapoint.
         description: What its notification says.
         period: Length of a datapoint where the options leave it out. None: the monitor's schedule.
-        notifies: Who is notified. ``itself``: the alarm's topic; ``warning``: the topic for warnings; ``nobody``; else
-            the name of a composite alarm that notifies for several.
+        notifies: Who is notified. ``itself``: the alarm's topic; ``warning``: the topic for warnings; ``somebody``: the
+            topic for warnings, or the alarm's where there is none; ``nobody``; else the name of a composite alarm that
+            notifies for several.
     """
 
     kind: str
@@ -46,7 +47,7 @@ class AlarmDefinition:
     metric: Callable[[Duration], cloudwatch.IMetric]
     description: AlarmDescription
     period: Duration | None = None
-    notifies: Literal["itself", "warning", "nobody", "peering-lost", "monitoring-not-working"] = "warning"
+    notifies: Literal["itself", "warning", "somebody", "nobody", "peering-lost", "monitoring-not-working"] = "warning"
 
     @property
     def what(self) -> str:
@@ -76,6 +77,7 @@ def alarm_definitions(monitor: HealthMonitor, region: str, peering_region: str |
             kind=RECOVERY_POINT_AGE,
             metric=lambda period: monitor.metric(names.RECOVERY_POINT_AGE, statistic="Maximum", period=period),
             description=recovery_point_age(monitor, region),
+            notifies="somebody",
         )
     for cluster in monitor.clusters:
         if cluster.cluster_region == region:  # alarms see metrics of their own Region only

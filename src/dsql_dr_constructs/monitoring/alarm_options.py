@@ -13,6 +13,7 @@ from aws_cdk.aws_cloudwatch import ComparisonOperator, TreatMissingData
 
 from ..arguments import check_fields
 from ..asked_once import minutes, seconds
+from ..runtime.health_monitor.settings import STALE_HOURS
 
 _COMPARISONS: dict[ComparisonOperator, Callable[[float, float], bool]] = {
     ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD: ge,
@@ -89,7 +90,7 @@ _DEFAULTS = {
     "monitor_duration": _Default(80, (2, 2), worst=100),
     "failed_invocations": _Default(1, (2, 2)),
     "dead_letters": _Default(1, (1, 1), minutes=5),
-    "recovery_point_age": _Default(26, (1, 1), minutes=60, missing=TreatMissingData.IGNORE),
+    "recovery_point_age": _Default(STALE_HOURS, (1, 1), minutes=60, missing=TreatMissingData.IGNORE),
     "query_timeouts": _Default(10, (2, 2), minutes=5),
     "occ_conflicts": _Default(20, (3, 3), worst=100, minutes=5),
     "commit_latency": _Default(500, (3, 3), minutes=5),

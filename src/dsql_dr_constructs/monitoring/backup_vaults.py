@@ -9,6 +9,7 @@ from aws_cdk import Duration, Stack
 
 from ..asked_once import seconds, unresolved
 from ..clusters.cluster_interface import IRegionalCluster
+from ..physical_names import VAULT_NAME
 
 _MINUTES = 15
 """Between two checks: the age is one of hours."""
@@ -21,8 +22,6 @@ def vaults_environment(
 
     Raises:
         ValueError: *vaults* are not those of the clusters' Regions, or one has no name that AWS Backup allows.
-
-    Source: https://docs.aws.amazon.com/aws-backup/latest/devguide/API_CreateBackupVault.html
     """
     if vaults is None:
         return {}
@@ -33,7 +32,7 @@ def vaults_environment(
             f"of {', '.join(regions)}, by the Region's name; or leave backup_vaults out."
         )
     for region, name in vaults.items():
-        if not unresolved(name) and not re.fullmatch("[A-Za-z0-9_-]{2,50}", name):
+        if not unresolved(name) and not re.fullmatch(VAULT_NAME, name):
             raise ValueError(
                 f"backup_vaults has {name!r} for {region}: the name of a vault has 2 to 50 letters, digits, '-' and "
                 "'_'; give the name, not an ARN."

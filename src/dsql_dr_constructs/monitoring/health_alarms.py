@@ -12,7 +12,7 @@ from constructs import Construct
 from ..accepted_findings import accept
 from ..arguments import checked
 from ..asked_once import seconds
-from ..physical_names import RECOVERY_POINT_AGE, alarm_name
+from ..physical_names import alarm_name
 from ..runtime.health_monitor.settings import STALE_HOURS, NotificationPath
 from .alarm_actions import publish, refuse_unable_to_publish
 from .alarm_definitions import AlarmDefinition, alarm_definitions, notifications_broken
@@ -203,9 +203,9 @@ class HealthAlarms(Construct):
         if one.notifies == "itself":
             self._notify_of_fault(one.what, alarm)
         elif one.notifies == "warning":
-            # somebody has to know of a missing backup, also where nobody is notified of warnings
-            otherwise = self._topic if one.kind == RECOVERY_POINT_AGE else None
-            publish(alarm, self._warning_topic or otherwise)
+            publish(alarm, self._warning_topic)
+        elif one.notifies == "somebody":
+            publish(alarm, self._warning_topic or self._topic)
         return alarm
 
     def _notify_of_fault(self, what: str, alarm: cloudwatch.AlarmBase) -> None:
