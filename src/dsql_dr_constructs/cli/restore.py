@@ -230,7 +230,9 @@ def _end(clusters: Mapping[str, str], present_witnesses: set[str], console: Cons
         return
     [arn] = clusters
     region, identifier = arn.split(":")[3], arn.rpartition("/")[2]
-    console.print("It has no peer and belongs to no stack. Its endpoint, and how to delete it when it was inspected:")
+    console.print(
+        "It has no peer and belongs to no stack. Its endpoint, and how to delete it after you have inspected it:"
+    )
     console.print(f"    {identifier}.dsql.{region}.on.aws")
     at = f"--region {region} --identifier {identifier}"
     console.print(f"    $ aws dsql update-cluster {at} --no-deletion-protection-enabled", soft_wrap=True)

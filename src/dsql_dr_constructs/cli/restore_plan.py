@@ -103,7 +103,7 @@ class RestorePlan:
         yield f"What was written after {created} is not in it."
         if self.at and self.at - self.point.created < _NEAR:
             yield (
-                f"The backup began only {duration(self.at - self.point.created)} before {time_in_utc(self.at)}: AWS "
+                f"The backup began {duration(self.at - self.point.created)} before {time_in_utc(self.at)}: AWS "
                 "does not document at which moment of a backup the data is read. If the mistake is in it, restore "
                 "the one before."
             )
@@ -111,8 +111,8 @@ class RestorePlan:
         yield f"The present pair is not touched{f': {present}' if present else ''}."
         kind, limit = ("multi-Region", 5) if self.witness else ("single-Region", 20)
         yield (
-            f"It needs one more {kind} cluster of the quota in each Region above (by default {limit} in an account and "
-            "Region), and AWS charges its storage beside that of the present pair."
+            f"It needs one more {kind} cluster of the quota in {' and '.join(self.points)} (by default {limit} in an "
+            "account and Region), and AWS charges its storage beside that of the present pair."
         )
 
 
