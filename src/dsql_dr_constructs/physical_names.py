@@ -61,6 +61,16 @@ def restore_role_name(deployment: str) -> str:
     return f"aurora-dsql-restore-{deployment}"
 
 
+def drill_name(deployment: str) -> str:
+    """Name of what belongs to drills: tag ``Name`` of the experiment template, and the queue that a drill listens at."""
+    return f"aurora-dsql-drill-{deployment}"
+
+
+def drill_log_name(deployment: str) -> str:
+    """Physical name of the log group for experiments in the Region of each cluster."""
+    return f"/aws/fis/{drill_name(deployment)}"
+
+
 def alerts_name(deployment: str) -> str:
     """Physical name of the topic for faults in each observing Region, and of its key's alias after ``alias/``.
 
