@@ -555,7 +555,7 @@ def test_web_socket_needs_the_same() -> None:
         sent.append(message["type"])
 
     nothing: Any = None
-    gateway = Gateway(inner, AccessControl(1234, owner), *[nothing] * 5, enforce=True)
+    gateway = Gateway(inner, AccessControl(1234, owner), *[nothing] * 6, enforce=True)
     host = ("Host", "127.0.0.1:1234")
     for headers in (
         [host],

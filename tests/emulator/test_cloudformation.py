@@ -320,6 +320,12 @@ def test_slow_cluster_is_waited_for(aws: AwsEmulator) -> None:
     assert stack.run("create", {"One": cluster()}, {"Status": {"Fn::GetAtt": ["One", "Status"]}}) == "CREATE_COMPLETE"
     assert stack.outputs() == {"Status": "ACTIVE"}
 
+    cli = aws.client("cloudformation", "us-east-1")
+    cli.meta.events.register("before-send", lambda request, **_: request.headers.update({"User-Agent": "aws-cdk/2"}))
+    cli.create_stack(StackName="Other", TemplateBody=json.dumps({"Resources": {"One": cluster()}}))
+    [other] = cli.describe_stacks(StackName="Other")["Stacks"]
+    assert other["StackStatus"] == "CREATE_COMPLETE", "the CDK is answered when it is done"
+
 
 @pytest.mark.parametrize(
     ("aws", "forged"),

@@ -227,6 +227,14 @@ def test_sql_is_dsqls_subset(client: Client) -> None:
     )
 
 
+def test_login_to_one_cluster_fails_after_its_token_was_checked(client: Client) -> None:
+    identifier = client.endpoint.partition(".")[0]
+    for cluster, says in ((identifier, "no login here"), ("another", "1")):
+        client.aws.inject(Fault("login", service="postgresql", call="Login", cluster=cluster, message="no login here"))
+        assert says in client.says("SELECT 1")
+    client.aws.clear_faults("login")
+
+
 def test_open_connection_breaks_when_its_endpoint_stops(client: Client) -> None:
     client.aws.inject(Fault("stopped", "error", service="postgresql", call="Query"))
     try:

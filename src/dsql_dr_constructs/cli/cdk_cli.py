@@ -86,6 +86,8 @@ class CdkCli:
         app: How the app is run, as in ``cdk --app``. Default: as in cdk.json.
         output: Folder for the assembly. Default: one of the emulator's, which is removed with it.
         context: Context values, as in ``cdk --context``. Default: none.
+        change_sets: Whether stacks are deployed by change sets, as by ``cdk deploy``, or directly, which is faster.
+            Default: by change sets.
         on_line: Called with each line that the CLI writes. Default: not called.
     """
 
@@ -97,11 +99,13 @@ class CdkCli:
         app: str | None = None,
         output: Path | None = None,
         context: Mapping[str, str] | None = None,
+        change_sets: bool = True,
         on_line: Callable[[str], object] = lambda line: None,
     ) -> None:
         CDK_CLI.install()
         self._aws = aws
         self._folder = folder
+        self._method = [] if change_sets else ["--method=direct"]
         self._on_line = on_line
         self.output = output or aws.directory / f"cdk.out-{folder.name}"
         self._options = [
@@ -112,7 +116,10 @@ class CdkCli:
 
     def synthesized(self) -> CdkCli:
         """The same app as it was last synthesized, so that the next commands do not synthesize it again."""
-        return CdkCli(self._aws, self._folder, app=str(self.output), output=self.output, on_line=self._on_line)
+        app, change_sets = str(self.output), not self._method
+        return CdkCli(
+            self._aws, self._folder, app=app, output=self.output, change_sets=change_sets, on_line=self._on_line
+        )
 
     def bootstrap(self) -> str:
         """Bootstrap every Region of the emulator for the CDK."""
@@ -121,9 +128,8 @@ class CdkCli:
 
     def deploy(self, *stacks: str) -> str:
         """Deploy *stacks*, by default all, those of Stages included, and what they depend on."""
-        return self.run(
-            "deploy", *(stacks or ["**"]), "--require-approval=never", "--progress=events", "--concurrency=4"
-        )
+        options = ("--require-approval=never", "--progress=events", "--concurrency=4", *self._method)
+        return self.run("deploy", *(stacks or ["**"]), *options)
 
     def destroy(self, *stacks: str) -> str:
         """Destroy *stacks*, by default all, those of Stages included, and what depends on them."""

@@ -32,15 +32,15 @@ class AwsEmulator:
             aws.client("dsql", "us-east-1").list_clusters()
 
     It has the services that such apps need: CloudFormation, Lambda, Step Functions, IAM, KMS, SSM, S3, SNS, SQS,
-    EventBridge, CloudWatch and AWS Backup. It runs as a separate process on a free port of loopback, and is stopped at
-    the end of the block, also after an error. Several emulators can run at the same time. Each has random credentials,
-    and refuses requests with other credentials, without credentials, or from a web page. Subscriptions to topics are
-    confirmed at once, and no notification leaves this machine.
+    EventBridge, CloudWatch, AWS Backup and AWS FIS. It runs as a separate process on a free port of loopback, and is
+    stopped at the end of the block, also after an error. Several emulators can run at the same time. Each has random
+    credentials, and refuses requests with other credentials, without credentials, or from a web page. Subscriptions to
+    topics are confirmed at once, and no notification leaves this machine.
 
     Some behaviour of AWS is not documented. For each such question an option chooses one answer:
     ``update_without_clusters``, ``empty_clusters``, ``witness_change``, ``delete_mode``, ``tags_across_regions``,
-    ``endpoint_before_active``, ``allowed_pattern``, ``woken_by`` and ``idle_backup``. Test an app with each of
-    their values.
+    ``endpoint_before_active``, ``allowed_pattern``, ``woken_by``, ``idle_backup``, ``connection_failure``,
+    ``stop_alarm_without_data`` and ``fis_target_key``. Test an app with each of their values.
 
     The emulator has a clock of its own: it begins with real time, goes faster with *time_scale*, and `advance_clock`
     moves it forward. Rules with ``cron(...)`` run on it, clusters become IDLE on it, and are created on it.
@@ -84,6 +84,13 @@ class AwsEmulator:
             connection probe, makes a cluster ACTIVE that is IDLE or INACTIVE, and keeps it so. Default: login.
         idle_backup: Whether the backup job of a plan that finds its cluster not ACTIVE fails (``fail``), or is tried
             again every 10 minutes until its start window ends (``retry``). Default: fail.
+        connection_failure: What a client sees of AWS FIS's action ``aws:dsql:cluster-connection-failure``: new
+            connections fail before they are authenticated (``connection``), which a connection probe notices, or when
+            they log in (``login``), which only SQL notices. Open connections stay. Default: connection.
+        stop_alarm_without_data: Whether an experiment of AWS FIS fails (``fail``) or starts (``run``) while an alarm of
+            its stop conditions is in INSUFFICIENT_DATA. Default: fail.
+        fis_target_key: Key of the clusters in the ``targets`` of that action; a template with another key is refused.
+            Default: Clusters.
 
     Raises:
         ValueError: an option has a value that is not allowed, or every user has access to the folder of *postgresql*.
@@ -114,6 +121,9 @@ class AwsEmulator:
         allowed_pattern: Literal["value", "name"] = "value",
         woken_by: Literal["login", "connection"] = "login",
         idle_backup: Literal["fail", "retry"] = "fail",
+        connection_failure: Literal["connection", "login"] = "connection",
+        stop_alarm_without_data: Literal["fail", "run"] = "fail",
+        fis_target_key: Literal["Clusters", "clusters"] = "Clusters",
     ) -> None:
         if postgresql:
             private_socket(postgresql)
@@ -129,6 +139,9 @@ class AwsEmulator:
             allowed_pattern=allowed_pattern,
             woken_by=woken_by,
             idle_backup=idle_backup,
+            connection_failure=connection_failure,
+            stop_alarm_without_data=stop_alarm_without_data,
+            fis_target_key=fis_target_key,
         )
         options = [
             f"--undocumented={json.dumps(asdict(undocumented))}",

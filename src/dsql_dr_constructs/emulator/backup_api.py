@@ -8,17 +8,12 @@ Source: https://docs.aws.amazon.com/aws-backup/latest/devguide/API_Operations.ht
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from email.utils import formatdate
-from functools import cache
 from typing import Any
-from urllib.parse import unquote
 
-import botocore.session
-from botocore.utils import parse_timestamp
-
+from . import service_model
 from .backup import Backup
 from .backup_records import BackupError, Where, page
 from .backup_roles import SERVICE
@@ -113,19 +108,8 @@ def parse(
     method: str, path: str, query: dict[str, list[str]], body: bytes, account: str, region: str
 ) -> BackupCall | None:
     """The call behind a request; None if AWS Backup has no such path, or the emulator does without it."""
-    for verb, pattern, name, shape in _routes():
-        match = re.fullmatch(pattern, unquote(path).rstrip("/"))
-        if verb != method or not match:
-            continue
-        found: dict[str, Any] = json.loads(body) if body else {}
-        for member, of in shape.members.items():
-            where, key = of.serialization.get("location"), of.serialization.get("name", member)
-            if where == "uri":
-                found[member] = match[key]
-            elif where == "querystring" and key in query:
-                found[member] = _value(query[key], of.type_name)
-        return BackupCall(name, account, region, found)
-    return None
+    found = service_model.understood("backup", tuple(_HANDLERS), method, path, query, body)
+    return BackupCall(found[0], account, region, found[1]) if found else None
 
 
 def permissions(call: BackupCall) -> Iterator[tuple[str, str, dict[str, str]]]:
@@ -173,26 +157,6 @@ def _refuse_by_vault_policy(call: BackupCall, backup: Backup, principal: str) ->
 
 def _exists(call: BackupCall) -> bool:
     return call.name in _ON_VAULT | _ON_POINT and call.name != "CreateBackupVault"
-
-
-@cache
-def _routes() -> list[tuple[str, str, str, Any]]:
-    """Method, pattern of the path, name and input of each call that has a handler."""
-    model = botocore.session.get_session().get_service_model("backup")
-    found = []
-    for name in _HANDLERS:
-        operation = model.operation_model(name)
-        path = re.escape(operation.http["requestUri"].rstrip("/")).replace(r"\{", "{").replace(r"\}", "}")
-        pattern = re.sub(r"{(\w*[aA]rn)}", r"(?P<\1>.+)", path)
-        pattern = re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", pattern)
-        found.append((operation.http["method"], pattern, name, operation.input_shape))
-    return sorted(found, key=lambda route: -len(route[1]))  # what is below a resource before the resource
-
-
-def _value(values: list[str], type_name: str) -> Any:
-    if type_name == "timestamp":
-        return parse_timestamp(values[0]).timestamp()
-    return int(values[0]) if type_name in ("integer", "long") else values[0]
 
 
 def _tags(backup: Backup, where: Where, asked: Asked) -> dict[str, Any]:

@@ -67,7 +67,7 @@ class CopyJobs:
         vaults: Vaults,
         points: RecoveryPoints,
         trust: Trust,
-        outbox: Outbox,
+        outbox: Outbox[Notice],
         *,
         now: Callable[[], float],
         pace: Pace,

@@ -12,7 +12,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from . import ministack_alarms
 from .backup_records import Where
@@ -32,19 +32,22 @@ class Notice:
     vault_name: str
 
 
-class Outbox:
+T = TypeVar("T")
+
+
+class Outbox(Generic[T]):
     """Notices in their order, until they are sent: not while something is locked, since a target may call back.
 
     Args:
         send: Sends one.
     """
 
-    def __init__(self, send: Callable[[Notice], None]) -> None:
+    def __init__(self, send: Callable[[T], None]) -> None:
         self._send = send
-        self._notices: deque[Notice] = deque()
+        self._notices: deque[T] = deque()
         self._sending = threading.Lock()
 
-    def put(self, notice: Notice) -> None:
+    def put(self, notice: T) -> None:
         self._notices.append(notice)
 
     def flush(self) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from .backup_events import Outbox
+from .backup_events import Notice, Outbox
 from .backup_job import SIZE_IN_BYTES, BackupJob, described, notice
 from .backup_points import RecoveryPoints
 from .backup_records import (
@@ -58,7 +58,7 @@ class BackupJobs:
         points: RecoveryPoints,
         data: Snapshots,
         trust: Trust,
-        outbox: Outbox,
+        outbox: Outbox[Notice],
         *,
         now: Callable[[], float],
         pace: Pace,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from .backup_events import Outbox
+from .backup_events import Notice, Outbox
 from .backup_points import USABLE, RecoveryPoints
 from .backup_records import (
     RESOURCE_TYPE,
@@ -55,7 +55,7 @@ class RestoreJobs:
         points: RecoveryPoints,
         data: Snapshots,
         trust: Trust,
-        outbox: Outbox,
+        outbox: Outbox[Notice],
         *,
         use_key: Callable[[str, str], str],
         now: Callable[[], float],

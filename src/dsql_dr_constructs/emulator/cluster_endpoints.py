@@ -24,13 +24,13 @@ from .access_control import AccessControl
 from .cluster_activity import ClusterActivity
 from .cluster_data import ClusterData
 from .dsql import Dsql
-from .faults import Faults
+from .faults import Fault, Faults
 from .function_permissions import refusal
 
 SERVICE = "postgresql"
 """The endpoints, as a fault names them."""
-CONNECT, QUERY = "Connect", "Query"
-"""A new connection, and each message of an open one in either direction, as a fault names them."""
+CONNECT, LOGIN, QUERY = "Connect", "Login", "Query"
+"""A new connection, one that has sent its token, and each message of an open one, as a fault names them."""
 
 _PASSWORD_WANTED = b"R" + struct.pack("!ii", 8, 3)  # DSQL takes the token as the password
 _SERVING = frozenset({"ACTIVE", "IDLE", "INACTIVE", "UPDATING"})
@@ -59,8 +59,8 @@ class ClusterEndpoints:
     Args:
         dsql: Has the clusters.
         access_control: Identifies the credentials that a token was signed with.
-        faults: ``error`` and ``timeout`` of the calls ``Connect`` and ``Query`` of the service ``postgresql`` are for
-            here.
+        faults: ``error`` and ``timeout`` of the calls ``Connect``, ``Login`` and ``Query`` of the service
+            ``postgresql`` are for here.
         activity: Makes them ACTIVE for connections.
         data: Answers SQL, where it has a database; a pair has the same.
     """
@@ -113,8 +113,14 @@ class ClusterEndpoints:
 
     def _log_in(self, name: str, arn: str, client: ssl.SSLSocket, startup: bytes, token: str) -> None:
         refused = self._refusal(name, startup, token)
-        if refused:
+        fault = self._fault(("error", "timeout"), name, LOGIN)
+        if fault:
+            if fault.effect == "timeout":
+                time.sleep(_TIMEOUT_SECONDS)
+            client.sendall(_error("08006", fault.message))
+        elif refused:
             client.sendall(_error("08006", "unable to accept connection, access denied", refused))
+        if fault or refused:
             return
         with self._activity.connection(arn, has_logged_in=True) as is_served:
             if not is_served:
@@ -133,7 +139,7 @@ class ClusterEndpoints:
                 waiting = [client] if client.pending() else select.select([client, database], [], [])[0]
                 for one in waiting:
                     data = one.recv(65536)
-                    fault = self._faults.affecting(("error", "timeout"), _region(name), SERVICE, QUERY)
+                    fault = self._fault(("error", "timeout"), name, QUERY)
                     if fault and fault.effect == "timeout":
                         time.sleep(_TIMEOUT_SECONDS)
                     if not data or fault:
@@ -178,6 +184,10 @@ class ClusterEndpoints:
             )
         return refused
 
+    def _fault(self, effects: tuple[str, ...], name: str, call: str) -> Fault | None:
+        cluster = (self._dsql.arn_at(name) or "").rpartition("/")[2]
+        return self._faults.affecting(effects, _region(name), SERVICE, call, cluster)
+
     def _context(self, asked: list[str]) -> ssl.SSLContext:
         """For one connection; its server name is appended to *asked*."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -186,7 +196,7 @@ class ClusterEndpoints:
             if server_name:
                 asked.append(server_name)
                 encrypted.context = self._certified(server_name)
-                if self._faults.affecting(("timeout",), _region(server_name), SERVICE, CONNECT):
+                if self._fault(("timeout",), server_name, CONNECT):
                     time.sleep(_TIMEOUT_SECONDS)
 
         self._authority.issue_cert("localhost").configure_cert(context)
@@ -203,7 +213,7 @@ class ClusterEndpoints:
     def _answer(self, name: str | None) -> bytes:
         if name is None:
             return _error("28000", "unable to accept connection, sni was not received")
-        fault = self._faults.affecting(("error",), _region(name), SERVICE, CONNECT)
+        fault = self._fault(("error",), name, CONNECT)
         if fault:
             return _error("XX000", fault.message)
         status = self._dsql.status_at(name)

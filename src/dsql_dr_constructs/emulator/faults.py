@@ -31,17 +31,20 @@ class Fault:
         effect: ``error`` answers a call with *error*; ``timeout`` never answers; ``slow`` makes a cluster's transition
             take *seconds*; ``stuck`` keeps a cluster in its transition. Default: error.
         region: Region of the calls. Default: all.
-        service: Service that the calls are signed for, for example ``dsql`` or ``ssm``, or ``postgresql`` for
+        service: Service of the calls as boto3 names it, for example ``dsql`` or ``cloudwatch``, or ``postgresql`` for
             connections to clusters. Default: all.
         call: Name of the calls, for example ``UpdateCluster``. ``Peering`` is the transition of a pair to ACTIVE, which
             can be ``stuck``. ``BackupJob``, ``CopyJob`` and ``RestoreJob`` of ``backup`` are jobs of AWS Backup, which
-            can fail, be ``slow`` or ``stuck``. Of ``postgresql``, ``Connect`` is a new connection, and ``Query`` a
-            message of an open one. Default: all.
+            can fail, be ``slow`` or ``stuck``. Of ``postgresql``, ``Connect`` is a new connection, ``Login`` one that
+            has sent its token, and ``Query`` a message of an open one. Default: all.
         error: Code of the error. Default: InternalServerException.
         message: Message of the error. Default: "A fault of the test."
         first: Number of calls that fail, from the first on. Default: all.
         share: Share of the calls that fail, from 0 to 1, drawn from a fixed seed. Default: 1.
         seconds: Duration of a slow transition, in seconds. Default: 5.
+        cluster: Identifier of the cluster that connections of ``postgresql`` are to. Default: all.
+        functions_only: Whether calls that no Lambda function makes are spared, such as those of the test itself.
+            Default: False.
 
     Raises:
         ValueError: *effect* is unknown, or *share* is not between 0 and 1.
@@ -57,6 +60,8 @@ class Fault:
     first: int | None = None
     share: float = 1.0
     seconds: float = 5.0
+    cluster: str | None = None
+    functions_only: bool = False
 
     def __post_init__(self) -> None:
         if self.effect not in EFFECTS:
@@ -73,8 +78,8 @@ class Fault:
         """Its parameters by name."""
         return asdict(self)
 
-    def _covers(self, region: str, service: str, call: str) -> bool:
-        wanted = ((self.region, region), (self.service, service), (self.call, call))
+    def _covers(self, region: str, service: str, call: str, cluster: str) -> bool:
+        wanted = ((self.region, region), (self.service, service), (self.call, call), (self.cluster, cluster))
         return all(mine is None or mine == theirs for mine, theirs in wanted)
 
 
@@ -83,6 +88,7 @@ class Faults:
     """The injected faults, and how many calls each has affected."""
 
     _active: dict[str, Fault] = field(default_factory=dict)
+    _held: set[str] = field(default_factory=set)
     _affected: dict[str, int] = field(default_factory=dict)
     _draw: random.Random = field(default_factory=lambda: random.Random(1))  # noqa: S311 - no secret
 
@@ -91,13 +97,25 @@ class Faults:
         self._affected[fault.name] = 0
 
     def clear(self, name: str | None = None) -> None:
-        for one in [name] if name else list(self._active):
+        for one in [name] if name else set(self._active) - self._held:
             self._active.pop(one, None)
 
-    def affecting(self, effects: Iterable[str], region: str, service: str, call: str) -> Fault | None:
-        """The first fault with one of *effects* that affects this call."""
-        for fault in self._active.values():
-            if fault.effect not in effects or not fault._covers(region, service, call):
+    def hold(self, fault: Fault) -> None:
+        """Inject *fault* until it is released: to clear all faults does not end it."""
+        self._held.add(fault.name)
+        self.inject(fault)
+
+    def release(self, name: str) -> None:
+        """End the fault that is held with this name."""
+        self.clear(name)
+        self._held.discard(name)
+
+    def affecting(
+        self, effects: Iterable[str], region: str, service: str, call: str, cluster: str = ""
+    ) -> Fault | None:
+        """The first fault with one of *effects* that affects this call; *cluster* is an identifier."""
+        for fault in list(self._active.values()):
+            if fault.effect not in effects or not fault._covers(region, service, call, cluster):
                 continue
             if fault.first is not None and self._affected[fault.name] >= fault.first:
                 continue

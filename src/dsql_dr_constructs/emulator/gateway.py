@@ -11,13 +11,14 @@ from typing import Any
 from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
 
-from . import backup_api, dsql_api, function_permissions, ministack_seams, operation
+from . import backup_api, dsql_api, fis_api, function_permissions, ministack_seams, operation
 from .access_control import AccessControl, Caller, RefusedError, headers_of, needs_no_credentials
 from .backup import Backup
 from .clock import Clock
 from .dsql import Dsql
 from .dsql_cluster import DsqlError
 from .faults import Fault, Faults
+from .fis import Fis
 from .signature import Signature
 
 Scope = dict[str, Any]
@@ -25,12 +26,12 @@ Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 Answer = tuple[int, dict[str, str], bytes]
-Request = dsql_api.DsqlCall | backup_api.BackupCall
+Request = dsql_api.DsqlCall | backup_api.BackupCall | fis_api.FisCall
 
 CONTROL = "/_emulator/"
 _OWNERS = (CONTROL, "/_ministack/", "/_localstack/")
 _API = "/_aws/execute-api/"
-_PARSE: dict[str, Callable[..., Request | None]] = {"dsql": dsql_api.parse, "backup": backup_api.parse}
+_APIS: dict[str, Any] = {"dsql": dsql_api, "backup": backup_api, "fis": fis_api}
 _NOT_OWNER = {"message": "Only the owner of this local AWS emulator, who started it, can control it."}
 
 
@@ -46,6 +47,10 @@ class Call:
     path: str
 
 
+_IN_BOTO3 = {"monitoring": "cloudwatch", "states": "stepfunctions"}
+"""Services that boto3 calls otherwise than their signatures."""
+
+
 class Gateway:
     """An ASGI application around ministack's.
 
@@ -54,6 +59,7 @@ class Gateway:
         access_control: Admits a request, or refuses it, before anything else.
         dsql: Answers requests that are signed for ``dsql``.
         backup: Answers those that are signed for ``backup``.
+        fis: Answers those that are signed for ``fis``.
         faults: Shared with *dsql*.
         clock: Can be moved by the owner.
         actions: Gives IAM's action and resource for a request to any other service.
@@ -65,6 +71,7 @@ class Gateway:
         access_control: AccessControl,
         dsql: Dsql,
         backup: Backup,
+        fis: Fis,
         faults: Faults,
         clock: Clock,
         actions: Callable[..., tuple[str | None, str]],
@@ -75,6 +82,7 @@ class Gateway:
         self._access_control = access_control
         self._dsql = dsql
         self._backup = backup
+        self._fis = fis
         self._faults = faults
         self._clock = clock
         self._actions = actions
@@ -114,15 +122,14 @@ class Gateway:
             else:
                 await _respond(send, _error("AccessDeniedException", operation.NOT_S3, 403, headers))
             return
-        account, region, service = caller.account, signature.region, signature.service
-        body = await _read(receive)
-        parse = _PARSE.get(service)
-        request = parse(scope["method"], path, query, body, account, region) if parse else None
+        account, region, service, body = caller.account, signature.region, signature.service, await _read(receive)
+        api = _APIS.get(service)
+        request: Request | None = api.parse(scope["method"], path, query, body, account, region) if api else None
         name = request.name if request else _call_name(scope, headers, body)
         call = Call(account, region, service, name, caller.role, scope["path"])
         self._calls.append(call)
-        fault = self._faults.affecting(("error", "timeout"), region, service, name)
-        if fault:
+        fault = self._faults.affecting(("error", "timeout"), region, _IN_BOTO3.get(service, service), name)
+        if fault and (caller.role or not fault.functions_only):
             await self._fail(fault, headers, receive, send)
             return
         is_checked = caller.role and self._enforce and not needs_no_credentials(scope) and not path.startswith(_API)
@@ -130,13 +137,14 @@ class Gateway:
             await _respond(send, _error("AccessDeniedException", denied, 403, headers))
         elif isinstance(request, dsql_api.DsqlCall):
             await _respond(send, dsql_api.answer(request, self._dsql))
-        elif request:  # in a thread, as a snapshot of data may be at work
+        elif isinstance(request, backup_api.BackupCall):  # in a thread, as a snapshot of data may be at work
             await _respond(
                 send, await asyncio.to_thread(backup_api.answer, request, self._backup, caller.principal_arn)
             )
-        elif parse:
-            unknown = dsql_api.unknown_operation if service == "dsql" else backup_api.unknown_operation
-            await _respond(send, unknown(call.path))
+        elif request:
+            await _respond(send, await asyncio.to_thread(fis_api.answer, request, self._fis))
+        elif api:
+            await _respond(send, api.unknown_operation(call.path))
         else:
             await self._inner(scope, _replay(body, receive), send)
 
@@ -168,8 +176,8 @@ class Gateway:
         body: bytes,
         query: dict[str, list[str]],
     ) -> Iterable[tuple[str, str, dict[str, str]]]:
-        if isinstance(request, backup_api.BackupCall):
-            yield from backup_api.permissions(request)
+        if isinstance(request, (backup_api.BackupCall, fis_api.FisCall)):
+            yield from _APIS[call.service].permissions(request)
             return
         if request:
             for action, resource, context in dsql_api.permissions(request, self._dsql):

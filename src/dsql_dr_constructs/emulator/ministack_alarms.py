@@ -7,8 +7,11 @@ import importlib
 import json
 import time
 from collections.abc import Callable, Iterator
+from datetime import datetime, timezone
 from typing import Any
 from urllib.parse import urlencode
+
+from . import ministack_seams
 
 Alarm = dict[str, Any]
 
@@ -28,7 +31,7 @@ def call_cloudwatch(action: str, parameters: dict[str, Any]) -> None:
 
 
 def check_alarm_actions(refusal: Callable[[str, str], str | None]) -> None:
-    """Drop an alarm's message to a topic if *refusal* gives a reason for the ARNs of both; the history records it."""
+    """Drop an alarm's message to a topic if *refusal* gives a reason for the ARNs of both; the history says so."""
     cloudwatch = _cloudwatch()
     plain = cloudwatch._dispatch_alarm_actions
 
@@ -40,19 +43,24 @@ def check_alarm_actions(refusal: Callable[[str, str], str | None]) -> None:
             if not refused:
                 admitted.append(action)
             elif alarm.get("ActionsEnabled", True):
-                cloudwatch._history_entries().append(_failed_action(alarm, action, refused))
+                note(alarm, action, refused)
         plain({**alarm, kind: admitted}, old_state, new_state, reason)
+        for action in admitted if alarm.get("ActionsEnabled", True) else ():
+            if cloudwatch._is_sns_action_arn(action):
+                note(alarm, action)
 
-    def _failed_action(alarm: Alarm, action: str, refused: str) -> dict[str, Any]:
-        data = {"actionState": "Failed", "notificationResource": action, "error": refused}
-        return {
+    def note(alarm: Alarm, action: str, refused: str = "") -> None:
+        state = {"actionState": "Failed", "error": refused} if refused else {"actionState": "Succeeded"}
+        summary = f"Failed to execute action {action}. Received error: {refused}" if refused else ""
+        entry = {
             "AlarmName": alarm["AlarmName"],
             "AlarmType": "CompositeAlarm" if "AlarmRule" in alarm else "MetricAlarm",
             "Timestamp": cloudwatch._ts_iso(time.time()),
             "HistoryItemType": "Action",
-            "HistorySummary": f"Failed to execute action {action}. Received error: {refused}",
-            "HistoryData": json.dumps(data),
+            "HistorySummary": summary or f"Successfully executed action {action}",
+            "HistoryData": json.dumps({**state, "notificationResource": action}),
         }
+        cloudwatch._history_entries().append(entry)
 
     cloudwatch._dispatch_alarm_actions = checked
 
@@ -60,6 +68,47 @@ def check_alarm_actions(refusal: Callable[[str, str], str | None]) -> None:
 def disable_alarm_evaluation() -> None:
     """Disable ministack's evaluation of metric alarms, in favour of the alarm clock's."""
     _cloudwatch()._evaluate_alarm = lambda alarm: None
+
+
+def alarm_at(arn: str) -> Alarm | None:
+    """The metric or composite alarm with this ARN, in any Region."""
+    cloudwatch, (region, account, _, name) = _cloudwatch(), arn.split(":", 6)[3:]
+    for store in (cloudwatch._alarms, cloudwatch._composite_alarms):
+        if found := store.get_scoped(account, region, name):
+            alarm: Alarm = found
+            return alarm
+    return None
+
+
+def follow_alarms(changed: Callable[[str, str], None]) -> None:
+    """Call *changed* with the ARN and the new state of each alarm that changes its state, and keep when it did."""
+    cloudwatch = _cloudwatch()
+    plain = cloudwatch._record_history
+
+    def recorded(name: str, before: str, state: str, *more: Any, **options: Any) -> None:
+        if before == state:  # a new alarm, of which CloudWatch has no change of state
+            return
+        plain(name, before, state, *more, **options)
+        account, region = ministack_seams.where()
+        arn, now = f"arn:aws:cloudwatch:{region}:{account}:alarm:{name}", round(time.time(), 3)
+        (alarm_at(arn) or {}).update(StateUpdatedTimestamp=now, StateTransitionedTimestamp=now)
+        changed(arn, state)
+
+    cloudwatch._record_history = recorded
+
+
+def keep_milliseconds() -> None:
+    """Let histories and messages of alarms have milliseconds, as CloudWatch's do."""
+    cloudwatch = _cloudwatch()
+    plain = cloudwatch._json_timestamp
+
+    def text(seconds: float) -> str:
+        return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+    def number(value: Any) -> Any:
+        return cloudwatch._parse_ts(value) if isinstance(value, str) else plain(value)
+
+    cloudwatch._ts_iso, cloudwatch._json_timestamp = text, number
 
 
 def count_invocations() -> None:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
+import re
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from . import ministack_seams
+
+_HELD_FOR = 20.0
+"""Seconds."""
 
 
 def add_resource_type(name: str, handler: Any) -> None:
@@ -69,6 +75,26 @@ def name_resources_by_region() -> None:
             seed.reset(token)
 
     provisioners._physical_name = named
+
+
+def answer_the_cdk_when_stacks_are_done() -> None:
+    """Hold an answer to the CDK CLI about a stack in progress until it is done, since it asks only every 5 s."""
+    cloudformation: Any = importlib.import_module("ministack.services.cloudformation")
+    plain = cloudformation.handle_request
+
+    async def held(method: str, path: str, headers: dict[str, str], body: bytes, query: dict[str, list[str]]) -> Any:
+        until = time.monotonic() + _HELD_FOR
+        answer = await plain(method, path, headers, body, query)
+        asked = b"Action=DescribeStacks&" in body and "aws-cdk" in headers.get("user-agent", "")
+        while asked and _IN_PROGRESS.search(answer[2]) and time.monotonic() < until:
+            await asyncio.sleep(0.05)
+            answer = await plain(method, path, headers, body, query)
+        return answer
+
+    cloudformation.handle_request = held
+
+
+_IN_PROGRESS = re.compile(rb"<StackStatus>(?!REVIEW_)\w+_IN_PROGRESS<")
 
 
 def explain_unknown_attributes(sentences: Mapping[tuple[str, str], str]) -> None:

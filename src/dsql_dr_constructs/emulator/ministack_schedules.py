@@ -5,12 +5,13 @@ from __future__ import annotations
 import importlib
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from typing import Any
 from uuid import uuid4
 
 from .clock import Clock
+from .faults import Faults
 
 _SECONDS_FOR_FUNCTIONS = 5.0
 
@@ -28,6 +29,18 @@ def scale_rates(factor: float) -> None:
     eventbridge._SCHEDULER_TICK_INTERVAL = max(0.1, eventbridge._SCHEDULER_TICK_INTERVAL * factor)
 
 
+def stop_rules_of_lost_regions(faults: Faults) -> None:
+    """Run no rule of a Region in which no call of EventBridge is answered."""
+    eventbridge = _eventbridge()
+    plain = eventbridge._invoke_target
+
+    def invoke(target: dict[str, Any], event: dict[str, Any], rule: dict[str, Any], view: Any = None) -> None:
+        if not faults.affecting(("timeout",), rule["Arn"].split(":")[3], "events", "Rules"):
+            plain(target, event, rule, view)
+
+    eventbridge._invoke_target = invoke
+
+
 def run_cron_rules(clock: Clock) -> None:
     """Run rules with ``cron(...)`` on *clock*, once for each minute they name, and no more in real time.
 
@@ -35,9 +48,9 @@ def run_cron_rules(clock: Clock) -> None:
     for, up to 5 seconds of real time, unless one that the same rule invoked before still runs.
     """
     eventbridge = _eventbridge()
-    schedules = _Schedules()
+    schedules = Schedules()
     running: dict[str, list[threading.Thread]] = {}
-    _leave_cron_rules_out(eventbridge)
+    eventbridge._tick_scheduled_rules = only_rates(eventbridge._tick_scheduled_rules)
 
     def run(minute: float) -> None:
         due = [one for one in _enabled_rules(eventbridge) if schedules.name(one[2]["ScheduleExpression"], minute)]
@@ -58,23 +71,23 @@ def run_cron_rules(clock: Clock) -> None:
     clock.each_minute(run)
 
 
-def _leave_cron_rules_out(eventbridge: Any) -> None:
-    """Let ministack's own loop run ``rate(...)`` only; its EventBridge Scheduler, which shares a function, is left."""
-    tick, next_time = eventbridge._tick_scheduled_rules, eventbridge._cron_next_fire
-    at_work = threading.local()
+def only_rates(tick: Callable[[], None]) -> Callable[[], None]:
+    """A loop's *tick* of ministack, for which there is no ``cron(...)``."""
+    eventbridge, at_work = _eventbridge(), threading.local()
+    next_time = eventbridge._cron_next_fire
 
     def tick_rates() -> None:
-        at_work.rules = True
+        at_work.ticks = True
         try:
             tick()
         finally:
-            at_work.rules = False
+            at_work.ticks = False
 
-    eventbridge._tick_scheduled_rules = tick_rates
-    eventbridge._cron_next_fire = lambda fields, after: None if vars(at_work).get("rules") else next_time(fields, after)
+    eventbridge._cron_next_fire = lambda fields, after: None if vars(at_work).get("ticks") else next_time(fields, after)
+    return tick_rates
 
 
-class _Schedules:
+class Schedules:
     """When each expression is next due, as searching for it every minute would take most of the time."""
 
     def __init__(self) -> None:
@@ -85,6 +98,11 @@ class _Schedules:
         if self._next.get(expression, 0.0) < minute:
             self._next[expression] = _next_time(expression, minute)
         return self._next[expression] == minute
+
+
+def is_cron(expression: str) -> bool:
+    """Whether EventBridge understands *expression*."""
+    return _eventbridge()._parse_cron_fields(expression) is not None
 
 
 def _next_time(expression: str, minute: float) -> float:

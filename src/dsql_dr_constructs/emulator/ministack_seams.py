@@ -2,7 +2,8 @@
 
 ministack (https://github.com/ministackorg/ministack) has no public interface for new resource types or for Lambda's
 credentials, so its version is pinned and each name used is listed here; none of its files is edited. What is done with
-CloudWatch is in `ministack_alarms`, with EventBridge in `ministack_schedules`, and with CloudFormation in
+CloudWatch is in `ministack_alarms`, with EventBridge in `ministack_schedules` and
+`ministack_scheduler`, and with CloudFormation in
 `ministack_cloudformation`.
 """
 
@@ -70,6 +71,7 @@ SEAMS: dict[str, dict[str, list[str] | None]] = {
     "ministack.services.cloudwatch": {
         "handle_request": ["method", "path", "headers", "body", "query_params"],
         "_alarms": None,
+        "_composite_alarms": None,
         "_metrics": None,
         "_dims_key": ["dims"],
         "_evaluate_alarm": ["alarm"],
@@ -79,6 +81,8 @@ SEAMS: dict[str, dict[str, list[str] | None]] = {
         "_is_sns_action_arn": ["action"],
         "_history_entries": [],
         "_ts_iso": ["epoch"],
+        "_json_timestamp": ["value"],
+        "_parse_ts": ["value"],
     },
     "ministack.services.eventbridge": {
         "_SCHEDULER_TICK_INTERVAL": None,
@@ -92,6 +96,7 @@ SEAMS: dict[str, dict[str, list[str] | None]] = {
         "_put_events": ["data", "allow_aws_source"],
         "_pattern_event_view": ["event"],
     },
+    "ministack.services.scheduler": {"_schedules": None, "_tick_schedules": []},
     "ministack.services.iam": {
         "_roles": None,
         "_aws_managed_policies": None,
@@ -102,7 +107,7 @@ SEAMS: dict[str, dict[str, list[str] | None]] = {
         "_NAME_SEED": None,
         "_physical_name": ["stack_name", "logical_id", "lowercase", "max_len", "seeded"],
     },
-    "ministack.services.cloudformation": {"_stacks": None},
+    "ministack.services.cloudformation": {"_stacks": None, "handle_request": None},
     "ministack.services.cloudformation.engine": {
         "_unknown_attribute_message": ["res", "logical_id", "attr"],
         "_check_parameter_constraints": ["name", "defn", "ptype", "value"],
@@ -116,27 +121,15 @@ SEAMS: dict[str, dict[str, list[str] | None]] = {
     "ministack.services.cloudformation.custom_resource": {
         "deliver_response": ["token", "response"],
         "invoke_custom_resource": [
-            "request_type",
-            "logical_id",
-            "props",
-            "stack_name",
-            "stack_id",
-            "resource_type",
-            "physical_id",
-            "old_props",
+            *("request_type", "logical_id", "props", "stack_name"),
+            *("stack_id", "resource_type", "physical_id", "old_props"),
         ],
     },
     "ministack.core.iam_actions": {
         "extract_iam_action": ["service", "method", "path", "headers", "body", "query_params"],
         "extract_resource_arn": [
-            "service",
-            "method",
-            "path",
-            "headers",
-            "body",
-            "query_params",
-            "region",
-            "account_id",
+            *("service", "method", "path", "headers", "body", "query_params"),
+            *("region", "account_id"),
         ],
     },
     "ministack.core.iam_evaluator": {

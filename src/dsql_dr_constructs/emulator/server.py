@@ -18,11 +18,13 @@ from . import (
     backup_events,
     backup_roles,
     cloudformation_failures,
+    fis_notices,
     function_permissions,
     key_policies,
     ministack_alarms,
     ministack_cloudformation,
     ministack_log_targets,
+    ministack_scheduler,
     ministack_schedules,
     ministack_seams,
 )
@@ -32,6 +34,7 @@ from .clock import Clock
 from .cloudformation_backup import PlanHandler, SelectionHandler, VaultHandler
 from .cloudformation_composite_alarm import CompositeAlarmHandler
 from .cloudformation_dsql_cluster import NO_ENDPOINT, ClusterHandler
+from .cloudformation_fis import ExperimentTemplateHandler
 from .cloudformation_metric_alarm import MetricAlarmHandler
 from .cloudformation_recorded import RECORDED, RecordedHandler
 from .cluster_activity import ClusterActivity
@@ -40,6 +43,8 @@ from .cluster_endpoints import ClusterEndpoints
 from .credentials import ACCOUNT, Credentials
 from .dsql import Dsql
 from .faults import Faults
+from .fis import Fis
+from .fis_roles import FisAlarms, FisRoles
 from .gateway import Gateway
 from .undocumented import Undocumented
 
@@ -63,6 +68,7 @@ def build(options: argparse.Namespace, owner: Credentials) -> Gateway:
     ministack_cloudformation.add_resource_type("AWS::CloudWatch::CompositeAlarm", alarms)
     for one in RECORDED:
         ministack_cloudformation.add_resource_type(one.name, RecordedHandler(one, ministack_seams.where))
+    ministack_cloudformation.follow_resource_type("AWS::Lambda::Function", _remember_dead_letter_queue)
     cloudformation_failures.install()
     ministack_seams.know_credentials(ACCOUNT, owner)
     function_permissions.install(owner)
@@ -71,9 +77,12 @@ def build(options: argparse.Namespace, owner: Credentials) -> Gateway:
     ministack_seams.confirm_subscriptions()
     ministack_seams.keep_workers_of_other_regions()
     ministack_cloudformation.name_resources_by_region()
+    ministack_cloudformation.answer_the_cdk_when_stacks_are_done()
     if dsql.undocumented.allowed_pattern == "name":
         ministack_cloudformation.compare_patterns_with_names()
-    alarm_clock.start(options.time_scale)
+    ministack_alarms.keep_milliseconds()
+    alarm_clock.start(options.time_scale, faults)
+    ministack_schedules.stop_rules_of_lost_regions(faults)
     ministack_log_targets.deliver_events_to_log_groups()
     ministack_schedules.scale_rates(options.time_scale)
     ministack_schedules.run_cron_rules(clock)
@@ -104,8 +113,21 @@ def build(options: argparse.Namespace, owner: Credentials) -> Gateway:
         ministack_cloudformation.add_resource_type(f"AWS::Backup::Backup{name}", handler(backup, ministack_seams.where))
     backup.start()
     clock.start()
-    actions = _action_and_resource
-    return Gateway(inner, access_control, dsql, backup, faults, clock, actions, enforce=options.enforce_permissions)
+    fis = Fis(
+        dsql,
+        faults,
+        roles=FisRoles(enforce=options.enforce_permissions),
+        alarms=FisAlarms(),
+        send=fis_notices.send,
+        time_scale=options.time_scale,
+    )
+    ministack_alarms.follow_alarms(fis.alarm_changed)
+    templates = ExperimentTemplateHandler(fis, ministack_seams.where)
+    ministack_cloudformation.add_resource_type("AWS::FIS::ExperimentTemplate", templates)
+    ministack_scheduler.run_cron_schedules(clock, fis, enforce=options.enforce_permissions)
+    fis.start()
+    actions, enforce = _action_and_resource, options.enforce_permissions
+    return Gateway(inner, access_control, dsql, backup, fis, faults, clock, actions, enforce=enforce)
 
 
 def main() -> None:
@@ -144,6 +166,11 @@ def _stay_on_loopback(event: str, arguments: tuple[Any, ...]) -> None:
 
 def _with_metric_math(plain: dict[str, Any]) -> MetricAlarmHandler:
     return MetricAlarmHandler(plain["create"], plain["update"], plain["delete"], ministack_alarms.set_alarm_metrics)
+
+
+def _remember_dead_letter_queue(name: str, properties: dict[str, Any]) -> None:
+    if "DeadLetterConfig" in properties:
+        ministack_seams.function_config(name)["DeadLetterConfig"] = dict(properties["DeadLetterConfig"])
 
 
 def _alarm_arn(name: str) -> str:

@@ -15,6 +15,9 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
     "allowed_pattern": ("value", "name"),
     "woken_by": ("login", "connection"),
     "idle_backup": ("fail", "retry"),
+    "connection_failure": ("connection", "login"),
+    "stop_alarm_without_data": ("fail", "run"),
+    "fis_target_key": ("Clusters", "clusters"),
 }
 
 
@@ -35,6 +38,9 @@ class Undocumented:
     allowed_pattern: str = "value"
     woken_by: str = "login"
     idle_backup: str = "fail"
+    connection_failure: str = "connection"
+    stop_alarm_without_data: str = "fail"
+    fis_target_key: str = "Clusters"
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
