@@ -177,7 +177,7 @@ pyproject.add_override(
 )
 # Imports go down only; tests/unit/test_layers.py checks it.
 THE_CONSTRUCT = "multi_region_dsql_dr"
-OTHER_COMMANDS = ("cost", "dashboard", "rehearse")
+OTHER_COMMANDS = ("cost", "dashboard", "faults", "rehearse")
 SMALL_FILES = sorted({one.stem for one in Path("src", PACKAGE).glob("*.py")} - {"__init__", THE_CONSTRUCT})
 pyproject.add_override(
     "tool.importlinter",
@@ -202,6 +202,7 @@ pyproject.add_override(
                     "cli",
                     "emulator",
                     THE_CONSTRUCT,
+                    "drill",
                     "backup | monitoring",
                     "clusters",
                     " : ".join(SMALL_FILES),
@@ -412,5 +413,6 @@ YamlFile(
     },
 )
 
-project.gitignore.add_patterns("cdk.out/", "/uv.lock")  # requirements.lock is the lock (docs/adr/0006)
+# requirements.lock is the lock (docs/adr/0006); the report is the demo's
+project.gitignore.add_patterns("cdk.out/", "/drill.html", "/drill.json", "/uv.lock")
 project.synth()

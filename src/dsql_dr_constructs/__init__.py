@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from .clusters.database_privilege import DatabasePrivilege
     from .clusters.database_role import DatabaseRole
     from .clusters.regional_cluster import RegionalCluster
+    from .drill.dr_drill import DrDrill
+    from .drill.drill_options import DrillOptions
     from .monitoring.alarm_options import AlarmOptions, HealthAlarmOptions
     from .monitoring.alerting_topic import AlertingTopic
     from .monitoring.dr_dashboard import DrDashboard
@@ -33,6 +35,8 @@ __all__ = [
     "DatabasePrivilege",
     "DatabaseRole",
     "DrDashboard",
+    "DrDrill",
+    "DrillOptions",
     "HealthAlarmOptions",
     "HealthAlarms",
     "HealthMonitor",
@@ -56,6 +60,8 @@ _HOMES = {
     "DatabasePrivilege": "clusters.database_privilege",
     "DatabaseRole": "clusters.database_role",
     "DrDashboard": "monitoring.dr_dashboard",
+    "DrDrill": "drill.dr_drill",
+    "DrillOptions": "drill.drill_options",
     "HealthAlarmOptions": "monitoring.alarm_options",
     "HealthAlarms": "monitoring.health_alarms",
     "HealthMonitor": "monitoring.health_monitor",

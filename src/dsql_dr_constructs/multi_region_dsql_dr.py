@@ -20,8 +20,11 @@ from .clusters.cluster_peering import ClusterPeering, deploy_after
 from .clusters.database_admin import DatabaseRoleStacks
 from .clusters.given_clusters import clusters_by_region
 from .clusters.parameter_registry import ParameterRegistry
-from .clusters.regional_cluster import RegionalCluster, add_outputs
+from .clusters.regional_cluster import create_clusters
 from .deployment_name import default_deployment_name, refuse_doubled_name, validate_deployment_name
+from .drill.dr_drill import DrDrill
+from .drill.drill_options import DrillOptions
+from .drill.pair_drills import pair_drills
 from .monitoring.monitored_pair import MonitoredPair, warn_of_no_monitoring
 from .monitoring.monitoring_options import MonitoringOptions
 from .monitoring.multi_region_monitoring import MultiRegionMonitoring
@@ -61,6 +64,9 @@ class MultiRegionDsqlDr(MonitoredPair):
     backup: MultiRegionBackup | None
     """What backs the pair up; None without *backup*."""
 
+    drills: Mapping[str, DrDrill]
+    """By the Region of the cluster that fails; none without *drill*."""
+
     @checked
     def __init__(
         self,
@@ -83,6 +89,7 @@ class MultiRegionDsqlDr(MonitoredPair):
         stack_options: StackOptions | None = None,
         monitoring: MonitoringOptions | None = MonitoringOptions(),  # noqa: B008 - frozen
         backup: BackupOptions | None = None,
+        drill: DrillOptions | None = None,
     ) -> None:
         """
         Args:
@@ -118,12 +125,14 @@ class MultiRegionDsqlDr(MonitoredPair):
             backup: A backup a day of both clusters' data, kept in both Regions, by stacks of their own and with the
                 functions of *database_roles*; ``BackupOptions()`` has good defaults. Default: None, nothing is backed
                 up, and nothing undoes a mistake, which peering replicates, too.
+            drill: An experiment template of AWS FIS in each Region that fails the cluster there for a while, in stacks
+                of their own; ``dsql-dr drill`` starts it. Default: None, no drills.
 
         Raises:
             ValueError: Regions that cannot form a pair, a bad or repeated deployment name, a bad email or schedule,
                 topics, keys, vaults or options of other Regions, DESTROY with deletion protection on or with
-                *cluster_arns*, or *cluster_arns* that are not of two clusters in two Regions, or in other Regions than
-                given.
+                *cluster_arns*, *cluster_arns* that are not of two clusters in two Regions or in other Regions than
+                given, or *drill* without *monitoring*.
         """
         super().__init__(scope, id)
         adopted, owner = clusters_by_region(cluster_arns, account, primary_region, secondary_region)
@@ -157,7 +166,8 @@ class MultiRegionDsqlDr(MonitoredPair):
         self._roles = self._role_stacks(regional, needed=roles_needed, backed_up=backup is not None)
         self.backup = self._back_up(scope, shared, backup)
         self.monitoring = self._monitor(scope, shared, alert_emails, schedule, monitoring)
-        self._stacks.extend(self.monitoring.stacks if self.monitoring else ())
+        self.drills = pair_drills(regional, list(regions.values()), self.monitoring, self._keys, drill)
+        self._stacks.extend(map(Stack.of, self.drills.values()))
         self._warn_of_regions(warnings)
         self._registry = ParameterRegistry(
             self, self.deployment_name, self.peering.parameter_regions, self._stacks, self._roles, bool(adopted)
@@ -178,23 +188,10 @@ class MultiRegionDsqlDr(MonitoredPair):
     def _both(
         self, cluster_arns: Sequence[str] | None, removal_policy: RemovalPolicy, options: ClusterOptions
     ) -> Sequence[IRegionalCluster]:
+        given = self._witness_region, self._keys, removal_policy, options
         if cluster_arns:
-            return adopt_clusters(self._stacks, cluster_arns, self._witness_region, self._keys, removal_policy, options)
-        return [self._cluster(one, removal_policy, options) for one in ("primary", "secondary")]
-
-    def _cluster(self, role: str, removal_policy: RemovalPolicy, options: ClusterOptions) -> RegionalCluster:
-        stack = self._stacks[role == "secondary"]
-        cluster = RegionalCluster(
-            stack,
-            "Cluster",
-            cluster_name=f"{options.name_prefix}-{role}",
-            witness_region=self._witness_region,
-            removal_policy=removal_policy,
-            deletion_protection=options.deletion_protection,
-            encryption_key=self._keys.get(stack.region),
-        )
-        add_outputs(cluster)
-        return cluster
+            return adopt_clusters(self._stacks, cluster_arns, *given)
+        return create_clusters(self._stacks, *given)
 
     def _peer(
         self, removal_policy: RemovalPolicy, parameter_regions: Sequence[str], options: ClusterOptions
@@ -279,6 +276,7 @@ class MultiRegionDsqlDr(MonitoredPair):
                 self._roles.deploy_before(stack)
             if self.backup:
                 deploy_after(stack, self.backup.stacks[-1])
+        self._stacks.extend(monitoring.stacks)
         return monitoring
 
     def _warn_of_regions(self, warnings: Sequence[str]) -> None:
@@ -289,5 +287,5 @@ class MultiRegionDsqlDr(MonitoredPair):
 
     @property
     def stacks(self) -> Sequence[Stack]:
-        """In the order of their deployment: primary, secondary, then those of database roles, backup and monitoring."""
+        """In the order of their deployment: primary, secondary, then database roles, backup, monitoring and drills."""
         return tuple(self._stacks)

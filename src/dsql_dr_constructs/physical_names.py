@@ -62,7 +62,7 @@ def restore_role_name(deployment: str) -> str:
 
 
 def drill_name(deployment: str) -> str:
-    """Name of what belongs to drills: tag ``Name`` of the experiment template, and the queue that a drill listens at."""
+    """Name of what belongs to drills: tag ``Name`` of the experiment template, schedule, queue of a drill."""
     return f"aurora-dsql-drill-{deployment}"
 
 

@@ -26,6 +26,13 @@ Sources:
     https://docs.aws.amazon.com/config/latest/developerguide/dsql-cluster-multi-region-replication-enabled.html
 """
 
+WITHOUT_FIS = ("ca-west-1",)
+"""Those of them in which CloudFormation had no experiment templates of AWS FIS, at the same time.
+
+Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/resource-type-schemas.html (the schemas of each
+Region, as cfn-lint has them)
+"""
+
 _CONTINENTS = {
     **dict.fromkeys(("us", "ca", "mx", "sa"), "the Americas"),
     "eu": "Europe",

@@ -21,6 +21,8 @@ from dsql_dr_constructs import (
     ClusterOptions,
     ClusterPeering,
     DrDashboard,
+    DrDrill,
+    DrillOptions,
     HealthAlarmOptions,
     HealthAlarms,
     HealthMonitor,
@@ -130,6 +132,24 @@ def backups(app: cdk.App) -> Sequence[str]:
     alone = MultiRegionBackup(app, "Billing", deployment_name="billing", options=own)
     found = [one.backup_vault_name for one in alone.vaults.values()]
     return [*found, *alone.vault_names.values(), *(pair.backup.vault_names.values() if pair.backup else ())]
+
+
+def drills(app: cdk.App, stack: cdk.Stack, monitoring: MultiRegionMonitoring) -> Sequence[str | None]:
+    options = DrillOptions(
+        stop_alarm_arns={"us-east-1": ["arn:aws:cloudwatch:us-east-1:111111111111:alarm:errors"]},
+        duration=cdk.Duration.minutes(20),
+        share=50,
+        schedules={"us-east-1": "cron(0 9 ? 1,7 TUE#2 *)"},
+    )
+    pair = MultiRegionDsqlDr(app, "Orders", drill=options)
+    cluster = RegionalCluster.from_cluster_attributes(stack, "Cluster", cluster_identifier="a" * 26)
+    alone = DrDrill(stack, "Drill", cluster=cluster, alarms=monitoring.alarms["us-east-1"], options=options)
+    every = [alone, *pair.drills.values()]
+    return [
+        text
+        for one in every
+        for text in (one.experiment_template.attr_id, one.role.role_arn, one.log_group.log_group_name)
+    ]
 
 
 def topology() -> Sequence[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from tests.runtime.judge import Call
 
@@ -67,6 +68,47 @@ def iam_requests(call: Call, tags: Mapping[str, str]) -> Iterator[IamRequest]:
         yield IamRequest(f"kms:{call.operation}", key, {"kms:RequestAlias": call.arguments["KeyId"]})
     else:
         raise AssertionError(f"What IAM checks for {call.service}:{call.operation} is not written down here.")
+
+
+def experiment_requests(template: Mapping[str, Any], region: str, tags: Mapping[str, str]) -> Iterator[IamRequest]:
+    """What AWS FIS asks IAM for, as its role, in an experiment of *template*, a CloudFormation resource's properties.
+
+    https://docs.aws.amazon.com/fis/latest/userguide/fis-actions-reference.html names the permissions of each action.
+    """
+    for action in template["Actions"].values():
+        if action["ActionId"] == "aws:dsql:cluster-connection-failure":
+            [arn] = template["Targets"][action["Targets"]["Clusters"]]["ResourceArns"]
+            yield IamRequest("tag:GetResources", "*")
+            yield IamRequest("dsql:GetCluster", arn, {f"aws:ResourceTag/{key}": value for key, value in tags.items()})
+            context = {"dsql:FisActionId": action["ActionId"], "dsql:FisTargetArns": arn}
+            yield IamRequest("dsql:InjectError", "*", context)
+        elif action["ActionId"] == "aws:cloudwatch:assert-alarm-state":
+            yield IamRequest("cloudwatch:DescribeAlarms", f"arn:aws:cloudwatch:{region}:{ACCOUNT}:alarm:*")
+        else:
+            assert action["ActionId"] == "aws:fis:wait", "it needs no permission"
+    # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/AWS-logs-infrastructure-CWL.html
+    for one in ("CreateLogDelivery", "PutResourcePolicy", "DescribeResourcePolicies", "DescribeLogGroups"):
+        yield IamRequest(f"logs:{one}", "*")
+    report = template.get("ExperimentReportConfiguration")
+    if report:  # https://docs.aws.amazon.com/fis/latest/userguide/experiment-report-configuration.html
+        bucket = report["Outputs"]["ExperimentReportS3Configuration"]
+        name = f"arn:aws:s3:::{bucket['BucketName']}/{bucket['Prefix']}/report.pdf"
+        yield from (IamRequest(one, name) for one in ("s3:PutObject", "s3:GetObject"))
+        for one in report["DataSources"]["CloudWatchDashboards"]:
+            yield IamRequest("cloudwatch:GetDashboard", one["DashboardIdentifier"])
+        yield IamRequest("cloudwatch:GetMetricWidgetImage", "*")
+
+
+def schedule_requests(template_id: str, region: str) -> Iterator[IamRequest]:
+    """What starting the first experiment of an account takes.
+
+    https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsfaultinjectionservice.html
+    https://docs.aws.amazon.com/fis/latest/userguide/using-service-linked-roles.html
+    """
+    for resource in (f"experiment-template/{template_id}", "experiment/EXP1"):
+        yield IamRequest("fis:StartExperiment", f"arn:aws:fis:{region}:{ACCOUNT}:{resource}")
+    linked = f"arn:aws:iam::{ACCOUNT}:role/aws-service-role/fis.amazonaws.com/AWSServiceRoleForFIS"
+    yield IamRequest("iam:CreateServiceLinkedRole", linked, {"iam:AWSServiceName": "fis.amazonaws.com"})
 
 
 def _of_dsql(call: Call, tags: Mapping[str, str]) -> Iterator[IamRequest]:

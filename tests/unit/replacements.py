@@ -8,12 +8,14 @@ import aws_cdk as cdk
 from aws_cdk import assertions
 from aws_cdk import aws_kms as kms
 from aws_cdk.aws_backup import LockConfiguration
+from aws_cdk.aws_logs import RetentionDays
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
 from dsql_dr_constructs import (
     AlarmOptions,
     BackupOptions,
     ClusterOptions,
+    DrillOptions,
     HealthAlarmOptions,
     MonitoringOptions,
     MonitorOptions,
@@ -66,6 +68,16 @@ CHANGES: dict[str, dict[str, Any]] = {
     "`backup`: `delete_recovery_points`": {
         "backup": BackupOptions(removal_policy=cdk.RemovalPolicy.DESTROY, delete_recovery_points=True)
     },
+    "`drill`": {"drill": None},
+    "`drill`: `stop_alarm_arns`": {
+        "drill": DrillOptions(stop_alarm_arns={"us-east-1": ["arn:aws:cloudwatch:us-east-1:111111111111:alarm:errors"]})
+    },
+    "`drill`: `duration`": {"drill": DrillOptions(duration=cdk.Duration.minutes(20))},
+    "`drill`: `share`": {"drill": DrillOptions(share=50)},
+    "`drill`: `expect_alarm`": {"drill": DrillOptions(expect_alarm=True)},
+    "`drill`: `schedules`": {"drill": DrillOptions(schedules={"us-east-1": "cron(0 9 ? 1,7 TUE#2 *)"})},
+    "`drill`: `report_buckets`": {"drill": DrillOptions(report_buckets={"us-east-1": "drill-reports"})},
+    "`drill`: `log_retention`": {"drill": DrillOptions(log_retention=RetentionDays.THREE_YEARS)},
     "`monitoring`": {"monitoring": None},
     "`monitoring`: `witness_observer`": {"monitoring": MonitoringOptions(witness_observer=True)},
     "`monitoring`: `sql_probe`": {"monitoring": MonitoringOptions(sql_probe=True)},
@@ -81,7 +93,8 @@ CHANGES: dict[str, dict[str, Any]] = {
 }
 """Each parameter and each field of its options, changed from its default; `witness_region` in Europe.
 
-Those of `backup` are changed from ``BackupOptions()``: without backups there is nothing to replace.
+Those of `backup` and `drill` are changed from ``BackupOptions()`` and ``DrillOptions()``: without them there is nothing
+to replace.
 """
 
 EUROPE = {"primary_region": "eu-west-1", "secondary_region": "eu-west-2"}
@@ -115,11 +128,13 @@ def _made_anew(region: str, before: dict[str, Any], after: dict[str, Any]) -> bo
 
 def changes() -> dict[str, set[str]]:
     """Types that each change replaces."""
-    default, backed_up = resources(), resources(backup=BackupOptions())
+    default, backed_up, drilled = resources(), resources(backup=BackupOptions()), resources(drill=DrillOptions())
     found = {}
     for what, options in CHANGES.items():
         if "backup" in options:
             found[what] = replaced(backed_up, resources(**options))
+        elif "drill" in options:
+            found[what] = replaced(drilled, resources(**options))
         elif what == "`witness_region`":
             one = resources(**EUROPE, witness_region="eu-west-3")
             found[what] = replaced(one, resources(**EUROPE, witness_region="eu-central-1"))

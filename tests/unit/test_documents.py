@@ -21,7 +21,14 @@ from policy_sentry.querying.actions import get_action_data
 
 import dsql_dr_constructs
 from docs.api_reference import render
-from dsql_dr_constructs import BackupOptions, MonitoringOptions, MonitorOptions, MultiRegionDsqlDr, emulator
+from dsql_dr_constructs import (
+    BackupOptions,
+    DrillOptions,
+    MonitoringOptions,
+    MonitorOptions,
+    MultiRegionDsqlDr,
+    emulator,
+)
 from dsql_dr_constructs.physical_names import role_requests_name, roles_name
 from tests.runtime.judge import Call
 from tests.unit.error_messages import error_messages, reported_by_status
@@ -140,7 +147,12 @@ QUESTIONS = {
     "how to monitor an existing pair": "adopt.md#monitor-a-pair-that-exists-already",
     "what to do when data was destroyed in both Regions": "operations.md#data-destroyed-in-both-regions",
     "how to get lost rows out of a backup": "operations.md#one-cluster-for-inspection",
+    "how to make drills possible": "drill.md#switch-it-on",
+    "what AWS does not document of drills": "drill.md#the-first-drill-what-to-check",
     "which permissions a restore needs": "permissions.md#restore",
+    "which permissions a drill needs": "permissions.md#drill",
+    "how to drill the real pair": "drill.md#run-a-drill",
+    "what a drill does not prove": "drill.md#what-a-drill-does-not-prove",
     "how to add own alarms": "notifications.md#your-own-alarms",
 }
 
@@ -192,7 +204,7 @@ def _actions(policy: dict[str, Any]) -> set[str]:
     return {action for one in policy["Statement"] for action in one["Action"]}
 
 
-DEPLOY, CLUSTERS, ON_CALL, NOTIFICATIONS, MADE_ELSEWHERE, RESTORE = range(6)
+DEPLOY, CLUSTERS, ON_CALL, NOTIFICATIONS, MADE_ELSEWHERE, RESTORE, DRILL = range(7)
 CALLS_OF_COMMANDS = {
     "lambda invoke": "lambda:InvokeFunction",
     "logs tail": "logs:FilterLogEvents",
@@ -202,7 +214,7 @@ CALLS_OF_COMMANDS = {
 
 def test_policies_to_copy_allow_actions_that_exist() -> None:
     policies = _policies("permissions.md")
-    assert len(policies) == 6
+    assert len(policies) == 7
     assert [one for policy in policies for one in _actions(policy) if not get_action_data(*one.split(":"))] == []
 
 
@@ -276,6 +288,9 @@ def test_permissions_name_every_action_that_a_boundary_has_to_allow() -> None:
         encryption_keys={one: kms.Key(stack, "Key") for one, stack in stacks.items()},
         monitoring=MonitoringOptions(monitor_options=own, sql_probe=True),
         backup=BackupOptions(removal_policy=cdk.RemovalPolicy.DESTROY, delete_recovery_points=True),
+        drill=DrillOptions(
+            schedules={"us-east-1": "cron(0 9 ? 1,7 TUE#2 *)"}, report_buckets={"us-east-1": "drill-reports"}
+        ),
     )
     assert _named(default) | _named(choices) == more
 

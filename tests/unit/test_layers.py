@@ -20,6 +20,7 @@ UP = {
     "cli/prices": "import dsql_dr_constructs",
     "clusters/regional_cluster": "if TYPE_CHECKING:\n    from ..multi_region_dsql_dr import MultiRegionDsqlDr",
     "backup/wake_rule": "from ..monitoring.health_alarms import HealthAlarms",
+    "monitoring/alarm_actions": "from ..drill.drill_options import DrillOptions",
     "clusters/peered_sides": "from ..monitoring.health_alarms import HealthAlarms",
     "runtime/parameter_registry": "from ..physical_names import peering_name",
     "regions": "from .clusters import regional_cluster",

@@ -21,6 +21,7 @@ from policy_sentry.querying.actions import get_action_data
 
 from dsql_dr_constructs import (
     BackupOptions,
+    DrillOptions,
     MonitoringOptions,
     MultiRegionBackup,
     MultiRegionDsqlDr,
@@ -49,7 +50,15 @@ from tests.runtime.cluster_peering.hand_made_aws import (
     HandMadeAws,
 )
 from tests.runtime.judge import Call, judged
-from tests.unit.iam_requests import ACCOUNT, BY_LAMBDA, BY_THE_CDK, IamRequest, iam_requests
+from tests.unit.iam_requests import (
+    ACCOUNT,
+    BY_LAMBDA,
+    BY_THE_CDK,
+    IamRequest,
+    experiment_requests,
+    iam_requests,
+    schedule_requests,
+)
 from tests.unit.intrinsics import written_out
 
 TAGS = {"dsql-dr:deployment": "Orders-production", "dsql-dr:pair": "c429f3c72c13eade"}
@@ -476,6 +485,58 @@ def test_deletion_of_recovery_points_may_do_what_it_calls_and_nothing_else() -> 
     assert not allows(statements, IamRequest("backup:ListRecoveryPointsByBackupVault", another))
 
 
+@cache
+def drilled() -> tuple[dict[str, list[Statement]], dict[str, Any]]:
+    """Statements by stack and role, and the experiment template of us-west-2, with all that drills can have."""
+    options = DrillOptions(
+        expect_alarm=True,
+        schedules={"us-west-2": "cron(0 9 ? 1,7 TUE#2 *)"},
+        report_buckets={"us-west-2": "drill-reports"},
+    )
+    pair = MultiRegionDsqlDr(cdk.App(), "Orders", account=ACCOUNT, drill=options)
+    template = assertions.Template.from_stack(pair.stacks[-1]).to_json()
+    [found] = [one for one in template["Resources"].values() if one["Type"] == "AWS::FIS::ExperimentTemplate"]
+    [experiment] = _written_out({"Statement": [found["Properties"]]}, template)
+    return statements_by_role(pair.stacks), experiment
+
+
+def drill_requests() -> list[IamRequest]:
+    requests = list(experiment_requests(drilled()[1], "us-west-2", TAGS))
+    assert {"dsql:InjectError", "cloudwatch:DescribeAlarms", "s3:PutObject"} <= {one.action for one in requests}
+    return requests
+
+
+def test_fis_may_do_what_an_experiment_of_the_template_needs_and_nothing_else() -> None:
+    statements, _ = drilled()
+    assert_exact(statements["Orders-SecondaryDrill-production/DrillRole"], drill_requests())
+    without_report = [one.action for one in drill_requests() if not re.search("s3:|Dashboard|Widget", one.action)]
+    actions = {one["Action"] for one in permissions(statements["Orders-PrimaryDrill-production/DrillRole"])}
+    assert actions == set(without_report)
+
+
+def test_fis_may_fail_no_other_cluster_and_this_one_by_no_other_action() -> None:
+    statements = drilled()[0]["Orders-SecondaryDrill-production/DrillRole"]
+    [right] = [one for one in drill_requests() if one.action == "dsql:InjectError"]
+    assert right.context["dsql:FisTargetArns"] == LOCAL
+    for wrong in (
+        {"dsql:FisTargetArns": PEER},
+        {"dsql:FisTargetArns": OTHER_LOCAL},
+        {"dsql:FisActionId": "aws:dsql:another"},
+    ):
+        assert not allows(statements, IamRequest(right.action, "*", {**right.context, **wrong}))
+    assert not allows(statements, IamRequest("dsql:GetCluster", PEER, resource_tags(TAGS)))
+    others = {**TAGS, "dsql-dr:deployment": "another"}
+    assert not allows(statements, IamRequest("dsql:GetCluster", LOCAL, resource_tags(others)))
+
+
+def test_schedule_may_start_this_drill_and_nothing_else() -> None:
+    statements = drilled()[0]["Orders-SecondaryDrill-production/DrillScheduleRole"]
+    [arn] = [one["Resource"] for one in permissions(statements) if ":experiment-template/" in one["Resource"]]
+    assert_exact(statements, list(schedule_requests(arn.rpartition("/")[2], "us-west-2")))
+    another = f"arn:aws:fis:us-west-2:{ACCOUNT}:experiment-template/EXT1"
+    assert not allows(statements, IamRequest("fis:StartExperiment", another))
+
+
 def test_monitor_may_read_no_other_key_and_no_other_topic() -> None:
     statements = policies("retain")["Orders-SecondaryMonitoring-production/MonitorRole"]
     key = f"arn:aws:kms:us-east-1:{ACCOUNT}:key/1234"
@@ -498,7 +559,8 @@ def test_every_other_role_is_the_frameworks_and_calls_functions_only() -> None:
 def test_actions_and_resources_are_those_of_awss_authorization_data() -> None:
     calls = peering_calls("destroy") + adoption_calls() + monitor_calls(sql_probe=True, backup=True) + role_calls()
     calls += wake_calls() + deletion_calls()
-    for request in {one.action: one for one in requests_of(calls)}.values():
+    requests = [*drill_requests(), *schedule_requests("EXT1", "us-west-2"), *requests_of(calls)]
+    for request in {one.action: one for one in requests}.values():
         service, _, action = request.action.partition(":")
         known = get_action_data(service, action)
         assert known, f"IAM does not know {request.action}"

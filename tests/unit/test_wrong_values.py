@@ -114,6 +114,8 @@ class Things:
         }
         if owner == "DatabaseRole" and name == "cluster":
             return self.one("single")
+        if owner == "DrDrill" and name == "alarms":
+            return self.instance(HealthAlarms)
         if name in named:
             return named[name]()
         by_annotation = {"str": "us-east-1", "float": 1, "iam.IGrantable": iam.ServicePrincipal("lambda.amazonaws.com")}

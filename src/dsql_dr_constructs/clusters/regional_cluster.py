@@ -21,6 +21,7 @@ from ..regions import require_region_code, validate_witness
 from ..resource_policies import admit, key_for_clusters, refuse_unusable_key
 from ..runtime.parameter_registry import IDENTIFIER
 from .cluster_interface import IRegionalCluster
+from .cluster_options import ClusterOptions
 from .existing_cluster import ExistingCluster, RegisteredCluster, arn_of, endpoint_of
 
 
@@ -170,6 +171,31 @@ class RegionalCluster(IRegionalCluster):
         """
         name = validate_deployment_name(deployment_name)
         return RegisteredCluster(scope, id, name, require_region_code("region", region))
+
+
+def create_clusters(
+    stacks: Sequence[Stack],
+    witness_region: str,
+    encryption_keys: Mapping[str, kms.IKey],
+    removal_policy: RemovalPolicy,
+    options: ClusterOptions,
+) -> Sequence[RegionalCluster]:
+    """Both clusters of a pair, in *stacks*, the primary's first; with outputs."""
+    clusters = [
+        RegionalCluster(
+            stack,
+            "Cluster",
+            cluster_name=f"{options.name_prefix}-{role}",
+            witness_region=witness_region,
+            removal_policy=removal_policy,
+            deletion_protection=options.deletion_protection,
+            encryption_key=encryption_keys.get(stack.region),
+        )
+        for stack, role in zip(stacks, ("primary", "secondary"), strict=True)
+    ]
+    for one in clusters:
+        add_outputs(one)
+    return clusters
 
 
 def add_outputs(cluster: IRegionalCluster) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
 import aws_cdk as cdk
@@ -149,30 +149,73 @@ def alarm_sets(**options: Any) -> dict[str, AlarmSet]:
 
 
 @dataclass
-class Replay:
-    """Runs the schedule and the alarms of one Region.
+class Evaluation:
+    """The alarms of one Region, and their metrics.
 
     Args:
         alarms: The Region's.
-        world: What its monitor sees.
-        phase: Second of the minute at which alarms are evaluated.
         extra: Periods that the evaluation range is longer than the alarm asks for.
-        created_at: When the alarms are made; the first probe runs 10 s before. None: they have been OK for long.
     """
 
     alarms: AlarmSet
-    world: World
-    phase: float = 0.0
+    _: KW_ONLY
     extra: int = EXTRA_PERIODS
-    created_at: float | None = None
     states: dict[str, str] = field(default_factory=dict)
     notified: list[tuple[float, str, str]] = field(default_factory=list)
     """Notifications: when, of what kind, and the new state."""
-    _runs_to_skip: int = 0
     _times: dict[tuple[str, str | None], list[float]] = field(default_factory=lambda: defaultdict(list))
     _keys: dict[int, tuple[str, str | None]] = field(default_factory=dict)
     """Of each query, by its identity: to take a query apart at each evaluation would be most of the work."""
     _values: dict[tuple[str, str | None], list[float]] = field(default_factory=lambda: defaultdict(list))
+
+    def evaluate(self, now: float) -> None:
+        """Of all alarms, once."""
+        before = dict(self.states)
+        for one in self.alarms.metric_alarms:
+            datapoints = one.datapoints(self._fetch, now, extra=self.extra)
+            self.states[one.name] = one.state(datapoints, self.states[one.name])
+        for name, rule in self.alarms.rules.items():
+            self.states[name] = composite_state(rule, self.states)
+        for name, state in self.states.items():
+            if state != before[name] and name in self.alarms.notifying:
+                self.notified.append((now, self.alarms.kind(name), state))
+
+    def add(self, name: str, cluster: str | None, when: float, value: float) -> None:
+        """A value of the metric *name*, on *cluster* if that is given."""
+        times = self._times[name, cluster]
+        place = bisect_right(times, when)
+        times.insert(place, when)
+        self._values[name, cluster].insert(place, value)
+
+    def _fetch(self, query: MetricQuery, start: float, end: float) -> float | None:
+        key = self._keys.get(id(query)) or self._keys.setdefault(id(query), self._key(query))
+        times = self._times[key]
+        first, last = bisect_left(times, start), bisect_left(times, end)
+        return statistic(query.statistic, self._values[key][first:last]) if first < last else None
+
+    def _key(self, query: MetricQuery) -> tuple[str, str | None]:
+        dimensions = dict(query.dimensions)
+        if query.namespace == names.NAMESPACE:
+            assert dimensions[names.DEPLOYMENT] == DEPLOYMENT
+            assert dimensions[names.OBSERVER_REGION] == self.alarms.region
+            assert (names.CLUSTER_REGION in dimensions) == (query.metric_name not in names.OF_THE_OBSERVER)
+        return query.metric_name, dimensions.get(names.CLUSTER_REGION)
+
+
+@dataclass
+class Replay(Evaluation):
+    """Runs the schedule and the alarms of one Region.
+
+    Args:
+        world: What its monitor sees.
+        phase: Second of the minute at which alarms are evaluated.
+        created_at: When the alarms are made; the first probe runs 10 s before. None: they have been OK for long.
+    """
+
+    world: World
+    phase: float = 0.0
+    created_at: float | None = None
+    _runs_to_skip: int = 0
 
     def until(self, end: float) -> Replay:
         """From second 0 to *end*; with a long life of healthy runs before, unless the alarms are new."""
@@ -200,23 +243,15 @@ class Replay:
             for due in [one for one in pending if one[0] < evaluate_at]:
                 due[1]()
                 pending.remove(due)
-            self._evaluate(evaluate_at)
+            self.evaluate(evaluate_at)
             evaluate_at += 60.0
         return self
 
-    def _evaluate(self, now: float) -> None:
-        before = dict(self.states)
-        for one in self.alarms.metric_alarms:
-            datapoints = one.datapoints(self._fetch, now, extra=self.extra)
-            self.states[one.name] = one.state(datapoints, self.states[one.name])
-        for name, rule in self.alarms.rules.items():
-            self.states[name] = composite_state(rule, self.states)
-        for name, state in self.states.items():
-            if state != before[name] and name in self.alarms.notifying:
-                self.notified.append((now, self.alarms.kind(name), state))
-
     def _puts(self, began: float, run: Run) -> Iterator[tuple[float, Callable[[], None]]]:
-        """When each of the metrics of a run that began at that second can be seen, and what puts it."""
+        """When each of the metrics of a run that began at that second can be seen, and what puts it.
+
+        They have the time at which it began.
+        """
         ended = began + run.seconds
         findings = {names.PARAMETER_HEALTH: run.parameters, names.RECOVERY_POINT_AGE: run.recovery_point_age}
         if self._runs_to_skip <= 0 and not run.failed:
@@ -229,27 +264,9 @@ class Replay:
 
         def put() -> None:
             for name, region, value in values:
-                self._add(name, region, ended, value)
+                self.add(name, region, began, value)
 
         yield ended, put
         if not run.forged:
-            yield ended + LAMBDAS_DELAY, lambda: self._add("Errors", None, began, float(run.failed))
-            yield ended + LAMBDAS_DELAY, lambda: self._add("Invocations", None, began, 1.0)
-
-    def _add(self, name: str, cluster: str | None, when: float, value: float) -> None:
-        self._times[name, cluster].append(when)
-        self._values[name, cluster].append(value)
-
-    def _fetch(self, query: MetricQuery, start: float, end: float) -> float | None:
-        key = self._keys.get(id(query)) or self._keys.setdefault(id(query), self._key(query))
-        times = self._times[key]
-        first, last = bisect_left(times, start), bisect_left(times, end)
-        return statistic(query.statistic, self._values[key][first:last]) if first < last else None
-
-    def _key(self, query: MetricQuery) -> tuple[str, str | None]:
-        dimensions = dict(query.dimensions)
-        if query.namespace == names.NAMESPACE:
-            assert dimensions[names.DEPLOYMENT] == DEPLOYMENT
-            assert dimensions[names.OBSERVER_REGION] == self.alarms.region
-            assert (names.CLUSTER_REGION in dimensions) == (query.metric_name not in names.OF_THE_OBSERVER)
-        return query.metric_name, dimensions.get(names.CLUSTER_REGION)
+            yield ended + LAMBDAS_DELAY, lambda: self.add("Errors", None, began, float(run.failed))
+            yield ended + LAMBDAS_DELAY, lambda: self.add("Invocations", None, began, 1.0)

@@ -11,6 +11,8 @@ from pathlib import Path
 import aws_cdk as cdk
 import pytest
 
+from dsql_dr_constructs import AlarmOptions, HealthAlarmOptions, MonitoringOptions, MonitorOptions, MultiRegionDsqlDr
+from dsql_dr_constructs.drill.expected_alarm import longest_minutes
 from dsql_dr_constructs.runtime.health_monitor.notifications import UNCHECKED_SECONDS
 from dsql_dr_constructs.runtime.health_monitor.observation import ControlPlane, ProbeResult
 from dsql_dr_constructs.runtime.health_monitor.retries import (
@@ -52,6 +54,33 @@ def test_documents_have_these_times_and_the_notification() -> None:
     notifications = (ROOT / "docs" / "notifications.md").read_text()
     assert table() in notifications
     assert notification() in notifications
+
+
+@pytest.mark.parametrize(
+    ("schedule", "alarm", "minutes"),
+    [
+        (2, AlarmOptions(), 6),
+        (1, AlarmOptions(), 4),
+        (1, AlarmOptions(evaluation_periods=5, datapoints_to_alarm=3), 5),
+        (1, AlarmOptions(period=cdk.Duration.minutes(3)), 6),
+        (2, AlarmOptions(period=cdk.Duration.minutes(5), evaluation_periods=1, datapoints_to_alarm=1), 6),
+        (5, AlarmOptions(), 12),
+    ],
+)
+def test_a_drill_waits_for_the_alarm_as_long_as_its_definition_may_take(
+    schedule: int, alarm: AlarmOptions, minutes: int
+) -> None:
+    options = MonitoringOptions(alarm_options=HealthAlarmOptions(cluster_down=alarm))
+    pair = MultiRegionDsqlDr(cdk.App(), "Orders", schedule=cdk.Duration.minutes(schedule), monitoring=options)
+    assert longest_minutes(pair.alarms[WEST], DOWN) == minutes
+    replayed = notification_time(AlarmSet.of(pair.stacks[3]), "a Region does not answer")
+    assert 60 * (minutes - 3) < replayed < 60 * minutes, "long enough, and not much longer"
+
+
+def test_a_drill_waits_for_the_probe_timeout_of_its_own_region() -> None:
+    slow = MonitoringOptions(monitor_options={EAST: MonitorOptions(probe_timeout=cdk.Duration.seconds(100))})
+    pair = MultiRegionDsqlDr(cdk.App(), "Orders", monitoring=slow)
+    assert [longest_minutes(pair.alarms[one], DOWN) for one in REGIONS] == [8, 6]
 
 
 DOWN, LOST, NOT_WORKING = "cluster-down-us-east-1", "peering-lost", "monitoring-not-working"
