@@ -59,6 +59,16 @@ def test_all_metrics_are_put_in_one_call(aws: Aws) -> None:
     ]
 
 
+@pytest.mark.parametrize("failures", [0, 3])
+def test_metrics_have_the_time_at_which_the_run_began_however_long_it_takes(aws: Aws, failures: int) -> None:
+    """Else those of a run that takes long and of the next one fall into one period, and CloudWatch sees the worse."""
+    began = aws.time.now
+    aws.failures["us-west-2"] = [error("InternalServerException", 500)] * failures
+    aws.run(surroundings=aws.time.surroundings(now=lambda: aws.time.now))
+    assert aws.time.now > began
+    assert {one["Timestamp"].timestamp() for one in aws.put[-1]["MetricData"]} == {began}
+
+
 def test_cluster_that_is_down_counts_as_zero(aws: Aws) -> None:
     aws.answers["us-west-2"] = {"status": "FAILED"}
     for observer in ("us-east-1", "us-west-2"):

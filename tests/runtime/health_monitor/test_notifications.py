@@ -228,6 +228,13 @@ def test_what_cloudwatch_may_write_otherwise_is_no_difference(aws: Aws, west: Ot
     assert aws.run()["verdict"] == names.HEALTHY
 
 
+def test_state_that_a_test_of_notifications_sets_is_no_difference(aws: Aws, west: OtherRegion) -> None:
+    for one in west.alarms.values():
+        one.update(StateValue="ALARM", StateReason="TEST of notifications", StateTransitionedTimestamp=0)
+    assert len(west.alarms) > 2
+    assert aws.run()["verdict"] == names.HEALTHY
+
+
 def test_alarms_of_which_the_deployment_did_not_know_all_are_not_compared(aws: Aws, west: OtherRegion) -> None:
     aws.paths = (replace(west.path, alarms=dict.fromkeys(west.path.alarms, "")),)
     of(DOWN, Threshold=-1.0)(west)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
 from typing import Any
 
 from . import metric_names as names
@@ -24,9 +25,19 @@ class Metrics:
         self._cloudwatch = cloudwatch
 
     def put(
-        self, clusters: Sequence[Observation], of_the_observer: Mapping[str, float | None], ask: Ask, tries: Tries
+        self,
+        clusters: Sequence[Observation],
+        of_the_observer: Mapping[str, float | None],
+        ask: Ask,
+        tries: Tries,
+        *,
+        began: float,
     ) -> None:
         """All in one call, which takes up to 1,000 metrics.
+
+        They have the time at which the run began, as Lambda's own have: those of a run that takes long would else fall
+        into the same period as those of the next one, and a cluster that is down at every second run would notify of
+        ALARM and OK again and again.
 
         Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricData.html
 
@@ -35,6 +46,7 @@ class Metrics:
             of_the_observer: Values of what is of no cluster, by metric. None: not known.
             ask: Calls AWS.
             tries: Of the call.
+            began: When the run did, in seconds since 1970.
 
         Raises:
             MonitorError: CloudWatch did not take them.
@@ -48,7 +60,8 @@ class Metrics:
             for name, value in of_the_observer.items()
             if value is not None
         ]
-        put = {"Namespace": names.NAMESPACE, "MetricData": data}
+        at = datetime.fromtimestamp(began, timezone.utc)
+        put = {"Namespace": names.NAMESPACE, "MetricData": [{**datum, "Timestamp": at} for datum in data]}
         try:
             tries.of(lambda: ask("PutMetricData", lambda: self._cloudwatch.put_metric_data(**put)))
         except Unreachable as reason:

@@ -126,7 +126,7 @@ class MonitoringRun:
             FailedRunError: the monitor could not ask AWS, could not put its metrics, or met an unforeseen error;
                 metrics of what could be observed are put before, and the run's line is in the log.
         """
-        began, settings = self._surroundings.clock(), self._settings
+        began, began_at, settings = self._surroundings.clock(), self._surroundings.now(), self._settings
         observed, errors = _Observed(), list[MonitorError]()
         answer: dict[str, Any] = {"verdict": None, "deployment": settings.deployment, "observer": settings.observer}
         with kept(errors, "The run"):
@@ -137,7 +137,8 @@ class MonitoringRun:
         if observed.clusters:
             with kept(errors, "PutMetricData"):
                 tries = self._tries(self._surroundings.clock() + REPORT_SECONDS, began)
-                self._metrics.put(observed.clusters, observed.of_the_observer(), self._ask, tries)
+                values = observed.of_the_observer()
+                self._metrics.put(observed.clusters, values, self._ask, tries, began=began_at)
         answer["regions_down"] = [one.region for one in observed.clusters if not one.healthy]
         answer["clusters"] = [one.to_json() for one in observed.clusters]
         if observed.parameters:
