@@ -1,0 +1,107 @@
+"""The catalogue of faults as docs/faults.md."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+
+from .catalogued_fault import OBSERVERS, CataloguedFault
+
+_INTRODUCTION = """\
+# What happens if …
+
+<!-- Printed by `dsql-dr faults --markdown`. -->
+
+{count} faults, each with the verdict of both monitors, who is notified of what, in what time, what to do, and how it
+ends. In these tables the fault is in the **primary** Region, unless a row says something else; with the Regions
+exchanged, the same happens. *From both* means that the monitors of both Regions send it. An alarm is called as in
+[Notifications](notifications.md#which-alarms-there-are): `cluster-down-primary` is `cluster-down-us-east-1` where
+the primary Region is us-east-1. Each alarm that is notified sends one OK when it is over.
+
+Times are from the fault, of two from the first one, to the last notification, at most, with the default schedule of 2
+minutes. Warnings are sent if the pair has [a topic for them](notifications.md#warnings), and later. Every row is a
+test: the real code of the monitors and the alarms as they are deployed, in simulated time, by CloudWatch's documented
+rules (`tests/faults` in the repository). Aurora DSQL itself is simulated by its documentation: this version has not run
+against it. `dsql-dr faults NAME` makes a fault on the local AWS emulator, with your own app.
+"""
+
+
+def markdown(faults: Sequence[CataloguedFault]) -> str:
+    """docs/faults.md."""
+    parts = [_INTRODUCTION.format(count=len(faults))]
+    for group, rows in groupby(faults, key=lambda one: one.group):
+        parts.append(f"## {group}\n\n{_table(list(rows))}\n")
+    simulated = [one for one in faults if one.only_simulated]
+    lines = "\n".join(f"- `{one.name}`: {one.only_simulated}" for one in simulated)
+    parts.append(f"## What cannot be made on the local AWS emulator\n\n{lines}\n")
+    return "\n".join(parts)
+
+
+def _table(faults: Sequence[CataloguedFault]) -> str:
+    rows = [
+        (
+            f"{_needs(one)}{one.title}<br>`{one.name}`",
+            _verdicts(one.expected.verdicts),
+            _notified(one),
+            duration(one.expected.within) if one.expected.notified else "",
+            one.runbook,
+            one.ends,
+        )
+        for one in faults
+    ]
+    head = ("What happens if …", "Verdict", "Notified", "Within", "Do", "It ends")
+    return "\n".join(f"| {' | '.join(one)} |" for one in (head, ("---",) * len(head), *rows))
+
+
+def _needs(fault: CataloguedFault) -> str:
+    said = {
+        "sql": "with the SQL probe",
+        "without-sql": "without the SQL probe",
+        "backup": "with backups",
+        "cluster-keys": "with keys of yours for the clusters",
+        "function-key": "with a key of yours for the monitors",
+    }
+    return "".join(f"({said[one]}) " for one in sorted(fault.needs))
+
+
+def _verdicts(verdicts: Mapping[str, str | None]) -> str:
+    shown = {
+        role: " or ".join(f"`{one}`" for one in (verdicts[role] or "no answer").split(" or ")) for role in OBSERVERS
+    }
+    shown = {role: one.replace("`no answer`", "no answer") for role, one in shown.items()}
+    if len(set(shown.values())) == 1:
+        return shown["primary"]
+    return "; ".join(f"{role}: {one}" for role, one in shown.items())
+
+
+def _notified(fault: CataloguedFault) -> str:
+    expected = fault.expected
+    said = [_who(expected.notified) or "nobody"]
+    if expected.deployment == "done":
+        said.append("the deployment succeeds")
+    elif expected.deployment:
+        said.append(f"the deployment fails with `{expected.deployment.replace('.*', '…')}`")
+    if expected.warnings:
+        said.append(f"warnings: {_who(expected.warnings)}")
+    if expected.afterwards:
+        said.append(f"perhaps when it is over: {_who(expected.afterwards)}")
+    return "; ".join(said)
+
+
+def _who(alarms: Sequence[tuple[str, str]]) -> str:
+    by_kind: dict[str, list[str]] = {}
+    for kind, role in alarms:
+        by_kind.setdefault(kind, []).append(role)
+    parts = []
+    for kind, roles in by_kind.items():
+        times = roles.count(roles[0])
+        where = "both" if set(roles) == set(OBSERVERS) else roles[0]
+        parts.append(f"`{kind}` from {where}{' twice' if times == 2 else ''}")
+    return ", ".join(parts)
+
+
+def duration(minutes: float) -> str:
+    """As docs/notifications.md writes it, rounded up to 10 s."""
+    whole, rest = divmod(10 * math.ceil(round(6 * minutes, 6)), 60)
+    return f"{whole} min {rest:02d} s"
