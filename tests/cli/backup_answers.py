@@ -13,7 +13,7 @@ from typing import Any
 import botocore.session
 from botocore import xform_name
 from botocore.exceptions import ClientError, EndpointConnectionError
-from botocore.model import ServiceModel
+from botocore.model import ServiceModel, StructureShape
 from botocore.validate import validate_parameters
 
 EAST, WEST, WITNESS = "us-east-1", "us-west-2", "us-east-2"
@@ -73,6 +73,7 @@ class Aws:
     copy_jobs: list[dict[str, Any]] = field(default_factory=list)
     backup_jobs: list[dict[str, Any]] = field(default_factory=list)
     parameters: bool = True
+    now: datetime = NOW
     vault: str = VAULT
     ends: Mapping[str, Any] = field(default_factory=lambda: {"Status": "COMPLETED"})
     """How a restore job ends."""
@@ -119,7 +120,7 @@ class Aws:
             one["BackupVaultName"] = vault
 
     def client(self, service: str, region: str, /, *, attempts: int = 2) -> Any:
-        return _Client(self, service, region, attempts)
+        return AwsClient(self, service, region, attempts)
 
     def asked(self, operation: str) -> list[tuple[str, dict[str, Any]]]:
         """Region and request of each call of *operation*."""
@@ -194,8 +195,8 @@ class Aws:
 
 
 @dataclass
-class _Client:
-    aws: Aws
+class AwsClient:
+    aws: Any
     service: str
     region: str
     attempts: int
@@ -222,8 +223,11 @@ class _Client:
             raise fault(operation)
         answer = getattr(self.aws, name)(self.region, request)
         for one in [answer] if isinstance(answer, dict) else answer:
-            validate_parameters(one, model.operation_model(operation).output_shape)
-            yield {**one, "ResponseMetadata": {"HTTPHeaders": {"date": format_datetime(NOW, usegmt=True)}}}
+            validate_parameters(one, model.operation_model(operation).output_shape or _NOTHING)
+            yield {**one, "ResponseMetadata": {"HTTPHeaders": {"date": format_datetime(self.aws.now, usegmt=True)}}}
+
+
+_NOTHING = StructureShape("Nothing", {"type": "structure", "members": {}})
 
 
 @cache

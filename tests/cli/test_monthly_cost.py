@@ -8,7 +8,7 @@ import aws_cdk as cdk
 import pytest
 from aws_cdk import assertions
 
-from dsql_dr_constructs import MonitoringOptions, MultiRegionDsqlDr, MultiRegionMonitoring
+from dsql_dr_constructs import DrillOptions, MonitoringOptions, MultiRegionDsqlDr, MultiRegionMonitoring
 from dsql_dr_constructs.cli import monthly_cost
 from dsql_dr_constructs.cli.prices import BY_REGION
 
@@ -95,6 +95,17 @@ def test_note_says_that_free_dpus_are_not_taken_off_the_sql_probe() -> None:
     said = "The DPUs of the SQL probe are counted without the free ones"
     assert any(one.startswith(said) for one in monthly_cost.notes(stacks(monitoring=WITH_SQL), "us-east-1"))
     assert not any(one.startswith(said) for one in monthly_cost.notes(stacks(), "us-east-1"))
+
+
+def test_drills_cost_nothing_until_one_runs_and_the_note_says_what_it_costs() -> None:
+    drilled = stacks(drill=DrillOptions(), monitoring=WITH_SQL)
+    assert total(bill(drill=DrillOptions())) == total(bill())
+    [note] = [one for one in monthly_cost.notes(drilled, "us-east-1") if one.startswith("Drills cost nothing")]
+    assert "One costs 1.60 $ in us-east-1 and 1.60 $ in us-west-2" in note, "10 minutes of the fault, 6 of the wait"
+    assert "1.60 $" in (ROOT / "docs" / "costs.md").read_text()
+    long = stacks(drill=DrillOptions(duration=cdk.Duration.minutes(90)))
+    assert any("One costs 9.00 $ in us-east-1" in one for one in monthly_cost.notes(long, "us-east-1"))
+    assert not any("Drills" in one for one in monthly_cost.notes(stacks(), "us-east-1"))
 
 
 def test_what_is_left_out_costs_nothing_and_what_runs_more_often_costs_more() -> None:

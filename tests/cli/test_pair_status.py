@@ -133,6 +133,12 @@ def test_every_subscription_is_counted_and_an_address_that_has_not_confirmed_is_
     assert "us-west-2 Alerts 2 new@example.com" in shown(found)
 
 
+def test_queue_that_a_killed_drill_left_is_nobody() -> None:
+    queue = "arn:aws:sqs:us-east-1:111122223333:aurora-dsql-drill-Orders"
+    found = FakeAws(subscriptions=[(CONFIRMED, queue)]).ask()
+    assert found.nobody_notified == [f"Topic {TOPIC.format(one)} has no confirmed subscription." for one in REGIONS]
+
+
 def test_pending_endpoint_of_an_incident_tool_is_shown_without_its_key() -> None:
     found = FakeAws(
         subscriptions=[(PENDING, "https://user:word@events.pagerduty.com/integration/SECRET/enqueue")]

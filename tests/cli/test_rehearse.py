@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -28,8 +29,10 @@ def rehearse(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run([*COMMAND, *map(str, arguments)], check=False, capture_output=True, text=True)
 
 
-def test_quickstart_is_deployed_shown_drilled_repaired_and_destroyed() -> None:
-    done = rehearse("--drill", "--repair", QUICKSTART)
+def test_quickstart_is_deployed_shown_drilled_repaired_and_destroyed(tmp_path: Path) -> None:
+    report = tmp_path / "drill.html"
+    objective = ("--objective", "notification=6m")
+    done = rehearse("--drill", "--repair", "--report", report, *objective, QUICKSTART)
     assert done.returncode == 0, done.stdout + done.stderr
     lines = done.stdout.splitlines()
     shown = [line for line in lines if "│ ACTIVE │" in line]
@@ -37,22 +40,36 @@ def test_quickstart_is_deployed_shown_drilled_repaired_and_destroyed() -> None:
     assert all("us-east-2" in line and ".on.aws" in line for line in shown)
     entry = "/dsql-dr/AuroraDsqlDR-production/us-west-2/endpoint"
     assert sum(entry in line and "wrote" not in line for line in lines) == 2, "as each Region reads it"
-    assert [line for line in lines if "CLUSTER_DOWN" in line]
-    assert "Each Region sent one notification of the fault and one of its end." in lines
+    assert "The drill passed: the pair is as before." in lines
+    found = json.loads(report.with_suffix(".json").read_text())
+    assert (found["passed"], found["state"], found["emulated"], found["region"]) == (
+        True,
+        "completed",
+        True,
+        "us-east-1",
+    )
+    kinds = [one["kind"] for one in found["moments"]]
+    assert [kinds.count(one) for one in ("verdict", "alarm", "notification", "recovered", "ok-notification")] == [2] * 5
+    assert "<svg" in report.read_text()
     assert "Repaired: peers and SSM parameters are as before." in lines
     assert lines[-1] == "Nothing is left in us-east-1 and us-west-2."
     assert "\x1b" not in done.stdout, "plain lines where there is no terminal"
 
 
-def test_app_whose_stacks_are_in_a_stage_is_deployed_and_destroyed(tmp_path: Path) -> None:
+def test_report_without_a_drill_is_refused(tmp_path: Path) -> None:
+    done = rehearse("--report", tmp_path / "drill.html", tmp_path)
+    assert (done.returncode, done.stdout.partition(":")[0]) == (1, "--report and --objective are of the drill")
+
+
+def test_app_whose_stacks_are_in_a_stage_is_deployed_and_destroyed_and_has_no_pair_to_drill(tmp_path: Path) -> None:
     staged = FAILING_APP.replace("cdk.Stack(app,", 'cdk.Stack(cdk.Stage(app, "Production"),')
     staged = staged.replace("multi_region_properties=witness", "deletion_protection_enabled=False")
     (tmp_path / "app.py").write_text(staged)
-    done = rehearse("--app", f"{sys.executable} app.py", tmp_path)
+    done = rehearse("--drill", "--app", f"{sys.executable} app.py", tmp_path)
     assert "Destroying all stacks: done" in done.stdout, done.stdout + done.stderr
     assert "us-east-1 │" in done.stdout
     assert done.stdout.splitlines()[-1].startswith("Nothing is left")
-    assert done.returncode == 0
+    assert (done.returncode, "No drill: this app has no pair of Aurora DSQL clusters." in done.stdout) == (1, True)
 
 
 def test_app_for_another_account_is_explained_by_the_emulators(tmp_path: Path) -> None:

@@ -15,9 +15,9 @@ import pytest
 from dsql_dr_constructs import HealthAlarmOptions, MonitoringOptions, MultiRegionDsqlDr
 from dsql_dr_constructs.cli import survey
 from dsql_dr_constructs.cli.cdk_cli import CdkCli
-from dsql_dr_constructs.cli.emulated_drill import Drill
 from dsql_dr_constructs.emulator import AwsEmulator, Fault
 from dsql_dr_constructs.emulator.aws_emulator import ACCOUNT
+from tests.end_to_end.drill import Drill
 
 COMMAND = [sys.executable, "-c", "from dsql_dr_constructs.cli.command_line import main; main()", "status"]
 REGIONS = ["us-east-1", "us-west-2"]

@@ -21,13 +21,21 @@ class NoRegionError(Exception):
     """Nothing says which Region to ask first."""
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The deployment, and how AWS is asked for it."""
+def add_arguments(parser: argparse.ArgumentParser, *, region: str = "") -> None:
+    """The deployment, and how AWS is asked for it.
+
+    Args:
+        parser: Of the command.
+        region: What --region is, where it has to be given. Default: one of the pair's, or the configured one.
+    """
     parser.add_argument(
         "deployment", type=_deployment, help="name of the deployment, for example AuroraDsqlDR-production"
     )
     parser.add_argument(
-        "--region", type=not_empty, help="one of the pair's Regions; default: as configured for the AWS CLI"
+        "--region",
+        type=not_empty,
+        required=bool(region),
+        help=region or "one of the pair's Regions; default: as configured for the AWS CLI",
     )
     parser.add_argument(
         "--profile", type=not_empty, help="profile of the AWS CLI; default: as configured for the AWS CLI"

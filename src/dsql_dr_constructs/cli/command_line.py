@@ -12,7 +12,9 @@ from ..extras import MissingExtraError, require_extra
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Exit with 0 if everything that was asked for succeeded."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that what was started is stopped
+    for one in (signal.SIGTERM, signal.SIGHUP):  # so that what was started is stopped
+        if signal.getsignal(one) != signal.SIG_IGN:  # nohup
+            signal.signal(one, lambda number, _: sys.exit(128 + number))
     try:
         require_extra("cli", "boto3", "rich", for_what="The command dsql-dr")
         succeeded = _run(arguments)
@@ -27,11 +29,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _run(arguments: Sequence[str] | None) -> bool:
     from rich.console import Console  # of the extra, as what the commands import
 
-    from . import backups, cost, dashboard, rehearse, restore, status
+    from . import backups, cost, dashboard, drill, faults, notification_test, rehearse, restore, status
 
     parser = argparse.ArgumentParser(prog="dsql-dr", description="Aurora DSQL across Regions.")
     commands = parser.add_subparsers(required=True)
-    for one in (rehearse, cost, dashboard, status, backups, restore):
+    for one in (rehearse, cost, dashboard, status, notification_test, drill, faults, backups, restore):
         one.add_parser(commands)
     options = parser.parse_args(arguments)
     console = Console(highlight=False, markup=False, emoji=False)

@@ -124,7 +124,7 @@ def to_html(name: str, body: Mapping[str, Any]) -> str:
     )
 
 
-def to_png(html: str, output: Path) -> None:
+def to_png(html: str, output: Path, width: int = _WIDTH) -> None:
     """As Chromium draws it, without a network and without running anything that the HTML has.
 
     Raises:
@@ -137,7 +137,7 @@ def to_png(html: str, output: Path) -> None:
         await tab.screenshot({ path: values.output, fullPage: true });""",
         html=html,
         output=str(output),
-        width=_WIDTH,
+        width=width,
     )
 
 

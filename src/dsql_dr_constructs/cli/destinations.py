@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
+from ..physical_names import drill_name
+
 
 @dataclass(frozen=True)
 class Destination:
@@ -24,16 +26,21 @@ class Destination:
     def with_subscriptions(self, sns: Any) -> Destination:
         """Only a confirmed subscription has an ARN; until then its ARN is "PendingConfirmation".
 
+        That of a drill's queue, which a killed one leaves, notifies nobody.
+
         Source: https://docs.aws.amazon.com/sns/latest/api/API_ConfirmSubscription.html
         """
         pages = sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=self.arn)
-        endpoints = [(one["SubscriptionArn"], one["Endpoint"]) for page in pages for one in page["Subscriptions"]]
+        endpoints = [
+            (one["SubscriptionArn"], one["Endpoint"])
+            for page in pages
+            for one in page["Subscriptions"]
+            if f":{drill_name('')}" not in one["Endpoint"]
+        ]
         return replace(
             self,
             confirmed=sum(subscription.startswith("arn:") for subscription, _ in endpoints),
-            pending=[
-                _public(endpoint) for subscription, endpoint in endpoints if subscription == "PendingConfirmation"
-            ],
+            pending=[public(endpoint) for subscription, endpoint in endpoints if subscription == "PendingConfirmation"],
         )
 
     def with_key_state(self, sns: Any, kms: Any) -> Destination:
@@ -48,7 +55,7 @@ class Destination:
             yield f"The key of topic {self.arn} is {self.key_state}."
 
 
-def _public(endpoint: str) -> str:
+def public(endpoint: str) -> str:
     """*endpoint* without what follows the host of a URL, where incident tools have their key."""
     url = urlsplit(endpoint)
     return f"{url.scheme}://{url.hostname}/…" if url.scheme.startswith("http") else endpoint

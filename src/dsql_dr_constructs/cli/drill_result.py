@@ -40,6 +40,10 @@ class Moment:
     text: str
 
 
+MEASURES = ("detection", "alarm", "notification", "recovery", "all-clear")
+"""Names of what is measured."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Measure:
     """One time that the drill measured.
@@ -74,7 +78,12 @@ class DrillResult:
         caller: ARN of whoever ran it.
         role: ARN of the role that FIS used.
         experiment: ARN; empty if none was started.
-        template: Id of the experiment template.
+        template: Id of the deployed experiment template.
+        clusters: ARN of each cluster, by Region.
+        stop_alarms: ARNs of the alarms that would have stopped the experiment.
+        alarm_required: Whether the experiment fails unless an alarm is raised.
+        actions: Of the experiment, by name: their state, and why, as FIS gives it.
+        log_group: ARN of the log group that FIS writes to; empty if there is none.
         duration_seconds: Of the fault, as asked.
         share: Percentage of connections that fail, as asked.
         state: Of the experiment, as FIS gives it; ``not started`` if it was refused.
@@ -97,6 +106,11 @@ class DrillResult:
     role: str
     experiment: str
     template: str
+    clusters: Mapping[str, str]
+    stop_alarms: Sequence[str]
+    alarm_required: bool
+    actions: Mapping[str, str]
+    log_group: str
     duration_seconds: float
     share: int
     state: str

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 from rich.table import Column, Table
 
 from ..emulator.aws_emulator import ACCOUNT, AwsEmulator
 from ..physical_names import peering_name
-from . import survey
+from ..runtime.parameter_registry import DEPLOYMENT_TAG
+from . import drill, drill_template, pair_status, survey
 from .cdk_cli import CdkCli, CdkError
-from .emulated_drill import Drill, Notification
+from .drill_checks import Request
+from .drill_times import DrillTime
 from .synthesized_app import accounts, stacks
+
+_HEALTHY_WITHIN = 90.0
 
 
 class EmulatedApp:
@@ -63,39 +68,44 @@ class EmulatedApp:
                 table.add_row(name, value)
             self._print(table if entries else f"No SSM parameters in {region}.")
 
-    def drill(self) -> bool:
-        """Make one cluster unreachable, wait for the notifications, restore it; whether all was as expected."""
-        drill = Drill(self._aws)
-        if not any(drill.monitors.values()):
-            self._console.print("This app has no monitor, so there is nothing to drill.")
-            return True
-        broken = survey.clusters(self._aws)[0]["region"]
-        minute = f"a minute of AWS takes {60 * self._aws.time_scale:g} s"
-        with drill.inbox() as inbox:
-            with self._step(f"Waiting until every alarm that notifies is OK; {minute}"):
-                drill.wait_until_healthy()  # with a subscription: a topic without one is a fault
-            inbox.rest()
-            with self._step(f"Drill: the endpoint in {broken} refuses every connection; {minute}"):
-                drill.break_cluster(broken)
-                seen = drill.verdicts()
-                notifications = inbox.next_of_each_region()
-            self._print(_verdicts("Verdicts of the monitors", seen))
-            self._print(_notifications("Notifications of the fault", notifications))
-            with self._step("Restoring the endpoint"):
-                drill.restore_cluster()
-                recovered = drill.verdicts()
-                recoveries = inbox.next_of_each_region()
-            self._print(_notifications("Notifications of its end", recoveries))
-            more = inbox.rest()
-        right = all((one["verdict"], one["regions_down"]) == ("CLUSTER_DOWN", [broken]) for one in seen)
-        notified = {one.state for one in notifications} == {"ALARM"} and {one.state for one in recoveries} == {"OK"}
-        expected = right and notified and not more and {one["verdict"] for one in recovered} == {"HEALTHY"}
-        self._console.print(
-            "Each Region sent one notification of the fault and one of its end."
-            if expected
-            else "The drill failed: each Region should send one notification of the fault and one of its end."
-        )
-        return expected
+    def drill(self, objectives: Mapping[str, float], report: Path | None) -> bool:
+        """``dsql-dr drill`` in the Region of the first cluster; whether it passed.
+
+        Args:
+            objectives: Seconds, by the name of a measure.
+            report: Where the report is written. None: nowhere.
+        """
+        pairs = [one for one in survey.clusters(self._aws) if DEPLOYMENT_TAG in one.get("tags", {})]
+        if not pairs:
+            self._console.print("No drill: this app has no pair of Aurora DSQL clusters.")
+            return False
+        region, deployment = pairs[0]["region"], pairs[0]["tags"][DEPLOYMENT_TAG]
+        try:
+            drill_template.find(deployment, pairs[0]["arn"], self._client)
+            minute = f"a minute of AWS takes {60 * self._aws.time_scale:g} s"
+            with self._step(f"Waiting until the pair is healthy; {minute}"):
+                self._wait_until_healthy(deployment, region)
+            return drill.run(
+                Request(deployment=deployment, region=region, objectives=objectives),
+                self._client,
+                self._console,
+                report=report,
+                yes=True,
+                time=DrillTime(self._aws.time_scale),
+                emulated=True,
+            )
+        except (drill_template.DrillError, pair_status.StatusError, BotoCoreError, ClientError) as error:
+            self._console.print(f"No drill: {error}", soft_wrap=True)
+            return False
+
+    def _wait_until_healthy(self, deployment: str, region: str) -> None:
+        """New alarms have no data yet. What stays wrong, the drill's own check says."""
+        until = time.monotonic() + _HEALTHY_WITHIN
+        while time.monotonic() < until and not pair_status.ask(deployment, region, self._client).healthy:
+            time.sleep(0.5)
+
+    def _client(self, service: str, region: str, /, *, attempts: int = 2) -> Any:
+        return self._aws.client(service, region)
 
     def repair(self) -> bool:
         """Remove peers and SSM parameters, repair the pair by its command; whether all is as before."""
@@ -201,19 +211,3 @@ class EmulatedApp:
 def _table(title: str, *columns: str) -> Table:
     """Its values are there to be copied, so they continue in the next line where the terminal is narrow."""
     return Table(*(Column(column, overflow="fold") for column in columns), title=title)
-
-
-def _verdicts(title: str, seen: list[dict[str, Any]]) -> Table:
-    table = _table(title, "Observer", "Verdict", "Problems")
-    for one in seen:
-        problems = [f"{cluster['region']}: {problem}" for cluster in one["clusters"] for problem in cluster["problems"]]
-        verdict = " ".join([one["verdict"], *one["regions_down"]])
-        table.add_row(one["observer"], verdict, "; ".join(problems) or "none")
-    return table
-
-
-def _notifications(title: str, notifications: list[Notification]) -> Table:
-    table = _table(title, "Subject", "Text")
-    for one in notifications:
-        table.add_row(one.subject, one.description)
-    return table

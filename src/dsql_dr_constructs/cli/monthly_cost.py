@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -159,7 +160,29 @@ def notes(stacks: Iterable[tuple[str, Mapping[str, Any]]], region: str) -> list[
         )
     if any(one["Type"] == "AWS::Backup::BackupPlan" for one in resources):
         sentences.append(_BACKUPS)
-    return [*sentences, *UNKNOWN]
+    return [*sentences, *_drills(found, BY_REGION[region]), *UNKNOWN]
+
+
+def _drills(stacks: Iterable[tuple[str, Mapping[str, Any]]], prices: Prices) -> list[str]:
+    """What one drill of each experiment template costs; a template costs nothing."""
+    costs = []
+    for region, template in stacks:
+        for one in template.get("Resources", {}).values():
+            if one["Type"] == "AWS::FIS::ExperimentTemplate":
+                minutes = sum(map(_minutes, one["Properties"]["Actions"].values()))
+                costs.append(f"{minutes * prices.fault_action_minute:.2f} $ in {region}")
+    if not costs:
+        return []
+    return [
+        f"Drills cost nothing as long as none runs. One costs {' and '.join(costs)}, for each minute of each of its "
+        "actions; its logs cost cents, and AWS bills its own report (report_buckets) apart."
+    ]
+
+
+def _minutes(action: Mapping[str, Any]) -> int:
+    """Of an action of AWS FIS: a check is over at once."""
+    duration = str(action.get("Parameters", {}).get("duration", ""))
+    return sum(int(count) * (60 if unit == "H" else 1) for count, unit in re.findall(r"(\d+)([HM])", duration))
 
 
 @dataclass(frozen=True)

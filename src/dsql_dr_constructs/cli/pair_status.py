@@ -186,7 +186,7 @@ def _observer(
 ) -> None:
     """The verdict and alarms of *region*, and who they notify; each of the clusters' *regions* needs a monitor."""
     answer = answers[region]
-    alarms = dict(_alarms(status.deployment, region, client("cloudwatch", region)))
+    alarms = dict(deployed_alarms(status.deployment, region, client("cloudwatch", region)))
     status.alarms.update({f"{region} {what}": one["StateValue"] for what, one in alarms.items()})
     if not (answer or alarms or region in regions):
         return
@@ -256,7 +256,7 @@ def _reaches_people(action: str) -> bool:
     return action.split(":")[2] in ("sns", "ssm-incidents")
 
 
-def _alarms(deployment: str, region: str, cloudwatch: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+def deployed_alarms(deployment: str, region: str, cloudwatch: Any) -> Iterator[tuple[str, dict[str, Any]]]:
     """The alarms of *deployment* by what they are for, without those of others whose names begin with its name."""
     prefix = alarm_prefix(deployment)
     types = ["MetricAlarm", "CompositeAlarm"]

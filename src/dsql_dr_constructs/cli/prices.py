@@ -36,6 +36,10 @@ class Prices:
     """Each of a key's first two rotations; later ones add nothing."""
     key_request: float = 0.03 / 10_000
 
+    # https://aws.amazon.com/fis/pricing/
+    fault_action_minute: float = 0.10
+    """Each minute of each action of an experiment, also of those that run at the same time."""
+
     # https://aws.amazon.com/rds/aurora/dsql/pricing/
     dpu: float = 8.00 / 1e6
     free_dpus_month: float = 100_000

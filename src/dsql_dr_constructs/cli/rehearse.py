@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from . import synthesized_app
+from . import drill, synthesized_app
+from .drill_template import DrillError
 
 if TYPE_CHECKING:
     from ..emulator.aws_emulator import AwsEmulator
 
 _DRILL_TIME_SCALE = 1 / 30
-"""The notification of a drill comes after six minutes of AWS: twelve seconds."""
+"""A drill takes twenty minutes of AWS: forty seconds."""
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -34,8 +35,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--drill",
         action="store_true",
-        help="also make one cluster unreachable, and show the verdicts and the notifications",
+        help="also drill the pair, as dsql-dr drill does in AWS; the app needs drill=DrillOptions()",
     )
+    drill.add_report_arguments(parser)
     parser.add_argument(
         "--keep",
         action="store_true",
@@ -57,6 +59,14 @@ def rehearse(options: argparse.Namespace, console: Console) -> bool:
     from .cdk_cli import CdkError
     from .emulated_app import EmulatedApp
 
+    if (options.report or options.objective) and not options.drill:
+        console.print("--report and --objective are of the drill: add --drill, or leave them out.")
+        return False
+    try:
+        objectives = drill.objectives(options)
+    except DrillError as error:
+        console.print(str(error))
+        return False
     scale = _DRILL_TIME_SCALE if options.drill else 1.0
     with AwsEmulator(regions=["us-east-1"], time_scale=scale, postgresql=options.postgresql) as aws:
         try:
@@ -66,7 +76,7 @@ def rehearse(options: argparse.Namespace, console: Console) -> bool:
             if options.keep:
                 _keep_running(aws, console)
                 return True
-            drilled = app.drill() if options.drill else True
+            drilled = app.drill(objectives, options.report) if options.drill else True
             repaired = app.repair() if options.repair else True
             return app.destroy() and drilled and repaired
         except CdkError as error:

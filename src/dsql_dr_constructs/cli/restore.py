@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import re
 import shlex
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from rich.console import Console
 from ..physical_names import backup_vault_name
 from . import aws_session, backups, pair_backups, restore_jobs
 from .aws_session import Client
+from .confirmation import NoTerminalError, confirmed
 from .pair_backups import present_witnesses
 from .pair_status import StatusError, cluster_arns
 from .restore_errors import RestoreError
@@ -110,6 +110,7 @@ def restore(options: argparse.Namespace, console: Console) -> bool:
         StatusError,
         pair_backups.BackupsError,
         RestoreError,
+        NoTerminalError,
         BotoCoreError,
         ClientError,
     ) as error:
@@ -141,7 +142,7 @@ def _job(options: argparse.Namespace, region: str, client: Client, console: Cons
         restore_jobs.refuse_another(plan, found, jobs, client)
     for line in plan.lines(found):
         console.print(line, soft_wrap=True)
-    if not options.yes and not _confirmed(console):
+    if not options.yes and not confirmed(console, "start this restore"):
         return None
     try:
         started, job_id = restore_jobs.start(plan, jobs, client)
@@ -162,21 +163,6 @@ def _regions(options: argparse.Namespace, region: str, client: Client) -> Iterat
         for arn in cluster_arns(options.deployment, region, client):
             if arn.split(":")[3] != region:
                 yield arn.split(":")[3]
-
-
-def _confirmed(console: Console) -> bool:
-    if not sys.stdin.isatty():
-        raise RestoreError(
-            "There is no terminal on which to ask: give --yes to start this restore. Nothing was started."
-        )
-    try:
-        answer = console.input("Start it? [yes/no] ", markup=False)
-    except EOFError:
-        answer = ""
-    if answer.strip().lower() not in ("y", "yes"):
-        console.print("Nothing was started.")
-        return False
-    return True
 
 
 def _command(options: argparse.Namespace, region: str, job_id: str) -> str:

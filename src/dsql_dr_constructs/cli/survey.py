@@ -7,11 +7,12 @@ from typing import Any
 
 from ..emulator.aws_emulator import AwsEmulator
 from ..emulator.cloudformation_failures import STILL_NEEDED
+from .catalogued_fault import Aws
 
 _TOOLKIT = ("CDKToolkit", "cdk-", "/cdk-bootstrap/")
 
 
-def clusters(aws: AwsEmulator) -> list[dict[str, Any]]:
+def clusters(aws: Aws) -> list[dict[str, Any]]:
     """GetCluster's answer for every cluster of every Region, with its ``region`` and ``peers`` added."""
     found = []
     for region in aws.regions:
@@ -23,7 +24,7 @@ def clusters(aws: AwsEmulator) -> list[dict[str, Any]]:
     return found
 
 
-def parameters(aws: AwsEmulator, region: str) -> dict[str, str]:
+def parameters(aws: Aws, region: str) -> dict[str, str]:
     """The SSM parameters of all deployments in *region*, by name."""
     pages = aws.client("ssm", region).get_paginator("get_parameters_by_path").paginate(Path="/dsql-dr", Recursive=True)
     entries = {entry["Name"]: entry["Value"] for page in pages for entry in page["Parameters"]}
