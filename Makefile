@@ -13,10 +13,13 @@ COMPILE = $(BIN)/uv pip compile $(UPGRADE) --no-build --quiet --universal --pyth
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test unit lint matrix bench docs release-rehearsal configure clean
+.PHONY: demo faults test unit lint matrix bench docs release-rehearsal configure clean
 
-demo: $(READY)  ## examples/quickstart on the local AWS emulator, from deployment to destruction; KEEP=1 leaves it running
-	$(BIN)/dsql-dr rehearse $(if $(KEEP),--keep,--drill --repair) examples/quickstart
+demo: $(READY)  ## examples/quickstart on the local AWS emulator, from deployment to destruction, with the report of a drill; KEEP=1 leaves it running
+	$(BIN)/dsql-dr rehearse $(if $(KEEP),--keep,--drill --report drill.html --repair) examples/quickstart
+
+faults: $(READY)  ## all faults of docs/faults.md on the local AWS emulator, with an app that has every option; an hour
+	@$(BIN)/python -m tests.all_faults
 
 test: lint  ## everything that CI runs; end-to-end tests wait more than they work, so two share a core
 	$(BIN)/pytest -n $$($(BIN)/python -c "import os; print(2 * (os.cpu_count() or 1))")

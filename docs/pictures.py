@@ -1,4 +1,4 @@
-"""docs/images, from the synthesized templates of the default configuration: python -m docs.pictures."""
+"""docs/images, from the templates of the default configuration and a sample drill: python -m docs.pictures."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from dsql_dr_constructs.cli import dashboard_picture
+from dsql_dr_constructs.cli import dashboard_picture, drill_report
 from dsql_dr_constructs.emulator.aws_emulator import node
+from tests.cli.drill_results import passed
 
 IMAGES = Path(__file__).parent / "images"
 Stacks = list[tuple[str, str, Mapping[str, Any]]]
@@ -151,6 +152,9 @@ def main() -> None:
     html = dashboard_picture.to_html(name, body)
     (IMAGES / "dashboard.html").write_text(html)
     dashboard_picture.to_png(html, IMAGES / "dashboard.png")
+    report = drill_report.html(passed())
+    (IMAGES / "drill-report.html").write_text(report)
+    dashboard_picture.to_png(report, IMAGES / "drill-report.png", width=960)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""An app of a test's own: synthesized here, deployed by the real CDK CLI to the local AWS emulator."""
+"""An app of a test's own: synthesized here, deployed by the real CDK CLI to the local AWS emulator.
+
+Directly, which takes half of the CPU time that change sets take; by these, examples are deployed.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,30 @@ import aws_cdk as cdk
 
 from dsql_dr_constructs import MultiRegionDsqlDr
 from dsql_dr_constructs.cli import survey
-from dsql_dr_constructs.cli.cdk_cli import CdkCli
+from dsql_dr_constructs.cli.cdk_cli import CDK_CLI, CdkCli
 from dsql_dr_constructs.emulator import AwsEmulator
 from dsql_dr_constructs.monitoring.runbook import repair_command
 
 DESTROY = cdk.RemovalPolicy.DESTROY
+
+
+def bootstrap(aws: AwsEmulator) -> None:
+    """As ``cdk bootstrap`` does it with the same template, in a tenth of the CPU time of a start of the CLI."""
+    given = {
+        "CloudFormationExecutionPolicies": "arn:aws:iam::aws:policy/AdministratorAccess",
+        "FileAssetsBucketKmsKeyId": "AWS_MANAGED_KEY",
+    }
+    template = (CDK_CLI.folder / "lib" / "api" / "bootstrap" / "bootstrap-template.yaml").read_text()
+    clients = [aws.client("cloudformation", region) for region in aws.regions]
+    for client in clients:
+        client.create_stack(
+            StackName="CDKToolkit",
+            TemplateBody=template,
+            Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in given.items()],
+            Capabilities=["CAPABILITY_NAMED_IAM"],
+        )
+    for client in clients:
+        client.get_waiter("stack_create_complete").wait(StackName="CDKToolkit", WaiterConfig={"Delay": 0.1})
 
 
 class Project:
@@ -24,8 +46,8 @@ class Project:
     def __init__(self, aws: AwsEmulator) -> None:
         self.aws = aws
         self.assembly = aws.directory / "cdk.out"
-        self.cdk = CdkCli(aws, aws.directory, app=str(self.assembly), output=self.assembly)
-        CdkCli(aws, aws.directory).bootstrap()
+        self.cdk = CdkCli(aws, aws.directory, app=str(self.assembly), output=self.assembly, change_sets=False)
+        bootstrap(aws)
 
     def synthesize(self, build: Callable[[cdk.App], object] | None = None, **options: Any) -> CdkCli:
         """*build*'s app; by default `MultiRegionDsqlDr` with *options*, without monitoring unless they have it."""

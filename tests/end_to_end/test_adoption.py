@@ -13,8 +13,8 @@ from aws_cdk import aws_iam as iam
 from dsql_dr_constructs import ClusterOptions, MultiRegionDsqlDr
 from dsql_dr_constructs.cli import survey
 from dsql_dr_constructs.cli.cdk_cli import CdkError
-from dsql_dr_constructs.cli.emulated_drill import Drill
 from dsql_dr_constructs.emulator import Fault
+from tests.end_to_end.drill import Drill
 from tests.end_to_end.project import DESTROY, Project
 
 RETAIN = cdk.RemovalPolicy.RETAIN

@@ -18,8 +18,8 @@ import pytest
 
 from dsql_dr_constructs import BackupOptions, MultiRegionDsqlDr
 from dsql_dr_constructs.cli import survey
-from dsql_dr_constructs.cli.emulated_drill import Drill
 from dsql_dr_constructs.emulator import AwsEmulator, Fault
+from tests.end_to_end.drill import Drill
 from tests.end_to_end.project import Project
 from tests.postgresql import Postgresql
 

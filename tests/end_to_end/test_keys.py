@@ -12,8 +12,8 @@ from aws_cdk import aws_kms as kms
 from dsql_dr_constructs import MultiRegionDsqlDr
 from dsql_dr_constructs.cli import survey
 from dsql_dr_constructs.cli.cdk_cli import CdkError
-from dsql_dr_constructs.cli.emulated_drill import Drill
 from dsql_dr_constructs.emulator.aws_emulator import ACCOUNT
+from tests.end_to_end.drill import Drill
 from tests.end_to_end.project import DESTROY, Project
 
 REGIONS = ("us-east-1", "us-west-2")

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 import aws_cdk as cdk
 import pytest
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sqs as sqs
 
-from dsql_dr_constructs import MonitoringOptions, MonitorOptions, MultiRegionDsqlDr
+from dsql_dr_constructs import MonitoringOptions, MonitorOptions, MultiRegionDsqlDr, runtime_function
 from dsql_dr_constructs.cli import survey
 from dsql_dr_constructs.cli.cdk_cli import CdkError
-from dsql_dr_constructs.cli.emulated_drill import Drill, Inbox
 from dsql_dr_constructs.emulator import Fault
+from tests.end_to_end.drill import Drill, Inbox
 from tests.end_to_end.project import DESTROY, Project
 
 EAST, WEST = "us-east-1", "us-west-2"
@@ -207,7 +209,15 @@ def test_monitoring_is_destroyed_and_deployed_again_without_a_change_of_the_clus
     assert survey.leftovers(project.aws) == {}
 
 
-def test_permission_that_the_monitors_policy_lacks_fails_its_first_probe_with_a_sentence(project: Project) -> None:
+def test_permission_that_the_monitors_policy_lacks_fails_its_first_probe_with_a_sentence(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With functions that wait a tenth of the 120 s for a permission to hold."""
+    shutil.copytree(runtime_function._CODE / "runtime", tmp_path / "runtime")
+    run = tmp_path / "runtime" / "health_monitor" / "monitoring_run.py"
+    run.write_text(run.read_text().replace("PERMISSION_SECONDS = 120.0", "PERMISSION_SECONDS = 12.0"))
+    monkeypatch.setattr(runtime_function, "_CODE", tmp_path)
+
     def without_get_cluster(app: cdk.App) -> None:
         pair = MultiRegionDsqlDr(app, "Orders", removal_policy=DESTROY)
         policy = pair.monitors[WEST].node.find_child("Role").node.find_child("DefaultPolicy").node.default_child

@@ -7,6 +7,7 @@ from typing import Any
 import aws_cdk as cdk
 import pytest
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
 
 from dsql_dr_constructs import ClusterOptions, MultiRegionDsqlDr
 from dsql_dr_constructs.cli import survey
@@ -14,10 +15,10 @@ from dsql_dr_constructs.cli.cdk_cli import CdkError
 from dsql_dr_constructs.emulator import Fault
 from tests.end_to_end.project import DESTROY, Project
 
-ONE_MINUTE = ClusterOptions(peering_timeout=cdk.Duration.minutes(1))
-"""Of which denials, and what has no effect, are tried again for half."""
-slowly = pytest.mark.parametrize("project", [{"wait_scale": 0.2}], indirect=True)
+SLOWLY = {"wait_scale": 0.1}
 """So that the framework, which counts polls, waits longer than the handler, which measures time."""
+slowly = pytest.mark.parametrize("project", [SLOWLY], indirect=True)
+Build = Callable[[cdk.App], None]
 DENIED = Fault(
     "denied",
     service="dsql",
@@ -26,6 +27,25 @@ DENIED = Fault(
     error="AccessDeniedException",
     message="with an explicit deny in a service control policy",
 )
+
+
+def short(removal_policy: cdk.RemovalPolicy = DESTROY, *, without_add_peer_cluster: bool = False) -> Build:
+    """A pair whose peering gives up after 24 s, of which denials, and what has no effect, are tried again for half."""
+
+    def build(app: cdk.App) -> None:
+        a_minute = ClusterOptions(peering_timeout=cdk.Duration.minutes(1))
+        pair = MultiRegionDsqlDr(
+            app, "Orders", removal_policy=removal_policy, monitoring=None, cluster_options=a_minute
+        )
+        function = pair.peering.function.node.default_child
+        assert isinstance(function, lambda_.CfnFunction)
+        function.add_property_override("Environment.Variables.TIMEOUT_SECONDS", "24")
+        if without_add_peer_cluster:
+            policy = pair.peering.node.find_child("Role").node.find_child("DefaultPolicy").node.default_child
+            assert isinstance(policy, iam.CfnPolicy)
+            policy.add_property_override("PolicyDocument.Statement.4.Action", ["dsql:RemovePeerCluster"])
+
+    return build
 
 
 def assert_only_a_lone_peer_is_left(project: Project) -> None:
@@ -40,7 +60,7 @@ def assert_only_a_lone_peer_is_left(project: Project) -> None:
 def test_denied_peering_rolls_back_with_its_sentence_and_can_be_tried_again(project: Project) -> None:
     project.aws.inject(DENIED)
     with pytest.raises(CdkError, match="with an explicit deny in a service control policy"):
-        project.deploy(cluster_options=ONE_MINUTE)
+        project.deploy(short())
     [sentence] = survey.failures(project.aws)
     assert "Orders-Secondary-production / Peering3EBF733F: " in sentence
     assert "Peering of Orders-production failed: UpdateCluster on " in sentence
@@ -56,10 +76,10 @@ def test_denied_peering_rolls_back_with_its_sentence_and_can_be_tried_again(proj
 def test_stuck_peering_rolls_back_with_both_states_and_leaves_nothing_behind(project: Project) -> None:
     project.aws.inject(Fault("stuck", "stuck", service="dsql", call="Peering"))
     with pytest.raises(CdkError):
-        project.deploy(cluster_options=ONE_MINUTE)
+        project.deploy(short())
     [sentence] = survey.failures(project.aws)
     identifier = survey.clusters(project.aws)[0]["identifier"]
-    assert "still not done after 1 minutes: waiting for both clusters to be ACTIVE" in sentence
+    assert "still not done after 0.4 minutes: waiting for both clusters to be ACTIVE" in sentence
     assert f"State: {identifier} in us-east-1 is PENDING_SETUP; " in sentence
     assert "in us-west-2 is PENDING_SETUP." in sentence
     assert_only_a_lone_peer_is_left(project)
@@ -70,7 +90,7 @@ def test_stuck_peering_rolls_back_with_both_states_and_leaves_nothing_behind(pro
 
 @slowly
 def test_peer_that_existed_before_survives_the_rollback_of_a_first_deployment(project: Project) -> None:
-    project.synthesize(cluster_options=ONE_MINUTE).deploy("Orders-Primary-production")
+    project.synthesize(short()).deploy("Orders-Primary-production")
     [before] = survey.clusters(project.aws)
     project.aws.inject(DENIED)
     with pytest.raises(CdkError):
@@ -82,14 +102,8 @@ def test_peer_that_existed_before_survives_the_rollback_of_a_first_deployment(pr
 
 @slowly
 def test_permission_that_the_policy_lacks_is_missing_here_already(project: Project) -> None:
-    def without_add_peer_cluster(app: cdk.App) -> None:
-        pair = MultiRegionDsqlDr(app, "Orders", removal_policy=DESTROY, monitoring=None, cluster_options=ONE_MINUTE)
-        for one in pair.peering.node.find_all():
-            if isinstance(one, iam.CfnPolicy) and one.node.path.endswith("Peering/Role/DefaultPolicy/Resource"):
-                one.add_property_override("PolicyDocument.Statement.4.Action", ["dsql:RemovePeerCluster"])
-
     with pytest.raises(CdkError, match="is not authorized to perform: dsql:AddPeerCluster on resource"):
-        project.deploy(without_add_peer_cluster)
+        project.deploy(short(without_add_peer_cluster=True))
 
 
 NO_ENTRY = Fault("no-entry", service="ssm", region="us-west-2", call="PutParameter", error="ValidationException")
@@ -103,7 +117,7 @@ def peered_and_failed(project: Project) -> Callable[[cdk.RemovalPolicy], list[di
     def deploy(removal_policy: cdk.RemovalPolicy) -> list[dict[str, Any]]:
         project.aws.inject(NO_ENTRY)
         with pytest.raises(CdkError, match="PutParameter of"):
-            project.deploy(removal_policy=removal_policy, cluster_options=ONE_MINUTE)
+            project.deploy(short(removal_policy))
         project.aws.clear_faults()
         return survey.clusters(project.aws)
 
@@ -118,7 +132,7 @@ def stack_status(project: Project) -> str:
 Failed = Callable[[cdk.RemovalPolicy], list[dict[str, Any]]]
 undocumented = pytest.mark.parametrize(
     "project",
-    [{"empty_clusters": mode, "wait_scale": 0.2} for mode in ("refuse", "ignore")],
+    [{"empty_clusters": mode, **SLOWLY} for mode in ("refuse", "ignore")],
     ids=["refuse", "ignore"],
     indirect=True,
 )
@@ -160,7 +174,7 @@ def test_destroy_ends_with_what_to_run_deletes_nothing_and_then_all_can_begin_an
     assert "A cluster whose peer exists cannot be deleted, so neither was." in sentence
 
     with pytest.raises(CdkError, match="is in a failed state"):  # the CLI deletes the failed stack first
-        project.deploy(cluster_options=ONE_MINUTE)
+        project.deploy(short())
     again = [one for one in survey.failures(project.aws) if "A cluster whose peer exists cannot be deleted" in one]
     assert len(again) == 2, "the stack's events say again what stands in the way"
     assert [one["arn"] for one in survey.clusters(project.aws)] == [one["arn"] for one in clusters]

@@ -19,8 +19,8 @@ from typing_extensions import LiteralString
 from dsql_dr_constructs import DatabasePrivilege, MonitoringOptions, MonitorOptions, MultiRegionDsqlDr
 from dsql_dr_constructs.cli import survey
 from dsql_dr_constructs.cli.cdk_cli import CdkError
-from dsql_dr_constructs.cli.emulated_drill import Drill, Inbox
 from dsql_dr_constructs.emulator import AwsEmulator, Fault
+from tests.end_to_end.drill import Drill, Inbox
 from tests.end_to_end.project import DESTROY, Project
 from tests.postgresql import Postgresql
 

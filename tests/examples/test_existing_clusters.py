@@ -5,8 +5,8 @@ import time
 
 from dsql_dr_constructs.cli import survey
 from dsql_dr_constructs.cli.cdk_cli import CdkCli
-from dsql_dr_constructs.cli.emulated_drill import Drill
 from dsql_dr_constructs.emulator import AwsEmulator
+from tests.end_to_end.drill import Drill
 from tests.examples.conftest import Installed
 
 

@@ -10,9 +10,9 @@ import pytest
 
 from dsql_dr_constructs.cli import survey
 from dsql_dr_constructs.cli.cdk_cli import CdkCli
-from dsql_dr_constructs.cli.emulated_drill import Drill
 from dsql_dr_constructs.emulator import AwsEmulator
 from dsql_dr_constructs.emulator.aws_emulator import ACCOUNT
+from tests.end_to_end.drill import Drill
 from tests.examples.conftest import Installed
 
 REGIONS = ["us-east-1", "us-west-2"]
