@@ -31,7 +31,6 @@ MultiRegionDsqlDr(
     encryption_keys=keys,
     monitoring=MonitoringOptions(sql_probe=True),
     backup=BackupOptions(),
-    removal_policy=cdk.RemovalPolicy.DESTROY,
 )
 app.synth()
 """

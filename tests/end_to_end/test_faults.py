@@ -32,4 +32,4 @@ def test_faults_are_made_compared_and_ended_one_after_the_other_on_one_pair() ->
 
     assert wrong_clock["result"] == disabled_key["result"] == "skipped"
     assert wrong_clock["reasons"][0].startswith("It is in simulated time only. ")
-    assert disabled_key["reasons"] == ["It needs an app whose monitors have a KMS key for their environment."]
+    assert disabled_key["reasons"][0].startswith("It needs an app whose monitors have a KMS key")

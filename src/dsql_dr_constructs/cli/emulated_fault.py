@@ -34,8 +34,9 @@ _NEEDS = {
     "sql": "an app with the SQL probe, MonitoringOptions(sql_probe=True)",
     "without-sql": "an app without the SQL probe",
     "backup": "an app with backups, backup=BackupOptions()",
-    "cluster-keys": "an app with KMS keys for its clusters, encryption_keys",
-    "function-key": "an app whose monitors have a KMS key for their environment",
+    "cluster-keys": "an app with KMS keys for its clusters that its topics do not share",
+    "deletion-protection": "an app whose clusters have deletion protection",
+    "function-key": "an app whose monitors have a KMS key for their environment that its topics do not share",
 }
 
 
@@ -223,16 +224,23 @@ class EmulatedFaults:
     def _has(self, need: str) -> bool:
         function = self._monitors[self._pair.primary]
         variables = function.get("Environment", {}).get("Variables", {})
-        if need == "cluster-keys":
-            identifier = self._pair.identifiers[self._pair.primary]
-            cluster = self._aws.client("dsql", self._pair.primary).get_cluster(identifier=identifier)
-            return bool(cluster["encryptionDetails"].get("kmsKeyArn"))
+        identifier = self._pair.identifiers[self._pair.primary]
+        cluster = self._aws.client("dsql", self._pair.primary).get_cluster(identifier=identifier)
         return {
+            "cluster-keys": cluster["encryptionDetails"].get("kmsKeyArn") not in (None, self._topics_key()),
+            "deletion-protection": bool(cluster["deletionProtectionEnabled"]),
             "sql": "SQL_ROLE" in variables,
             "without-sql": "SQL_ROLE" not in variables,
             "backup": "BACKUP_VAULTS" in variables,
-            "function-key": bool(function.get("KMSKeyArn")),
+            "function-key": (function.get("KMSKeyArn") or None) not in (None, self._topics_key()),
         }.get(need, False)
+
+    def _topics_key(self) -> str:
+        """ARN: with ``encryption_keys``, clusters, monitors and topics of a Region have one key."""
+        region, topic = next(iter(self._topics.items()))
+        attributes = self._aws.client("sns", region).get_topic_attributes(TopicArn=topic)["Attributes"]
+        found = self._aws.client("kms", region).describe_key(KeyId=attributes["KmsMasterKeyId"])
+        return str(found["KeyMetadata"]["Arn"])
 
     def _hurry(self) -> None:
         """Let a run's time for its checks be as much shorter as the schedule is: it may be the time between two."""

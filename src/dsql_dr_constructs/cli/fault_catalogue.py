@@ -277,7 +277,8 @@ def _delete_topic(pair: Pair) -> None:
 
 
 def _create_topic(pair: Pair) -> None:
-    kept = {name: pair.memory["attributes"][name] for name in ("Policy", "KmsMasterKeyId")}
+    attributes = pair.memory["attributes"]
+    kept = {name: attributes[name] for name in ("DisplayName", "Policy", "KmsMasterKeyId") if name in attributes}
     name = pair.topic_arn(pair.primary).rpartition(":")[2]
     pair.aws.client("sns", pair.primary).create_topic(Name=name, Attributes=kept)
     _subscribe("primary")(pair)
@@ -658,6 +659,7 @@ CLUSTERS = (
         title="somebody deletes a cluster that has deletion protection, the default",
         begin=_protected,
         end=_nothing,
+        needs=frozenset({"deletion-protection"}),
         expected=_unnoticed(),
         runbook="Nothing: Aurora DSQL refuses it. CloudTrail has the call.",
         ends="At once.",

@@ -62,7 +62,7 @@ def _needs(fault: CataloguedFault) -> str:
         "cluster-keys": "with keys of yours for the clusters",
         "function-key": "with a key of yours for the monitors",
     }
-    return "".join(f"({said[one]}) " for one in sorted(fault.needs))
+    return "".join(f"({said[one]}) " for one in sorted(fault.needs) if one in said)
 
 
 def _verdicts(verdicts: Mapping[str, str | None]) -> str:
