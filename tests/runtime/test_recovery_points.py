@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dsql_dr_constructs.runtime.answer_time import time_of_answer
 from dsql_dr_constructs.runtime.recovery_points import (
     HeldByBoth,
     RecoveryPoint,
     held_by_both,
     missing_copies,
     newest,
-    time_of_answer,
     with_arn,
 )
 

@@ -89,15 +89,21 @@ def notifications_broken(monitor: HealthMonitor, region: str, others: Sequence[s
     return AlarmDefinition(
         kind=NOTIFICATIONS_BROKEN,
         metric=lambda period: monitor.metric(names.NOTIFICATION_HEALTH, period=period),
-        period=_five_minutes(monitor),
+        period=_of_checks(monitor),
         description=notifications_broken_description(monitor, region, others),
         notifies="itself",
     )
 
 
-def _five_minutes(monitor: HealthMonitor) -> Duration:
-    """Or the schedule if that is longer, so that each period has a run."""
-    return minutes(max(5, seconds(monitor.schedule) / 60))
+def _of_checks(monitor: HealthMonitor) -> Duration:
+    """So long that one lost run leaves none empty, or the schedule, with which each has one run."""
+    schedule = seconds(monitor.schedule) / 60
+    return minutes(5 if schedule < 3 else schedule)
+
+
+def _of_runs(monitor: HealthMonitor) -> Duration:
+    """So long that each has a run, although metrics and Lambda's have times that are seconds apart."""
+    return minutes(max(5, 2 * seconds(monitor.schedule) / 60))
 
 
 def _of_health(
@@ -167,7 +173,7 @@ def _of_monitor(monitor: HealthMonitor, region: str) -> Iterator[AlarmDefinition
             period=period,
             label="Metrics put without a run",
         ),
-        period=_five_minutes(monitor),
+        period=_of_runs(monitor),
         description=AlarmDescription(
             fault=f"The monitor in {region} does not run, and somebody else puts its metrics, so they are not true. "
             "The clusters do not depend on it.",

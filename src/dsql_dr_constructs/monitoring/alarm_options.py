@@ -119,13 +119,13 @@ class HealthAlarmOptions:
             run and a slow one can leave 2 periods empty.
         monitor_errors: Number of failed runs in each period. Default: >= 1 in 2 of 2 periods.
         data_without_runs: 1 if metrics were put although Lambda did not run the monitor, so that somebody else puts
-            them, else 0. Default: >= 1 in 2 of 4 periods of 5 minutes, or of the schedule if that is longer; missing
-            data keeps the state.
+            them, else 0. Default: >= 1 in 2 of 4 periods of 5 minutes, or of twice the schedule if that is longer;
+            missing data keeps the state.
         parameters_changed: An SSM parameter of the pair does not say what the clusters say: ``ParameterHealth``, 1 or
             0. Default: < 1 in 2 of 2 periods; missing data keeps the state.
         notifications_broken: Another observing Region cannot notify anybody: ``NotificationHealth``, 1 or 0, checked
             about every 4 minutes. None leaves the check out, too. Default: < 1 in 2 of 2 periods of 5 minutes, or of
-            the schedule if that is longer; missing data keeps the state.
+            the schedule if that is 3 minutes or more; missing data keeps the state.
         monitor_throttles: Number of runs that Lambda throttled in each period. Default: >= 1 in 2 of 2 periods.
         monitor_duration: Longest run, in per cent of the time that a run has. Default: >= 80 in 2 of 2 periods.
         failed_invocations: Number of runs that EventBridge could not start in each period. Default: >= 1 in 2 of 2

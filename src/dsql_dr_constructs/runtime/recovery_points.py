@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 USABLE_STATUSES: Final = frozenset({"COMPLETED", "AVAILABLE"})
@@ -145,11 +144,6 @@ def missing_copies(
     ours, theirs = list(first), list(second)
     missing = [*_missing(ours, theirs, regions[1]), *_missing(theirs, ours, regions[0])]
     return sorted(missing, key=lambda each: (each.point.created, each.point.arn), reverse=True)
-
-
-def time_of_answer(answer: Mapping[str, Any]) -> datetime:
-    """AWS's own time of an answer, by its ``Date`` header: ages are by this, never by the local clock."""
-    return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"]).astimezone(timezone.utc)
 
 
 def _missing(

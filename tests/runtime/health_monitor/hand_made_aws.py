@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Collection
 from concurrent.futures import Future
 from datetime import datetime, timezone
+from email.utils import formatdate
 from types import SimpleNamespace
 from typing import Any
 
@@ -157,6 +158,8 @@ class Aws:
         self.endpoints = {EAST: "us-east-1.dsql", WEST: "us-west-2.dsql"}
         self.answers: dict[str, dict[str, Any]] = {"us-east-1": {}, "us-west-2": {}}
         """What GetCluster says otherwise than of a healthy pair."""
+        self.dates: dict[str, float | None] = {"us-east-1": 0.0, "us-west-2": 0.0}
+        """Seconds by which a Region's own time is wrong; None: its answers have none."""
         self.malformed: set[str] = set()
         """Regions whose answers are not what AWS's model promises."""
         self.failures: dict[str, list[Any]] = {"us-east-1": [], "us-west-2": [], "put": [], "ssm": []}
@@ -225,7 +228,13 @@ class Aws:
             "endpoint": f"{region}.dsql",
             **self.answers[region],
         }
-        return {name: value for name, value in answer.items() if value is not None}
+        dated = {"ResponseMetadata": {"HTTPHeaders": self.date(region)}}
+        return {name: value for name, value in answer.items() if value is not None} | dated
+
+    def date(self, region: str) -> dict[str, str]:
+        """Of an answer's headers; it counts whole seconds."""
+        wrong = self.dates[region]
+        return {} if wrong is None else {"date": formatdate(int(self.time.now + wrong), usegmt=True)}
 
     def _put(self, **request: Any) -> None:
         if self.failures["put"]:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from dsql_dr_constructs.runtime.health_monitor import metric_names as names
 from dsql_dr_constructs.runtime.health_monitor import monitoring_run
 from dsql_dr_constructs.runtime.health_monitor.connection_probe import probe_connection
+from dsql_dr_constructs.runtime.health_monitor.metrics import RunTimes
 from dsql_dr_constructs.runtime.health_monitor.monitoring_run import PERMISSION_SECONDS, REPORT_SECONDS
 from dsql_dr_constructs.runtime.health_monitor.observation import Observation, observe
 from dsql_dr_constructs.runtime.health_monitor.retries import MonitorError, Surroundings, TransientlyUnreachable
@@ -59,14 +60,102 @@ def test_all_metrics_are_put_in_one_call(aws: Aws) -> None:
     ]
 
 
-@pytest.mark.parametrize("failures", [0, 3])
-def test_metrics_have_the_time_at_which_the_run_began_however_long_it_takes(aws: Aws, failures: int) -> None:
-    """Else those of a run that takes long and of the next one fall into one period, and CloudWatch sees the worse."""
+def times(aws: Aws) -> list[float | None]:
+    """Of the last run's metrics; None: that at which CloudWatch gets them."""
+    put = {one["Timestamp"].timestamp() if "Timestamp" in one else None for one in aws.put[-1]["MetricData"]}
+    assert len(aws.put[-1]["MetricData"]) > 1
+    return list(put)
+
+
+@pytest.mark.parametrize("wrong", [0, 240, -240, 86400])
+@pytest.mark.parametrize("failures", [0, 3, 20])
+def test_metrics_have_the_time_at_which_the_run_began_however_long_it_takes(
+    aws: Aws, failures: int, wrong: float
+) -> None:
+    """By AWS's clock, however wrong the process's own is; and with no fraction of a second, as AWS gives none.
+
+    Else metrics of a run that takes long and of the next one fall into one period, and CloudWatch sees the worse.
+    """
     began = aws.time.now
-    aws.failures["us-west-2"] = [error("InternalServerException", 500)] * failures
-    aws.run(surroundings=aws.time.surroundings(now=lambda: aws.time.now))
-    assert aws.time.now > began
-    assert {one["Timestamp"].timestamp() for one in aws.put[-1]["MetricData"]} == {began}
+    aws.failures["us-east-1"] = [error("InternalServerException", 500)] * failures
+    aws.run(surroundings=aws.time.surroundings(now=lambda: aws.time.now + wrong, draw=lambda: 0.9))
+    assert aws.time.now > began + failures / 5
+    [at] = times(aws)
+    assert at is not None
+    assert began - 1 < at <= began + 1
+
+
+@settings(max_examples=60)
+@given(start=st.floats(0.0, 1000.0), seconds=st.floats(0.0, 30.0))
+def test_metrics_are_never_of_a_time_after_awss_answer(start: float, seconds: float) -> None:
+    aws = Aws()
+    aws.time.now = start
+    answered: list[float] = []
+
+    def get_cluster(region: str, identifier: str) -> dict[str, Any]:
+        if region == "us-west-2":
+            return Aws.get_cluster(aws, region, identifier)
+        aws.time.sleep(seconds)
+        answer = Aws.get_cluster(aws, region, identifier)
+        answered.append(aws.time.now)
+        return answer
+
+    aws.get_cluster = get_cluster  # type: ignore[method-assign]
+    aws.run()
+    [at] = times(aws)
+    assert at is not None
+    assert start - 1.1 < at <= min(answered[0], start + 1.1), "time passes for all: an endpoint's may come in between"
+
+
+@pytest.mark.parametrize(
+    ("dates", "off"),
+    [
+        ({"us-west-2": 3000.0}, 0.0),
+        ({"us-west-2": None}, 0.0),
+        ({"us-east-1": None}, 0.0),
+        ({"us-east-1": None, "us-west-2": -50.0}, -50.0),
+        ({"us-east-1": None, "us-west-2": None}, None),
+    ],
+)
+def test_the_own_regions_answer_gives_the_time_and_another_ones_where_it_gives_none(
+    aws: Aws, dates: dict[str, float | None], off: float | None
+) -> None:
+    aws.dates.update(dates)
+    aws.run()
+    assert times(aws) == [None if off is None else 1000.0 + off]
+
+
+def test_a_refusal_has_the_time_too(aws: Aws) -> None:
+    aws.dates["us-west-2"] = None
+    gone = error("ResourceNotFoundException", 404)
+    gone.response["ResponseMetadata"]["HTTPHeaders"] = aws.date("us-east-1")
+    aws.failures["us-east-1"] = [gone]
+    assert aws.run()["regions_down"] == ["us-east-1"]
+    assert times(aws) == [1000.0]
+
+
+def test_a_time_that_cannot_be_read_is_none(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aws, "date", lambda region: {"date": "soon"})
+    assert aws.run()["verdict"] == names.HEALTHY
+    assert times(aws) == [None]
+
+
+def test_a_region_that_does_not_answer_leaves_the_time_to_the_other_one(aws: Aws) -> None:
+    aws.failures["us-east-1"] = [ReadTimeoutError(endpoint_url="https://dsql")] * 1000
+    began = aws.time.now
+    assert aws.run()["regions_down"] == ["us-east-1"]
+    assert aws.time.now > began + 10
+    [at] = times(aws)
+    assert at is not None
+    assert abs(at - began) <= 1
+
+
+def test_metrics_of_a_first_run_have_the_time_at_which_they_are_put(aws: Aws) -> None:
+    """It may wait two minutes for its permission: an alarm that is new would find no data of these, and notify."""
+    aws.failures["us-west-2"] = denied(70)
+    aws.run(first=True, surroundings=aws.time.surroundings(draw=lambda: 0.5))
+    assert aws.time.now > 1100
+    assert times(aws) == [None]
 
 
 def test_cluster_that_is_down_counts_as_zero(aws: Aws) -> None:
@@ -452,3 +541,21 @@ def test_whatever_answers_it_reports_within_its_budget_or_raises(
     if result:
         assert aws.put, "a verdict, and nothing in CloudWatch"
         assert result["verdict"] == names.BOTH_DOWN
+
+
+def test_times_of_runs_that_follow_each_other_are_whole_minutes_apart() -> None:
+    """Though the schedule begins them some seconds early or late."""
+    times = RunTimes()
+    assert [times.of(1_000_000.0 + at) for at in (7, 120, 249, 485.5, 607)] == [
+        1_000_000.0 + at for at in (7, 127, 247, 487, 607)
+    ]
+
+
+def test_run_at_another_second_than_the_schedules_has_its_own_time_and_so_have_those_after_it() -> None:
+    times = RunTimes()
+    assert [times.of(1_000_000.0 + at) for at in (0, 150, 272)] == [1_000_000.0 + at for at in (0, 150, 270)]
+
+
+def test_runs_of_a_schedule_in_seconds_have_their_own_times() -> None:
+    times = RunTimes()
+    assert [times.of(1_000_000.0 + at) for at in (0, 3.1, 5.9)] == [1_000_000.0 + at for at in (0, 3.1, 5.9)]

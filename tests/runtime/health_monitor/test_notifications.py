@@ -312,7 +312,7 @@ def test_it_checks_in_every_second_run_and_keeps_the_finding_in_between(aws: Aws
         assert aws.run()["verdict"] == names.NOTIFICATIONS_BROKEN
         put.append(notification_health(aws))
     assert asked == [0, 1, 1, 2, 2], "every second run"
-    assert put == [[0.0], [], [0.0], [], [0.0]]
+    assert put == [[0.0], [], [0.0], [0.0], [0.0]]
 
 
 def test_person_who_invokes_the_monitor_gets_a_new_finding(aws: Aws, west: OtherRegion) -> None:
@@ -467,7 +467,7 @@ def test_region_whose_cluster_answers_and_that_cannot_be_checked_is_the_monitors
         )
         assert (entry["verdict"], notification_health(aws)) == (names.HEALTHY, [])
     west.failures[service].clear()
-    assert aws.run()["errors"] == []
+    assert [aws.run()["errors"] for _ in range(2)] == [[], []], "one checks, and one puts the same again"
     west.failures[service] = [failure] * 100_000
     unchecked(aws, UNCHECKED_SECONDS - 120)
 
@@ -510,3 +510,19 @@ def test_unforeseen_error_is_logged_and_the_clusters_are_reported(aws: Aws, west
     entry = aws.failing_run()
     assert entry["errors"][0].startswith(f"The check of notifications in {WEST} ended in KeyError: 'x' (hand_made_aws")
     assert (entry["verdict"], len(entry["clusters"])) == (names.HEALTHY, 2)
+
+
+def test_runs_between_two_checks_put_the_last_finding_again_once_two_have_found_the_same_fault(
+    aws: Aws, west: OtherRegion
+) -> None:
+    """So a lost run leaves no period of the alarm empty, and a single finding counts once."""
+
+    def put_by_two_runs() -> list[list[float]]:
+        return [(aws.run(), notification_health(aws))[1] for _ in range(2)]
+
+    assert put_by_two_runs() == [[1.0], [1.0]]
+    switch_off(west)
+    assert put_by_two_runs() == [[0.0], []]
+    assert put_by_two_runs() == [[0.0], [0.0]]
+    west.alarms[LOST.partition(" ")[2]]["ActionsEnabled"] = True
+    assert put_by_two_runs() == [[1.0], [1.0]]

@@ -20,7 +20,9 @@ BUDGET = 20.0
 """Seconds that a run takes which tries in vain until its budget is used up."""
 
 FAULTS: dict[str, Callable[[], Run | None]] = {
-    "a cluster is down": lambda: see({EAST: ControlPlane("FAILED", "ENABLED", GOOD.peers, "us-east-2")}),
+    "a cluster is down": lambda: see(
+        {EAST: ControlPlane("FAILED", "ENABLED", GOOD.peers, "us-east-2")}, seconds=BUDGET
+    ),
     "a Region does not answer": lambda: see(
         {EAST: ControlPlane(None, problem="no answer")}, {EAST: ProbeResult(problem="no answer")}, seconds=BUDGET
     ),

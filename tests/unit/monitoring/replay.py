@@ -21,6 +21,7 @@ from dsql_dr_constructs.emulator.alarm_evaluation import (
     statistic,
 )
 from dsql_dr_constructs.runtime.health_monitor import metric_names as names
+from dsql_dr_constructs.runtime.health_monitor.metrics import RunTimes
 from dsql_dr_constructs.runtime.health_monitor.observation import (
     ControlPlane,
     Observation,
@@ -88,6 +89,8 @@ LAMBDAS_DELAY = 60.0
 
 Source: https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics.html
 """
+
+_EPOCH = 1_800_000_000.0
 
 World = Callable[[float], "Run | None"]
 """What the monitor's run at that second sees; None if it does not run, or puts nothing."""
@@ -209,13 +212,18 @@ class Replay(Evaluation):
     Args:
         world: What its monitor sees.
         phase: Second of the minute at which alarms are evaluated.
-        created_at: When the alarms are made; the first probe runs 10 s before. None: they have been OK for long.
+        jitter: Seconds by which the run of that second is late.
+        created_at: When the alarms are made; the first probe ended 10 s before. None: they have been OK for long.
     """
 
     world: World
     phase: float = 0.0
     created_at: float | None = None
+    jitter: Callable[[float], float] = lambda at: 0.0
     _runs_to_skip: int = 0
+    _found: bool | None = None
+    _held: bool | None = None
+    _times_of_runs: RunTimes = field(default_factory=RunTimes)
 
     def until(self, end: float) -> Replay:
         """From second 0 to *end*; with a long life of healthy runs before, unless the alarms are new."""
@@ -230,14 +238,15 @@ class Replay(Evaluation):
             pending += self._puts(run_at, see())
         if fresh:
             self._runs_to_skip = 1  # the first run does not check the other Region
-            pending += self._puts(at, self.world(at) or Run())
+            awaited = self.world(at) or Run()
+            pending += self._puts(at - awaited.seconds, awaited, first=True)
             at += self.alarms.schedule
         evaluate_at = self.phase if not fresh else self.phase + (self.created_at or 0.0)
         while min(at, evaluate_at) < end:
             if at <= evaluate_at:
                 run = self.world(at)
                 if run:
-                    pending += self._puts(at, run)
+                    pending += self._puts(at + self.jitter(at), run)
                 at += self.alarms.schedule
                 continue
             for due in [one for one in pending if one[0] < evaluate_at]:
@@ -247,24 +256,30 @@ class Replay(Evaluation):
             evaluate_at += 60.0
         return self
 
-    def _puts(self, began: float, run: Run) -> Iterator[tuple[float, Callable[[], None]]]:
+    def _puts(self, began: float, run: Run, *, first: bool = False) -> Iterator[tuple[float, Callable[[], None]]]:
         """When each of the metrics of a run that began at that second can be seen, and what puts it.
 
-        They have the time at which it began.
+        They have the time at which it began; those of a first run have that at which they are put.
         """
         ended = began + run.seconds
         findings = {names.PARAMETER_HEALTH: run.parameters, names.RECOVERY_POINT_AGE: run.recovery_point_age}
         if self._runs_to_skip <= 0 and not run.failed:
+            is_new = run.notifications is False and self._found is not False
+            self._found, self._held = run.notifications, None if is_new else run.notifications
             findings[names.NOTIFICATION_HEALTH] = run.notifications
             self._runs_to_skip = 0 if run.notifications is None else self.alarms.check_every
+        else:
+            findings[names.NOTIFICATION_HEALTH] = self._held
         self._runs_to_skip -= 1
         values: list[tuple[str, str | None, float]]
         values = [(name, one.region, value) for one in run.seen for name, value, _ in one.measures()]
         values += [(name, None, float(value)) for name, value in findings.items() if run.seen and value is not None]
 
+        at = began if run.forged or first else self._times_of_runs.of(_EPOCH + began) - _EPOCH
+
         def put() -> None:
             for name, region, value in values:
-                self.add(name, region, began, value)
+                self.add(name, region, ended if first else at, value)
 
         yield ended, put
         if not run.forged:

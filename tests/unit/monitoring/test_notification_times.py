@@ -13,6 +13,7 @@ import pytest
 
 from dsql_dr_constructs import AlarmOptions, HealthAlarmOptions, MonitoringOptions, MonitorOptions, MultiRegionDsqlDr
 from dsql_dr_constructs.drill.expected_alarm import longest_minutes
+from dsql_dr_constructs.runtime.health_monitor.monitoring_run import PERMISSION_SECONDS, REPORT_SECONDS
 from dsql_dr_constructs.runtime.health_monitor.notifications import UNCHECKED_SECONDS
 from dsql_dr_constructs.runtime.health_monitor.observation import ControlPlane, ProbeResult
 from dsql_dr_constructs.runtime.health_monitor.retries import (
@@ -135,6 +136,19 @@ def test_each_fault_notifies_once_from_each_region_and_once_when_it_is_over(faul
         assert all(
             (600 if state == "ALARM" else 3000) < at < (960 if state == "ALARM" else 3360) for at, _, state in notified
         )
+
+
+@pytest.mark.parametrize("minutes", [1, 2])
+def test_a_first_run_that_waits_long_for_its_permission_notifies_nobody(minutes: int) -> None:
+    for phase in range(0, 60, 10):
+        for created_at in (1000.0, 1030.0):
+
+            def world(at: float, created_at: float = created_at) -> Run:
+                return see(seconds=PERMISSION_SECONDS + REPORT_SECONDS) if at < created_at else see()
+
+            replay = Replay(alarms(minutes)[WEST], world, phase=phase + 0.5, created_at=created_at).until(2500)
+            assert [one for one in replay.notified if one[2] == "ALARM"] == []
+            assert set(replay.states.values()) == {"OK"}
 
 
 @dataclass(frozen=True)
@@ -311,6 +325,40 @@ def test_region_that_answers_and_cannot_be_checked_is_notified_once_half_an_hour
     [(began, *alarm), (ended, *ok)] = Replay(alarms()[WEST], world, phase=phase).until(9000).notified
     assert (alarm, ok) == ([NOT_WORKING, "ALARM"], [NOT_WORKING, "OK"])
     assert (2400 < began <= 2400 + 480, 6000 < ended <= 6000 + 480) == (True, True)
+
+
+JITTERED = (
+    "a cluster is down",
+    "a cluster lost its peer",
+    "another Region could not notify",
+    "the monitor does not run",
+)
+"""Not those whose alarms are on Lambda's metrics, which have the time at which a run really began."""
+
+
+@pytest.mark.parametrize("minutes", [2, 5])
+@pytest.mark.parametrize("fault", JITTERED)
+def test_fault_notifies_once_though_the_schedule_is_seconds_off_and_a_run_is_lost(fault: str, minutes: int) -> None:
+    """Runs are late by up to 10 s, around the second at which alarms are evaluated; one is lost near begin and end."""
+    schedule = 60 * minutes
+    alarm_set = alarms(minutes)[WEST]
+    for seed in range(4):
+        draw = random.Random(seed)  # noqa: S311 - no secret
+        begin, end = (20 * schedule + draw.uniform(0, 2 * schedule) + more for more in (0, 15 * schedule))
+        lost = (
+            {(at // schedule + draw.randrange(-1, 9)) * schedule for at in (begin, end)}
+            if seed % 2 and FAULTS[fault]()
+            else set()
+        )
+        late = cache(lambda at, draw=draw: draw.uniform(0, 10))
+
+        def world(at: float, begin: float = begin, end: float = end, lost: set[float] = lost) -> Run | None:
+            if at in lost:
+                return None
+            return FAULTS[fault]() if begin <= at < end else see()
+
+        replay = Replay(alarm_set, world, phase=draw.uniform(0, 10), jitter=late)
+        assert [one[2] for one in replay.until(end + 15 * schedule).notified] == ["ALARM", "OK"], f"seed {seed}"
 
 
 @pytest.mark.parametrize("phase", [0.5, 31.0])

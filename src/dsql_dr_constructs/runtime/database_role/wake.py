@@ -12,7 +12,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ..recovery_points import time_of_answer
+from ..answer_time import time_of_answer
 from .catalog import Run
 from .role_request import RoleError
 from .serving_endpoint import ServingEndpoint

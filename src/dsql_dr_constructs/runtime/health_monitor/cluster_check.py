@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
+from botocore.exceptions import ClientError
+
+from ..answer_time import time_of_answer
 from ..postgresql import PORT
 from . import metric_names as names
 from .asking import Ask, NotFound
@@ -32,6 +36,8 @@ class ClusterCheck:
         self._dsql = dsql
         self._probe = probe
         self._clock = clock
+        self.dated: tuple[float, float] | None = None
+        """AWS's time of GetCluster's last answer, in seconds since 1970, and the clock's then; None without one."""
 
     def control_plane(self, ask: Ask, tries: Tries) -> ControlPlane:
         """What GetCluster returns, or why it did not.
@@ -42,7 +48,7 @@ class ClusterCheck:
 
         def once() -> dict[str, Any]:
             found: dict[str, Any]
-            found = ask(f"GetCluster in {self.region}", lambda: self._dsql.get_cluster(identifier=self._identifier))
+            found = ask(f"GetCluster in {self.region}", self._get_cluster)
             if not found.get("status"):
                 raise Unreachable("the answer has no status")
             return found
@@ -66,6 +72,19 @@ class ClusterCheck:
             endpoint=found.get("endpoint"),
             created=found.get("creationTime"),
         )
+
+    def _get_cluster(self) -> Any:
+        try:
+            answer = self._dsql.get_cluster(identifier=self._identifier)
+        except ClientError as error:
+            self._remember_time(error.response)
+            raise
+        self._remember_time(answer)
+        return answer
+
+    def _remember_time(self, answer: Mapping[str, Any]) -> None:
+        with suppress(KeyError, ValueError):  # no Date, or none that can be read
+            self.dated = time_of_answer(answer).timestamp(), self._clock()
 
     def endpoint(self, tls: ssl.SSLContext, tries: Tries) -> ProbeResult:
         """How long the endpoint took, or why it cannot be reached."""

@@ -15,6 +15,7 @@ from typing import Any
 from botocore.config import Config
 from botocore.session import get_session  # not boto3, whose resources are not needed: a third of the start is saved
 
+from .metrics import RunTimes
 from .monitoring_run import FailedRunError, MonitoringRun
 from .notifications import NotificationCheck
 from .retries import Surroundings
@@ -55,6 +56,7 @@ _monitoring_run = partial(
     surroundings=_SURROUNDINGS,
     notifications=_notifications,
     recovery_points=_recovery_points,
+    times=RunTimes(),
 )
 _deletions_failed: list[bool] = []
 _monitoring_run()  # its clients are made now, outside of any run's budget

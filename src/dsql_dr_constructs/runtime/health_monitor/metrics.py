@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import Any
 
 from . import metric_names as names
@@ -11,6 +11,29 @@ from .asking import Ask
 from .observation import Observation
 from .retries import MonitorError, Tries, Unreachable
 from .settings import Settings
+
+_JITTER_SECONDS = 20.0
+"""By which the schedule may begin a run early or late."""
+
+
+class RunTimes:
+    """The time that the metrics of each run have; kept by the process from run to run.
+
+    The schedule is of whole minutes, and begins runs some seconds early or late. So two runs could fall into one period
+    of an alarm, and none into the next: near the begin and the end of a fault the alarm would then notify twice.
+    Therefore the times of runs that follow each other are whole minutes apart.
+    """
+
+    def __init__(self) -> None:
+        self._last = 0.0
+
+    def of(self, began: float) -> float:
+        """That of a run on schedule which began at *began*; both in seconds since 1970."""
+        minutes = round((began - self._last) / 60)  # none on a local AWS emulator that hurries
+        expected = self._last + 60 * minutes
+        is_usual = self._last > 0 and minutes > 0 and abs(began - expected) <= _JITTER_SECONDS
+        self._last = expected if is_usual else began
+        return self._last
 
 
 class Metrics:
@@ -31,13 +54,14 @@ class Metrics:
         ask: Ask,
         tries: Tries,
         *,
-        began: float,
+        at: datetime | None,
     ) -> None:
         """All in one call, which takes up to 1,000 metrics.
 
         They have the time at which the run began, as Lambda's own have: those of a run that takes long would else fall
         into the same period as those of the next one, and a cluster that is down at every second run would notify of
-        ALARM and OK again and again.
+        ALARM and OK again and again. Where the schedule begins within its jitter of a period's end, two runs can be in
+        one period all the same, and none in the next one (docs/monitoring.md).
 
         Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricData.html
 
@@ -46,7 +70,7 @@ class Metrics:
             of_the_observer: Values of what is of no cluster, by metric. None: not known.
             ask: Calls AWS.
             tries: Of the call.
-            began: When the run did, in seconds since 1970.
+            at: Their time. None: that at which CloudWatch gets them.
 
         Raises:
             MonitorError: CloudWatch did not take them.
@@ -60,8 +84,10 @@ class Metrics:
             for name, value in of_the_observer.items()
             if value is not None
         ]
-        at = datetime.fromtimestamp(began, timezone.utc)
-        put = {"Namespace": names.NAMESPACE, "MetricData": [{**datum, "Timestamp": at} for datum in data]}
+        put = {
+            "Namespace": names.NAMESPACE,
+            "MetricData": [{**datum, "Timestamp": at} for datum in data] if at else data,
+        }
         try:
             tries.of(lambda: ask("PutMetricData", lambda: self._cloudwatch.put_metric_data(**put)))
         except Unreachable as reason:

@@ -7,14 +7,14 @@ import ssl
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from . import metric_names as names
 from .asking import Finding, ask, kept, result
 from .cluster_check import ClusterCheck, Probe
 from .connection_probe import probe_connection
-from .metrics import Metrics
+from .metrics import Metrics, RunTimes
 from .notifications import NotificationCheck
 from .observation import ControlPlane, Observation, ProbeResult, observe, verdict
 from .parameters import ParameterCheck, named_at
@@ -71,6 +71,7 @@ class MonitoringRun:
         surroundings: Clock, pauses and random numbers.
         notifications: Checks the other Regions' notifications, and remembers when. Default: one of this run's own.
         recovery_points: Checks the age of the newest recovery point, and remembers when. Default: nobody does.
+        times: Time of the metrics of runs on schedule. Default: when they begin.
         first: Whether this is the first run after a deployment, when a permission just given may not hold yet, and the
             other Regions may not be deployed.
         on_demand: Whether a person invoked the monitor: then everything is checked now.
@@ -88,6 +89,7 @@ class MonitoringRun:
         surroundings: Surroundings,
         notifications: NotificationCheck | None = None,
         recovery_points: RecoveryPointCheck | None = None,
+        times: RunTimes | None = None,
         first: bool = False,
         on_demand: bool = False,
         log: Callable[[str], object] = print,
@@ -114,6 +116,7 @@ class MonitoringRun:
             settings.notification_paths, settings.notifications_every, client=client, now=surroundings.now
         )
         self._recovery_points = recovery_points
+        self._times = times or RunTimes()
         self._tls = tls
         self._surroundings = surroundings
         self._first, self._on_demand = first, on_demand
@@ -126,7 +129,7 @@ class MonitoringRun:
             FailedRunError: the monitor could not ask AWS, could not put its metrics, or met an unforeseen error;
                 metrics of what could be observed are put before, and the run's line is in the log.
         """
-        began, began_at, settings = self._surroundings.clock(), self._surroundings.now(), self._settings
+        began, settings = self._surroundings.clock(), self._settings
         observed, errors = _Observed(), list[MonitorError]()
         answer: dict[str, Any] = {"verdict": None, "deployment": settings.deployment, "observer": settings.observer}
         with kept(errors, "The run"):
@@ -137,8 +140,8 @@ class MonitoringRun:
         if observed.clusters:
             with kept(errors, "PutMetricData"):
                 tries = self._tries(self._surroundings.clock() + REPORT_SECONDS, began)
-                values = observed.of_the_observer()
-                self._metrics.put(observed.clusters, values, self._ask, tries, began=began_at)
+                values, at = observed.of_the_observer(), self._time_of_metrics(began)
+                self._metrics.put(observed.clusters, values, self._ask, tries, at=at)
         answer["regions_down"] = [one.region for one in observed.clusters if not one.healthy]
         answer["clusters"] = [one.to_json() for one in observed.clusters]
         if observed.parameters:
@@ -154,6 +157,20 @@ class MonitoringRun:
         if errors:
             raise FailedRunError(answer) from errors[0]
         return answer
+
+    def _time_of_metrics(self, began: float) -> datetime | None:
+        """When the run began, by AWS's clock and not by this process's, which may be wrong.
+
+        Whole seconds, as those of the header are, so that it is never later than the answer. None for a first run, of
+        whose wait for a permission an alarm would see missing data, and without an answer that has AWS's time.
+        """
+        clusters = sorted(self._clusters.values(), key=lambda one: one.region != self._settings.observer)
+        dated = [one.dated for one in clusters if one.dated]
+        if self._first or not dated:
+            return None
+        aws, clock = dated[0]
+        at = aws - int(clock - began)
+        return datetime.fromtimestamp(at if self._on_demand else self._times.of(at), timezone.utc)
 
     def _verdict(self, observed: _Observed) -> str:
         """The last finding on the other Regions' notifications holds until the next one."""
@@ -229,6 +246,8 @@ class MonitoringRun:
         if others:
             findings = list(self._of_notifications(zip(paths, others, strict=True), control_planes, late, errors))
             observed.notifications = check.conclude(findings)
+        else:
+            observed.notifications = check.held
 
     def _of_notifications(
         self,

@@ -69,6 +69,12 @@ class NotificationCheck:
         self._denied_since: dict[str, float] = {}
         self.last: Finding | None = None
         """The finding of the last check; None before the first one."""
+        self.held: Finding | None = None
+        """What runs put that do not check: the last finding, but a fault only when two checks in a row have found one.
+
+        So one lost run leaves no period of the alarm empty, in which an older value would count and notify twice; and
+        what a single check finds counts in one period.
+        """
 
     def due(self, *, first: bool, on_demand: bool) -> Sequence[NotificationPath]:
         """What this run checks: all after enough runs, or after a check that a Region did not answer, else nothing.
@@ -122,7 +128,10 @@ class NotificationCheck:
         problems = tuple(problem for one in findings for problem in one.problems)
         unanswered = tuple(reason for one in findings for reason in one.unanswered)
         self._found_at = self._now()
+        before = self.last
         self.last = Finding(all(answers) if answers else None, problems, unanswered)
+        is_new = self.last.healthy is False and not (before and before.healthy is False)
+        self.held = None if is_new else self.last
         if not unanswered:
             self._runs_to_skip = self._every - 1
         return self.last

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
+from ..answer_time import time_of_answer
 from ..recovery_points import (
     HeldByBoth,
     MissingCopy,
@@ -19,7 +20,6 @@ from ..recovery_points import (
     held_by_both,
     missing_copies,
     newest,
-    time_of_answer,
 )
 from .asking import Ask, Denied, Finding, NotFound
 from .failed_jobs import LONGEST_MESSAGE, LOOKED_BACK, failed_jobs, pages
