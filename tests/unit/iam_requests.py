@@ -99,14 +99,16 @@ def experiment_requests(template: Mapping[str, Any], region: str, tags: Mapping[
         yield IamRequest("cloudwatch:GetMetricWidgetImage", "*")
 
 
-def schedule_requests(template_id: str, region: str) -> Iterator[IamRequest]:
-    """What starting the first experiment of an account takes.
+def schedule_requests(template_id: str, region: str, tags: Mapping[str, str]) -> Iterator[IamRequest]:
+    """What starting the first experiment of an account with *tags* takes.
 
     https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsfaultinjectionservice.html
     https://docs.aws.amazon.com/fis/latest/userguide/using-service-linked-roles.html
     """
+    asked = {f"aws:RequestTag/{key}": value for key, value in tags.items()}
     for resource in (f"experiment-template/{template_id}", "experiment/EXP1"):
-        yield IamRequest("fis:StartExperiment", f"arn:aws:fis:{region}:{ACCOUNT}:{resource}")
+        yield IamRequest("fis:StartExperiment", f"arn:aws:fis:{region}:{ACCOUNT}:{resource}", asked)
+    yield IamRequest("fis:TagResource", f"arn:aws:fis:{region}:{ACCOUNT}:experiment/EXP1", asked)
     linked = f"arn:aws:iam::{ACCOUNT}:role/aws-service-role/fis.amazonaws.com/AWSServiceRoleForFIS"
     yield IamRequest("iam:CreateServiceLinkedRole", linked, {"iam:AWSServiceName": "fis.amazonaws.com"})
 

@@ -32,7 +32,7 @@ from dsql_dr_constructs import (
 from dsql_dr_constructs.physical_names import role_requests_name, roles_name
 from tests.runtime.judge import Call
 from tests.unit.error_messages import error_messages, reported_by_status
-from tests.unit.iam_requests import ACCOUNT, iam_requests
+from tests.unit.iam_requests import ACCOUNT, IamRequest, iam_requests
 from tests.unit.parameter_descriptions import described, twice
 from tests.unit.public_api import surface
 from tests.unit.test_least_privilege import allows
@@ -151,6 +151,7 @@ QUESTIONS = {
     "what AWS does not document of drills": "drill.md#the-first-drill-what-to-check",
     "which permissions a restore needs": "permissions.md#restore",
     "which permissions a drill needs": "permissions.md#drill",
+    "whether it is a drill, and how to stop it": "operations.md#is-it-a-drill",
     "how to drill the real pair": "drill.md#run-a-drill",
     "what a drill does not prove": "drill.md#what-a-drill-does-not-prove",
     "how to add own alarms": "notifications.md#your-own-alarms",
@@ -204,7 +205,7 @@ def _actions(policy: dict[str, Any]) -> set[str]:
     return {action for one in policy["Statement"] for action in one["Action"]}
 
 
-DEPLOY, CLUSTERS, ON_CALL, NOTIFICATIONS, MADE_ELSEWHERE, RESTORE, DRILL = range(7)
+DEPLOY, CLUSTERS, ON_CALL, NOTIFICATIONS, MADE_ELSEWHERE, RESTORE, DRILL, DRILL_COPY = range(8)
 CALLS_OF_COMMANDS = {
     "lambda invoke": "lambda:InvokeFunction",
     "logs tail": "logs:FilterLogEvents",
@@ -214,8 +215,71 @@ CALLS_OF_COMMANDS = {
 
 def test_policies_to_copy_allow_actions_that_exist() -> None:
     policies = _policies("permissions.md")
-    assert len(policies) == 7
+    assert len(policies) == 8
     assert [one for policy in policies for one in _actions(policy) if not get_action_data(*one.split(":"))] == []
+
+
+def test_policies_to_copy_limit_no_action_that_iam_cannot_limit_to_a_resource() -> None:
+    """A statement with resources would not allow it at all."""
+    unlimited, limited = set(), []
+    for policy in _policies("permissions.md"):
+        for statement, action in ((one, action) for one in policy["Statement"] for action in one["Action"]):
+            service, _, name = action.partition(":")
+            if {one["resource_arn_format"] for one in get_action_data(service, name)[service]} == {"*"}:
+                unlimited.add(action)
+                limited += [(statement["Sid"], action)] if statement["Resource"] != "*" else []
+    assert {"sns:Unsubscribe", "logs:DescribeLogGroups", "sqs:ListQueues"} <= unlimited
+    assert limited == []
+
+
+FIS = f"arn:aws:fis:us-west-2:{ACCOUNT}"
+DRILL_CALLS = {
+    "fis:StartExperiment": ("experiment", "aws:RequestTag/dsql-dr:deployment"),
+    "fis:TagResource": ("experiment", "aws:RequestTag/dsql-dr:deployment"),
+    "fis:StopExperiment": ("experiment", "aws:ResourceTag/dsql-dr:deployment"),
+    "fis:GetExperiment": ("experiment", "aws:ResourceTag/dsql-dr:deployment"),
+    "fis:GetExperimentTemplate": ("experiment-template", "aws:ResourceTag/dsql-dr:deployment"),
+}
+"""What is called, of what kind, and the tag that makes it one of the pair."""
+
+
+def _statements(policy: int) -> list[dict[str, Any]]:
+    document = json.dumps(_policies("permissions.md")[policy]).replace("111122223333", ACCOUNT)
+    statements: list[dict[str, Any]] = json.loads(document)["Statement"]
+    return statements
+
+
+@pytest.mark.parametrize(("action", "kind", "tag"), [(one, *how) for one, how in DRILL_CALLS.items()])
+def test_policy_for_drills_is_for_those_of_the_pair(action: str, kind: str, tag: str) -> None:
+    def allowed(context: dict[str, str]) -> bool:
+        return allows(_statements(DRILL), IamRequest(action, f"{FIS}:{kind}/EX1", context))
+
+    assert allowed({tag: "AuroraDsqlDR-production"})
+    assert not allowed({tag: "AuroraDsqlDR-staging"})
+    assert not allowed({})
+
+
+def test_policy_for_drills_changes_and_tags_no_template_and_passes_no_role() -> None:
+    everything = {f"aws:{kind}Tag/dsql-dr:deployment": "AuroraDsqlDR-production" for kind in ("Request", "Resource")}
+    for action in ("CreateExperimentTemplate", "UpdateExperimentTemplate", "DeleteExperimentTemplate", "TagResource"):
+        assert not allows(_statements(DRILL), IamRequest(f"fis:{action}", f"{FIS}:experiment-template/E", everything))
+    assert "iam:PassRole" not in _actions(_policies("permissions.md")[DRILL])
+
+
+def test_policy_for_a_copy_deletes_copies_only_and_passes_the_roles_of_this_pairs_drills_only() -> None:
+    statements, template = _statements(DRILL_COPY), f"{FIS}:experiment-template/EXT1"
+    own, copy = {"aws:ResourceTag/dsql-dr:deployment": "AuroraDsqlDR-production"}, "aws:ResourceTag/dsql-dr:drill-copy"
+    assert allows(statements, IamRequest("fis:DeleteExperimentTemplate", template, {**own, copy: "EXT2"}))
+    assert not allows(statements, IamRequest("fis:DeleteExperimentTemplate", template, own))
+    assert not allows(statements, IamRequest("fis:CreateExperimentTemplate", template))
+    created = {"aws:RequestTag/dsql-dr:deployment": "AuroraDsqlDR-production"}
+    assert allows(statements, IamRequest("fis:CreateExperimentTemplate", template, created))
+    [roles] = [one["Resource"] for one in statements if "iam:PassRole" in one["Action"]]
+    assert len(roles) == 2
+    assert not any("*" in one for one in roles), "stacks of other environments have names that begin as these"
+    passed = {"iam:PassedToService": "fis.amazonaws.com"}
+    assert [one for one in roles if not allows(statements, IamRequest("iam:PassRole", one, passed))] == []
+    assert [one for one in roles if len(one.rpartition("/")[2]) > 64] == []
 
 
 def test_policies_for_on_call_allow_every_command_of_the_runbook(templates: Templates) -> None:
@@ -241,6 +305,20 @@ def test_policies_for_on_call_let_nobody_run_sql_as_admin() -> None:
     for name in (roles_name, role_requests_name):
         arn = f"arn:aws:lambda:us-east-1:111122223333:function:{name('AuroraDsqlDR-production')}"
         assert [one for one in invoked if fnmatchcase(arn, one)] == []
+
+
+def test_policy_for_on_call_stops_drills_of_the_pair_and_those_without_tags_and_starts_none() -> None:
+    statements = _policies("permissions.md")[ON_CALL]["Statement"]
+    experiment = "arn:aws:fis:us-west-2:111122223333:experiment/EXP1"
+
+    def may(action: str, **tags: str) -> bool:
+        context = {f"aws:ResourceTag/dsql-dr:{name}": value for name, value in tags.items()}
+        return allows(statements, IamRequest(action, experiment, context))
+
+    assert may("fis:StopExperiment", deployment="AuroraDsqlDR-production")
+    assert may("fis:StopExperiment"), "whoever starts one in the console may give no tags"
+    assert not may("fis:StopExperiment", deployment="Another")
+    assert not may("fis:StartExperiment", deployment="AuroraDsqlDR-production")
 
 
 def test_policies_for_on_call_allow_every_command_of_the_guides_up_to_the_repair() -> None:

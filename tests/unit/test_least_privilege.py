@@ -532,7 +532,7 @@ def test_fis_may_fail_no_other_cluster_and_this_one_by_no_other_action() -> None
 def test_schedule_may_start_this_drill_and_nothing_else() -> None:
     statements = drilled()[0]["Orders-SecondaryDrill-production/DrillScheduleRole"]
     [arn] = [one["Resource"] for one in permissions(statements) if ":experiment-template/" in one["Resource"]]
-    assert_exact(statements, list(schedule_requests(arn.rpartition("/")[2], "us-west-2")))
+    assert_exact(statements, list(schedule_requests(arn.rpartition("/")[2], "us-west-2", TAGS)))
     another = f"arn:aws:fis:us-west-2:{ACCOUNT}:experiment-template/EXT1"
     assert not allows(statements, IamRequest("fis:StartExperiment", another))
 
@@ -559,7 +559,7 @@ def test_every_other_role_is_the_frameworks_and_calls_functions_only() -> None:
 def test_actions_and_resources_are_those_of_awss_authorization_data() -> None:
     calls = peering_calls("destroy") + adoption_calls() + monitor_calls(sql_probe=True, backup=True) + role_calls()
     calls += wake_calls() + deletion_calls()
-    requests = [*drill_requests(), *schedule_requests("EXT1", "us-west-2"), *requests_of(calls)]
+    requests = [*drill_requests(), *schedule_requests("EXT1", "us-west-2", TAGS), *requests_of(calls)]
     for request in {one.action: one for one in requests}.values():
         service, _, action = request.action.partition(":")
         known = get_action_data(service, action)

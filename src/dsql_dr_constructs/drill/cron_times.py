@@ -1,115 +1,84 @@
-"""When a cron expression of Amazon EventBridge Scheduler is due, as far as two of them can be compared."""
+"""When cron expressions of Amazon EventBridge Scheduler are due, and which are due too close to each other."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from calendar import monthrange
+from collections.abc import Iterator, Mapping, Set
+from datetime import date
+from heapq import merge
+from itertools import pairwise
 
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _DAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
-_DAY_MINUTES = 24 * 60
-_WEEKS = range(1, 6)
 
 
-@dataclass(frozen=True)
-class CronTimes:
-    """The times of one expression.
+def too_close(schedules: Mapping[str, str], minutes: int) -> tuple[str, str] | None:
+    """Two Regions whose expressions are due less than *minutes* apart, or one Region twice, whose own one is.
 
-    Args:
-        expression: As given.
-        times: Minutes of the day.
-        days: Days of the month. None: the days of the week decide.
-        months: 1 to 12.
-        weekdays: Day of the week, 1 for Sunday, and which of the month it is, 1 to 5.
-        years: Of the calendar.
+    Every time is compared, until the last year that an expression can have.
+
+    Raises:
+        ValueError: EventBridge Scheduler would refuse an expression.
+    """
+    due = merge(*(_due(region, expression) for region, expression in schedules.items()))
+    return next(((one, other) for (at, one), (later, other) in pairwise(due) if later - at < minutes), None)
+
+
+def _due(region: str, expression: str) -> Iterator[tuple[int, str]]:
+    """Minutes since the first day of the calendar, in order, each with *region*.
 
     Source: https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html#cron-based
     """
+    found = re.fullmatch(r"cron\((.*)\)", expression)
+    try:
+        minute, hour, days, month, weekdays, year = found[1].upper().split() if found else []
+        times = [60 * one + other for one in _numbers(hour, 0, 23) for other in _numbers(minute, 0, 59)]
+        months, years = _numbers(_named(month, _MONTHS), 1, 12), _numbers(year, 1970, 2199)
+        weekdays = _named(weekdays, _DAYS)
+        _days_of(2024, 1, days, weekdays)
+    except ValueError as error:
+        raise ValueError(
+            f"schedules has {expression!r} for {region}: a cron expression of EventBridge Scheduler is needed, of "
+            "minutes, hours, day of month, month, day of week and year, with ? for exactly one of the two days; "
+            "for example 'cron(0 9 ? 1,7 TUE#2 *)'."
+        ) from error
+    dates = (date(y, m, day) for y in years for m in months for day in sorted(_days_of(y, m, days, weekdays)))
+    return ((24 * 60 * one.toordinal() + time, region) for one in dates for time in times)
 
-    expression: str
-    times: frozenset[int]
-    days: frozenset[int] | None
-    months: frozenset[int]
-    weekdays: frozenset[tuple[int, int]]
-    years: frozenset[int]
 
-    @classmethod
-    def of(cls, region: str, expression: str) -> CronTimes:
-        """
-        Raises:
-            ValueError: EventBridge Scheduler would refuse *expression*, which is given for *region*.
-        """
-        found = re.fullmatch(r"cron\((.*)\)", expression)
-        fields = found[1].upper().split() if found else []
-        try:
-            minutes, hours, days, months, weekdays, years = fields
-            return cls(
-                expression,
-                frozenset(60 * hour + minute for hour in _numbers(hours, 0, 23) for minute in _numbers(minutes, 0, 59)),
-                None if days == "?" else _days(days),
-                _numbers(_named(months, _MONTHS), 1, 12),
-                _weekdays(_named(weekdays, _DAYS), days),
-                _numbers(years, 1970, 2199),
-            )
-        except ValueError as error:
-            raise ValueError(
-                f"schedules has {expression!r} for {region}: a cron expression of EventBridge Scheduler is needed, of "
-                "minutes, hours, day of month, month, day of week and year, with ? for exactly one of the two days; "
-                "for example 'cron(0 9 ? 1,7 TUE#2 *)'."
-            ) from error
+def _days_of(year: int, month: int, days: str, weekdays: str) -> Set[int]:
+    """Days of this month, by the field of the days of the month, or of the week if that one is ``?``.
 
-    def meets(self, other: CronTimes, minutes: int) -> bool:
-        """Whether both can be due within less than *minutes*; True where it cannot be excluded."""
-        if not (self.months & other.months and self.years & other.years):
-            return False
-        apart = [abs(one - another) for one in self.times for another in other.times]
-        if any(_DAY_MINUTES - one < minutes for one in apart):  # around midnight, so on different days
-            return True
-        return min(apart) < minutes and self._same_day(other)
-
-    def _same_day(self, other: CronTimes) -> bool:
-        if self.days is not None and other.days is not None:
-            return bool(self.days & other.days)
-        if self.days is None and other.days is None:
-            return bool(self.weekdays & other.weekdays)
-        return bool(self._weeks() & other._weeks())
-
-    def _weeks(self) -> frozenset[int]:
-        """Which ones of the month its days of the week can be."""
-        if self.days is None:
-            return frozenset(week for _, week in self.weekdays)
-        return frozenset((day + 6) // 7 for day in self.days)
+    Raises:
+        ValueError: the field has no known form, or not exactly one of both is ``?``.
+    """
+    if (days == "?") == (weekdays == "?"):
+        raise ValueError(days)
+    first, length = monthrange(year, month)
+    every = {day: (first + day) % 7 + 1 for day in range(1, length + 1)}
+    working = [day for day, weekday in every.items() if 2 <= weekday <= 6]
+    if days == "LW":
+        return {working[-1]}
+    if found := re.fullmatch(r"L(?:-(\d{1,2}))?", days):
+        return {length - int(found[1] or 0)} & every.keys()
+    if found := re.fullmatch(r"([1-9]|[12]\d|3[01])W", days):
+        return {min(working, key=lambda day: abs(day - wanted))} if (wanted := int(found[1])) <= length else set()
+    if days != "?":
+        return every.keys() & set(_numbers(days, 1, 31))
+    if re.fullmatch(r"[1-7]#[1-5]", weekdays):
+        return {day for day in every if f"{every[day]}#{(day + 6) // 7}" == weekdays}
+    if found := re.fullmatch(r"([1-7])L", weekdays):
+        return {day for day in every if day + 7 > length and every[day] == int(found[1])}
+    wanted_ones = _numbers("7" if weekdays == "L" else weekdays, 1, 7)
+    return {day for day in every if every[day] in wanted_ones}
 
 
 def _named(field: str, names: tuple[str, ...]) -> str:
     return re.sub("|".join(names), lambda name: str(names.index(name[0]) + 1), field)
 
 
-def _days(field: str) -> frozenset[int]:
-    """All, where the length of the month or the days of the week decide."""
-    if re.fullmatch(r"L(W|-\d{1,2})?|([1-9]|[12]\d|3[01])W", field):
-        return frozenset(range(1, 32))
-    return _numbers(field, 1, 31)
-
-
-def _weekdays(field: str, days: str) -> frozenset[tuple[int, int]]:
-    """
-    Raises:
-        ValueError: *field* is none, or not exactly one of *days* and *field* is ``?``.
-    """
-    if (field == "?") == (days == "?"):
-        raise ValueError(field)
-    if field == "?":
-        return frozenset()
-    if found := re.fullmatch(r"([1-7])#([1-5])", field):
-        return frozenset({(int(found[1]), int(found[2]))})
-    if found := re.fullmatch(r"([1-7]?)L", field):
-        last = _WEEKS[-2:] if found[1] else _WEEKS
-        return frozenset((int(found[1] or 7), week) for week in last)
-    return frozenset((day, week) for day in _numbers(field, 1, 7) for week in _WEEKS)
-
-
-def _numbers(field: str, first: int, last: int) -> frozenset[int]:
+def _numbers(field: str, first: int, last: int) -> list[int]:
     """
     Raises:
         ValueError: *field* has no numbers of this range.
@@ -124,4 +93,4 @@ def _numbers(field: str, first: int, last: int) -> frozenset[int]:
         if not first <= int(low) <= end <= last or match[2] == "0":
             raise ValueError(part)
         found.update(range(int(low), end + 1, int(match[2] or 1)))
-    return frozenset(found)
+    return sorted(found)

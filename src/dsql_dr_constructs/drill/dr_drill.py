@@ -15,6 +15,7 @@ from ..accepted_findings import LAMBDA_FINDINGS, LOG_CHECKS, accept, skip
 from ..arguments import checked
 from ..asked_once import minutes
 from ..clusters.cluster_interface import IRegionalCluster
+from ..clusters.existing_cluster import parameter_folder
 from ..monitoring.health_alarms import HealthAlarms
 from ..physical_names import (
     CLUSTER_DOWN,
@@ -28,7 +29,14 @@ from ..resource_policies import differ, warn
 from ..runtime.parameter_registry import DEPLOYMENT_TAG
 from ..runtime_function import function_log_group
 from .drill_options import DrillOptions
-from .drill_permissions import CONNECTION_FAILURE, accept_wildcards, dashboard_arn, experiment_role, permit_report
+from .drill_permissions import (
+    CONNECTION_FAILURE,
+    accept_wildcards,
+    dashboard_arn,
+    experiment_role,
+    permit_report,
+    reports_prefix,
+)
 from .drill_schedule import drill_schedule
 from .expected_alarm import minutes_until_noticed
 
@@ -80,14 +88,18 @@ class DrDrill(Construct):
             options: Duration, share, stop conditions and schedule. Default: as `DrillOptions` says.
 
         Raises:
-            ValueError: *cluster* or *alarms* are of another Region, a stop alarm is of another account or one that the
-                drill itself raises, or *expect_alarm* is True and the alarm is not raised in time.
+            ValueError: *cluster* or *alarms* are of another Region or not of one pair, the pair has a drill in this
+                Region already, a stop alarm is of another account or one that the drill itself raises, or
+                *expect_alarm* is True and the alarm is not raised in time.
         """
         super().__init__(scope, id)
         self._stack, self._options = Stack.of(self), options or DrillOptions()
         self._alarms, self._deployment = alarms, alarms._monitor.deployment_name
         self._region = self._stack.region
+        self._identity = (self._deployment, self._region, self._stack.account)
         self._refuse_other_regions({"cluster": cluster.cluster_region, "alarms": alarms.region})
+        self._refuse_two_pairs(cluster)
+        self._refuse_second_drill()
         self._warn_of_missing_service()
         self.log_group = function_log_group(
             self,
@@ -114,6 +126,27 @@ class DrDrill(Construct):
                 raise ValueError(
                     f"Drill {self.node.path!r} is in {self._region}, and its {what} in {region}: a drill fails the "
                     "cluster of its own Region, and asserts the alarms there; create it in a stack of that Region."
+                )
+
+    def _refuse_two_pairs(self, cluster: IRegionalCluster) -> None:
+        """As far as both are known: an identifier and an SSM parameter cannot be compared before the deployment."""
+        for one in self._alarms._monitor.clusters:
+            folders = [parameter_folder(each) for each in (one, cluster)]
+            if one.cluster_region != cluster.cluster_region or any(folders) != all(folders):
+                continue
+            if differ(*(folders if all(folders) else (one.cluster_identifier, cluster.cluster_identifier))):
+                raise ValueError(
+                    f"Drill {self.node.path!r} has alarms of {self._deployment}, which are on another cluster in "
+                    f"{self._region} than its own: a drill that fails it would assert alarms that never see it; give "
+                    "the cluster and the alarms of one pair."
+                )
+
+    def _refuse_second_drill(self) -> None:
+        for other in self.node.root.node.find_all():
+            if isinstance(other, DrDrill) and other is not self and other._identity == self._identity:
+                raise ValueError(
+                    f"{self.node.path!r} and {other.node.path!r} are both the drill of {self._deployment!r} in "
+                    f"{self._region}, with one log group and the same tags: leave one of them out."
                 )
 
     def _warn_of_missing_service(self) -> None:
@@ -251,7 +284,7 @@ class DrDrill(Construct):
         return made.ExperimentTemplateExperimentReportConfigurationProperty(
             outputs=made.OutputsProperty(
                 experiment_report_s3_configuration=made.ExperimentReportS3ConfigurationProperty(
-                    bucket_name=bucket, prefix=drill_name(self._deployment)
+                    bucket_name=bucket, prefix=reports_prefix(self._deployment)
                 )
             ),
             data_sources=made.DataSourcesProperty(

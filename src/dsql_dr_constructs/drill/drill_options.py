@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import combinations
 
 from aws_cdk import Duration
 from aws_cdk import aws_logs as logs
@@ -13,14 +12,15 @@ from aws_cdk import aws_logs as logs
 from ..arguments import check_fields
 from ..asked_once import seconds, unresolved
 from ..regions import partition_of
-from .cron_times import CronTimes
+from .cron_times import too_close
 
 _LONGEST_MINUTES = 12 * 60
 _MOST_STOP_ALARMS = 4
 """AWS FIS takes 5, of which one is the pair's own."""
 _RECOVERY_MINUTES = 30
 """Between the end of one drill and the begin of the next, which asserts that all alarms are OK again."""
-_BUCKET = r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
+_BUCKET = r"(?!.*\.\.)(?!\d+(\.\d+){3}$)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
+"""Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html"""
 _UNKNOWN = r"\$\{Token\[[^\]]+\]\}"
 
 
@@ -34,7 +34,8 @@ class DrillOptions:
 
     Args:
         stop_alarm_arns: ARNs of CloudWatch alarms of yours that stop a drill when one is in ALARM, by the Region of the
-            cluster that fails, in that Region; 5 at most for each. Default: none, which is a warning.
+            cluster that fails, in that Region; 4 at most for each, since the fifth that AWS FIS takes is the pair's
+            own. Default: none, which is a warning.
         duration: How long connections fail; whole minutes, 1 minute to 12 hours. Default: 10 minutes.
         share: Percentage of the calls to the cluster that fail, 1 to 100. Default: 100.
         expect_alarm: Whether a drill fails unless the alarm ``cluster-down`` of the cluster is in ALARM after the
@@ -42,7 +43,8 @@ class DrillOptions:
             where it has these and the SQL probe is on, else False, since AWS does not say whether a connection probe
             notices the fault.
         schedules: When drills start by themselves, by the Region of the cluster that fails: a cron expression of
-            Amazon EventBridge Scheduler, UTC. Those of both Regions may not be due at the same time. Default: none.
+            Amazon EventBridge Scheduler, UTC. Between two drills, of one Region or of both, *duration* and half an
+            hour have to pass. Default: none.
         report_buckets: Names of S3 buckets of yours for AWS FIS's own report with the graphs of the dashboard, by the
             Region of the cluster that fails. Default: none, and no such report.
         log_retention: As in `MonitorOptions`, of what AWS FIS logs. Default: 1 year.
@@ -92,15 +94,20 @@ class DrillOptions:
         return int(seconds(self.duration) // 60)
 
     def _refuse_drills_at_once(self) -> None:
-        times = {region: CronTimes.of(region, cron) for region, cron in (self.schedules or {}).items()}
-        apart = self.minutes + _RECOVERY_MINUTES
-        for one, other in combinations(times, 2):
-            if times[one].meets(times[other], apart):
-                raise ValueError(
-                    f"schedules has {times[one].expression} for {one} and {times[other].expression} for {other}, which "
-                    f"can be less than {apart} minutes apart, so that both clusters fail or the second drill finds the "
-                    "alarms in ALARM: give times on other days, or further apart."
-                )
+        schedules, apart = self.schedules or {}, self.minutes + _RECOVERY_MINUTES
+        if not (found := too_close(schedules, apart)):
+            return
+        one, other = found
+        if one == other:
+            raise ValueError(
+                f"schedules has {schedules[one]} for {one}, which is due again within less than {apart} minutes, when "
+                "the alarms of its drill are still in ALARM: give times that are further apart."
+            )
+        raise ValueError(
+            f"schedules has {schedules[one]} for {one} and {schedules[other]} for {other}, which can be less than "
+            f"{apart} minutes apart, so that both clusters fail or the second drill finds the alarms in ALARM: give "
+            "times on other days, or further apart."
+        )
 
 
 def refuse_drills_elsewhere(options: DrillOptions, regions: Iterable[str]) -> None:

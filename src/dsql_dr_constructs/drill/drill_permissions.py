@@ -60,6 +60,11 @@ def permit_report(role: iam.Role, bucket: str, deployment: str) -> None:
     role.add_to_policy(iam.PolicyStatement(actions=graphs, resources=["*"]))  # it has no resource type
 
 
+def reports_prefix(deployment: str) -> str:
+    """Of the names of reports; with its end no other deployment's name begins as this one."""
+    return f"{drill_name(deployment)}/"
+
+
 def dashboard_arn(stack: Stack, deployment: str) -> str:
     """Dashboards have no Region."""
     name = dashboard_name(deployment)
@@ -89,4 +94,4 @@ def _alarms(stack: Stack) -> str:
 
 
 def _reports(stack: Stack, bucket: str, deployment: str) -> str:
-    return f"arn:{stack.partition}:s3:::{bucket}/{drill_name(deployment)}*"
+    return f"arn:{stack.partition}:s3:::{bucket}/{reports_prefix(deployment)}*"

@@ -18,9 +18,11 @@ from dsql_dr_constructs import (
     DrillOptions,
     HealthAlarmOptions,
     HealthAlarms,
+    HealthMonitor,
     MultiRegionDsqlDr,
     RegionalCluster,
 )
+from dsql_dr_constructs.drill.pair_drills import pair_drills
 from tests.unit.intrinsics import written_out
 from tests.unit.monitoring.monitored_pair import MonitoredPair
 
@@ -38,21 +40,23 @@ def pair() -> MultiRegionDsqlDr:
 
 
 @cache
-def alarms(*, sql_probe: bool = False, left_out: tuple[str, ...] = ()) -> HealthAlarms:
-    """Of us-west-2, without those that are left out; names are all that a drill takes of them."""
-    monitored = MonitoredPair(cdk.App(), "us-west-2")
+def alarms(*, region: str = "us-west-2", sql_probe: bool = False, left_out: tuple[str, ...] = ()) -> HealthAlarms:
+    """Of *region*, without those that are left out; names are all that a drill takes of them."""
+    monitored = MonitoredPair(cdk.App(), region)
     monitor = monitored.monitor()
     monitor.sql_probe = sql_probe
     options = HealthAlarmOptions(**dict.fromkeys(left_out))
     return HealthAlarms(monitored.stack, "Alarms", monitor=monitor, options=options)
 
 
-def drill(of: HealthAlarms | None = None, tags: Mapping[str, str] | None = None, **options: Any) -> cdk.Stack:
-    """A stack in us-west-2 with a drill of the cluster there."""
-    stack = cdk.Stack(cdk.App(), "Drill", env=cdk.Environment(account=ACCOUNT, region="us-west-2"))
+def drill(
+    of: HealthAlarms | None = None, tags: Mapping[str, str] | None = None, region: str = "us-west-2", **options: Any
+) -> cdk.Stack:
+    """A stack in *region* with a drill of the cluster there."""
+    stack = cdk.Stack(cdk.App(), "Drill", env=cdk.Environment(account=ACCOUNT, region=region))
     for key, value in (tags or {}).items():
         cdk.Tags.of(stack).add(key, value)
-    cluster = RegionalCluster.from_parameters(stack, "Cluster", deployment_name=DEPLOYMENT, region="us-west-2")
+    cluster = RegionalCluster.from_parameters(stack, "Cluster", deployment_name=DEPLOYMENT, region=region)
     DrDrill(stack, "Drill", cluster=cluster, alarms=of or alarms(), options=DrillOptions(**options))
     return stack
 
@@ -158,17 +162,30 @@ def test_all_connections_to_the_cluster_of_this_region_fail_once_all_was_ok() ->
     assert "100 % of the calls to the cluster in us-west-2 fail for 10 minutes" in found["Description"]
 
 
-def test_asserted_alarms_are_metric_alarms_that_the_monitoring_stack_has_and_their_arns_fit() -> None:
-    """AWS FIS takes five alarms, and a parameter of an action has 1024 characters at most."""
-    made = MultiRegionDsqlDr(
-        cdk.App(),
+@cache
+def far_pair() -> MultiRegionDsqlDr:
+    """Its names are as long as they can be, and it has keys."""
+    app, regions = cdk.App(), ("ap-northeast-1", "ap-northeast-3")
+    keys = {
+        region: kms.Key(cdk.Stack(app, region, env=cdk.Environment(account=ACCOUNT, region=region)), "Key")
+        for region in regions
+    }
+    return MultiRegionDsqlDr(
+        app,
         "Orders",
-        primary_region="ap-northeast-1",
-        secondary_region="ap-northeast-3",
+        primary_region=regions[0],
+        secondary_region=regions[1],
         witness_region="ap-northeast-2",
+        account=ACCOUNT,
         deployment_name="a" * 44,
+        encryption_keys=dict(keys),
         drill=DrillOptions(),
     )
+
+
+def test_asserted_alarms_are_metric_alarms_that_the_monitoring_stack_has_and_their_arns_fit() -> None:
+    """AWS FIS takes five alarms, and a parameter of an action has 1024 characters at most."""
+    made = far_pair()
     stacks = {one.region: one for one in made.stacks[2:4]}
     for region, drill in made.drills.items():
         parameter = experiment(cdk.Stack.of(drill))["Actions"]["all-alarms-ok"]["Parameters"]["alarmArns"]
@@ -246,13 +263,9 @@ def test_template_is_found_by_its_tags_and_logs_into_a_group_of_a_known_name() -
 
 
 def test_key_of_the_region_encrypts_the_log() -> None:
-    app = cdk.App()
-    keys = {
-        region: kms.Key(cdk.Stack(app, region, env=cdk.Environment(account=ACCOUNT, region=region)), "Key")
-        for region in ("us-east-1", "us-west-2")
-    }
-    made = MultiRegionDsqlDr(app, "Orders", account=ACCOUNT, encryption_keys=dict(keys), drill=DrillOptions())
-    for one in made.drills.values():
+    drills = far_pair().drills
+    assert len(drills) == 2
+    for one in drills.values():
         [group] = properties(cdk.Stack.of(one), "AWS::Logs::LogGroup")
         assert "KmsKeyId" in group
 
@@ -275,11 +288,11 @@ def test_region_without_an_alarm_of_the_users_is_a_warning_that_has_the_line_to_
 
 
 def test_region_without_experiment_templates_is_a_warning_with_the_date_of_the_list() -> None:
-    regions = {"primary_region": "ca-west-1", "secondary_region": "ca-central-1"}
-    drills = MultiRegionDsqlDr(cdk.App(), "Orders", **regions, drill=DrillOptions()).drills  # type: ignore[arg-type]
-    found = {region: "\n".join(warnings(cdk.Stack.of(one))) for region, one in drills.items()}
-    assert "had no AWS::FIS::ExperimentTemplate in ca-west-1 in 2026-11" in found["ca-west-1"]
-    assert "AWS::FIS" not in found["ca-central-1"]
+    def found(region: str) -> str:
+        return "\n".join(warnings(drill(alarms(region=region), region=region)))
+
+    assert "had no AWS::FIS::ExperimentTemplate in ca-west-1 in 2026-11" in found("ca-west-1")
+    assert "AWS::FIS" not in found("us-west-2")
 
 
 def test_alarm_of_the_other_cluster_stops_a_drill_and_that_of_the_failed_one_is_refused() -> None:
@@ -332,7 +345,7 @@ def test_what_is_given_for_another_region_is_refused(field: str, value: Any) -> 
     sentence = f"{field} has us-east-2: the clusters are in us-east-1 and us-west-2; give {field} by the names"
     options: dict[str, Any] = {field: {"us-east-2": value}}
     with pytest.raises(ValueError, match=f"^{sentence}"):
-        MultiRegionDsqlDr(cdk.App(), "Orders", drill=DrillOptions(**options))
+        pair_drills(lambda *_: cdk.Stack(), list(pair().drills), pair().monitoring, {}, DrillOptions(**options))
 
 
 def test_drill_without_monitoring_is_refused() -> None:
@@ -352,6 +365,7 @@ def test_nothing_starts_a_drill_by_itself_unless_there_is_a_schedule() -> None:
     assert target["Arn"] == "arn:aws:scheduler:::aws-sdk:fis:startExperiment"
     started = json.loads(target["Input"])
     assert re.fullmatch(r"DrillTemplate\w+\.Id", started["ExperimentTemplateId"])
+    assert started["Tags"] == {"Name": f"aurora-dsql-drill-{DEPLOYMENT}", "dsql-dr:deployment": DEPLOYMENT}
     assert started["ClientToken"] == "<aws.scheduler.execution-id>", "a retry starts no second experiment"
     assert target["RetryPolicy"] == {"MaximumRetryAttempts": 3, "MaximumEventAgeInSeconds": 300}
 
@@ -387,13 +401,18 @@ def test_report_of_fis_goes_to_the_bucket_of_the_region_with_the_graphs_of_the_d
         "Outputs": {
             "ExperimentReportS3Configuration": {
                 "BucketName": "reports-111111111111",
-                "Prefix": f"aurora-dsql-drill-{DEPLOYMENT}",
+                "Prefix": f"aurora-dsql-drill-{DEPLOYMENT}/",
             }
         },
         "DataSources": {"CloudWatchDashboards": [{"DashboardIdentifier": dashboard}]},
         "PreExperimentDuration": "PT5M",
         "PostExperimentDuration": "PT15M",
     }
+    [policy] = properties(reported, "AWS::IAM::Policy")
+    statements = policy["PolicyDocument"]["Statement"]
+    assert [one["Resource"] for one in statements if "s3:PutObject" in one["Action"]] == [
+        f"arn:aws:s3:::reports-111111111111/aurora-dsql-drill-{DEPLOYMENT}/*"
+    ], "no longer name's reports"
 
 
 def test_drill_of_a_cluster_by_its_arn_asserts_alarms_of_another_stack_by_name() -> None:
@@ -416,3 +435,41 @@ def test_cluster_or_alarms_of_another_region_are_refused() -> None:
         DrDrill(stack, "One", cluster=there, alarms=alarms())
     with pytest.raises(ValueError, match="is in us-east-1, and its alarms in us-west-2"):
         DrDrill(stack, "Other", cluster=here, alarms=alarms())
+
+
+def test_cluster_of_another_pair_than_the_alarms_is_refused() -> None:
+    stack = cdk.Stack(cdk.App(), "Drills", env=cdk.Environment(account=ACCOUNT, region="us-west-2"))
+    another = RegionalCluster.from_parameters(stack, "Cluster", deployment_name="Two-production", region="us-west-2")
+    sentence = (
+        "Drill 'Drills/Drill' has alarms of Orders-production, which are on another cluster in us-west-2 than its"
+    )
+    with pytest.raises(ValueError, match=f"^{sentence}"):
+        DrDrill(stack, "Drill", cluster=another, alarms=alarms())
+
+
+def test_cluster_with_another_identifier_than_that_of_the_alarms_is_refused() -> None:
+    stack = cdk.Stack(cdk.App(), "Drills", env=cdk.Environment(account=ACCOUNT, region="us-west-2"))
+    known = {
+        identifier: RegionalCluster.from_cluster_attributes(stack, identifier, cluster_identifier=identifier * 26)
+        for identifier in "ab"
+    }
+    there = RegionalCluster.from_cluster_attributes(stack, "c", cluster_identifier="c" * 26, region="us-east-1")
+    monitor = HealthMonitor(stack, "Monitor", deployment_name=DEPLOYMENT, clusters=[known["a"], there])
+    of_a = HealthAlarms(stack, "Alarms", monitor=monitor)
+    assert DrDrill(stack, "Drill", cluster=known["a"], alarms=of_a).role
+    with pytest.raises(ValueError, match="which are on another cluster in us-west-2 than its own: a drill that fails"):
+        DrDrill(stack, "Wrong", cluster=known["b"], alarms=of_a)
+
+
+def test_second_drill_of_a_pair_in_one_region_is_refused() -> None:
+    app = cdk.App()
+    region = cdk.Environment(account=ACCOUNT, region="us-west-2")
+    one, other = (cdk.Stack(app, name, env=region) for name in ("One", "Other"))
+    clusters = [
+        RegionalCluster.from_parameters(stack, "Cluster", deployment_name=DEPLOYMENT, region="us-west-2")
+        for stack in (one, other)
+    ]
+    DrDrill(one, "Drill", cluster=clusters[0], alarms=alarms())
+    sentence = f"'Other/Drill' and 'One/Drill' are both the drill of '{DEPLOYMENT}' in us-west-2, with one log group"
+    with pytest.raises(ValueError, match=f"^{sentence}"):
+        DrDrill(other, "Drill", cluster=clusters[1], alarms=alarms())

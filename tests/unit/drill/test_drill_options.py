@@ -7,7 +7,7 @@ import aws_cdk as cdk
 import pytest
 
 from dsql_dr_constructs import DrillOptions
-from dsql_dr_constructs.drill.cron_times import CronTimes
+from dsql_dr_constructs.drill.cron_times import _days_of
 
 ALARM = "arn:aws:cloudwatch:us-east-1:111111111111:alarm:orders errors"
 MINUTES = cdk.Duration.minutes
@@ -37,6 +37,8 @@ def test_bounds_of_the_duration_belong_to_what_is_allowed(duration: cdk.Duration
         ),
         ({"report_buckets": {"us-east-1": "Reports"}}, "report_buckets has 'Reports' for us-east-1: the name of an S3"),
         ({"report_buckets": {"us-east-1": "s3://reports"}}, "report_buckets has 's3://reports' for us-east-1"),
+        ({"report_buckets": {"us-east-1": "drill..reports"}}, "report_buckets has 'drill..reports' for us-east-1"),
+        ({"report_buckets": {"us-east-1": "192.168.5.4"}}, "report_buckets has '192.168.5.4' for us-east-1"),
     ],
 )
 def test_what_aws_would_refuse_is_answered_with_what_is_allowed(given: dict[str, Any], sentence: str) -> None:
@@ -120,7 +122,11 @@ def test_schedule_that_is_no_cron_expression_is_refused(expression: str) -> None
         ("cron(0 9 ? 1 6L *)", "cron(0 9 ? 1 6#1 *)"),
         ("cron(0 9 12 1 ? 2027)", "cron(0 9 12 1 ? 2028)"),
         ("cron(0 9 12 1 ? *)", "cron(40 9 12 1 ? *)"),  # ten minutes, and half an hour for the alarms to be OK
-        ("cron(0/20 9 12 1 ? *)", "cron(30/15 11 12 1 ? *)"),
+        ("cron(0 9-11 12 1 ? *)", "cron(0 12-14 12 1 ? *)"),
+        ("cron(0 9 L 2 ? *)", "cron(0 9 30,31 2 ? *)"),  # which are never
+        ("cron(50 23 31 1 ? *)", "cron(30 0 1 2 ? *)"),
+        ("cron(55 23 31 12 ? 2026)", "cron(0 0 1 1 ? 2028)"),
+        ("cron(0 9 ? 1 MON#5 2027)", "cron(0 9 ? 1 MON *)"),  # that January has four
     ],
 )
 def test_one_region_after_the_other_can_have_a_schedule(one: str, other: str) -> None:
@@ -134,7 +140,11 @@ def test_one_region_after_the_other_can_have_a_schedule(one: str, other: str) ->
         ("cron(0 9 ? 1,7 TUE#2 *)", "cron(39 9 ? 7/1 3 *)"),
         ("cron(0 9 ? 1 TUE#2 *)", "cron(0 9 8-14 1 ? *)"),
         ("cron(0 9 L 1 ? *)", "cron(0 9 31 1 ? *)"),
-        ("cron(0 9 L-3 1 ? *)", "cron(0 9 15W 1 ? *)"),
+        ("cron(0 9 L-15 1 ? *)", "cron(0 9 15W 1 ? *)"),
+        ("cron(50 23 31 1 ? *)", "cron(0 0 1 2 ? *)"),  # another month
+        ("cron(55 23 31 12 ? 2026)", "cron(0 0 1 1 ? 2027)"),  # another year
+        ("cron(50 23 28 2 ? *)", "cron(0 0 29 2 ? *)"),
+        ("cron(50 23 28 2 ? 2199)", "cron(0 0 1 3 ? *)"),
         ("cron(0 9 ? 1 L *)", "cron(0 9 ? 1 SAT *)"),
         ("cron(50 23 12 1 ? *)", "cron(10 0 13 1 ? *)"),  # around midnight
         ("cron(0 * * * ? *)", "cron(30 9 12 1 ? *)"),
@@ -153,10 +163,48 @@ def test_a_longer_drill_needs_more_time_before_that_of_the_other_region() -> Non
         DrillOptions(schedules=given, duration=cdk.Duration.hours(1))
 
 
-def test_times_of_a_schedule_are_those_of_its_fields() -> None:
-    found = CronTimes.of("us-east-1", "cron(0/30 9-10 ? mar-may TUE#2 2027/10)")
-    assert sorted(found.times) == [540, 570, 600, 630]
-    assert found.days is None
-    assert (sorted(found.months), sorted(found.weekdays)) == ([3, 4, 5], [(3, 2)])
-    assert min(found.years) == 2027
-    assert 2037 in found.years
+def test_longest_drill_before_one_in_the_next_month_is_refused() -> None:
+    given = {"us-east-1": "cron(0 22 L 6 ? *)", "us-west-2": "cron(0 2 1 7 ? *)"}
+    with pytest.raises(ValueError, match="can be less than 750 minutes apart"):
+        DrillOptions(schedules=given, duration=cdk.Duration.hours(12))
+
+
+@pytest.mark.parametrize("expression", ["cron(* * * * ? *)", "cron(*/5 * * * ? *)", "cron(0,39 9 12 1 ? 2027)"])
+def test_schedule_that_is_due_again_before_the_alarms_are_ok_is_refused(expression: str) -> None:
+    sentence = f"schedules has {expression} for us-east-1, which is due again within less than 40 minutes, when the"
+    with pytest.raises(ValueError, match=f"^{re.escape(sentence)}"):
+        DrillOptions(schedules={"us-east-1": expression})
+
+
+@pytest.mark.parametrize(
+    ("days", "weekdays", "expected"),
+    [
+        ("1-3,29", "?", {1, 2, 3, 29}),
+        ("31", "?", set()),
+        ("L", "?", {29}),
+        ("L-2", "?", {27}),
+        ("LW", "?", {29}),  # a Thursday
+        ("17W", "?", {16}),  # a Saturday
+        ("18W", "?", {19}),  # a Sunday
+        ("30W", "?", set()),
+        ("?", "3#2", {13}),
+        ("?", "5#5", {29}),
+        ("?", "6L", {23}),
+        ("?", "L", {3, 10, 17, 24}),
+        ("?", "1,2", {4, 5, 11, 12, 18, 19, 25, 26}),
+    ],
+)
+def test_days_of_february_2024_are_those_of_the_fields(days: str, weekdays: str, expected: set[int]) -> None:
+    """It began on a Thursday, and had 29."""
+    assert _days_of(2024, 2, days, weekdays) == expected
+
+
+def test_nearest_working_day_is_of_the_same_month() -> None:
+    assert _days_of(2026, 8, "1W", "?") == {3}, "the first is a Saturday"
+    assert _days_of(2026, 5, "31W", "?") == {29}, "the last is a Sunday"
+
+
+def test_description_has_the_number_of_stop_alarms_that_are_possible() -> None:
+    most = [f"{ALARM}-{one}" for one in range(4)]
+    assert DrillOptions(stop_alarm_arns={"us-east-1": most}).stop_alarm_arns == {"us-east-1": most}
+    assert "4 at most for each" in str(DrillOptions.__doc__)
