@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta, timezone
+from email.utils import formatdate
 from fnmatch import fnmatch
 from typing import Any, Literal
 
@@ -94,6 +95,17 @@ class SimulatedAws:
         """Of the cluster there."""
         return f"arn:aws:dsql:{region}:{ACCOUNT}:cluster/{self.identifiers[region]}"
 
+    def share_keys(self) -> None:
+        """Let clusters, monitors and topics of a Region have one key, as with ``encryption_keys``."""
+        for region, there in self.of.items():
+            [id] = {there.aliases[one] for one in there.aliases if one.endswith(f"alerts-{DEPLOYMENT}")}
+            arn = f"arn:aws:kms:{region}:{ACCOUNT}:key/{id}"
+            for topic in there.topics.values():
+                topic["KmsMasterKeyId"] = arn
+            there.keys["function"] = there.keys[id]
+            there.function["KMSKeyArn"] = arn
+            self.dsql.find(self.arn(region)).kms_key = arn  # type: ignore[union-attr]
+
     # as `Aws`
 
     def client(self, service: str, region: str) -> Any:
@@ -156,7 +168,8 @@ class SimulatedAws:
 
                 def answer(**arguments: Any) -> Any:
                     self._travel(observer, region, service, operation)
-                    return call(**arguments)
+                    answered = call(**arguments)
+                    return {**answered, "ResponseMetadata": self._dated()} if service == "dsql" else answered
 
                 return answer
 
@@ -165,6 +178,10 @@ class SimulatedAws:
             return made
 
         return client
+
+    def _dated(self) -> dict[str, Any]:
+        now = self.time.epoch + self.time.now()
+        return {"HTTPHeaders": {"date": formatdate(now, usegmt=True)}}
 
     def peerings_client(self, service: str, region: str) -> Any:
         """As the function of the peering has it in the secondary's Region."""
@@ -264,7 +281,6 @@ class SimulatedAws:
         BackupVaultName: str,  # noqa: N803
         ByResourceArn: str,  # noqa: N803
     ) -> dict[str, Any]:
-        now = datetime.fromtimestamp(self.time.epoch + self.time.now(), timezone.utc)
         if region not in self.recovery_points:
             raise refusal("ResourceNotFoundException", "Backup vault not found.")
         made = datetime.fromtimestamp(self.time.epoch, timezone.utc) - timedelta(hours=self.recovery_points[region])
@@ -276,8 +292,7 @@ class SimulatedAws:
             "Status": "COMPLETED",
         }
         found = [point] if ByResourceArn == point["ResourceArn"] else []
-        date = {"HTTPHeaders": {"date": f"{now:%a, %d %b %Y %H:%M:%S} GMT"}}
-        return {"RecoveryPoints": found, "ResponseMetadata": date}
+        return {"RecoveryPoints": found, "ResponseMetadata": self._dated()}
 
     def _cloudformation_describe_stacks(self, region: str, StackName: str) -> dict[str, Any]:  # noqa: N803
         assert StackName == STACK

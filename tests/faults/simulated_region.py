@@ -41,6 +41,8 @@ class SimulatedRegion:
         of_type: dict[str, dict[str, Any]] = defaultdict(dict)
         for id, one in self._resources.items():
             of_type[one["Type"]][id] = written_out(one["Properties"], self._ref, self._arn)
+        self._definitions: dict[int, tuple[Any, AlarmDefinition]] = {}
+        """By the identity of what is kept with them, also of alarms that are gone: to make them is much of the work."""
         self.alarms = {one["AlarmName"]: self._alarm(one) for t in (_ALARM, _COMPOSITE) for one in of_type[t].values()}
         self.topics: dict[str, dict[str, Any]] = {}
         for id, one in of_type["AWS::SNS::Topic"].items():
@@ -68,7 +70,6 @@ class SimulatedRegion:
         self.dead_letters = 0
         self.deployments = 0
         """How often the function was changed: each time it has new processes."""
-        self._definitions: dict[str, AlarmDefinition] = {}
 
     # alarms
 
@@ -77,7 +78,7 @@ class SimulatedRegion:
         rules = {name: one["AlarmRule"] for name, one in self.alarms.items() if "AlarmRule" in one}
         notifying = {name for name, one in self.alarms.items() if one.get("AlarmActions") and one["ActionsEnabled"]}
         metric_alarms = [
-            self._definitions.setdefault(json.dumps(one, sort_keys=True), AlarmDefinition.of(one))
+            self._definitions[id(one)][1]
             for name, one in self.alarms.items()
             if "AlarmRule" not in one and "-cluster-health-" not in name
         ]
@@ -123,6 +124,14 @@ class SimulatedRegion:
             self.alarms[one]["ActionsEnabled"] = True
 
     def cloudwatch_delete_alarms(self, *, AlarmNames: list[str]) -> None:  # noqa: N803
+        """
+        Source: https://github.com/ekristen/aws-nuke/issues/462
+        """
+        for one in AlarmNames:
+            if any(json.dumps(self._alarm_arn(one)) in each.get("AlarmRule", "") for each in self.alarms.values()):
+                raise refusal(
+                    "ValidationError", f"Cannot delete {one} as there are composite alarm(s) depending on it."
+                )
         for one in AlarmNames:
             del self.alarms[one]
 
@@ -235,6 +244,13 @@ class SimulatedRegion:
         self.deployments += 1
         return {}
 
+    def lambda_delete_function(self, *, FunctionName: str) -> None:  # noqa: N803
+        """And with it the function's policy."""
+        self.may_invoke = False
+
+    def lambda_create_function(self, *, FunctionName: str, **properties: Any) -> dict[str, Any]:  # noqa: N803
+        return self.lambda_update_function_configuration(FunctionName=FunctionName, **properties)
+
     def lambda_put_function_concurrency(
         self,
         *,
@@ -246,6 +262,13 @@ class SimulatedRegion:
 
     def lambda_delete_function_concurrency(self, *, FunctionName: str) -> None:  # noqa: N803
         self.concurrency = None
+
+    def decrypts(self) -> bool:
+        """Whether Lambda can decrypt the function's environment; if not, an invocation fails, and no metric counts it.
+
+        Source: https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
+        """
+        return self.keys.get("function", {}).get("KeyState") in (None, "Enabled")
 
     def lambda_get_policy(self, *, FunctionName: str) -> dict[str, Any]:  # noqa: N803
         statement = {"Sid": "rule", "Condition": {"ArnLike": {"AWS:SourceArn": self._rule_arn()}}}
@@ -296,7 +319,10 @@ class SimulatedRegion:
 
     def _alarm(self, properties: Mapping[str, Any]) -> dict[str, Any]:
         own = {"ActionsEnabled": True, "AlarmActions": [], "AlarmArn": self._alarm_arn(properties["AlarmName"])}
-        return {**own, **properties}
+        made = {**own, **properties}
+        if "AlarmRule" not in made:
+            self._definitions[id(made)] = made, AlarmDefinition.of(made)
+        return made
 
     def _alarm_arn(self, name: str) -> str:
         return f"arn:aws:cloudwatch:{self.region}:{ACCOUNT}:alarm:{name}"

@@ -17,6 +17,7 @@ from dsql_dr_constructs.runtime.cluster_peering.cluster import PeeringError
 from dsql_dr_constructs.runtime.cluster_peering.peering import Peering
 from dsql_dr_constructs.runtime.cluster_peering.teardown import Teardown
 from dsql_dr_constructs.runtime.health_monitor import monitoring_run
+from dsql_dr_constructs.runtime.health_monitor.metrics import RunTimes
 from dsql_dr_constructs.runtime.health_monitor.monitoring_run import FailedRunError, MonitoringRun
 from dsql_dr_constructs.runtime.health_monitor.notifications import NotificationCheck
 from dsql_dr_constructs.runtime.health_monitor.recovery_point_check import RecoveryPointCheck
@@ -112,6 +113,8 @@ class Simulation:
             for region in REGIONS:
                 self.aws.of[region].keys["function"] = {"Policy": "{}", "KeyState": "Enabled"}
                 self.aws.of[region].function["KMSKeyArn"] = f"arn:aws:kms:{region}:{ACCOUNT}:key/function"
+        if "one-key" in fault.needs:
+            self.aws.share_keys()
         self._processes: dict[str, tuple[int, Any]] = {}
         self._scheduled: dict[str, float] = {}
         self._deletions_failed: set[str] = set()
@@ -216,6 +219,8 @@ class Simulation:
             if not there.may_invoke:
                 self._put_of_lambda(region, FailedInvocations=1.0)
                 there.dead_letters += 1
+            elif not there.decrypts():
+                there.dead_letters += 1
             elif there.concurrency == 0:
                 self._put_of_lambda(region, Throttles=1.0)
                 there.dead_letters += 1
@@ -225,12 +230,10 @@ class Simulation:
 
     def _invoke(self, region: str, event: dict[str, Any]) -> None:
         """As `handler.handle` does it."""
-        began, verdict, key = self.aws.time.main, None, self.aws.of[region].keys.get("function")
-        failed = True
+        began, verdict, failed = self.aws.time.main, None, True
         try:
-            if not key or key["KeyState"] == "Enabled":  # else Lambda cannot decrypt the environment
-                verdict = self._run(region, event)
-                failed = False
+            verdict = self._run(region, event)
+            failed = False
         except Exception as error:
             self.outcome.lines.append(f"{type(error).__name__}: {error}")
         duration = 1000 * (self.aws.time.main - began)
@@ -288,6 +291,7 @@ class Simulation:
                 "notifications": NotificationCheck(
                     settings.notification_paths, settings.notifications_every, client=client, now=now
                 ),
+                "times": RunTimes(),
                 "recovery_points": RecoveryPointCheck(
                     settings.clusters, settings.backup_vaults, settings.backups_every, client=client, now=now
                 )
@@ -316,8 +320,7 @@ class Simulation:
         for name, state in evaluation.states.items():
             if state == before[name] or name not in evaluation.alarms.notifying:
                 continue
-            topic = there.delivers(name)
-            if topic and (before[name], state) != ("INSUFFICIENT_DATA", "OK"):
+            if topic := there.delivers(name):
                 self._notify(region, phase, evaluation.alarms.kind(name), state, topic)
 
     def _notify(self, region: str, phase: float, kind: str, state: str, topic: str) -> None:

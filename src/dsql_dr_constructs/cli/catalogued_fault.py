@@ -179,8 +179,8 @@ class CataloguedFault:
         lasts: Minutes from the beginning to the end. Default: 20.
         during: The deployment that runs meanwhile: ``create``, ``update`` or ``destroy``. Default: none.
         needs: Options that the app must have: ``sql`` (the SQL probe), ``without-sql``, ``backup``, ``cluster-keys``
-            (keys of the user's for the clusters), ``function-key`` (one for the function's environment),
-            ``deletion-protection``. Default: none.
+            (keys of the user's for the clusters), ``function-key`` (one for the function's environment), ``one-key``
+            (``encryption_keys``), ``deletion-protection``. Default: none.
         only_simulated: Why it cannot be made on the local AWS emulator. Default: it can.
     """
 

@@ -36,6 +36,7 @@ _NEEDS = {
     "backup": "an app with backups, backup=BackupOptions()",
     "cluster-keys": "an app with KMS keys for its clusters that its topics do not share",
     "deletion-protection": "an app whose clusters have deletion protection",
+    "one-key": "an app with encryption_keys, one for clusters, monitors and topics of a Region",
     "function-key": "an app whose monitors have a KMS key for their environment that its topics do not share",
 }
 
@@ -228,6 +229,8 @@ class EmulatedFaults:
         cluster = self._aws.client("dsql", self._pair.primary).get_cluster(identifier=identifier)
         return {
             "cluster-keys": cluster["encryptionDetails"].get("kmsKeyArn") not in (None, self._topics_key()),
+            "one-key": {cluster["encryptionDetails"].get("kmsKeyArn"), function.get("KMSKeyArn")}
+            == {self._topics_key()},
             "deletion-protection": bool(cluster["deletionProtectionEnabled"]),
             "sql": "SQL_ROLE" in variables,
             "without-sql": "SQL_ROLE" not in variables,

@@ -19,11 +19,34 @@ exchanged, the same happens. *From both* means that the monitors of both Regions
 [Notifications](notifications.md#which-alarms-there-are): `cluster-down-primary` is `cluster-down-us-east-1` where
 the primary Region is us-east-1. Each alarm that is notified sends one OK when it is over.
 
-Times are from the fault, of two from the first one, to the last notification, at most, with the default schedule of 2
-minutes. Warnings are sent if the pair has [a topic for them](notifications.md#warnings), and later. Every row is a
-test: the real code of the monitors and the alarms as they are deployed, in simulated time, by CloudWatch's documented
-rules (`tests/faults` in the repository). Aurora DSQL itself is simulated by its documentation: this version has not run
-against it. `dsql-dr faults NAME` makes a fault on the local AWS emulator, with your own app.
+*Within* is the longest time from the fault (with two faults, the first) to the last notification, with the default
+schedule of 2 minutes. Warnings are sent if the pair has [a topic for them](notifications.md#warnings), within 15
+minutes or, if that is later, before the last notification. Every row is a test: the real code of the monitors and the
+alarms as they are deployed, in simulated time, by CloudWatch's documented rules (`tests/faults` in the repository).
+Aurora DSQL itself is simulated by its documentation: this version has not run against it. `dsql-dr faults NAME` makes a
+fault on the local AWS emulator, with your own app.
+"""
+
+_NOT_IN_TABLES = """\
+## Not in these tables
+
+- Part of the connections or calls fail: verdicts and notifications come and go with the share; a run tries each
+  twice or more. Your application's own alarms notice it.
+- The quota of connections or of storage is used up: your application's errors. What the monitors get is not
+  documented by AWS ([quotas](operations.md#quotas)).
+- Data is deleted, which both Regions do at once: nobody is notified; [restore
+  it](operations.md#data-destroyed-in-both-regions).
+- A backup plan, a vault, its key or a copy is gone: `recovery-point-age`, after 26 hours ([a backup is
+  missing](operations.md#a-backup-is-missing)).
+- The role of a monitor is deleted, or its code is replaced: as when it does not run. Code that puts healthy metrics
+  is believed, as its permissions are; CloudTrail has the call.
+- The dead-letter queue of a monitor is deleted: nobody is notified; CloudFormation shows the drift.
+- Amazon SNS or the evaluation of alarms fails in a Region: the other Region notifies of clusters; of the first
+  one's own monitor nobody is notified.
+- A fault begins while the monitoring stack of a Region is deployed: the other Region notifies. This one is not
+  tested.
+- Another app deploys a pair of the same name: its peering is refused
+  ([what happens in a failure](operations.md#what-happens-in-a-failure)).
 """
 
 
@@ -35,6 +58,7 @@ def markdown(faults: Sequence[CataloguedFault]) -> str:
     simulated = [one for one in faults if one.only_simulated]
     lines = "\n".join(f"- `{one.name}`: {one.only_simulated}" for one in simulated)
     parts.append(f"## What cannot be made on the local AWS emulator\n\n{lines}\n")
+    parts.append(_NOT_IN_TABLES)
     return "\n".join(parts)
 
 
@@ -60,6 +84,7 @@ def _needs(fault: CataloguedFault) -> str:
         "without-sql": "without the SQL probe",
         "backup": "with backups",
         "cluster-keys": "with keys of yours for the clusters",
+        "one-key": "with `encryption_keys`",
         "function-key": "with a key of yours for the monitors",
     }
     return "".join(f"({said[one]}) " for one in sorted(fault.needs) if one in said)
@@ -85,7 +110,7 @@ def _notified(fault: CataloguedFault) -> str:
     if expected.warnings:
         said.append(f"warnings: {_who(expected.warnings)}")
     if expected.afterwards:
-        said.append(f"perhaps when it is over: {_who(expected.afterwards)}")
+        said.append(f"may also notify after recovery: {_who(expected.afterwards)}")
     return "; ".join(said)
 
 
@@ -97,7 +122,8 @@ def _who(alarms: Sequence[tuple[str, str]]) -> str:
     for kind, roles in by_kind.items():
         times = roles.count(roles[0])
         where = "both" if set(roles) == set(OBSERVERS) else roles[0]
-        parts.append(f"`{kind}` from {where}{' twice' if times == 2 else ''}")
+        often = {1: "", 2: " twice"}.get(times, f" {times} times")
+        parts.append(f"`{kind}` from {where}{often}")
     return ", ".join(parts)
 
 
