@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from email.utils import format_datetime
 from functools import cache
 from types import SimpleNamespace
 from typing import Any
@@ -30,6 +31,8 @@ TAGS = {"Name": f"aurora-dsql-drill-{DEPLOYMENT}", "dsql-dr:deployment": DEPLOYM
 KINDS = (*(f"cluster-down-{one}" for one in REGIONS), "peering-lost", "monitoring-not-working")
 STOP = f"arn:aws:cloudwatch:{EAST}:{ACCOUNT}:alarm:orders-errors"
 RUNS_EVERY = 120
+LEFT = f"aurora-dsql-drill-{DEPLOYMENT}-0123abcd"
+"""Queue of a drill that was killed."""
 
 
 def cluster_arn(region: str) -> str:
@@ -44,20 +47,29 @@ def alarm_name(what: str, region: str) -> str:
     return f"aurora-dsql-{DEPLOYMENT}-{what}-from-{region}"
 
 
+def alarm_arn(what: str, region: str) -> str:
+    return f"arn:aws:cloudwatch:{region}:{ACCOUNT}:alarm:{alarm_name(what, region)}"
+
+
 def error(code: str, message: str = "No.") -> Callable[[str], Exception]:
-    return lambda operation: ClientError({"Error": {"Code": code, "Message": message}}, operation)
+    status = 500 if code.startswith("Internal") else 400
+    answer: Any = {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return lambda operation: ClientError(answer, operation)
 
 
 DENIED = error("AccessDeniedException", "not authorized")
+THROTTLED = error("ThrottlingException", "Rate exceeded")
 
 
 def template(*, expects_alarm: bool = True, region: str = EAST, **changed: Any) -> dict[str, Any]:
     """As the drill stack makes it."""
-    arns = f"arn:aws:cloudwatch:{region}:{ACCOUNT}:alarm:{alarm_name(f'cluster-down-{region}', region)}"
+    arns = alarm_arn(f"cluster-down-{region}", region)
+    [other] = [one for one in REGIONS if one != region]
+    stop = alarm_arn(f"cluster-down-{other}", region)
     actions: dict[str, Any] = {
         "all-alarms-ok": {
             "actionId": "aws:cloudwatch:assert-alarm-state",
-            "parameters": {"alarmArns": arns, "alarmStates": "OK"},
+            "parameters": {"alarmArns": f"{arns},{stop}", "alarmStates": "OK"},
         },
         "connection-failure": {
             "actionId": "aws:dsql:cluster-connection-failure",
@@ -89,7 +101,7 @@ def template(*, expects_alarm: bool = True, region: str = EAST, **changed: Any) 
             }
         },
         "actions": actions,
-        "stopConditions": [{"source": "aws:cloudwatch:alarm", "value": STOP}],
+        "stopConditions": [{"source": "aws:cloudwatch:alarm", "value": one} for one in (stop, STOP)],
         "experimentOptions": {"accountTargeting": "single-account", "emptyTargetResolutionMode": "fail"},
         "logConfiguration": {
             "logSchemaVersion": 2,
@@ -105,6 +117,10 @@ class Aws:
     """The pair, its monitors and what a drill makes."""
 
     templates: dict[str, dict[str, Any]] = field(default_factory=lambda: {"EXT1": template()})
+    deployed: dict[str, Any] | None = None
+    """As the drill stack has the template. Default: as it is."""
+    stack_has: set[str] = field(default_factory=lambda: {"EXT1", ROLE.rpartition("/")[2]})
+    """Physical ids of the drill stack's resources."""
     noticed_by: set[str] = field(default_factory=lambda: set(REGIONS))
     """Observers whose monitor sees the fault."""
     recovers: bool = True
@@ -119,6 +135,8 @@ class Aws:
     """By operation and Region."""
     on_call: Callable[[str, str], None] = lambda operation, region: None
     now: float = NOW
+    ahead: float = 0.0
+    """Seconds by which the clock of the machine differs that drills."""
     pauses: int = 0
     on_pause: Callable[[int], None] = lambda pauses: None
     calls: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
@@ -127,6 +145,8 @@ class Aws:
     experiments: dict[str, dict[str, Any]] = field(default_factory=dict)
     queues: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     """Messages, by the Region of the drill's queue."""
+    names: dict[str, str] = field(default_factory=dict)
+    """Of that queue, by Region."""
     subscribed: dict[str, str] = field(default_factory=dict)
     """ARN of the drill's subscription, by Region."""
     logs: dict[str, list[tuple[float, str]]] = field(default_factory=lambda: {region: [] for region in REGIONS})
@@ -277,6 +297,9 @@ class Aws:
     def describe_alarms(self, region: str, request: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         if request.get("AlarmNames"):
             [name] = request["AlarmNames"]
+            if name.startswith("aurora-dsql-"):
+                yield {"MetricAlarms": [{"AlarmName": name, "StateValue": "OK"}]}
+                return
             yield {"MetricAlarms": [{"AlarmName": name, "StateValue": self.stop_state}] if self.stop_state else []}
             return
         for (where, what), state in self.states.items():
@@ -320,7 +343,7 @@ class Aws:
         for arn in self.subscriptions:
             yield {"Subscriptions": [{"SubscriptionArn": arn, "Protocol": "email", "Endpoint": "ops@example.com"}]}
         if region in self.subscribed:
-            endpoint = f"arn:aws:sqs:{region}:{ACCOUNT}:aurora-dsql-drill-{DEPLOYMENT}"
+            endpoint = f"arn:aws:sqs:{region}:{ACCOUNT}:{self.names.get(region, LEFT)}"
             yield {
                 "Subscriptions": [{"SubscriptionArn": self.subscribed[region], "Protocol": "sqs", "Endpoint": endpoint}]
             }
@@ -335,12 +358,19 @@ class Aws:
 
     def create_queue(self, region: str, request: Mapping[str, Any]) -> dict[str, Any]:
         self.queues.setdefault(region, [])
+        self.names[region] = request["QueueName"]
         return {"QueueUrl": f"https://sqs.{region}.amazonaws.com/{ACCOUNT}/{request['QueueName']}"}
 
     def get_queue_url(self, region: str, request: Mapping[str, Any]) -> dict[str, Any]:
-        if region not in self.queues:
+        if region not in self.queues or request["QueueName"] != self.names.get(region, LEFT):
             raise error("AWS.SimpleQueueService.NonExistentQueue")("GetQueueUrl")
         return self.create_queue(region, request)
+
+    def list_queues(self, region: str, request: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        name = self.names.get(region, LEFT)
+        if region in self.queues and name.startswith(request["QueueNamePrefix"]):
+            yield {"QueueUrls": [f"https://sqs.{region}.amazonaws.com/{ACCOUNT}/{name}"]}
+        yield {}
 
     def get_queue_attributes(self, region: str, request: Mapping[str, Any]) -> dict[str, Any]:
         name = request["QueueUrl"].rpartition("/")[2]
@@ -359,6 +389,7 @@ class Aws:
 
     def delete_queue(self, region: str, request: Mapping[str, Any]) -> dict[str, Any]:
         del self.queues[region]
+        self.names.pop(region, None)
         return {}
 
     def list_experiment_templates(self, region: str, request: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -382,9 +413,11 @@ class Aws:
     def start_experiment(self, region: str, request: Mapping[str, Any]) -> dict[str, Any]:
         chosen = self.templates[request["experimentTemplateId"]]
         seconds = 60 * int(chosen["actions"]["connection-failure"]["parameters"]["duration"][2:-1])
-        self.experiments["EXP1"] = {
-            "id": "EXP1",
-            "arn": f"arn:aws:fis:{region}:{ACCOUNT}:experiment/EXP1",
+        id = f"EXP{len(self.experiments) + 1}"
+        self.experiments[id] = {
+            "id": id,
+            "arn": f"arn:aws:fis:{region}:{ACCOUNT}:experiment/{id}",
+            "creationTime": _time(self.now),
             "experimentTemplateId": chosen["id"],
             "state": {"status": "initiating", "reason": ""},
             "startTime": _time(self.now),
@@ -394,7 +427,7 @@ class Aws:
             "region": region,
             "seconds": seconds,
         }
-        return self.get_experiment(region, {"id": "EXP1"})
+        return self.get_experiment(region, {"id": id})
 
     def get_experiment(self, region: str, request: Mapping[str, Any]) -> dict[str, Any]:
         found = self.experiments[request["id"]]
@@ -403,7 +436,8 @@ class Aws:
     def list_experiments(self, region: str, request: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         for one in self.experiments.values():
             if one["region"] == region:
-                yield {"experiments": [{"id": one["id"], "state": one["state"], "tags": one["tags"]}]}
+                names = ("id", "state", "tags", "creationTime")
+                yield {"experiments": [{name: one[name] for name in names}]}
 
     def stop_experiment(self, region: str, request: Mapping[str, Any]) -> dict[str, Any]:
         self.experiments[request["id"]]["state"] = {"status": "stopping"}
@@ -426,8 +460,28 @@ class Aws:
                 ]
             }
 
+    def describe_stack_resources(self, region: str, request: Mapping[str, Any]) -> dict[str, Any]:
+        if request["PhysicalResourceId"] not in self.stack_has:
+            raise error("ValidationError", "Stack for it does not exist")("DescribeStackResources")
+        role = "Primary" if region == EAST else "Secondary"
+        return {
+            "StackResources": [
+                {
+                    "StackName": f"Orders-{role}Drill-production",
+                    "LogicalResourceId": f"Of{one}",
+                    "PhysicalResourceId": one,
+                    "ResourceType": "Any",
+                    "Timestamp": _time(NOW),
+                    "ResourceStatus": "CREATE_COMPLETE",
+                }
+                for one in self.stack_has
+            ]
+        }
+
     def get_template(self, region: str, request: Mapping[str, Any]) -> dict[str, Any]:
-        return {"TemplateBody": {"Resources": {}}}
+        actions = (self.deployed or self.templates["EXT1"])["actions"]
+        properties = {"Actions": {name: {"Parameters": one.get("parameters", {})} for name, one in actions.items()}}
+        return {"TemplateBody": {"Resources": {"OfEXT1": {"Properties": properties}}}}
 
 
 class _MissingError(Exception):
@@ -475,7 +529,7 @@ class _Client:
                 assert shape is not None
                 if operation != "GetTemplate":  # botocore makes a dict of its text
                     validate_parameters(one, shape)
-            yield one
+            yield {**one, "ResponseMetadata": {"HTTPHeaders": {"date": format_datetime(_time(self.aws.now), True)}}}
 
 
 @cache

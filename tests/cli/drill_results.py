@@ -7,7 +7,7 @@ from dataclasses import replace
 from hashlib import sha256
 
 from dsql_dr_constructs.cli.drill_result import DrillResult, Kind, Measure, Moment
-from dsql_dr_constructs.physical_names import CLUSTER_DOWN
+from dsql_dr_constructs.physical_names import CLUSTER_DOWN, alarm_name
 
 BEGAN = 1_795_687_512.0
 """2026-11-26 10:05:12 UTC"""
@@ -185,7 +185,7 @@ def result(moments: Sequence[Moment], measures: Sequence[Measure]) -> DrillResul
         region=FAILED,
         observers=[OTHER, FAILED],
         account=ACCOUNT,
-        caller=f"arn:aws:sts::{ACCOUNT}:assumed-role/OnCall/alice",
+        caller=f"arn:aws:sts::{ACCOUNT}:assumed-role/DrillPipeline/drill",
         role=f"arn:aws:iam::{ACCOUNT}:role/Orders-SecondaryDrill-production-DrillRole-1A2B3C4D5E6F",
         experiment=f"arn:aws:fis:{FAILED}:{ACCOUNT}:experiment/EXPaBcDeFgHiJkLmN",
         template="EXT1a2b3c4d5e6f7",
@@ -193,7 +193,10 @@ def result(moments: Sequence[Moment], measures: Sequence[Measure]) -> DrillResul
             one: f"arn:aws:dsql:{one}:111122223333:cluster/abcdefghijklmnopqrstuvwxy{number}"
             for number, one in enumerate((OTHER, FAILED), 1)
         },
-        stop_alarms=[f"arn:aws:cloudwatch:{FAILED}:111122223333:alarm:orders-errors"],
+        stop_alarms=[
+            f"arn:aws:cloudwatch:{FAILED}:{ACCOUNT}:alarm:{one}"
+            for one in (alarm_name(DEPLOYMENT, f"{CLUSTER_DOWN}{OTHER}", FAILED), "orders-errors")
+        ],
         alarm_required=True,
         actions={
             "all-alarms-ok": "completed: Action was completed.",
@@ -212,7 +215,7 @@ def result(moments: Sequence[Moment], measures: Sequence[Measure]) -> DrillResul
         not_proven=NOT_PROVEN,
         left=[],
         templates={name: sha256(name.encode()).hexdigest() for name in names},
-        version="0.9.0",
+        version="0.1.0",
         emulated=False,
     )
 

@@ -180,6 +180,9 @@ class Aws:
     def list_targets_by_rule(self, region: str, request: Mapping[str, Any]) -> dict[str, Any]:
         return {"Targets": [{"Id": "1", "Arn": f"arn:aws:lambda:{region}:{ACCOUNT}:function:{request['Rule']}"}]}
 
+    def list_experiments(self, region: str, request: Mapping[str, Any]) -> dict[str, Any]:
+        return {"experiments": []}
+
     def get_topic_attributes(self, region: str, request: Mapping[str, Any]) -> dict[str, Any]:
         return {"Attributes": {"KmsMasterKeyId": "1234"}}
 

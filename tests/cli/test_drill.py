@@ -13,11 +13,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from botocore.exceptions import ReadTimeoutError
 from rich.console import Console
 
-from dsql_dr_constructs.cli import aws_session, command_line, drill
+from dsql_dr_constructs.cli import aws_session, command_line, drill, drill_stacks
 from dsql_dr_constructs.cli.drill_times import DrillTime
-from tests.cli.drill_answers import DENIED, EAST, NOW, REGIONS, WEST, Aws, error, template, topic
+from tests.cli.drill_answers import DENIED, EAST, NOW, REGIONS, TAGS, THROTTLED, WEST, Aws, error, template, topic
 from tests.tools import ROOT
 
 NOT_STARTED = "Nothing was started."
@@ -36,7 +37,7 @@ class Run:
         """Exit status and what is printed; *answer* is to the question on a terminal, which None leaves out."""
         replace = self._monkeypatch.setattr
         replace(aws_session, "region_and_clients", lambda options: (options.region or EAST, aws.client))
-        replace(drill, "DrillTime", partial(DrillTime, now=lambda: aws.now, sleep=aws.sleep))
+        replace(drill, "DrillTime", partial(DrillTime, now=lambda: aws.now + aws.ahead, sleep=aws.sleep))
         replace(sys, "stdin", SimpleNamespace(isatty=lambda: answer is not None))
         replace(Console, "input", lambda _, prompt, *, markup: answer)
         with pytest.raises(SystemExit) as ended:
@@ -124,7 +125,8 @@ def test_plan_says_what_fails_as_whom_who_is_notified_and_what_stops_it(run: Run
         "The cluster in us-west-2 is not touched",
         "as role arn:aws:iam::111122223333:role/Orders-PrimaryDrill-production-Role",
         "It fails unless the alarm of this cluster is raised.",
-        "It stops when one of these alarms is raised: orders-errors.",
+        "stops when one of these alarms is raised: aurora-dsql-Orders-production-cluster-down-us-west-2-from-us-east-",
+        "1, orders-errors.",
         "everybody who is subscribed in us-east-1 and us-west-2",
     ):
         assert said in out
@@ -196,7 +198,7 @@ def test_two_templates_of_the_pair_are_refused(run: Run) -> None:
 
 
 def test_no_stop_condition_is_a_warning_and_with_strict_a_refusal(run: Run) -> None:
-    make = wrong(stopConditions=[{"source": "none"}])
+    make = wrong(stopConditions=template()["stopConditions"][:1])
     status, out = run(make())
     assert (status, "Warning: No alarm of your application stops the experiment: give DrillOptions" in out) == (0, True)
     status, out = run(make(), "--strict")
@@ -216,16 +218,24 @@ def test_while_an_experiment_of_anybody_runs_nothing_is_touched(run: Run) -> Non
     assert EAST in aws.queues, "it may be the running drill's"
 
 
-def test_what_a_killed_drill_left_is_removed_first_and_its_subscription_counts_for_nobody(run: Run) -> None:
-    aws = Aws(subscriptions=[])
+@pytest.mark.parametrize("answer", ["yes", "no"])
+def test_what_a_killed_drill_left_is_removed_once_somebody_agreed(run: Run, answer: str) -> None:
+    aws = Aws()
     for region in REGIONS:
         aws.queues[region], aws.subscribed[region] = [], f"{topic(region)}:old"
     aws.templates["EXTold"] = template(id="EXTold")
     aws.templates["EXTold"]["tags"]["dsql-dr:drill-copy"] = "EXT1"
+    before = left(aws)
+    status, out = run(aws, answer=answer)
+    assert "An earlier drill has left template EXTold in us-east-1, queue aurora-dsql-drill-Orders-production-01" in out
+    assert (status, left(aws)) == ((0, []) if answer == "yes" else (1, before))
+
+
+def test_subscription_that_a_killed_drill_left_counts_for_nobody(run: Run) -> None:
+    aws = Aws(subscriptions=[], queues={EAST: []}, subscribed={EAST: f"{topic(EAST)}:old"})
     status, out = run(aws)
-    assert status == 1
-    assert f"Nobody is notified: Topic {topic(WEST)} has no confirmed subscription." in out
-    assert left(aws) == []
+    assert (status, f"Nobody is notified: Topic {topic(EAST)} has no confirmed subscription." in out) == (1, True)
+    assert EAST in aws.queues, "nobody agreed to anything"
 
 
 def test_other_duration_and_share_are_a_temporary_copy_that_expects_no_alarm(run: Run) -> None:
@@ -305,33 +315,329 @@ def test_notification_that_does_not_arrive_fails_the_drill(run: Run) -> None:
     assert "No notification arrived in us-west-2 that alarm cluster-down-us-east-1 is in ALARM." in found["failures"][0]
 
 
+UNREAD = [
+    ("FilterLogEvents", "What the monitor in us-west-2 has logged could not be read"),
+    ("DescribeAlarms", "Alarms in us-west-2 could not be read"),
+    ("DescribeAlarmHistory", "The history of alarms in us-west-2 could not be read"),
+    ("ReceiveMessage", "The queue in us-west-2 could not be read"),
+]
+
+
 @pytest.mark.parametrize(
-    ("operation", "service"),
+    ("operation", "sentence"),
     [
-        ("FilterLogEvents", "What the monitor in us-west-2 has logged"),
-        ("GetMetricData", "Datapoints of ClusterHealth in us-west-2"),
-        ("DescribeAlarmHistory", "Alarms in us-west-2"),
+        *UNREAD[0:3:2],
+        ("GetMetricData", "Datapoints of ClusterHealth in us-west-2 could not be read"),
         ("CreateQueue", "No subscription of its own could be made in us-west-2"),
+        ("Subscribe", "No subscription of its own could be made in us-west-2"),
+    ],
+)
+def test_drill_that_would_not_see_what_follows_starts_nothing(run: Run, operation: str, sentence: str) -> None:
+    aws = Aws(faults={(operation, WEST): DENIED})
+    status, out = run(aws)
+    assert (status, sentence in out) == (1, True)
+    assert (aws.experiments, left(aws)) == ({}, [])
+
+
+def test_dry_run_reads_everything_once(run: Run) -> None:
+    status, out = run(Aws(faults={("FilterLogEvents", WEST): DENIED}), "--dry-run")
+    assert (status, "The drill was not started, since it would not see what follows" in out) == (1, True)
+
+
+@pytest.mark.parametrize("recovers", [True, False])
+@pytest.mark.parametrize(("operation", "sentence"), UNREAD)
+def test_pair_that_could_not_be_read_any_more_is_not_as_before(
+    run: Run, operation: str, sentence: str, recovers: bool
+) -> None:
+    aws = Aws(recovers=recovers)
+
+    def on_pause(pauses: int) -> None:
+        if pauses == 30:
+            aws.faults[operation, WEST] = DENIED
+
+    aws.on_pause = on_pause
+    status, found = run.reported(aws)
+    assert status == 1
+    assert f"{sentence}: An error occurred" in found["failures"][0]
+    assert "So it is not known whether the pair is as before." in found["failures"][0]
+
+
+def test_cluster_that_stays_down_unseen_fails_the_drill(run: Run) -> None:
+    aws = Aws(recovers=False)
+
+    def on_pause(pauses: int) -> None:
+        if pauses == 5:
+            for region in REGIONS:
+                aws.faults.update(
+                    {(one, region): DENIED for one in ("FilterLogEvents", "DescribeAlarmHistory", "DescribeAlarms")}
+                )
+
+    aws.on_pause = on_pause
+    status, found = run.reported(aws)
+    assert (status, len(found["failures"])) == (1, 1)
+    assert not any(one.startswith("No monitor noticed the fault") for one in found["not_proven"])
+
+
+@pytest.mark.parametrize(
+    ("operation", "sentence"),
+    [
+        ("GetMetricData", "Datapoints of ClusterHealth"),
         ("DescribeStacks", "From which templates the pair was deployed"),
     ],
 )
-def test_source_that_does_not_answer_is_said_and_fails_nothing(run: Run, operation: str, service: str) -> None:
-    aws = Aws(faults={(operation, WEST): DENIED})
+def test_source_that_only_the_report_has_is_said_and_fails_nothing(run: Run, operation: str, sentence: str) -> None:
+    aws = Aws()
+    aws.on_pause = lambda pauses: aws.faults.update({(operation, WEST): DENIED})
     status, found = run.reported(aws)
     assert (status, found["failures"]) == (0, [])
-    assert any(one.startswith(service) for one in found["not_proven"])
+    assert any(one.startswith(sentence) for one in found["not_proven"])
+
+
+def test_region_whose_log_cannot_be_read_has_no_time_of_recovery(run: Run) -> None:
+    aws = Aws()
+    aws.on_pause = lambda pauses: aws.faults.update({("FilterLogEvents", WEST): DENIED})
+    _, found = run.reported(aws, "--objective", "recovery=10m")
+    assert (measured(found)["recovery"], measured(found)["all-clear"]) == (None, 119)
+
+
+def test_region_that_nobody_is_notified_of_has_no_time_of_all_clear(run: Run) -> None:
+    aws = Aws(noticed_by={EAST})
+    _, found = run.reported(aws)
+    assert (measured(found)["recovery"], measured(found)["all-clear"]) == (None, None)
 
 
 def test_call_that_fails_once_loses_nothing(run: Run) -> None:
     aws = Aws()
+    failing = {("FilterLogEvents", WEST): DENIED, ("GetExperiment", EAST): THROTTLED, ("ReceiveMessage", EAST): DENIED}
 
     def on_pause(pauses: int) -> None:
-        aws.faults = {} if pauses > 20 else {("FilterLogEvents", WEST): DENIED, ("GetExperiment", EAST): DENIED}
+        aws.faults = failing if 5 <= pauses <= 20 else {}
 
     aws.on_pause = on_pause
-    _, found = run.reported(aws)
-    assert measured(found)["detection"] == 117
+    status, found = run.reported(aws)
+    assert (status, measured(found)["detection"], measured(found)["notification"]) == (0, 117, 239)
     assert [one for one in found["not_proven"] if "could not be read" in one] == []
+
+
+def test_experiment_that_may_not_be_read_is_stopped_and_said_as_not_known(run: Run) -> None:
+    aws = Aws(faults={("GetExperiment", EAST): DENIED})
+    status, found = run.reported(aws)
+    assert (status, aws.experiments["EXP1"]["state"]["status"]) == (1, "stopping")
+    assert "has not ended, or that is not known" in found["left"][0]
+    assert "aws fis stop-experiment --id EXP1 --region us-east-1" in found["left"][0]
+    assert found["not_proven"][0].startswith("The end of the experiment is not known")
+
+
+def silence(operation: str) -> Exception:
+    found: Exception = ReadTimeoutError(endpoint_url=operation)
+    return found
+
+
+@pytest.mark.parametrize("failure", [THROTTLED, error("InternalServerException"), silence])
+@pytest.mark.parametrize("operation", ["GetExperiment", "StopExperiment"])
+def test_call_that_is_not_answered_at_ctrl_c_is_sent_again_until_the_fault_ends(
+    run: Run, operation: str, failure: Callable[[str], Exception]
+) -> None:
+    aws = Aws()
+
+    def on_pause(pauses: int) -> None:
+        if pauses == 20:
+            aws.faults[operation, EAST] = failure
+            raise KeyboardInterrupt
+        if pauses == 40:
+            aws.faults = {}
+
+    aws.on_pause = on_pause
+    assert run(aws)[0] == 130
+    assert aws.experiments["EXP1"]["state"]["status"] == "stopped"
+    assert left(aws) == []
+
+
+def test_experiment_that_may_not_be_stopped_is_left_with_the_command_that_stops_it(run: Run) -> None:
+    aws = Aws(faults={("StopExperiment", EAST): DENIED})
+
+    def on_pause(pauses: int) -> None:
+        if pauses == 20:
+            raise KeyboardInterrupt
+
+    aws.on_pause = on_pause
+    status, out = run(aws)
+    assert (status, "It could not be stopped: An error occurred (AccessDeniedException)" in out) == (130, True)
+    assert "Stop it: aws fis stop-experiment --id EXP1 --region us-east-1" in out
+
+
+def other_drill(aws: Aws, *, before: float = 0.0) -> None:
+    aws.now -= before
+    aws.start_experiment(WEST, {"experimentTemplateId": "EXT1", "tags": TAGS})
+    aws.now += before
+
+
+def test_drill_that_another_one_overtook_at_the_question_starts_nothing(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aws = Aws()
+
+    def confirmed(*_: object) -> bool:
+        other_drill(aws)
+        return True
+
+    monkeypatch.setattr(drill, "confirmed", confirmed)
+    status, out = run(aws)
+    assert (status, "An experiment of AWS FIS is running: EXP1 in us-west-2." in out) == (1, True)
+    assert (len(aws.experiments), aws.asked("CreateQueue")) == (1, [])
+
+
+@pytest.mark.parametrize("before", [1.0, -1.0])
+def test_of_two_drills_that_begin_at_once_the_later_one_gives_way(run: Run, before: float) -> None:
+    aws = Aws()
+
+    def on_call(operation: str, region: str) -> None:
+        if operation == "StartExperiment":
+            other_drill(aws, before=before)
+
+    def on_pause(pauses: int) -> None:
+        if before < 0:  # the other one gives way
+            aws.experiments["EXP1"]["state"] = {"status": "stopped"}
+            aws.experiments["EXP1"]["actions"]["connection-failure"] = {"state": {"status": "stopped"}}
+
+    aws.on_call, aws.on_pause = on_call, on_pause
+    status, out = run(aws)
+    assert status == (1 if before > 0 else 0), out
+    assert ("Another drill of Orders-production is running: EXP1 in us-west-2." in out) == (before > 0)
+    assert aws.experiments["EXP2"]["state"]["status"] == ("stopped" if before > 0 else "completed")
+
+
+def test_names_of_queues_differ_from_drill_to_drill(run: Run) -> None:
+    aws = Aws()
+    run(aws)
+    run(aws)
+    names = {one["QueueName"] for one in aws.asked("CreateQueue")}
+    assert len(names) == 2
+    assert all(re.fullmatch("aurora-dsql-drill-Orders-production-[0-9a-f]{8}", one) for one in names)
+
+
+@pytest.mark.parametrize("minutes", [-4, 4])
+def test_clock_of_this_machine_does_not_count(run: Run, minutes: int) -> None:
+    aws = Aws(ahead=60 * minutes)
+    status, found = run.reported(aws)
+    assert (status, measured(found)["detection"], measured(found)["all-clear"]) == (0, 117, 119)
+    assert (found["moments"][0]["at"], found["moments"][-1]["at"]) == (NOW, aws.now)
+
+
+def test_pair_that_did_not_recover_hides_no_stop_condition(run: Run) -> None:
+    aws = Aws(stops_after=130, recovers=False)
+    _, found = run.reported(aws)
+    assert [one.partition(":")[0].partition(" within")[0] for one in found["failures"]] == [
+        "The pair did not recover",
+        "The experiment was stopped by its stop condition",
+    ]
+
+
+def test_drill_that_was_stopped_here_blames_nobody(run: Run) -> None:
+    aws = Aws()
+
+    def on_pause(pauses: int) -> None:
+        if pauses == 20:
+            raise KeyboardInterrupt
+
+    aws.on_pause = on_pause
+    assert run(aws, "--report", str(run.report))[0] == 130
+    found = json.loads(run.report.with_suffix(".json").read_text())
+    assert found["failures"] == ["The drill was stopped before its end."]
+
+
+def test_fault_that_aws_ended_as_failed_was_made(run: Run) -> None:
+    aws = Aws()
+
+    def on_pause(pauses: int) -> None:
+        if pauses == 20:
+            one = aws.experiments["EXP1"]
+            aws._end(one, "failed", "An action failed.")
+            one["actions"]["connection-failure"]["state"] = {"status": "failed", "reason": "Internal error"}
+
+    aws.on_pause = on_pause
+    status, found = run.reported(aws)
+    assert (status, found["state"], measured(found)["detection"]) == (1, "failed", 117)
+    assert "fault" in [one["kind"] for one in found["moments"]]
+
+
+def test_bad_datapoint_is_in_a_minute(run: Run) -> None:
+    _, found = run.reported(Aws())
+    texts = [one["text"] for one in found["moments"] if one["kind"] == "datapoint"]
+    sentence = "The first bad datapoint of the cluster in us-east-1, from {}, is in the minute of 12:02 UTC."
+    assert sorted(texts) == [sentence.format(region) for region in REGIONS]
+
+
+def test_report_that_could_not_be_written_fails_the_command(run: Run) -> None:
+    aws = Aws()
+    aws.on_pause = lambda pauses: run.report.with_suffix(".json").mkdir(exist_ok=True)
+    status, out = run(aws, "--report", str(run.report))
+    assert (status, "The report could not be written" in out, '"passed": true' in out) == (1, True, True)
+
+
+def test_report_whose_json_is_a_folder_is_refused_before_anything_is_asked(run: Run) -> None:
+    run.report.with_suffix(".json").mkdir()
+    aws = Aws()
+    assert (run(aws, "--report", str(run.report))[0], aws.calls) == (2, [])
+
+
+def test_report_that_is_there_is_said_before_it_is_overwritten(run: Run) -> None:
+    run.report.write_text("of last time")
+    _, out = run(Aws(), "--report", str(run.report), answer="no")
+    assert f"Warning: {run.report} will be overwritten." in out.replace("\n", " ")
+    assert run.report.read_text() == "of last time"
+
+
+def test_stop_alarm_whose_name_begins_like_the_pairs_is_of_the_application(run: Run) -> None:
+    name = "aurora-dsql-Orders-production-checkout-errors"
+    stop = {"source": "aws:cloudwatch:alarm", "value": f"arn:aws:cloudwatch:{EAST}:111122223333:alarm:{name}"}
+    aws = Aws(templates={"EXT1": template(stopConditions=[*template()["stopConditions"][:1], stop])})
+    assert run(aws, "--strict")[0] == 0
+
+
+def changed(action: str, **parameters: str) -> dict[str, Any]:
+    actions = template()["actions"]
+    actions[action]["parameters"].update(parameters)
+    return {"actions": actions}
+
+
+CHANGED: dict[str, tuple[Callable[[], Aws], str]] = {
+    "of nobody": (lambda: Aws(stack_has=set()), "no stack made it together with its role"),
+    "role of another": (lambda: Aws(stack_has={"EXT1"}), "no stack made it together with its role"),
+    "12 hours": (
+        lambda: Aws(
+            templates={"EXT1": template(**changed("connection-failure", duration="PT12H"))}, deployed=template()
+        ),
+        "its action connection-failure has the parameters {'duration': 'PT12H'",
+    ),
+    "action gone": (
+        lambda: Aws(templates={"EXT1": template(expects_alarm=False)}, deployed=template()),
+        "its actions are all-alarms-ok, connection-failure, and were deployed as",
+    ),
+    "nothing asserted": (
+        lambda: Aws(templates={"EXT1": template(**changed("all-alarms-ok", alarmStates="ALARM"))}),
+        "its fault begins without the assertion that these alarms are OK: cluster-down-us-east-1, cluster-down-us-west",
+    ),
+    "nothing stops it": (wrong(stopConditions=[{"source": "none"}]), "alarm cluster-down-us-west-2 does not stop it"),
+}
+
+
+@pytest.mark.parametrize("what", CHANGED)
+def test_template_that_is_not_the_drill_stacks_is_refused(run: Run, what: str) -> None:
+    make, sentence = CHANGED[what]
+    aws = make()
+    status, out = run(aws, "--dry-run")
+    assert (status, sentence in out.replace("\n", " ")) == (1, True), out
+
+
+def test_stack_of_a_deployment_with_a_similar_name_is_none_of_the_pairs() -> None:
+    def of(drill_stack: str, *stacks: str) -> list[str]:
+        return [one for one in stacks if drill_stacks._is_of("A-B-production", drill_stack, one)]
+
+    both = ("A-B-Primary-production", "A-Primary-B-production")
+    assert of("A-B-PrimaryDrill-production", *both) == ["A-B-Primary-production"]
+    assert of("A-SecondaryDrill-B-production", *both) == ["A-Primary-B-production"]
+    assert of("Own-Stack", *both) == []
 
 
 def test_start_that_is_refused_leaves_nothing(run: Run) -> None:
@@ -339,6 +645,13 @@ def test_start_that_is_refused_leaves_nothing(run: Run) -> None:
     status, found = run.reported(aws, "--duration", "5m")
     assert (status, found["state"], left(aws)) == (1, "not started", [])
     assert "no fis:StartExperiment" in found["failures"][0]
+    assert found["not_proven"][0].startswith("No connection failed")
+
+
+def test_copy_that_is_refused_says_of_no_experiment_that_it_is_stopped(run: Run) -> None:
+    aws = Aws(faults={("CreateExperimentTemplate", EAST): DENIED})
+    status, out = run(aws, "--duration", "5m")
+    assert (status, "What belongs to the drill is removed." in out, "experiment is stopped" in out) == (1, True, False)
 
 
 def test_queue_that_cannot_be_removed_fails_the_drill_and_is_named(run: Run) -> None:
@@ -346,7 +659,7 @@ def test_queue_that_cannot_be_removed_fails_the_drill_and_is_named(run: Run) -> 
     status, found = run.reported(aws)
     assert status == 1
     [sentence] = found["left"]
-    assert sentence.startswith("Queue aurora-dsql-drill-Orders-production in us-west-2 may be left")
+    assert re.match("Queue aurora-dsql-drill-Orders-production-[0-9a-f]{8} in us-west-2 may be left", sentence)
 
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -414,7 +727,7 @@ def test_second_ctrl_c_says_what_may_be_left_and_clean_up_removes_it(run: Run) -
     status, out = run(aws, "--duration", "11m")
     assert status == 130
     assert "- experiment EXP1 in us-east-1, whose fault ends at its duration" in out
-    assert "- queue aurora-dsql-drill-Orders-production in us-west-2, and its subscription" in out
+    assert re.search("- queue aurora-dsql-drill-Orders-production-[0-9a-f]{8} in us-west-2, and its subscription", out)
     assert sorted(left(aws)) == sorted([*REGIONS, *REGIONS, "EXP1", "EXTcopy"])
     aws.on_call = lambda operation, region: None
     status, out = run(aws, "--clean-up")
@@ -489,13 +802,15 @@ WITH_OTHERS = {"fis:TagResource", "iam:PassRole", "iam:CreateServiceLinkedRole"}
 def test_policy_to_copy_allows_what_a_drill_calls_and_nothing_more(run: Run) -> None:
     document = (ROOT / "docs" / "permissions.md").read_text()
     policies = [json.loads(one) for one in re.findall(r"```json\n(.*?)```", document, re.S)]
-    [policy] = [one for one in policies if "fis:StartExperiment" in json.dumps(one)]
+    drill = [one for one in policies if re.search("fis:(Start|Create)Experiment", json.dumps(one))]
+    assert len(drill) == 2, "of a drill, and of a copy of its template"
     aws = Aws()
     assert run(aws, "--duration", "5m", "--yes")[0] == 0
     aws.start_experiment(EAST, {"experimentTemplateId": "EXT1", "tags": aws.templates["EXT1"]["tags"]})
     assert run(aws, "--clean-up")[0] == 0
     called = {BY_NAME.get(one, one) for one in aws.actions} - {"sts:GetCallerIdentity"}  # which needs no permission
-    assert {action for one in policy["Statement"] for action in one["Action"]} == called | WITH_OTHERS
+    allowed = {action for policy in drill for one in policy["Statement"] for action in one["Action"]}
+    assert allowed == called | WITH_OTHERS
 
 
 def test_run_of_a_monitor_that_fails_has_not_noticed_the_fault(run: Run) -> None:

@@ -101,10 +101,12 @@ def test_drills_cost_nothing_until_one_runs_and_the_note_says_what_it_costs() ->
     drilled = stacks(drill=DrillOptions(), monitoring=WITH_SQL)
     assert total(bill(drill=DrillOptions())) == total(bill())
     [note] = [one for one in monthly_cost.notes(drilled, "us-east-1") if one.startswith("Drills cost nothing")]
-    assert "One costs 1.60 $ in us-east-1 and 1.60 $ in us-west-2" in note, "10 minutes of the fault, 6 of the wait"
+    for region in ("us-east-1", "us-west-2"):
+        said = f"A drill in {region} costs 1.60 $ (0.10 $ for each of its 16 action minutes)."
+        assert said in note, "10 of the fault, 6 of the wait"
     assert "1.60 $" in (ROOT / "docs" / "costs.md").read_text()
     long = stacks(drill=DrillOptions(duration=cdk.Duration.minutes(90)))
-    assert any("One costs 9.00 $ in us-east-1" in one for one in monthly_cost.notes(long, "us-east-1"))
+    assert any("A drill in us-east-1 costs 9.00 $ (0.10" in one for one in monthly_cost.notes(long, "us-east-1"))
     assert not any("Drills" in one for one in monthly_cost.notes(stacks(), "us-east-1"))
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 import signal
 import sys
+from collections.abc import Mapping
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -38,13 +40,14 @@ class Run:
         given(notification_test, "time", SimpleNamespace(sleep=aws.pause, monotonic=lambda: aws.now.timestamp()))
         given(notification_test, "datetime", SimpleNamespace(now=lambda zone: aws.now))
         given(sys, "stdin", SimpleNamespace(isatty=lambda: answer is not None))
-        given(Console, "input", lambda _, prompt, *, markup: answer)
-        before = signal.getsignal(signal.SIGTERM)
+        given(Console, "input", lambda console, prompt, *, markup: console.print(prompt) or answer)
+        before = {one: signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGHUP)}
         try:
             with pytest.raises(SystemExit) as ended:
                 command_line.main(["test-notifications", "Orders-production", *arguments])
         finally:
-            signal.signal(signal.SIGTERM, before)
+            for one, handler in before.items():
+                signal.signal(one, handler)
         printed = self._capsys.readouterr()
         self.errors = printed.err
         return int(ended.value.code or 0), printed.out
@@ -255,7 +258,8 @@ def test_interrupted_while_an_alarm_is_raised_it_is_ok_again_and_nothing_is_left
     assert "The queues and subscriptions of this test were removed." in printed
 
 
-def test_second_signal_does_not_keep_an_alarm_in_alarm(run: Run) -> None:
+@pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_second_signal_does_not_keep_an_alarm_in_alarm(run: Run, second: signal.Signals) -> None:
     aws = Aws(evaluated=False)
     signals: list[str] = []
 
@@ -266,11 +270,30 @@ def test_second_signal_does_not_keep_an_alarm_in_alarm(run: Run) -> None:
     def stop_again(operation: str, region: str) -> None:
         if signals or (operation == "SetAlarmState" and aws.raised()):
             signals.append(operation)
-            signal.raise_signal(signal.SIGTERM)
+            signal.raise_signal(second)
 
     aws.on_pause, aws.on_call = stop, stop_again
     assert run(aws, "--yes")[0] == 130
     assert {"SetAlarmState", "DeleteQueue"} <= set(signals)
+    assert nothing_left(aws)
+
+
+def test_end_of_the_terminal_leaves_no_alarm_in_alarm_and_no_queue(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    aws, printed = Aws(evaluated=False), Console.print
+
+    def print_to_terminal(console: Console, *what: Any, **how: Any) -> None:
+        if aws.changes:
+            raise OSError(errno.EIO, "Input/output error")
+        printed(console, *what, **how)
+
+    def stop() -> None:
+        if aws.raised():
+            signal.raise_signal(signal.SIGHUP)
+
+    aws.on_pause = stop
+    monkeypatch.setattr(Console, "print", print_to_terminal)
+    assert run(aws, "--yes")[0] == 128 + signal.SIGHUP
+    assert [state for _, state, _ in aws.changes] == ["ALARM", "OK"]
     assert nothing_left(aws)
 
 
@@ -282,8 +305,91 @@ def test_subscription_that_a_killed_test_left_is_not_taken_for_somebody(run: Run
     aws.add_subscription(FAULTS.format(WEST), "sqs", f"arn:aws:sqs:{WEST}:111122223333:{queue}")
     status, printed = run(aws, "--yes")
     assert status == 1
-    assert f"Failed: Topic {FAULTS.format(WEST)} has no confirmed subscription, so nobody was notified." in printed
-    assert nothing_left(aws)
+    assert f"Nobody is notified: topic {FAULTS.format(WEST)} has no confirmed subscription." in printed
+    assert aws.changes == []
+
+
+@pytest.mark.parametrize("left", [[], ["aurora-dsql-drill-Orders-production-3f2a91bc"]])
+def test_topic_that_is_notified_of_ok_only_needs_a_confirmed_subscription_too(run: Run, left: list[str]) -> None:
+    aws, topic = Aws(), f"arn:aws:sns:{WEST}:111122223333:Closing"
+    aws.alarms[WEST][CLUSTER_DOWN]["OKActions"].append(topic)
+    aws.subscriptions[topic] = []
+    for queue in left:
+        aws.add_subscription(topic, "sqs", f"arn:aws:sqs:{WEST}:111122223333:{queue}")
+    aws.queues |= {f"https://sqs/{one['Endpoint']}": [] for one in aws.subscriptions[topic]}
+    status, printed = run(aws, "--yes")
+    assert status == 1
+    assert f"Failed: Topic {topic} has no confirmed subscription, so nobody was notified." in printed
+
+
+def changed_actions(aws: Aws, **changed: Any) -> str:
+    """Name of a warning whose actions somebody changed."""
+    name = name_of("commit-latency", WEST)
+    aws.alarms[WEST][name].update(changed)
+    return name
+
+
+def test_warning_with_disabled_actions_fails_the_test_with_the_command(run: Run) -> None:
+    aws = Aws()
+    name = changed_actions(aws, ActionsEnabled=False)
+    status, printed = run(aws, "--yes")
+    assert status == 1
+    command = f"aws cloudwatch enable-alarm-actions --region {WEST} --alarm-names {name}"
+    sentence = f"Alarm commit-latency in {WEST} notifies nobody, since its actions are disabled. Enable them: {command}"
+    assert f"Failed: {sentence}" in printed.splitlines()
+    assert printed.index(sentence) < printed.index(": ALARM "), "before the first alarm is raised"
+    assert len(aws.changes) == 2 * (RAISED - 1)
+
+
+@pytest.mark.parametrize(
+    ("removed", "states"),
+    [
+        (["AlarmActions"], "ALARM"),
+        (["OKActions"], "OK"),
+        (["AlarmActions", "OKActions"], "ALARM and of OK"),
+    ],
+)
+def test_warning_without_actions_fails_the_test_if_the_pair_has_a_topic_for_warnings(
+    run: Run, removed: list[str], states: str
+) -> None:
+    aws = Aws()
+    changed_actions(aws, **{one: [] for one in removed})
+    status, printed = run(aws, "--yes")
+    assert status == 1
+    assert f"Failed: Alarm commit-latency in {WEST} notifies nobody of {states}, since it has no action" in printed
+
+
+def test_fault_that_notifies_nobody_of_its_end_fails_the_test(run: Run) -> None:
+    aws = Aws()
+    del aws.alarms[WEST][CLUSTER_DOWN]["OKActions"]
+    status, printed = run(aws, "--yes")
+    assert status == 1
+    [failure] = [line for line in printed.splitlines() if line.startswith("Failed: ")]
+    assert failure.startswith(f"Failed: Alarm cluster-down-{EAST} in {WEST} notifies nobody of OK, since it has no")
+
+
+def test_warnings_of_a_pair_without_a_topic_for_them_are_named_and_the_test_passes(run: Run) -> None:
+    aws = Aws()
+    for region in REGIONS:
+        aws.alarms[region][name_of("commit-latency", region)].update(AlarmActions=[], OKActions=[])
+    cause = aws.alarms[WEST][name_of(f"peering-{EAST}", WEST)]
+    cause.update(AlarmActions=[WARNINGS.format(WEST)])  # of somebody's own, and no sign of a topic for warnings
+    status, printed = run(aws, "--yes")
+    assert status == 0, printed
+    sentence = "notify nobody, since the pair has no topic for them (warning_emails): commit-latency."
+    assert [f"Warnings in {one} {sentence}" in printed for one in REGIONS] == [True, True]
+
+
+def test_age_of_recovery_points_notifies_the_topic_for_faults_where_there_is_none_for_warnings(run: Run) -> None:
+    aws = Aws()
+    for region in REGIONS:
+        aws.alarms[region][name_of("commit-latency", region)].update(AlarmActions=[], OKActions=[])
+    name = name_of("recovery-point-age", WEST)
+    of = {"AlarmName": name, "AlarmActions": [], "OKActions": []}
+    aws.alarms[WEST][name] = {**aws.alarms[WEST][CLUSTER_DOWN], **of}
+    status, printed = run(aws, "--yes")
+    assert status == 1
+    assert f"Failed: Alarm recovery-point-age in {WEST} notifies nobody of ALARM and of OK" in printed
 
 
 def run_without_health(run: Run, aws: Aws) -> tuple[int, str]:
@@ -359,6 +465,54 @@ def test_fault_of_a_composite_alarm_that_begins_during_its_test_is_notified_as_r
     assert [state for state, _ in reasons] == ["ALARM", "OK", "ALARM"]
     assert reasons[2][1].startswith("NO TEST, a real fault that began during a test of notifications.")
     assert f"Alarm peering-lost in {WEST} was raised again, since a real fault began during the test." in printed
+
+
+def test_fault_that_begins_while_a_composite_alarm_is_set_back_is_notified_as_real(run: Run) -> None:
+    aws, child = Aws(), name_of(f"peering-{EAST}", WEST)
+
+    def fail(operation: str, region: str) -> None:
+        """After whatever was read before the alarm is set to OK."""
+        if operation == "SetAlarmState" and PEERING in aws.raised():
+            aws.broken.add(child)
+            aws.evaluate(WEST)
+
+    aws.on_call = fail
+    status, printed = run(aws, "--yes")
+    assert status == 1
+    assert {PEERING, child} <= set(aws.raised())
+    states = [(state, reason[:7]) for name, state, reason in aws.changes if name == PEERING]
+    assert states == [("ALARM", "TEST of"), ("OK", "End of "), ("ALARM", "NO TEST")]
+    assert f"Failed: Alarm peering-lost in {WEST} was raised again, since a real fault began during" in printed
+
+
+@pytest.mark.parametrize("last", [False, True], ids=["then another is tested", "then nothing is tested"])
+def test_fault_that_an_old_answer_hid_is_notified_before_the_test_goes_on_or_ends(run: Run, *, last: bool) -> None:
+    aws, child, answers = Aws(), name_of(f"peering-{EAST}", WEST), []
+    if last:
+        aws.alarms[WEST] = {name: one for name, one in aws.alarms[WEST].items() if "peering" in name}
+    describe = aws.describe_alarms
+
+    def fail(operation: str, region: str) -> None:
+        if operation == "SetAlarmState" and PEERING in aws.raised():
+            aws.broken.add(child)
+            aws.evaluate(WEST)
+
+    def old_once(region: str, request: Mapping[str, Any]) -> dict[str, Any]:
+        answer = describe(region, request)
+        if request.get("AlarmNames") == [child]:
+            answers.append(answer["MetricAlarms"][0]["StateValue"])
+            answer["MetricAlarms"][0]["StateValue"] = "OK"
+        return answer
+
+    aws.on_call = fail
+    aws.describe_alarms = old_once  # type: ignore[method-assign]
+    status, printed = run_without_health(run, aws)
+    assert (status, answers) == (1, ["ALARM"])
+    assert {PEERING, child} <= set(aws.raised())
+    states = [(state, reason[:7]) for name, state, reason in aws.changes if name == PEERING]
+    assert states == [("ALARM", "TEST of"), ("OK", "End of "), ("ALARM", "NO TEST")]
+    assert f"Failed: Alarm peering-lost in {WEST} was raised again" in printed
+    assert ("Not tested: " in printed) is not last
 
 
 def test_state_that_cloudwatch_gave_a_reason_of_its_own_is_not_set_to_ok(run: Run) -> None:

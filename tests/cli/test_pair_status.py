@@ -38,6 +38,8 @@ class FakeAws:
     tag: str = "Orders"
     notifications: dict[str, Any] | None = None
     """What each monitor found of the other Region's notifications."""
+    experiments: list[dict[str, Any]] = field(default_factory=list)
+    """Of AWS FIS in us-west-2."""
     arn: str = ""
     """Value of the parameter of us-west-2, if it was forged."""
 
@@ -71,6 +73,9 @@ class _FakeClient:
             for entry in self.aws.alarms.get(region, []):
                 if entry["AlarmName"].startswith(request["AlarmNamePrefix"]):
                     yield {"MetricAlarms": [entry], "CompositeAlarms": []}
+        elif operation == "list_experiments":
+            yield {"experiments": []}
+            yield {"experiments": self.aws.experiments if region == "us-west-2" else []}
         else:
             for arn, endpoint in self.aws.subscriptions:
                 yield {"Subscriptions": [{"SubscriptionArn": arn, "Endpoint": endpoint}]}
@@ -137,6 +142,18 @@ def test_queue_that_a_killed_drill_left_is_nobody() -> None:
     queue = "arn:aws:sqs:us-east-1:111122223333:aurora-dsql-drill-Orders"
     found = FakeAws(subscriptions=[(CONFIRMED, queue)]).ask()
     assert found.nobody_notified == [f"Topic {TOPIC.format(one)} has no confirmed subscription." for one in REGIONS]
+
+
+def test_subscription_that_a_killed_drill_left_beside_others_is_named_and_the_pair_is_healthy() -> None:
+    queue = "arn:aws:sqs:us-east-1:111122223333:aurora-dsql-drill-Orders-3f2a91bc"
+    found = FakeAws(subscriptions=[(CONFIRMED, "ops@example.com"), (f"{CONFIRMED}2", queue)]).ask()
+    assert found.healthy
+    assert [(one.confirmed, one.left) for one in found.destinations] == [(1, [f"{CONFIRMED}2"])] * 2
+    assert [f"unsubscribe --region {one} --subscription-arn {CONFIRMED}2" in shown(found) for one in REGIONS] == [
+        True,
+        True,
+    ]
+    assert "the monitors of other Regions count it as somebody's" in shown(found)
 
 
 def test_pending_endpoint_of_an_incident_tool_is_shown_without_its_key() -> None:
@@ -214,6 +231,36 @@ def test_topic_of_another_account_is_not_checked_and_the_pair_is_healthy() -> No
     assert found.notes == [
         f"Topic {one} is in another account, so its subscriptions and its key are not checked." for one in topics
     ]
+    assert found.healthy
+
+
+def experiment(status: str, tags: dict[str, str] | None = None) -> dict[str, Any]:
+    return {"id": f"EXP{status}", "experimentTemplateId": "EXT1", "state": {"status": status}, "tags": tags or {}}
+
+
+def test_experiment_that_is_running_is_shown_with_the_command_that_stops_it_and_the_pair_can_be_healthy() -> None:
+    of_pair = {"dsql-dr:deployment": "Orders", "Name": "aurora-dsql-drill-Orders"}
+    found = FakeAws(
+        experiments=[experiment("running", of_pair), experiment("completed"), experiment("initiating")]
+    ).ask()
+    begin, stop = (
+        "An experiment of AWS FIS is running in us-west-2: ",
+        "aws fis stop-experiment --region us-west-2 --id",
+    )
+    assert found.notes == [
+        f"{begin}EXPrunning, a drill of this pair. To stop it: {stop} EXPrunning",
+        f"{begin}EXPinitiating, of template EXT1. To stop it: {stop} EXPinitiating",
+    ]
+    assert found.notes[0] in shown(found)
+    assert found.healthy
+
+
+def test_experiments_that_may_not_be_listed_are_a_note_and_no_failed_call() -> None:
+    found = FakeAws(denied="list_experiments").ask()
+    assert [one.partition(": ")[0] for one in found.notes] == [
+        f"Whether an experiment of AWS FIS is running in {one} is not known" for one in REGIONS
+    ]
+    assert found.problems == []
     assert found.healthy
 
 

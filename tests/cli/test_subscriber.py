@@ -8,9 +8,10 @@ import pytest
 
 from dsql_dr_constructs.cli import subscriber
 from dsql_dr_constructs.cli.subscriber import Subscriber
-from tests.cli.drill_answers import DENIED, DEPLOYMENT, EAST, REGIONS, WEST, Aws, error, topic
+from tests.cli.drill_answers import DENIED, DEPLOYMENT, EAST, REGIONS, THROTTLED, WEST, Aws, error, topic
 
 TOPICS = {region: topic(region) for region in REGIONS}
+
 RECENTLY = error("AWS.SimpleQueueService.QueueDeletedRecently")
 
 
@@ -44,9 +45,13 @@ def test_message_of_somebody_else_is_its_text(text: str) -> None:
 
 def test_only_the_topic_may_send_to_the_queue_and_nothing_of_it_stays() -> None:
     aws = Aws()
-    with Subscriber(DEPLOYMENT, TOPICS, aws.client) as listening:
+    with Subscriber(DEPLOYMENT, TOPICS, aws.client, run="0a1b2c3d") as listening:
         assert (set(aws.queues), set(aws.subscribed)) == (set(REGIONS), set(REGIONS))
-        assert len(subscriber.leftovers(DEPLOYMENT, TOPICS, aws.client)) == 4
+        left = subscriber.leftovers(DEPLOYMENT, TOPICS, aws.client)
+        assert [(one.region, one.name) for one in left] == [
+            (region, f"aurora-dsql-drill-{DEPLOYMENT}-0a1b2c3d") for region in REGIONS
+        ]
+        assert subscriber.leftovers("Orders", TOPICS, aws.client) == [], "of a deployment whose name begins alike"
     policies = [json.loads(one["Attributes"]["Policy"]) for one in aws.asked("SetQueueAttributes")]
     assert [one["Statement"][0]["Condition"] for one in policies] == [
         {"ArnEquals": {"aws:SourceArn": topic(region)}} for region in REGIONS
@@ -93,6 +98,27 @@ def test_region_that_refuses_is_a_problem_and_the_other_one_is_heard() -> None:
         put(aws, WEST, "heard")
         assert [one.reason for one in listening.arrived()] == ["heard"]
     assert aws.queues == {}
+
+
+def test_queue_that_was_not_read_once_is_read_again() -> None:
+    aws = Aws()
+    with Subscriber(DEPLOYMENT, TOPICS, aws.client) as listening:
+        put(aws, WEST, "heard")
+        aws.faults = {("ReceiveMessage", WEST): THROTTLED}
+        assert (listening.arrived(), [*listening.unread]) == ([], [WEST])
+        aws.faults = {}
+        assert [one.reason for one in listening.arrived()] == ["heard"]
+        assert listening.problems == []
+
+
+def test_queue_of_another_run_is_not_removed() -> None:
+    aws = Aws()
+    with (
+        Subscriber(DEPLOYMENT, {EAST: topic(EAST)}, aws.client, run="0a1b2c3d"),
+        Subscriber(DEPLOYMENT, {WEST: topic(WEST)}, aws.client, run="4e5f6071"),
+    ):
+        subscriber.remove([subscriber.Queue(EAST, topic(EAST), f"aurora-dsql-drill-{DEPLOYMENT}-4e5f6071")], aws.client)
+        assert (EAST in aws.queues, EAST in aws.subscribed) == (True, True)
 
 
 def test_queue_that_stays_is_named() -> None:

@@ -10,6 +10,7 @@ import threading
 import zipfile
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
@@ -224,8 +225,12 @@ def test_clock_of_the_emulator_begins_with_real_time_and_is_moved(aws: AwsEmulat
     assert timedelta(hours=10) <= aws.advance_clock(36000) - before < timedelta(hours=11)
     with pytest.raises(ValueError, match="only 0 or more"):
         aws.advance_clock(-1)
-    created = aws.client("dsql", REGION).create_cluster()["creationTime"]
-    assert created > before + timedelta(hours=9), "clusters are created on the emulator's clock"
+    answer = aws.client("dsql", REGION).create_cluster()
+    assert answer["creationTime"] > before + timedelta(hours=9), "clusters are created on the emulator's clock"
+    dated = (answer, aws.client("cloudwatch", REGION).describe_alarms())
+    for headers in (one["ResponseMetadata"]["HTTPHeaders"] for one in dated):
+        off = datetime.now(timezone.utc) - parsedate_to_datetime(headers["date"])
+        assert timedelta() <= off < timedelta(minutes=5), "metrics and alarms are on real time"
 
 
 def test_cron_rules_run_once_for_each_of_their_minutes(aws: AwsEmulator) -> None:

@@ -309,7 +309,13 @@ def test_schedule_of_a_stack_starts_the_experiment_of_its_template(drills: Drill
         {"Effect": "Allow", "Action": "fis:StartExperiment", "Resource": f"{FIS}:{one}/*"}
         for one in ("experiment-template", "experiment")
     ]
-    role = drills.new_role("schedule", "scheduler.amazonaws.com", {}, *started)
+    tagged = {
+        "Effect": "Allow",
+        "Action": "fis:TagResource",
+        "Resource": f"{FIS}:experiment/*",
+        "Condition": {"StringEquals": {"aws:RequestTag/dsql-dr:deployment": "Orders"}},
+    }
+    role = drills.new_role("schedule", "scheduler.amazonaws.com", {}, *started, tagged)
     stack = json.dumps({"Resources": {"Template": experiment_template(drills), "Schedule": schedule(role)}})
     cloudformation = drills.aws.client("cloudformation", REGION)
     cloudformation.create_stack(StackName="Drill", TemplateBody=stack)
@@ -324,7 +330,8 @@ def test_schedule_of_a_stack_starts_the_experiment_of_its_template(drills: Drill
     found = [one["id"] for one in drills.fis.list_experiments(experimentTemplateId=template)["experiments"]]
     assert len(found) == 2
     for one in found:
-        assert drills.experiment(one, "running")["roleArn"] == drills.role
+        running = drills.experiment(one, "running")
+        assert (running["roleArn"], running["tags"]) == (drills.role, {"dsql-dr:deployment": "Orders"})
         drills.fis.stop_experiment(id=one)
     cloudformation.delete_stack(StackName="Drill")
     until(lambda: template not in [one["id"] for one in drills.fis.list_experiment_templates()["experimentTemplates"]])
@@ -362,7 +369,11 @@ def experiment_template(drills: Drills) -> dict[str, Any]:
 
 def schedule(role: str) -> dict[str, Any]:
     """At 8:00 in Tokyo, which is 23:00 UTC."""
-    template = {"Fn::Sub": '{"ExperimentTemplateId": "${Template}", "ClientToken": "<aws.scheduler.execution-id>"}'}
+    started = (
+        '{"ExperimentTemplateId": "${Template}", "ClientToken": "<aws.scheduler.execution-id>", '
+        '"Tags": {"dsql-dr:deployment": "Orders"}}'
+    )
+    template = {"Fn::Sub": started}
     target = {"Arn": "arn:aws:scheduler:::aws-sdk:fis:startExperiment", "RoleArn": role, "Input": template}
     properties = {
         "ScheduleExpression": "cron(0 8 * * ? *)",

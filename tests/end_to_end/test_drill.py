@@ -249,7 +249,8 @@ def test_drill_is_refused_before_anything_is_started(pair: DrilledPair) -> None:
     fis = pair.aws.client("fis", EAST)
     [template] = fis.list_experiment_templates()["experimentTemplates"]
     stops = fis.get_experiment_template(id=template["id"])["experimentTemplate"]["stopConditions"]
-    fis.update_experiment_template(id=template["id"], stopConditions=[{"source": "none"}])
+    of_the_pair = [one for one in stops if not one["value"].endswith(STOP)]
+    fis.update_experiment_template(id=template["id"], stopConditions=of_the_pair)
     code, text = pair.run("--region", EAST, "--yes", "--strict")
     assert (code, "No alarm of your application stops the experiment" in text) == (1, True)
     fis.update_experiment_template(id=template["id"], stopConditions=stops)

@@ -72,6 +72,18 @@ def test_block_is_synthesized(block: str, monkeypatch: pytest.MonkeyPatch, tmp_p
     assert names["app"].synth().stacks
 
 
+def test_stop_alarms_of_the_guide_to_drills_are_there_in_whichever_account(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The local AWS emulator has one of its own, which the CDK CLI sets."""
+    monkeypatch.setenv("CDK_DEFAULT_ACCOUNT", "000000000000")
+    block = next(one for one in blocks(ROOT / "docs" / "drill.md") if "stop_alarm_arns" in one)
+    names = around(block)
+    exec(compile(block, "block.py", "exec"), names)  # noqa: S102 - our own documents
+    drills = [one for one in names["app"].synth().stacks if "Drill-" in one.stack_name]
+    assert [one.environment.account for one in drills] == ["000000000000"] * 2
+    for one in drills:
+        assert f"Errors-{one.environment.region}" in [other.id for other in one.dependencies]
+
+
 def synthesize(app: str, folder: Path) -> None:
     """A whole app, in a folder with the function that it names."""
     (folder / "app.py").write_text(app)

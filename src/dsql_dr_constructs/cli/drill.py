@@ -14,9 +14,10 @@ from rich.console import Console
 from . import aws_session, drill_clean_up, drill_template, status_tables, subscriber
 from .aws_session import Client
 from .confirmation import NoTerminalError, confirmed
-from .drill_checks import LONGEST, Request, check, notified_topics, observing
+from .drill_checks import LONGEST, Request, check, notified_topics, observing, refuse_while_running
 from .drill_result import MEASURES, DrillResult, to_json
 from .drill_run import DrillRun
+from .drill_sources import refuse_unreadable
 from .drill_times import DrillTime, duration, in_words
 from .pair_status import StatusError, cluster_arns
 
@@ -90,11 +91,19 @@ def _objective(given: str) -> tuple[str, float]:
 
 def _report(given: str) -> Path:
     path = Path(given)
-    if path.suffix != ".html" or path.is_dir():
+    if path.suffix != ".html":
         raise argparse.ArgumentTypeError(f"{given!r} is not the name of a report: give one that ends with .html.")
+    for one in _files(path):
+        if one.exists() and not (one.is_file() and os.access(one, os.W_OK)):
+            raise argparse.ArgumentTypeError(f"{str(one)!r} is no file, or cannot be written: give another --report.")
     if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
         raise argparse.ArgumentTypeError(f"The folder of the report {given!r} is not there or cannot be written.")
     return path
+
+
+def _files(report: Path) -> tuple[Path, Path]:
+    """The report, and the JSON beside it."""
+    return report, report.with_suffix(".json")
 
 
 def drill(options: argparse.Namespace, console: Console) -> bool:
@@ -168,23 +177,31 @@ def run(
         KeyboardInterrupt: it was stopped; all is removed, and the report is written.
         SystemExit: the same, by a signal.
     """
-    plan = check(request, client, dry=dry_run)
+    time = time or DrillTime()
+    plan = check(request, client, time)
+    refuse_unreadable(plan, client, time)
     for line in plan.lines():
         console.print(line, soft_wrap=True)
+    overwritten = [str(one) for one in (_files(report) if report else ()) if one.exists()]
+    if overwritten:
+        console.print(f"Warning: {' and '.join(overwritten)} will be overwritten.", soft_wrap=True)
     if dry_run:
         console.print("All checks passed. Nothing was started.")
         return True
     if not yes and not confirmed(console, "start this drill"):
         return False
+    refuse_while_running(request, plan.clusters, client)
     say = _said(console)
-    one = DrillRun(plan, client, time=time or DrillTime(), say=say, emulated=emulated)
+    one = DrillRun(plan, client, time=time, say=say, emulated=emulated)
     result = one.run()
     with _without_a_reader():
         _show(result, console)
-    _write(result, report, say)
-    if one.ended_by is not None and not isinstance(one.ended_by, (BotoCoreError, ClientError)):
+    written = _write(result, report, say)
+    if one.ended_by is not None and not isinstance(
+        one.ended_by, (BotoCoreError, ClientError, drill_template.DrillError)
+    ):
         raise one.ended_by
-    return result.passed
+    return result.passed and written
 
 
 @contextmanager
@@ -226,20 +243,22 @@ def _show(result: DrillResult, console: Console) -> None:
     console.print("The drill passed: the pair is as before." if result.passed else "The drill failed.")
 
 
-def _write(result: DrillResult, report: Path | None, say: Callable[[str], object]) -> None:
+def _write(result: DrillResult, report: Path | None, say: Callable[[str], object]) -> bool:
+    """Whether it is where it was to be."""
     if report is None:
-        return
+        return True
     from . import drill_report
 
-    data = report.with_suffix(".json")
+    page, data = _files(report)
     try:
         data.write_text(to_json(result), encoding="utf-8")
-        report.write_text(drill_report.html(result), encoding="utf-8")
+        page.write_text(drill_report.html(result), encoding="utf-8")
     except OSError as error:
         say(f"The report could not be written: {error}")
         say(to_json(result))
-    else:
-        say(f"Report: {report} and {data}")
+        return False
+    say(f"Report: {page} and {data}")
+    return True
 
 
 def clean_up(
@@ -255,8 +274,9 @@ def clean_up(
             left.append(problem)
     copies = list(drill_clean_up.copies(deployment, regions, client))
     topics = notified_topics(deployment, observing(deployment, region, client), client)
-    found = [*map(str, copies), *subscriber.leftovers(deployment, topics, client)]
-    left += [*drill_clean_up.delete_copies(copies, client), *subscriber.remove(deployment, topics, client)]
+    queues = subscriber.leftovers(deployment, topics, client)
+    found = [*map(str, copies), *map(str, queues)]
+    left += [*drill_clean_up.delete_copies(copies, client), *subscriber.remove(queues, client)]
     problems = [one for one in left if one]
     say(f"Found: {', '.join(found)}." if found else "Nothing else was left.")
     for sentence in problems:

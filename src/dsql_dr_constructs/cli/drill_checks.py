@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -11,9 +11,10 @@ from ..physical_names import CLUSTER_DOWN
 from . import drill_clean_up, drill_template, subscriber
 from .aws_session import Client
 from .drill_template import DrillError, Template
-from .drill_times import in_words
+from .drill_times import DrillTime, in_words
+from .pair_alarms import deployed_alarms
 from .pair_backups import present_witnesses
-from .pair_status import Status, ask, cluster_arns, deployed_alarms
+from .pair_status import Status, ask, cluster_arns
 
 LONGEST = 12 * 3600.0
 """Seconds that FIS lets an action take.
@@ -58,6 +59,8 @@ class Plan:
         observers: Regions with a monitor.
         clusters: ARN of each cluster, by Region.
         topics: ARN of the topic for faults, by observing Region.
+        copies: Temporary templates that killed drills have left.
+        queues: What else they have left.
         warnings: Sentences.
     """
 
@@ -71,6 +74,8 @@ class Plan:
     observers: Sequence[str]
     clusters: Mapping[str, str]
     topics: Mapping[str, str]
+    copies: Sequence[drill_clean_up.Copy]
+    queues: Sequence[subscriber.Queue]
     warnings: Sequence[str]
 
     @property
@@ -99,11 +104,14 @@ class Plan:
             f"Notifications go to everybody who is subscribed in {' and '.join(self.topics) or 'no Region'}, and to a "
             "temporary queue of this drill. Announce it to those on call. Ctrl-C ends the fault."
         )
+        left = [*map(str, self.copies), *map(str, self.queues)]
+        if left:
+            yield f"An earlier drill has left {', '.join(left)}. The next drill removes it when it starts."
         yield from (f"Warning: {one}" for one in self.warnings)
 
 
-def check(request: Request, client: Client, *, dry: bool) -> Plan:
-    """Check everything; what a killed drill has left is removed before, unless *dry*.
+def check(request: Request, client: Client, time: DrillTime) -> Plan:
+    """Check everything, by AWS's own *time* from then on.
 
     Raises:
         DrillError: the drill cannot begin; with every reason.
@@ -114,20 +122,15 @@ def check(request: Request, client: Client, *, dry: bool) -> Plan:
         raise DrillError(
             f"{request.deployment} has no cluster in {request.region}: give --region one of {' and '.join(arns)}."
         )
-    running = [one for region in arns for one in drill_clean_up.running(region, client)]
-    if running:
-        raise DrillError(
-            f"An experiment of AWS FIS is running: {', '.join(map(str, running))}. Wait until it has ended. If it is "
-            f"that of a killed drill, stop it: dsql-dr drill {request.deployment} --region {request.region} --clean-up"
-        )
-    topics = notified_topics(request.deployment, observing(request.deployment, request.region, client), client)
-    warnings = list(_left(request, arns, topics, client, dry=dry))
+    refuse_while_running(request, arns, client)
+    caller = client("sts", request.region).get_caller_identity()
+    time.follow(caller)
     template = drill_template.find(request.deployment, arns[request.region], client)
     status = ask(request.deployment, request.region, client)
     observers = list(status.verdicts)
     topics = notified_topics(request.deployment, observers, client)
     reasons = [*_unhealthy(status), *_stop_alarms(template, client)]
-    warnings += [
+    warnings = [
         f"No alarm in {one} notifies an SNS topic of a cluster that is down, so what arrives there is not seen."
         for one in observers
         if one not in topics
@@ -141,7 +144,6 @@ def check(request: Request, client: Client, *, dry: bool) -> Plan:
     if reasons:
         raise DrillError("\n".join(["The drill was not started:", *(f"- {one}" for one in reasons)]))
     seconds, share = request.seconds or template.seconds, request.share or template.share
-    caller = client("sts", request.region).get_caller_identity()["Arn"]
     return Plan(
         request=request,
         template=template,
@@ -149,12 +151,28 @@ def check(request: Request, client: Client, *, dry: bool) -> Plan:
         share=share,
         expects_alarm=template.still_expects(seconds, share),
         account=arns[request.region].split(":")[4],
-        caller=caller,
+        caller=caller["Arn"],
         observers=observers,
         clusters=arns,
         topics=topics,
+        copies=list(drill_clean_up.copies(request.deployment, arns, client)),
+        queues=subscriber.leftovers(request.deployment, topics, client),
         warnings=warnings,
     )
+
+
+def refuse_while_running(request: Request, regions: Iterable[str], client: Client) -> None:
+    """Two experiments could fail both clusters.
+
+    Raises:
+        DrillError: one is running.
+    """
+    running = [one for region in regions for one in drill_clean_up.running(region, client)]
+    if running:
+        raise DrillError(
+            f"An experiment of AWS FIS is running: {', '.join(map(str, running))}. Wait until it has ended. If it is "
+            f"that of a killed drill, stop it: dsql-dr drill {request.deployment} --region {request.region} --clean-up"
+        )
 
 
 def observing(deployment: str, region: str, client: Client) -> list[str]:
@@ -172,24 +190,6 @@ def notified_topics(deployment: str, regions: Sequence[str], client: Client) -> 
         for arn in [one for one in actions if one.split(":")[2] == "sns"][:1]:
             found[region] = arn
     return found
-
-
-def _left(
-    request: Request, regions: Mapping[str, str], topics: Mapping[str, str], client: Client, *, dry: bool
-) -> Iterator[str]:
-    """Remove what a killed drill has left, so that its own subscription does not count as somebody's."""
-    left = [*drill_clean_up.copies(request.deployment, regions, client)]
-    found = [*map(str, left), *subscriber.leftovers(request.deployment, topics, client)]
-    if not found:
-        return
-    if dry:
-        yield f"An earlier drill has left {', '.join(found)}. The next drill removes it."
-        return
-    problems = [
-        *drill_clean_up.delete_copies(left, client),
-        *subscriber.remove(request.deployment, topics, client),
-    ]
-    yield f"An earlier drill had left {', '.join(found)}. {' '.join(problems) or 'It was removed.'}"
 
 
 def _unhealthy(status: Status) -> Iterator[str]:

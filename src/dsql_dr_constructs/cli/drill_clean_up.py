@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as BotoConnection
 
+from ..runtime.aws_errors import is_transient
 from . import drill_template
 from .aws_session import Client
 from .drill_template import COPY_TAG
 from .drill_times import DrillTime
+
+_Answer = TypeVar("_Answer")
 
 ENDED = {"completed", "stopped", "failed", "cancelled"}
 """States of an experiment in which nothing of it goes on.
@@ -19,7 +23,7 @@ ENDED = {"completed", "stopped", "failed", "cancelled"}
 Source: https://docs.aws.amazon.com/fis/latest/APIReference/API_ExperimentState.html
 """
 _PATIENCE = 600.0
-"""Seconds until an experiment that was stopped has to have ended."""
+"""Seconds until an experiment that was stopped has to have ended, and in which a call is sent again."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,11 @@ class Experiment:
     @property
     def id(self) -> str:
         return str(self.found["id"])
+
+    @property
+    def age(self) -> tuple[Any, str]:
+        """Of several at once, that with the smallest goes on."""
+        return self.found["creationTime"], self.id
 
     def is_of(self, deployment: str) -> bool:
         """Whether it is a drill of *deployment*."""
@@ -80,21 +89,43 @@ def delete_copies(found: Iterable[Copy], client: Client) -> Iterator[str]:
 
 
 def stop(experiment: str, region: str, client: Client, time: DrillTime) -> str:
-    """Stop it, and wait until it has ended; a sentence if it has not."""
-    fis = client("fis", region)
-    where = f"Experiment {experiment} in {region}"
+    """Stop it, whatever its state is, and wait until it has ended; a sentence if it has not."""
+    fis, refused = client("fis", region), ""
     try:
-        if fis.get_experiment(id=experiment)["experiment"]["state"]["status"] in ENDED:
-            return ""
-        fis.stop_experiment(id=experiment)
+        insist(lambda: fis.stop_experiment(id=experiment), time)
     except (BotoCoreError, ClientError) as error:
-        return f"{where} could not be stopped, so its fault ends at its duration: {error}"
-    until = time.now() + time.real(_PATIENCE)
+        refused = f" It could not be stopped: {error}"
+    until, state = time.now() + time.real(_PATIENCE), "not known"
     while time.now() < until:
         try:
-            if fis.get_experiment(id=experiment)["experiment"]["state"]["status"] in ENDED:
-                return ""
+            state = insist(lambda: fis.get_experiment(id=experiment), time)["experiment"]["state"]["status"]
         except (BotoCoreError, ClientError) as error:
-            return f"{where} was stopped, and whether it has ended is not known: {error}"
+            refused += f" It could not be read: {error}"
+        if state in ENDED:
+            return ""
+        if refused:
+            break
         time.pause(2)
-    return f"{where} was stopped, and has not ended within 10 minutes: see it in the console of AWS FIS."
+    return (
+        f"Experiment {experiment} in {region} has not ended, or that is not known, so its fault may last for its whole "
+        f"duration.{refused} Stop it: aws fis stop-experiment --id {experiment} --region {region}"
+    )
+
+
+def insist(call: Callable[[], _Answer], time: DrillTime) -> _Answer:
+    """What *call* answers; it is sent again for minutes while AWS throttles it, fails itself, or cannot be reached."""
+    until = time.now() + time.real(_PATIENCE)
+    while True:
+        try:
+            return call()
+        except (BotoCoreError, ClientError) as error:
+            if not passes(error) or time.now() >= until:
+                raise
+        time.pause(2)
+
+
+def passes(error: BotoCoreError | ClientError) -> bool:
+    """Whether another try may be answered."""
+    return (
+        is_transient(error) if isinstance(error, ClientError) else isinstance(error, (HTTPClientError, BotoConnection))
+    )

@@ -11,9 +11,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from .aws_session import Client
 from .drill_checks import Plan
+from .drill_clean_up import ENDED
 from .drill_measures import measures, noticed
 from .drill_result import DrillResult, Moment
-from .drill_sources import Seen, new_state
+from .drill_sources import LOG, Seen, new_state
 from .drill_stacks import template_hashes
 from .drill_template import Template
 from .drill_times import DrillTime, clock, in_words
@@ -43,7 +44,7 @@ def result(
     *,
     time: DrillTime,
     failures: Sequence[str],
-    problems: Sequence[str],
+    stopped: bool,
     left: Sequence[str],
     emulated: bool,
 ) -> DrillResult:
@@ -57,14 +58,15 @@ def result(
         client: Gives clients.
         time: The drill's clock.
         failures: Sentences: what the drill itself found.
-        problems: Sentences: what could not be read.
+        stopped: Whether the drill itself stopped the experiment.
         left: Sentences: what could not be removed.
         emulated: Whether it was on the local AWS emulator.
     """
     state = experiment.get("state", {})
     hashes, unknown = _hashes(plan, client)
     text = "The drill ended." if failures or left else "Everything is as before."
-    ended = Moment(at=time.of_aws(time.now()), kind="ended", region=plan.request.region, text=text)
+    now = max([time.of_aws(time.now()), *(one.at for one in moments)])  # AWS's time is known to the second
+    ended = Moment(at=now, kind="ended", region=plan.request.region, text=text)
     return DrillResult(
         deployment=plan.request.deployment,
         region=plan.request.region,
@@ -85,12 +87,12 @@ def result(
         reason=state.get("reason", ""),
         moments=[*moments, ended],
         measures=measures(plan, experiment, seen, time),
-        failures=[*failures, *(_of_experiment(plan, experiment, client) if not failures else ())],
+        failures=[*failures, *_of_experiment(plan, experiment, client, stopped=stopped)],
         not_proven=[
-            *_not_seen(plan, set(noticed(plan, experiment, seen)), moments),
-            *problems,
+            *_not_seen(plan, experiment, seen, moments),
+            *seen.unread.values(),
             *unknown,
-            *_never_shown(plan, emulated),
+            *_never_shown(plan, seen, emulated),
         ],
         left=left,
         templates=hashes,
@@ -104,22 +106,22 @@ def _state_of(action: Mapping[str, Any]) -> str:
     return ": ".join(one for one in (state.get("status", "not known"), state.get("reason")) if one)
 
 
-def _of_experiment(plan: Plan, experiment: Mapping[str, Any], client: Client) -> Iterator[str]:
+def _of_experiment(plan: Plan, experiment: Mapping[str, Any], client: Client, *, stopped: bool) -> Iterator[str]:
     """Why it is not completed."""
     state = experiment.get("state", {"status": "not started"})
     reason = f" AWS FIS says: {state['reason']}" if state.get("reason") else ""
     if state["status"] == "stopped":
         raised = _raised(plan.template, experiment["startTime"], client)
-        if raised or "stop condition" in state.get("reason", ""):
+        if "stop condition" in state.get("reason", "") or (raised and not stopped):
             yield (
                 f"The experiment was stopped by its stop condition: alarm {', '.join(raised) or 'not known'}. Find out "
                 f"why before the next drill: the pair, or your application, did not stand the fault.{reason}"
             )
-        else:
+        elif not stopped:
             yield f"Somebody stopped the experiment.{reason}"
     elif state["status"] == "failed":
         yield f"The experiment failed: {_why(plan, experiment)}{reason}"
-    elif state["status"] != "completed":
+    elif state["status"] not in ("completed", "not started"):
         yield f"The experiment is {state['status']}.{reason}"
 
 
@@ -163,26 +165,29 @@ def _raised(template: Template, since: datetime, client: Client) -> list[str]:
     return found
 
 
-def _not_seen(plan: Plan, seen: set[str], moments: Sequence[Moment]) -> Iterator[str]:
-    """*seen*: the observers that noticed the fault."""
-    region = plan.request.region
+def _not_seen(plan: Plan, experiment: Mapping[str, Any], seen: Seen, moments: Sequence[Moment]) -> Iterator[str]:
+    region, saw = plan.request.region, noticed(plan, experiment, seen)
+    read = [one for one in plan.observers if (LOG, one) not in seen.unread]
     if not any(one.kind == "fault" for one in moments):
-        yield "No connection failed, so this drill shows nothing of the pair."
-    elif not seen:
+        if experiment and experiment["state"]["status"] not in ENDED:
+            yield "The end of the experiment is not known, and neither is whether connections failed."
+        else:
+            yield "No connection failed, so this drill shows nothing of the pair."
+    elif not saw and read == list(plan.observers):
         yield (
             "No monitor noticed the fault. A connection probe ends before the login, and whether connections fail "
             "before it is not documented; deploy with MonitoringOptions(sql_probe=True), which logs in and commits. So "
             f"this drill does not show that a failure of the cluster in {region} is notified."
         )
     else:
-        for one in plan.observers:
-            if one not in seen:
+        for one in read:
+            if one not in saw:
                 yield f"The monitor in {one} did not notice the fault."
-    if seen and not any(one.kind == "alarm" for one in moments):
+    if saw and not any(one.kind == "alarm" for one in moments):
         yield "No alarm that notifies was raised, so this drill does not show that anybody is notified."
 
 
-def _never_shown(plan: Plan, emulated: bool) -> Iterator[str]:
+def _never_shown(plan: Plan, seen: Seen, emulated: bool) -> Iterator[str]:
     """What holds for every drill."""
     if emulated:
         yield "It ran on the local AWS emulator, and shows nothing of an account of yours."
@@ -203,13 +208,14 @@ def _never_shown(plan: Plan, emulated: bool) -> Iterator[str]:
         "A Region that does not answer at all, a cluster that is lost, a lost peer and damaged data are other faults. "
         "Connections that were open before the fault may have gone on."
     )
-    yield "Notifications were received by a queue of the drill; whether people read theirs, they have to say."
+    if seen.notifications:
+        yield "Notifications were received by a queue of the drill; whether people read theirs, they have to say."
 
 
 def _hashes(plan: Plan, client: Client) -> tuple[Mapping[str, str], list[str]]:
     regions = dict.fromkeys([*plan.clusters, *plan.observers])
     try:
-        found = dict(template_hashes(plan.request.deployment, regions, client))
+        found = dict(template_hashes(plan.request.deployment, plan.template.stack, regions, client))
     except (BotoCoreError, ClientError) as error:
         return {}, [f"From which templates the pair was deployed could not be read: {error}"]
     return found, [] if found else ["The stacks of this pair have other names, so their templates are not known."]

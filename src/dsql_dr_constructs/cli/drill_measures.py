@@ -10,13 +10,13 @@ from ..runtime.health_monitor.metric_names import HEALTHY
 from .drill_checks import Plan
 from .drill_moments import Fault
 from .drill_result import Measure
-from .drill_sources import Seen, alarm_of
+from .drill_sources import LOG, Seen, alarm_of
 from .drill_times import DrillTime
 
 
 def noticed(plan: Plan, experiment: Mapping[str, Any], seen: Seen) -> dict[str, float]:
     """When each monitor first reported the fault, by the observer."""
-    began = Fault(experiment).began
+    began = Fault(experiment, seen).began
     if began is None:
         return {}
     return _first(
@@ -29,7 +29,7 @@ def noticed(plan: Plan, experiment: Mapping[str, Any], seen: Seen) -> dict[str, 
 
 def measures(plan: Plan, experiment: Mapping[str, Any], seen: Seen, time: DrillTime) -> list[Measure]:
     """Each name once; a time that one Region did not see was not seen."""
-    fault, what = Fault(experiment), f"{CLUSTER_DOWN}{plan.request.region}"
+    fault, what = Fault(experiment, seen), f"{CLUSTER_DOWN}{plan.request.region}"
 
     def notified(state: str) -> list[tuple[str, float]]:
         return [
@@ -46,13 +46,13 @@ def measures(plan: Plan, experiment: Mapping[str, Any], seen: Seen, time: DrillT
     saw = noticed(plan, experiment, seen)
     raised = _first((region, at) for at, (region, alarm), state in seen.changes if (alarm, state) == (what, "ALARM"))
     arrived = _first(notified("ALARM"))
-    recovered = {region: _healthy_since(seen, region) for region in saw}
+    recovered = {region: _healthy_since(seen, region) for region in saw if (LOG, region) not in seen.unread}
     seconds = {
         "detection": slowest(saw, plan.observers, fault.began),
         "alarm": slowest(raised, list(plan.topics) or plan.observers, fault.began),
         "notification": slowest(arrived, list(plan.topics), fault.began),
-        "recovery": slowest({one: at for one, at in recovered.items() if at is not None}, list(saw), fault.ended),
-        "all-clear": slowest(dict(sorted(notified("OK"), key=lambda one: one[1])), list(arrived), fault.ended),
+        "recovery": slowest({one: at for one, at in recovered.items() if at is not None}, plan.observers, fault.ended),
+        "all-clear": slowest(dict(sorted(notified("OK"), key=lambda one: one[1])), list(plan.topics), fault.ended),
     }
     objectives = plan.request.objectives
     return [Measure(name=name, seconds=found, objective=objectives.get(name)) for name, found in seconds.items()]

@@ -8,20 +8,20 @@ from typing import Any
 from ..runtime.health_monitor.metric_names import HEALTHY
 from .drill_checks import Plan
 from .drill_result import Kind, Moment
-from .drill_sources import Seen, Where, alarm_of
+from .drill_sources import ALARMS, LOG, Seen, Where, alarm_of
 from .drill_template import FAULT
-from .drill_times import DrillTime
+from .drill_times import DrillTime, clock
 
 
 class Fault:
-    """When connections failed, by the experiment's own times."""
+    """When connections failed, by the experiment's own times; an action that only failed has made none fail."""
 
-    def __init__(self, experiment: Mapping[str, Any]) -> None:
+    def __init__(self, experiment: Mapping[str, Any], seen: Seen) -> None:
         actions: list[dict[str, Any]] = list(experiment.get("actions", {}).values())
         begun = [
             one
             for one in actions
-            if one["actionId"] == FAULT and one.get("startTime") and one["state"]["status"] != "failed"
+            if one["actionId"] == FAULT and one.get("startTime") and (seen.ran or one["state"]["status"] != "failed")
         ]
         self.began: float | None = begun[0]["startTime"].timestamp() if begun else None
         """None: no connection was to fail."""
@@ -35,7 +35,7 @@ def moments(plan: Plan, experiment: Mapping[str, Any], seen: Seen, time: DrillTi
 
 
 def _moments(plan: Plan, experiment: Mapping[str, Any], seen: Seen, time: DrillTime) -> Iterator[Moment]:
-    target, fault = plan.request.region, Fault(experiment)
+    target, fault = plan.request.region, Fault(experiment, seen)
 
     def moment(at: Any, kind: Kind, region: str, text: str) -> Moment:
         return Moment(at=time.of_aws(at), kind=kind, region=region, text=text)
@@ -55,7 +55,9 @@ def _moments(plan: Plan, experiment: Mapping[str, Any], seen: Seen, time: DrillT
                 yield moment(at, kind, region, f"The monitor in {region} reports {verdict}.")
             before = verdict
     for region, at in seen.bad_datapoints.items():
-        yield moment(at, "datapoint", region, f"The first bad datapoint of the cluster in {target}, from {region}.")
+        minute = clock(time.of_aws(at))[:5]
+        text = f"The first bad datapoint of the cluster in {target}, from {region}, is in the minute of {minute} UTC."
+        yield moment(at, "datapoint", region, text)
     for at, (region, what), state in seen.changes:
         if state in ("ALARM", "OK"):
             kind = "alarm" if state == "ALARM" else "ok"
@@ -70,15 +72,15 @@ def _moments(plan: Plan, experiment: Mapping[str, Any], seen: Seen, time: DrillT
 
 def not_recovered(plan: Plan, seen: Seen, fault_ended: float) -> list[str]:
     """Sentences: what is not as before."""
-    return [*_not_healthy(plan, seen, fault_ended), *_not_ok(seen), *_not_notified(plan, seen)]
+    unknown = [f"{one} So it is not known whether the pair is as before." for one in seen.not_known()]
+    return [*unknown, *_not_healthy(plan, seen, fault_ended), *_not_ok(seen), *_not_notified(plan, seen)]
 
 
 def _not_healthy(plan: Plan, seen: Seen, fault_ended: float) -> Iterator[str]:
     for region in plan.observers:
-        runs = seen.verdicts.get(region)
-        if runs is None:
-            continue  # its log cannot be read, which is reported
-        after = [verdict for at, verdict in runs if at >= fault_ended]
+        if (LOG, region) in seen.unread:
+            continue
+        after = [verdict for at, verdict in seen.verdicts[region] if at >= fault_ended]
         if not after:
             yield f"The monitor in {region} has not run since the fault ended."
         elif after[-1] != HEALTHY:
@@ -87,7 +89,7 @@ def _not_healthy(plan: Plan, seen: Seen, fault_ended: float) -> Iterator[str]:
 
 def _not_ok(seen: Seen) -> Iterator[str]:
     for (region, what), state in seen.states.items():
-        if state != "OK":
+        if state != "OK" and (ALARMS, region) not in seen.unread:
             yield f"Alarm {what} in {region} is in {state}."
 
 

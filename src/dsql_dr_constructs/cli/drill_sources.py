@@ -15,10 +15,12 @@ from ..physical_names import alarm_prefix, monitor_name
 from ..runtime.health_monitor import metric_names as names
 from .aws_session import Client
 from .drill_checks import Plan
+from .drill_template import DrillError
 from .drill_times import DrillTime
-from .pair_status import deployed_alarms
+from .pair_alarms import deployed_alarms
 from .subscriber import Notification, Subscriber
 
+LOG, ALARMS, HISTORY, DATAPOINTS, QUEUE = "log", "alarms", "history", "datapoints", "queue"
 Where = tuple[str, str]
 """Region, and what an alarm is for."""
 
@@ -38,6 +40,14 @@ class Seen:
     notifications: list[Notification] = field(default_factory=list)
     subscribed: list[str] = field(default_factory=list)
     """Regions whose notifications are seen."""
+    unread: dict[tuple[str, str], str] = field(default_factory=dict)
+    """Sentences: why a source could not be read the last time, by what it is (`LOG`, ...) and Region."""
+    ran: bool = False
+    """Whether AWS FIS once said that the action which lets connections fail is running."""
+
+    def not_known(self) -> list[str]:
+        """Sentences: what has to be read to know whether the pair is as before, and could not be."""
+        return [why for (what, _), why in self.unread.items() if what != DATAPOINTS]
 
 
 class Sources:
@@ -48,44 +58,45 @@ class Sources:
         client: Gives clients.
         time: The drill's clock.
         subscriber: The drill's own.
+        seen: Takes what is read.
     """
 
-    def __init__(self, plan: Plan, client: Client, time: DrillTime, subscriber: Subscriber) -> None:
+    def __init__(self, plan: Plan, client: Client, time: DrillTime, subscriber: Subscriber, seen: Seen) -> None:
         self._plan = plan
         self._client = client
         self._time = time
         self._subscriber = subscriber
         self._since = time.now()
         self._log_groups: dict[str, str] = {}
-        self._failed: dict[str, str] = {}
-        self._seen = Seen()
+        self._notifying: dict[str, dict[str, str]] = {}
+        """What an alarm that notifies is for, by Region and its name."""
+        self._seen = seen
 
-    @property
-    def problems(self) -> list[str]:
-        """Sentences: what could not be read the last time."""
-        return [*self._failed.values(), *self._subscriber.problems]
-
-    def read(self, fault_at: float | None) -> Seen:
+    def read(self, fault_at: float | None) -> None:
         """What is known now; bad datapoints from *fault_at* on."""
         for region in self._plan.observers:
-            with self._noted(f"What the monitor in {region} has logged"):
+            with self._noted(LOG, region, f"What the monitor in {region} has logged"):
                 self._seen.verdicts[region] = list(self._verdicts(region))
-            with self._noted(f"Alarms in {region}"):
+            with self._noted(ALARMS, region, f"Alarms in {region}"):
                 self._read_alarms(region)
+            with self._noted(HISTORY, region, f"The history of alarms in {region}"):
+                self._read_history(region)
             if fault_at is not None and region not in self._seen.bad_datapoints:
-                with self._noted(f"Datapoints of {names.CLUSTER_HEALTH} in {region}"):
+                with self._noted(DATAPOINTS, region, f"Datapoints of {names.CLUSTER_HEALTH} in {region}"):
                     self._read_datapoints(region, fault_at)
         self._seen.notifications += self._subscriber.arrived()
         self._seen.subscribed = self._subscriber.regions
-        return self._seen
+        for region in self._plan.topics:
+            self._seen.unread.pop((QUEUE, region), None)
+        self._seen.unread.update({(QUEUE, region): why for region, why in self._subscriber.unread.items()})
 
     @contextmanager
-    def _noted(self, what: str) -> Iterator[None]:
+    def _noted(self, what: str, region: str, in_words: str) -> Iterator[None]:
         try:
             yield
-            self._failed.pop(what, None)
+            self._seen.unread.pop((what, region), None)
         except (BotoCoreError, ClientError) as error:
-            self._failed[what] = f"{what} could not be read: {error}"
+            self._seen.unread[what, region] = f"{in_words} could not be read: {str(error).rstrip('.')}."
 
     def _verdicts(self, region: str) -> Iterator[tuple[float, str]]:
         """Each run logs its answer as one line of JSON."""
@@ -105,20 +116,27 @@ class Sources:
                 yield at / 1000, _verdict(answer)
 
     def _read_alarms(self, region: str) -> None:
-        cloudwatch = self._client("cloudwatch", region)
-        deployment = self._plan.request.deployment
-        alarms = dict(deployed_alarms(deployment, region, cloudwatch))
+        alarms = dict(deployed_alarms(self._plan.request.deployment, region, self._client("cloudwatch", region)))
         topic = self._plan.topics.get(region)
-        notifying = {
+        self._notifying[region] = {
             one["AlarmName"]: what
             for what, one in alarms.items()
             if one["ActionsEnabled"] and (topic in one["AlarmActions"] if topic else one["AlarmActions"])
         }
-        pages = cloudwatch.get_paginator("describe_alarm_history").paginate(
-            AlarmTypes=["MetricAlarm", "CompositeAlarm"],
-            HistoryItemType="StateUpdate",
-            StartDate=_time(self._since),
-            ScanBy="TimestampAscending",
+        others = {where: state for where, state in self._seen.states.items() if where[0] != region}
+        self._seen.states = {**others, **{(region, what): one["StateValue"] for what, one in alarms.items()}}
+
+    def _read_history(self, region: str) -> None:
+        notifying = self._notifying.get(region, {})
+        pages = (
+            self._client("cloudwatch", region)
+            .get_paginator("describe_alarm_history")
+            .paginate(
+                AlarmTypes=["MetricAlarm", "CompositeAlarm"],
+                HistoryItemType="StateUpdate",
+                StartDate=_time(self._since),
+                ScanBy="TimestampAscending",
+            )
         )
         changes = [
             (one["Timestamp"].timestamp(), (region, notifying[one["AlarmName"]]), new_state(one))
@@ -126,10 +144,7 @@ class Sources:
             for one in page["AlarmHistoryItems"]
             if one["AlarmName"] in notifying
         ]
-        others = [one for one in self._seen.changes if one[1][0] != region]
-        self._seen.changes = sorted([*others, *changes])
-        self._seen.states = {where: state for where, state in self._seen.states.items() if where[0] != region}
-        self._seen.states.update({(region, what): one["StateValue"] for what, one in alarms.items()})
+        self._seen.changes = sorted([*(one for one in self._seen.changes if one[1][0] != region), *changes])
 
     def _read_datapoints(self, region: str, fault_at: float) -> None:
         """The lowest value of each minute, whose time is its begin."""
@@ -164,6 +179,21 @@ class Sources:
         ]
         if found:
             self._seen.bad_datapoints[region] = max(min(found), fault_at)
+
+
+def refuse_unreadable(plan: Plan, client: Client, time: DrillTime) -> None:
+    """Read everything once before a fault.
+
+    Raises:
+        DrillError: a drill could not see what it is for.
+    """
+    seen = Seen()
+    Sources(plan, client, time, Subscriber(plan.request.deployment, plan.topics, client), seen).read(time.now())
+    if seen.unread:
+        raise DrillError(
+            f"The drill was not started, since it would not see what follows: {' '.join(seen.unread.values())} "
+            "docs/permissions.md has the policy for drills."
+        )
 
 
 def alarm_of(deployment: str, name: str, region: str) -> str:

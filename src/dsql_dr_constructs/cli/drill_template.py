@@ -8,9 +8,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..physical_names import alarm_prefix, drill_name
+from ..physical_names import CLUSTER_DOWN, PEERING_LOST, drill_name
 from ..runtime.parameter_registry import DEPLOYMENT_TAG
+from . import drill_stacks
 from .aws_session import Client
+from .pair_alarms import deployed_alarms, own_alarm
 
 COPY_TAG = "dsql-dr:drill-copy"
 """Tag of a template that one drill made for itself."""
@@ -40,10 +42,12 @@ class Template:
     Args:
         region: It is in.
         found: As GetExperimentTemplate answers it.
+        stack: Name of the stack that made it.
     """
 
     region: str
     found: Mapping[str, Any]
+    stack: str
 
     @property
     def id(self) -> str:
@@ -75,7 +79,7 @@ class Template:
 
     def stop_alarms_of_users(self, deployment: str) -> list[str]:
         """ARNs of those that are not alarms of the pair."""
-        return [one for one in self.stop_alarms if not one.split(":", 6)[6].startswith(alarm_prefix(deployment))]
+        return [one for one in self.stop_alarms if not _own_alarm(deployment, one)]
 
     @property
     def log_group(self) -> str:
@@ -170,12 +174,18 @@ def find(deployment: str, cluster_arn: str, client: Client) -> Template:
             "those that the pair's drill stack did not make."
         )
     template = fis.get_experiment_template(id=found[0])["experimentTemplate"]
-    for problem in _problems(template, cluster_arn):
+    stack, properties = drill_stacks.deployed(template, client("cloudformation", region))
+    own = {what for what, _ in deployed_alarms(deployment, region, client("cloudwatch", region))}
+    for problem in (
+        *_problems(template, cluster_arn),
+        *_other_than_deployed(template, properties),
+        *_not_safe(template, deployment, region, own),
+    ):
         raise DrillError(
             f"Experiment template {found[0]} in {region} is not as it was deployed: {problem}. Find out who changed it "
             "(CloudTrail), and deploy the drill stack again."
         )
-    return Template(region, template)
+    return Template(region, template, stack)
 
 
 def _problems(template: Mapping[str, Any], cluster_arn: str) -> Iterator[str]:
@@ -198,6 +208,45 @@ def _problems(template: Mapping[str, Any], cluster_arn: str) -> Iterator[str]:
     account = cluster_arn.split(":")[4]
     if not re.fullmatch(rf"arn:aws[a-z-]*:iam::{account}:role/.+", template["roleArn"]):
         yield f"its role {template['roleArn']} is not one of account {account}"
+
+
+def _other_than_deployed(template: Mapping[str, Any], properties: Mapping[str, Any]) -> Iterator[str]:
+    """*properties*: as the stack has them."""
+    if not properties:
+        yield f"no stack made it together with its role {template['roleArn']}"
+        return
+    deployed = {name: one.get("Parameters", {}) for name, one in properties["Actions"].items()}
+    if set(template["actions"]) != set(deployed):
+        yield f"its actions are {', '.join(template['actions'])}, and were deployed as {', '.join(deployed)}"
+        return
+    for name, one in template["actions"].items():
+        found, as_deployed = one.get("parameters", {}), deployed[name]
+        if one["actionId"] in (FAULT, _WAIT) and found != as_deployed:
+            yield f"its action {name} has the parameters {found}, and was deployed with {as_deployed}"
+
+
+def _not_safe(template: Mapping[str, Any], deployment: str, region: str, own: set[str]) -> Iterator[str]:
+    """The *own* alarms of the pair that every drill asserts first, and the one that stops it."""
+    actions = template["actions"]
+    first = [
+        actions[name] for one in actions.values() if one["actionId"] == FAULT for name in one.get("startAfter", ())
+    ]
+    asserted = {
+        _own_alarm(deployment, arn)
+        for one in first
+        if one["actionId"] == _ASSERT and one["parameters"].get("alarmStates") == "OK"
+        for arn in one["parameters"]["alarmArns"].split(",")
+    }
+    needed = {one for one in own - {PEERING_LOST} if one.startswith((CLUSTER_DOWN, "peering-", "monitor-no-data"))}
+    if needed - asserted:
+        yield f"its fault begins without the assertion that these alarms are OK: {', '.join(sorted(needed - asserted))}"
+    stops = {_own_alarm(deployment, one["value"]) for one in template["stopConditions"] if one["source"] != "none"}
+    for one in sorted({one for one in own if one.startswith(CLUSTER_DOWN)} - {f"{CLUSTER_DOWN}{region}"} - stops):
+        yield f"alarm {one} does not stop it"
+
+
+def _own_alarm(deployment: str, arn: str) -> str:
+    return own_alarm(deployment, arn.split(":")[3], arn.split(":", 6)[6])
 
 
 _ISO = re.compile(r"PT(?=[0-9])(?:([0-9]+)H)?(?:([0-9]+)M)?(?:([0-9]+)S)?")

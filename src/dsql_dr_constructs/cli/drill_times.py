@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
+from typing import Any
+
+from ..runtime.answer_time import time_of_answer
 
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 
@@ -27,9 +30,19 @@ class DrillTime:
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
         self.scale = scale
-        self.now = now
+        self._now = now
         self._sleep = sleep
+        self._ahead = 0.0
         self.start = now()
+
+    def follow(self, answer: Mapping[str, Any]) -> None:
+        """From here on it is AWS's own time, by *answer*, whatever the clock of this machine says."""
+        self._ahead = time_of_answer(answer).timestamp() - self._now()
+        self.start = self.now()
+
+    def now(self) -> float:
+        """Seconds since 1970, by AWS once an answer was followed."""
+        return self._now() + self._ahead
 
     def pause(self, seconds: float) -> None:
         """Wait *seconds* of AWS."""

@@ -165,17 +165,21 @@ def notes(stacks: Iterable[tuple[str, Mapping[str, Any]]], region: str) -> list[
 
 def _drills(stacks: Iterable[tuple[str, Mapping[str, Any]]], prices: Prices) -> list[str]:
     """What one drill of each experiment template costs; a template costs nothing."""
-    costs = []
+    costs, each = [], prices.fault_action_minute
     for region, template in stacks:
         for one in template.get("Resources", {}).values():
             if one["Type"] == "AWS::FIS::ExperimentTemplate":
                 minutes = sum(map(_minutes, one["Properties"]["Actions"].values()))
-                costs.append(f"{minutes * prices.fault_action_minute:.2f} $ in {region}")
+                costs.append(
+                    f"A drill in {region} costs {minutes * each:.2f} $ ({each:.2f} $ for each of its {minutes} action "
+                    "minutes)."
+                )
     if not costs:
         return []
     return [
-        f"Drills cost nothing as long as none runs. One costs {' and '.join(costs)}, for each minute of each of its "
-        "actions; its logs cost cents, and AWS bills its own report (report_buckets) apart."
+        f"Drills cost nothing as long as none runs. {' '.join(costs)} The minutes are those of the fault, and of the "
+        "wait for an alarm that is expected; assertions of alarms end at once and are not counted. Logs cost cents, "
+        "and AWS bills its own report (report_buckets) apart."
     ]
 
 

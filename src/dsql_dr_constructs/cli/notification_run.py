@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 
@@ -15,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from .aws_session import Client
 from .notification_report import AlarmResult, Delivery, NotificationReport
 from .notified_topics import Action, published
-from .notifying_alarms import TEST, NotifyingAlarm, is_set, notifying_alarms, set_back, set_state
+from .notifying_alarms import TEST, NotifyingAlarm, is_set, notifying_alarms, raise_hidden_fault, set_back, set_state
 from .subscriber import Notification, Subscriber
 
 
@@ -73,6 +73,7 @@ class NotificationRun:
         self._subscribers: dict[str, Subscriber] = {}
         """By ARN of the topic."""
         self._received: list[tuple[str, Notification]] = []
+        self._tested: list[NotifyingAlarm] = []
         self._raised: NotifyingAlarm | None = None
         self._raised_at = 0.0
 
@@ -111,6 +112,7 @@ class NotificationRun:
 
     def _real_fault(self) -> bool:
         """Whether an alarm of theirs is in ALARM, none of which a test may hide."""
+        self._raise_hidden_faults()
         regions = dict.fromkeys(one.region for one in self._alarms)
         raised = [
             one
@@ -120,6 +122,9 @@ class NotificationRun:
         ]
         self.report.failures += [f"Alarm {one} is in ALARM, not by this test: {one.reason}" for one in raised]
         return bool(raised)
+
+    def _raise_hidden_faults(self) -> None:
+        self.report.failures += filter(None, [raise_hidden_fault(one, self._client) for one in self._tested])
 
     def _test(self, alarm: NotifyingAlarm) -> None:
         received, began = len(self._received), self._now()
@@ -151,6 +156,8 @@ class NotificationRun:
         self._raised = None
         if real:
             self.report.failures.append(real)
+        else:
+            self._tested.append(alarm)
 
     def _deliveries(
         self, alarm: NotifyingAlarm, state: str, actions: Sequence[str], received: int, sent_at: float
@@ -194,12 +201,12 @@ class NotificationRun:
         return entries[0] if entries else ""
 
     def _end(self) -> None:
-        """Set back what is raised, and remove the queues."""
-        alarm = self._raised
+        """Set back what is raised, and remove the queues; say so last, since there may be no terminal any more."""
+        said, alarm = [], self._raised
         if alarm:
             try:
                 self._set_back(alarm)
-                self._say(f"Alarm {alarm} is no longer in ALARM by this test.")
+                said.append(f"Alarm {alarm} is no longer in ALARM by this test.")
             except (BotoCoreError, ClientError) as error:
                 self.report.left.append(
                     f"Alarm {alarm} may still be in ALARM by this test: {error}. Set it back: aws cloudwatch "
@@ -210,13 +217,14 @@ class NotificationRun:
             one.__exit__()
             self.report.left += one.left
             self.report.notes += [f"{topic}: {problem}" for problem in one.problems]
-        for left in self.report.left:
-            self._say(left)
-        if not self.report.left:
-            self._say("The queues and subscriptions of this test were removed.")
+        said += self.report.left or ["The queues and subscriptions of this test were removed."]
+        with suppress(OSError):
+            for line in said:
+                self._say(line)
 
     def _conclude(self) -> None:
         try:
+            self._raise_hidden_faults()
             for region in dict.fromkeys(one.region for one in self.report.alarms):
                 states = {one.name: one for one in notifying_alarms(self._deployment, region, self._client)}
                 for result in (one for one in self.report.alarms if one.region == region):
@@ -231,11 +239,11 @@ class NotificationRun:
 
 @contextmanager
 def _undisturbed() -> Iterator[None]:
-    """A second Ctrl-C must not keep an alarm in ALARM."""
+    """A second Ctrl-C, or the end of the terminal, must not keep an alarm in ALARM."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {one: signal.signal(one, signal.SIG_IGN) for one in (signal.SIGINT, signal.SIGTERM)}
+    before = {one: signal.signal(one, signal.SIG_IGN) for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:
         yield
     finally:

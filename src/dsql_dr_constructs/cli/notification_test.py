@@ -15,7 +15,7 @@ from .aws_session import Client
 from .confirmation import NoTerminalError, confirmed
 from .notification_run import NotificationRun, Times
 from .notified_topics import action_of
-from .notifying_alarms import NotifyingAlarm, notifying_alarms, set_back
+from .notifying_alarms import NotifyingAlarm, notifying_alarms, set_back, silent_alarms
 
 _OVER = timedelta(minutes=10)
 """No test holds one alarm for as long, so one that a test raised before that was left by it."""
@@ -78,11 +78,8 @@ def _prepared(
     """None if it was not wanted."""
     deployment = options.deployment
     status = pair_status.ask(deployment, region, client)
-    alarms = [
-        one
-        for observer in dict.fromkeys(name.split(" ")[0] for name in status.alarms)
-        for one in notifying_alarms(deployment, observer, client)
-    ]
+    observers = dict.fromkeys(name.split(" ")[0] for name in status.alarms)
+    alarms = [one for observer in observers for one in notifying_alarms(deployment, observer, client)]
     left = _left(alarms)
     back = dict.fromkeys((f"{one.region} {one.what}" for one in left), "OK")
     status = replace(status, alarms={**status.alarms, **back})
@@ -94,8 +91,11 @@ def _prepared(
         )
     identity = client("sts", region).get_caller_identity()
     notified = dict.fromkeys((one.region, arn) for one in alarms for arn in (*one.alarm_actions, *one.ok_actions))
-    actions = [action_of(deployment, where, arn, identity["Account"], client) for where, arn in notified]
+    actions = [action_of(where, arn, identity["Account"], client) for where, arn in notified]
     notification_report.show_actions(actions, console)
+    wrong, notes = silent_alarms(deployment, observers, client)
+    for sentence in (*wrong, *notes):
+        console.print(sentence, soft_wrap=True)
     for one in left:
         console.print(f"Alarm {one} was left in ALARM by a test, and is set back to OK first.", soft_wrap=True)
     if not options.yes and not _confirmed(len(alarms), console):
@@ -103,7 +103,7 @@ def _prepared(
     for one in left:
         if real := set_back(one, one.reason, one.since.timestamp() if one.since else 0.0, client):
             raise NotificationTestError(real)
-    return NotificationRun(
+    run = NotificationRun(
         deployment,
         alarms,
         actions,
@@ -114,6 +114,9 @@ def _prepared(
         pause=time.sleep,
         now=time.monotonic,
     )
+    run.report.failures += wrong
+    run.report.notes += notes
+    return run
 
 
 def _left(alarms: list[NotifyingAlarm]) -> list[NotifyingAlarm]:

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 
-from ..physical_names import drill_name
 from .aws_session import Client
-from .destinations import public
+from .destinations import of_a_command, public
 from .notifying_alarms import NotifyingAlarm
 
 _EARLIER = timedelta(seconds=5)
@@ -100,7 +99,7 @@ class Action:
         return int(sum(one["Sum"] for one in found)) if found else None
 
 
-def action_of(deployment: str, region: str, arn: str, account: str, client: Client) -> Action:
+def action_of(region: str, arn: str, account: str, client: Client) -> Action:
     """With its subscriptions; a failed call is the caller's."""
     found = Action(region=region, arn=arn)
     if arn.split(":")[2] != "sns":
@@ -110,8 +109,7 @@ def action_of(deployment: str, region: str, arn: str, account: str, client: Clie
     pages = client("sns", region).get_paginator("list_subscriptions_by_topic").paginate(TopicArn=arn)
     for one in (one for page in pages for one in page["Subscriptions"]):
         subscribed = one["SubscriptionArn"]
-        own = one["Protocol"] == "sqs" and drill_name(deployment) in one["Endpoint"]
-        if not own and (subscribed.startswith("arn:") or subscribed == "PendingConfirmation"):
+        if not of_a_command(one) and (subscribed.startswith("arn:") or subscribed == "PendingConfirmation"):
             found.subscriptions.append(
                 Subscription(
                     protocol=one["Protocol"], endpoint=public(one["Endpoint"]), confirmed=subscribed.startswith("arn:")

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from ..physical_names import (
+    CLUSTER_DOWN,
+    MONITORING_NOT_WORKING,
+    NOTIFICATIONS_BROKEN,
+    PARAMETERS_CHANGED,
+    PEERING_LOST,
+    RECOVERY_POINT_AGE,
+)
 from .aws_session import Client
-from .pair_status import deployed_alarms
+from .pair_alarms import deployed_alarms
 
 TEST = "TEST of notifications, nothing is wrong and there is nothing to do"
 """Begin of the reason of a state that a test has set, by which a later test knows it."""
@@ -18,6 +26,14 @@ TEST = "TEST of notifications, nothing is wrong and there is nothing to do"
 _SAME_TRANSITION = 5.0
 """Seconds by which AWS's two timestamps of one change of state may differ. A new reason without a new transition has
 notified nobody."""
+
+_NEVER_SILENT = (
+    *(CLUSTER_DOWN, PEERING_LOST, MONITORING_NOT_WORKING, PARAMETERS_CHANGED, NOTIFICATIONS_BROKEN),
+    RECOVERY_POINT_AGE,
+)
+"""Begins of alarms that notify the topic for faults, if no other."""
+
+_FOR_ROUTE_53 = "cluster-health-"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,12 +93,63 @@ def _alarm(region: str, what: str, found: Mapping[str, Any], names: Iterable[str
         name=found["AlarmName"],
         alarm_actions=found["AlarmActions"],
         ok_actions=found.get("OKActions", []),
-        children=[one for one in names if re.search(rf"(?<![\w-]){re.escape(one)}(?![\w-])", rule)],
+        children=[one for one in names if _names(rule, one)],
         composite=bool(rule),
         state=found["StateValue"],
         reason=found.get("StateReason", ""),
         since=found.get("StateUpdatedTimestamp"),
     )
+
+
+def _names(rule: str, alarm: str) -> bool:
+    return re.search(rf"(?<![\w-]){re.escape(alarm)}(?![\w-])", rule) is not None
+
+
+def silent_alarms(deployment: str, regions: Iterable[str], client: Client) -> tuple[list[str], list[str]]:
+    """Sentences about alarms that notify nobody, or not of OK.
+
+    Returns:
+        Those that should notify, and those that have no topic.
+    """
+    wrong, notes = [], []
+    found = {one: dict(_meant_to_notify(deployment, one, client)) for one in regions}
+    warned = any(
+        one.get("AlarmActions") or one.get("OKActions")
+        for alarms in found.values()
+        for what, one in alarms.items()
+        if not what.startswith(_NEVER_SILENT)
+    )
+    for region, alarms in found.items():
+        without_topic = []
+        for what, one in alarms.items():
+            missing = [state for state, of in (("ALARM", "AlarmActions"), ("OK", "OKActions")) if not one.get(of)]
+            if not (warned or what.startswith(_NEVER_SILENT)):
+                without_topic.append(what)
+            elif missing:
+                wrong.append(
+                    f"Alarm {what} in {region} notifies nobody of {' and of '.join(missing)}, since it has no "
+                    "action for it: bring the monitoring stack of that Region back to its template."
+                )
+            elif not one.get("ActionsEnabled", True):
+                wrong.append(
+                    f"Alarm {what} in {region} notifies nobody, since its actions are disabled. Enable them: aws "
+                    f"cloudwatch enable-alarm-actions --region {region} --alarm-names {one['AlarmName']}"
+                )
+        if without_topic:
+            notes.append(
+                f"Warnings in {region} notify nobody, since the pair has no topic for them (warning_emails): "
+                f"{', '.join(without_topic)}."
+            )
+    return wrong, notes
+
+
+def _meant_to_notify(deployment: str, region: str, client: Client) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Without the causes of composite alarms, and the alarms for Route 53."""
+    found = dict(deployed_alarms(deployment, region, client("cloudwatch", region)))
+    rules = " ".join(one.get("AlarmRule", "") for one in found.values())
+    for what, one in found.items():
+        if not (what.startswith(_FOR_ROUTE_53) or _names(rules, one["AlarmName"])):
+            yield what, one
 
 
 def set_state(alarm: NotifyingAlarm, state: str, reason: str, client: Client) -> float:
@@ -99,8 +166,8 @@ def set_back(alarm: NotifyingAlarm, reason: str, since: float, client: Client) -
     """Set *alarm* to OK if it is in ALARM by a test; empty if there is no real fault of its kind.
 
     CloudWatch evaluates a metric alarm again and raises it if its fault is real. A composite alarm it evaluates only
-    once a child changes, so one whose child is in ALARM is raised again here: a fault that began during a test was not
-    notified as one.
+    once a child changes, so one whose child is in ALARM is raised again here, after OK: a fault that began during a
+    test was not notified as one. The children are read last, since one of them can change at any time before.
 
     Args:
         alarm: As it was found before the test.
@@ -121,8 +188,22 @@ def set_back(alarm: NotifyingAlarm, reason: str, since: float, client: Client) -
         return f"Alarm {alarm} was raised by CloudWatch during the test, and stays in ALARM: {now}"
     if state != "ALARM" and found[0].get("StateUpdatedTimestamp") != alarm.since:  # else it may be an old answer
         return ""
-    children = _described(alarm.children, alarm, client)
     set_state(alarm, "OK", f"End of the test. {reason}", client)
+    return _raised_again(alarm, _described(alarm.children, alarm, client), client)
+
+
+def raise_hidden_fault(alarm: NotifyingAlarm, client: Client) -> str:
+    """Raise *alarm*, which was set to OK, if a child of it is in ALARM; a sentence if it is.
+
+    What `set_back` read may have been old.
+    """
+    found = _described([alarm.name, *alarm.children], alarm, client) if alarm.children else []
+    by_name = {one["AlarmName"]: one for one in found}
+    own = by_name.pop(alarm.name, {})
+    return _raised_again(alarm, by_name.values(), client) if own.get("StateValue") == "OK" else ""
+
+
+def _raised_again(alarm: NotifyingAlarm, children: Iterable[Mapping[str, Any]], client: Client) -> str:
     causes = [one for one in children if one["StateValue"] == "ALARM"]
     if not causes:
         return ""

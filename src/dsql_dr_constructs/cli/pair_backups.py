@@ -12,6 +12,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ..physical_names import backup_vault_name
+from ..runtime.answer_time import time_of_answer
 from ..runtime.parameter_registry import DEPLOYMENT_TAG
 from ..runtime.recovery_points import (
     HeldByBoth,
@@ -19,7 +20,6 @@ from ..runtime.recovery_points import (
     RecoveryPoint,
     held_by_both,
     missing_copies,
-    time_of_answer,
 )
 from .aws_session import Client
 from .pair_status import StatusError, cluster_arns

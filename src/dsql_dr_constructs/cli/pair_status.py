@@ -12,20 +12,20 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ..physical_names import (
-    ALARM_KINDS,
     CLUSTER_DOWN,
     MONITORING_NOT_WORKING,
     NOTIFICATIONS_BROKEN,
     PARAMETERS_CHANGED,
     PEERING_LOST,
     alarm_name,
-    alarm_prefix,
     monitor_name,
 )
 from ..runtime.health_monitor import metric_names as names
 from ..runtime.parameter_registry import DEPLOYMENT_TAG, IDENTIFIER, parameter_path
 from .aws_session import Client
 from .destinations import Destination
+from .drill_clean_up import running
+from .pair_alarms import deployed_alarms
 
 _CHANGED = {"Input", "InputPath", "InputTransformer"}
 """Properties of a rule's target whose function does not receive the schedule's own event."""
@@ -78,7 +78,10 @@ class Status:
     problems: list[str] = field(default_factory=list)
     """Sentences: calls that failed."""
     notes: list[str] = field(default_factory=list)
-    """Sentences: alarms that were left out, topics that cannot be checked. A pair with these can be healthy."""
+    """Sentences: experiments that are running, alarms that were left out, topics that cannot be checked.
+
+    A pair with these can be healthy.
+    """
 
     @property
     def healthy(self) -> bool:
@@ -110,6 +113,7 @@ def ask(deployment: str, region: str, client: Client) -> Status:
                     f"The tag {DEPLOYMENT_TAG} of cluster {found.identifier} in {one} is {found.deployment!r}, so it "
                     f"does not belong to {deployment}, although the SSM parameters name it."
                 )
+        status.notes.extend(_experiments(deployment, one, client))
     witnesses = [one.witness_region for one in status.clusters]
     answers: dict[str, Answer] = {}
     for one in dict.fromkeys([*regions, *filter(None, witnesses)]):  # the witness Region may observe, too
@@ -128,6 +132,21 @@ def _noted(status: Status, what: str) -> Iterator[None]:
         yield
     except (BotoCoreError, ClientError) as error:
         status.problems.append(f"{what}: {error}")
+
+
+def _experiments(deployment: str, region: str, client: Client) -> Iterator[str]:
+    """Drills, and what else AWS FIS does in *region*; a pair without drills needs no permission for it."""
+    try:
+        found = list(running(region, client))
+    except (BotoCoreError, ClientError) as error:
+        yield f"Whether an experiment of AWS FIS is running in {region} is not known: {error}"
+        return
+    for one in found:
+        whose = "a drill of this pair" if one.is_of(deployment) else f"of template {one.found['experimentTemplateId']}"
+        yield (
+            f"An experiment of AWS FIS is running in {region}: {one.id}, {whose}. To stop it: "
+            f"aws fis stop-experiment --region {region} --id {one.id}"
+        )
 
 
 def cluster_arns(deployment: str, region: str, client: Client) -> list[str]:
@@ -212,6 +231,7 @@ def _observer(
     for arn in dict.fromkeys(arn for actions in notified.values() for arn in actions):
         found = _destination(status, region, arn, client, account)
         (status.nobody_notified if arn in faults_to else status.warnings_lost).extend(found.broken())
+        status.notes.extend(found.notes())
         status.destinations.append(found)
 
 
@@ -254,17 +274,6 @@ def _not_notifying(region: str, alarms: Mapping[str, dict[str, Any]]) -> Iterato
 def _reaches_people(action: str) -> bool:
     """An SNS topic, or a response plan of Incident Manager."""
     return action.split(":")[2] in ("sns", "ssm-incidents")
-
-
-def deployed_alarms(deployment: str, region: str, cloudwatch: Any) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The alarms of *deployment* by what they are for, without those of others whose names begin with its name."""
-    prefix = alarm_prefix(deployment)
-    types = ["MetricAlarm", "CompositeAlarm"]
-    for page in cloudwatch.get_paginator("describe_alarms").paginate(AlarmNamePrefix=prefix, AlarmTypes=types):
-        for one in (*page["MetricAlarms"], *page["CompositeAlarms"]):
-            what, suffix, _ = one["AlarmName"].removeprefix(prefix).partition(f"-from-{region}")
-            if suffix and what.startswith(ALARM_KINDS):
-                yield what, one
 
 
 def to_json(status: Status) -> str:

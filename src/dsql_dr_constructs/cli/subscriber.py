@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,6 +55,7 @@ class Subscriber:
         deployment: Name of the pair.
         topics: ARN of the topic for faults, by Region.
         client: Gives clients.
+        run: What its queues have after their name, so that two at once do not share them. Default: nothing.
         pause: Waits some seconds.
     """
 
@@ -63,15 +65,18 @@ class Subscriber:
         topics: Mapping[str, str],
         client: Client,
         *,
+        run: str = "",
         pause: Callable[[float], object] = time.sleep,
     ) -> None:
-        self._deployment = deployment
+        self.name = "-".join(filter(None, [drill_name(deployment), run]))
         self._topics = topics
         self._client = client
         self._pause = pause
         self._queues: dict[str, str] = {}
         self._seen: set[str] = set()
-        self.problems: list[str] = []
+        self._refused: list[str] = []
+        self.unread: dict[str, str] = {}
+        """Sentences: why the queue of a Region could not be read the last time."""
         self.left: list[str] = []
 
     def __enter__(self) -> Subscriber:
@@ -80,7 +85,7 @@ class Subscriber:
                 try:
                     self._queues[region] = self._subscribe(region, topic)
                 except (BotoCoreError, ClientError) as error:
-                    self.problems.append(
+                    self._refused.append(
                         f"No subscription of its own could be made in {region}, so what arrives there is not seen: "
                         f"{error}"
                     )
@@ -91,7 +96,12 @@ class Subscriber:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.left = remove(self._deployment, self._topics, self._client)
+        self.left = remove([Queue(region, topic, self.name) for region, topic in self._topics.items()], self._client)
+
+    @property
+    def problems(self) -> list[str]:
+        """Sentences: what cannot be seen."""
+        return [*self._refused, *self.unread.values()]
 
     @property
     def regions(self) -> list[str]:
@@ -104,9 +114,9 @@ class Subscriber:
         for region, url in list(self._queues.items()):
             try:
                 found += self._received(region, url)
+                self.unread.pop(region, None)
             except (BotoCoreError, ClientError) as error:
-                del self._queues[region]
-                self.problems.append(f"The queue in {region} could not be read any more: {error}")
+                self.unread[region] = f"The queue in {region} could not be read: {error}"
         return sorted(found, key=lambda one: one.at)
 
     def _subscribe(self, region: str, topic: str) -> str:
@@ -135,7 +145,7 @@ class Subscriber:
         waited = 0.0
         while True:
             try:
-                return str(sqs.create_queue(QueueName=drill_name(self._deployment))["QueueUrl"])
+                return str(sqs.create_queue(QueueName=self.name)["QueueUrl"])
             except ClientError as error:
                 if _code(error) not in _DELETED_RECENTLY or waited > _NAME_IS_FREE_AFTER:
                     raise
@@ -174,54 +184,56 @@ def _notification(region: str, message: Mapping[str, Any]) -> Notification:
     )
 
 
-def leftovers(deployment: str, topics: Mapping[str, str], client: Client) -> list[str]:
-    """What a command that was killed has left: subscriptions, then queues, in words."""
+@dataclass(frozen=True)
+class Queue:
+    """One of a drill, with its subscription, or what is left of the two."""
+
+    region: str
+    topic: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"queue {self.name} in {self.region} with its subscription"
+
+
+def leftovers(deployment: str, topics: Mapping[str, str], client: Client) -> list[Queue]:
+    """What drills that were killed have left, or what another one needs that is running."""
     found = []
     for region, topic in topics.items():
-        found += [f"Subscription {arn}" for arn in _subscriptions(deployment, topic, client("sns", region))]
-        if _queue(deployment, client("sqs", region)):
-            found.append(f"Queue {drill_name(deployment)} in {region}")
+        names = {name for _, name in _subscriptions(topic, client("sns", region))}
+        pages = client("sqs", region).get_paginator("list_queues").paginate(QueueNamePrefix=drill_name(deployment))
+        names |= {url.rpartition("/")[2] for page in pages for url in page.get("QueueUrls", ())}
+        of_run = re.compile(rf"{re.escape(drill_name(deployment))}-[0-9a-f]{{8}}")
+        found += [Queue(region, topic, name) for name in sorted(names) if of_run.fullmatch(name)]
     return found
 
 
-def remove(deployment: str, topics: Mapping[str, str], client: Client) -> list[str]:
+def remove(queues: Iterable[Queue], client: Client) -> list[str]:
     """Remove subscriptions and queues; sentences for what could not be removed."""
-    name, left = drill_name(deployment), []
-    for region, topic in topics.items():
+    left = []
+    for one in queues:
         try:
-            sns = client("sns", region)
-            for subscription in _subscriptions(deployment, topic, sns):
-                sns.unsubscribe(SubscriptionArn=subscription)
+            sns = client("sns", one.region)
+            for subscription, name in _subscriptions(one.topic, sns):
+                if name == one.name:
+                    sns.unsubscribe(SubscriptionArn=subscription)
         except (BotoCoreError, ClientError) as error:
-            left.append(f"A subscription of queue {name} to {topic} may be left, and was not removed: {error}")
+            left.append(f"A subscription of queue {one.name} to {one.topic} may be left, and was not removed: {error}")
         try:
-            sqs = client("sqs", region)
-            url = _queue(deployment, sqs)
-            if url:
-                sqs.delete_queue(QueueUrl=url)
+            sqs = client("sqs", one.region)
+            sqs.delete_queue(QueueUrl=sqs.get_queue_url(QueueName=one.name)["QueueUrl"])
         except (BotoCoreError, ClientError) as error:
             if not (isinstance(error, ClientError) and _code(error) in _MISSING):
-                left.append(f"Queue {name} in {region} may be left, and was not removed: {error}")
+                left.append(f"Queue {one.name} in {one.region} may be left, and was not removed: {error}")
     return left
 
 
-def _subscriptions(deployment: str, topic: str, sns: Any) -> list[str]:
-    pages = sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
-    return [
-        one["SubscriptionArn"]
-        for page in pages
-        for one in page["Subscriptions"]
-        if one["Protocol"] == "sqs" and one["Endpoint"].endswith(f":{drill_name(deployment)}")
-    ]
-
-
-def _queue(deployment: str, sqs: Any) -> str | None:
-    try:
-        return str(sqs.get_queue_url(QueueName=drill_name(deployment))["QueueUrl"])
-    except ClientError as error:
-        if _code(error) in _MISSING:
-            return None
-        raise
+def _subscriptions(topic: str, sns: Any) -> Iterator[tuple[str, str]]:
+    """ARN of each subscription of a queue to *topic*, and the queue's name."""
+    for page in sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic):
+        for one in page["Subscriptions"]:
+            if one["Protocol"] == "sqs":
+                yield one["SubscriptionArn"], one["Endpoint"].rpartition(":")[2]
 
 
 def _code(error: ClientError) -> str:

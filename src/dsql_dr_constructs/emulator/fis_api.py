@@ -88,11 +88,12 @@ def permissions(call: FisCall) -> Iterator[tuple[str, str, dict[str, str]]]:
 
     Source: https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsfaultinjectionservice.html
     """
+    tags = {f"aws:RequestTag/{key}": value for key, value in (call.asked.get("tags") or {}).items()}
     for arn in call.arns:
-        yield f"fis:{call.name}", arn, {}
-    if call.name in ("CreateExperimentTemplate", "StartExperiment") and call.asked.get("tags"):
+        yield f"fis:{call.name}", arn, tags
+    if call.name in ("CreateExperimentTemplate", "StartExperiment") and tags:
         kind = "experiment" if call.name == "StartExperiment" else "experiment-template"
-        yield "fis:TagResource", f"arn:aws:fis:{call.region}:{call.account}:{kind}/*", {}
+        yield "fis:TagResource", f"arn:aws:fis:{call.region}:{call.account}:{kind}/*", tags
     if "roleArn" in call.asked:
         yield "iam:PassRole", str(call.asked["roleArn"]), {"iam:PassedToService": SERVICE}
 

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import asdict, dataclass
+from email.utils import formatdate
 from typing import Any
 from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
@@ -241,8 +242,7 @@ def _context(call_name: str, body: bytes) -> dict[str, str]:
 
 def _call_name(scope: Scope, headers: dict[str, str], body: bytes) -> str:
     """The API call of a request to any service but DSQL; method and path where the protocol does not name it."""
-    target = headers.get("x-amz-target")
-    if target:
+    if target := headers.get("x-amz-target"):
         return target.rpartition(".")[2]
     if "/operation/" in scope["path"]:  # Smithy RPC
         return str(scope["path"].rpartition("/")[2])
@@ -254,8 +254,8 @@ def _error(code: str, message: str, status: int, headers: dict[str, str]) -> Ans
     """*code* in the protocol of the request: XML for the Query protocol, JSON for the others."""
     if "x-www-form-urlencoded" not in headers.get("content-type", ""):
         return dsql_api.error_response(code, message, status)
-    error = f"<Error><Type>Sender</Type><Code>{code}</Code><Message>{escape(message)}</Message></Error>"
-    return status, {"content-type": "text/xml"}, f"<ErrorResponse>{error}</ErrorResponse>".encode()
+    error = f"<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{escape(message)}</Message></Error>"
+    return status, {"content-type": "text/xml"}, f"{error}</ErrorResponse>".encode()
 
 
 def _json(status: int, body: Any) -> Answer:
@@ -275,7 +275,7 @@ def _for_programs_only(send: Send) -> Send:
 
 
 async def _respond(send: Send, answer: Answer) -> None:
-    status, headers, body = answer
+    status, headers, body = answer[0], {"date": formatdate(usegmt=True)} | answer[1], answer[2]  # Backup has its own
     named = [(name.encode(), value.encode()) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": status, "headers": named})
     await send({"type": "http.response.body", "body": body})

@@ -106,6 +106,22 @@ def explain_unknown_attributes(sentences: Mapping[tuple[str, str], str]) -> None
     )
 
 
+def find_stacks_by_their_resources() -> None:
+    """Let DescribeStackResources take the physical id of a resource instead of the name of its stack."""
+    cloudformation: Any = importlib.import_module("ministack.services.cloudformation")
+    handlers: Any = importlib.import_module("ministack.services.cloudformation.handlers")
+    plain = handlers._describe_stack_resources
+
+    def described(params: dict[str, Any]) -> Any:
+        wanted = handlers._p(params, "PhysicalResourceId")
+        for name, stack in cloudformation._stacks.items() if wanted else ():
+            if wanted in [one.get("PhysicalResourceId") for one in stack.get("_resources", {}).values()]:
+                return plain({**params, "StackName": [name]})
+        return plain(params)
+
+    handlers._ACTION_HANDLERS["DescribeStackResources"] = described
+
+
 def compare_patterns_with_names() -> None:
     """Compare AllowedPattern of a parameter that is read from SSM with the SSM parameter's name, not its value."""
     engine: Any = importlib.import_module("ministack.services.cloudformation.engine")

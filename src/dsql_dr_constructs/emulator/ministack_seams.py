@@ -108,6 +108,11 @@ SEAMS: dict[str, dict[str, list[str] | None]] = {
         "_physical_name": ["stack_name", "logical_id", "lowercase", "max_len", "seeded"],
     },
     "ministack.services.cloudformation": {"_stacks": None, "handle_request": None},
+    "ministack.services.cloudformation.handlers": {
+        "_describe_stack_resources": ["params"],
+        "_p": ["params", "key", "default"],
+        "_ACTION_HANDLERS": None,
+    },
     "ministack.services.cloudformation.engine": {
         "_unknown_attribute_message": ["res", "logical_id", "attr"],
         "_check_parameter_constraints": ["name", "defn", "ptype", "value"],

@@ -78,6 +78,7 @@ def build(options: argparse.Namespace, owner: Credentials) -> Gateway:
     ministack_seams.keep_workers_of_other_regions()
     ministack_cloudformation.name_resources_by_region()
     ministack_cloudformation.answer_the_cdk_when_stacks_are_done()
+    ministack_cloudformation.find_stacks_by_their_resources()
     if dsql.undocumented.allowed_pattern == "name":
         ministack_cloudformation.compare_patterns_with_names()
     ministack_alarms.keep_milliseconds()
