@@ -156,7 +156,6 @@ def run(
     dry_run: bool = False,
     yes: bool = False,
     time: DrillTime | None = None,
-    emulated: bool = False,
 ) -> bool:
     """Check, ask once, drill, report; whether it passed.
 
@@ -168,7 +167,6 @@ def run(
         dry_run: Whether nothing is started.
         yes: Whether nobody is asked.
         time: The drill's clock. Default: real time.
-        emulated: Whether it is on the local AWS emulator.
 
     Raises:
         DrillError: it cannot begin.
@@ -192,7 +190,7 @@ def run(
         return False
     refuse_while_running(request, plan.clusters, client)
     say = _said(console)
-    one = DrillRun(plan, client, time=time, say=say, emulated=emulated)
+    one = DrillRun(plan, client, time=time, say=say)
     result = one.run()
     with _without_a_reader():
         _show(result, console)

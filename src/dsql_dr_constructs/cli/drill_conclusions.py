@@ -19,6 +19,9 @@ from .drill_stacks import template_hashes
 from .drill_template import Template
 from .drill_times import DrillTime, clock, in_words
 
+_ACCOUNT_OF_THE_EMULATOR = "000000000000"
+"""No account of AWS has this number. The emulator is of another extra, and is not imported here."""
+
 
 def line(moment: Moment, moments: Sequence[Moment]) -> str:
     """Of *moment*, with its time since the fault began."""
@@ -46,7 +49,6 @@ def result(
     failures: Sequence[str],
     stopped: bool,
     left: Sequence[str],
-    emulated: bool,
 ) -> DrillResult:
     """Of a drill that has ended.
 
@@ -60,8 +62,8 @@ def result(
         failures: Sentences: what the drill itself found.
         stopped: Whether the drill itself stopped the experiment.
         left: Sentences: what could not be removed.
-        emulated: Whether it was on the local AWS emulator.
     """
+    emulated = plan.account == _ACCOUNT_OF_THE_EMULATOR
     state = experiment.get("state", {})
     hashes, unknown = _hashes(plan, client)
     text = "The drill ended." if failures or left else "Everything is as before."

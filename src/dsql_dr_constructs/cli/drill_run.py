@@ -35,18 +35,14 @@ class DrillRun:
         client: Gives clients.
         time: Its clock.
         say: Shows a sentence.
-        emulated: Whether it is on the local AWS emulator.
     """
 
-    def __init__(
-        self, plan: Plan, client: Client, *, time: DrillTime, say: Callable[[str], object], emulated: bool = False
-    ) -> None:
+    def __init__(self, plan: Plan, client: Client, *, time: DrillTime, say: Callable[[str], object]) -> None:
         self._plan = plan
         self._client = client
         self._fis = client("fis", plan.request.region)
         self._time = time
         self._say = say
-        self._emulated = emulated
         self._experiment: Mapping[str, Any] = {}
         self._moments: list[Moment] = []
         self._failures: list[str] = []
@@ -98,7 +94,6 @@ class DrillRun:
             failures=self._failures,
             stopped=self._stopped,
             left=self._left,
-            emulated=self._emulated,
         )
 
     def _subscribe(self, undo: ExitStack) -> None:

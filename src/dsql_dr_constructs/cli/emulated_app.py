@@ -92,7 +92,6 @@ class EmulatedApp:
                 report=report,
                 yes=True,
                 time=DrillTime(self._aws.time_scale),
-                emulated=True,
             )
         except (drill_template.DrillError, pair_status.StatusError, BotoCoreError, ClientError) as error:
             self._console.print(f"No drill: {error}", soft_wrap=True)

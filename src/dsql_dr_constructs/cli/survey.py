@@ -19,6 +19,7 @@ def clusters(aws: Aws) -> list[dict[str, Any]]:
         dsql = aws.client("dsql", region)
         for one in dsql.list_clusters()["clusters"]:
             cluster = dsql.get_cluster(identifier=one["identifier"])
+            del cluster["ResponseMetadata"]
             named = cluster.get("multiRegionProperties", {}).get("clusters", [])
             found.append({**cluster, "region": region, "peers": [arn for arn in named if arn != cluster["arn"]]})
     return found
