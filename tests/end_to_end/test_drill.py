@@ -32,6 +32,7 @@ COMMAND = f"""
 import functools, signal
 from dsql_dr_constructs.cli import command_line, drill, drill_run
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # one of nohup ignores this
 drill.DrillTime = functools.partial(drill.DrillTime, {SCALE})
 drill_run.RECOVERY = 420.0
 command_line.main()

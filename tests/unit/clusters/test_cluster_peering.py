@@ -295,6 +295,7 @@ def test_functions_hold_the_runtime_and_no_byte_code(app: cdk.App, pair: Pair) -
     modules += ["repair", "stack_records", "teardown"]
     assert {str(one.relative_to(asset / "runtime")) for one in asset.rglob("*") if one.is_file()} == {
         "__init__.py",
+        "answer_time.py",
         "aws_errors.py",
         "full_jitter.py",
         "parameter_registry.py",

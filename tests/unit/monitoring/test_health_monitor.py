@@ -294,6 +294,7 @@ def test_package_is_small_and_holds_the_runtime_and_nothing_else(
     )
     assert {str(one.relative_to(asset / "runtime")) for one in files} == {
         "__init__.py",
+        "answer_time.py",
         "aws_errors.py",
         "full_jitter.py",
         "parameter_registry.py",
