@@ -62,7 +62,7 @@ def restore_role_name(deployment: str) -> str:
 
 
 def drill_name(deployment: str) -> str:
-    """Name of what belongs to drills: tag ``Name`` of the experiment template, schedule, queue of a drill."""
+    """Name of what belongs to drills: tag ``Name`` of the experiment template, schedule, begin of a queue's."""
     return f"aurora-dsql-drill-{deployment}"
 
 

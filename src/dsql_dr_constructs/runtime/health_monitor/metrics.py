@@ -60,8 +60,7 @@ class Metrics:
 
         They have the time at which the run began, as Lambda's own have: those of a run that takes long would else fall
         into the same period as those of the next one, and a cluster that is down at every second run would notify of
-        ALARM and OK again and again. Where the schedule begins within its jitter of a period's end, two runs can be in
-        one period all the same, and none in the next one (docs/monitoring.md).
+        ALARM and OK again and again. `RunTimes` keeps them apart where the schedule is some seconds off.
 
         Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricData.html
 
