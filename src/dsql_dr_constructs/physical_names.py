@@ -90,6 +90,7 @@ MONITORING_NOT_WORKING: Final = "monitoring-not-working"
 PARAMETERS_CHANGED: Final = "parameters-changed"
 NOTIFICATIONS_BROKEN: Final = "notifications-broken"
 RECOVERY_POINT_AGE: Final = "recovery-point-age"
+EVACUATED: Final = "evacuated-"
 
 ALARM_KINDS = (
     CLUSTER_DOWN,
@@ -101,6 +102,7 @@ ALARM_KINDS = (
     PARAMETERS_CHANGED,
     NOTIFICATIONS_BROKEN,
     RECOVERY_POINT_AGE,
+    EVACUATED,
     "failed-invocations",
     "dead-letters",
     "query-timeouts",

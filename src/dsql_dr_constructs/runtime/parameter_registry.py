@@ -33,3 +33,13 @@ def parameter_path(deployment: str, region: str | None = None, field: str | None
 def parameter_paths(deployment: str, *regions: str) -> list[str]:
     """Names of all SSM parameters for the clusters in *regions*."""
     return [parameter_path(deployment, region, field) for region in regions for field in FIELDS]
+
+
+def evacuation_path(deployment: str) -> str:
+    """Name of the SSM parameter, one in the Region of each cluster, that says which Region is evacuated."""
+    return parameter_path(deployment, "evacuation")
+
+
+def health_check_path(deployment: str, region: str) -> str:
+    """Name of the SSM parameter in *region* that has the ID of the Route 53 health check for it."""
+    return parameter_path(deployment, region, "health-check-id")

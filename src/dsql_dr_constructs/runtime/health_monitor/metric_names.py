@@ -43,6 +43,10 @@ RECOVERY_POINT_AGE = "RecoveryPointAge"
 """Hours since the newest recovery point that the backup vaults of both Regions hold; where there is none, since the
 youngest of clusters and vaults was created. Put by the runs that check it, if AWS Backup answered in both Regions."""
 
+EVACUATED = "Evacuated"
+"""1 or 0: somebody declared the Region of the cluster evacuated. Put where the pair has health checks for failover, if
+SSM answered in one of the pair's Regions."""
+
 OF_THE_OBSERVER = (PARAMETER_HEALTH, NOTIFICATION_HEALTH, RECOVERY_POINT_AGE)
 """Metrics of no cluster: they have no ClusterRegion."""
 

@@ -1,0 +1,59 @@
+"""Evacuations: what the SSM parameter of each Region says, and which of the two holds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+NOTHING_DECLARED: Final = "{}"
+"""Value with which CloudFormation creates the parameter, and which it may write again with a later deployment."""
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """What somebody declared: *region* is evacuated, or, without one, none is.
+
+    Args:
+        region: The evacuated Region. None: an evacuation was ended.
+        why: The reason that was given.
+        who: ARN of who wrote it, as AWS recorded it.
+        when: When it was written, as AWS recorded it.
+    """
+
+    region: str | None
+    why: str
+    who: str
+    when: datetime
+
+    @staticmethod
+    def value(region: str | None, why: str) -> str:
+        """Value of the parameter for such a declaration."""
+        return json.dumps({"evacuated": region, "why": why})
+
+
+def newest(versions: Iterable[Mapping[str, Any]], regions: Collection[str]) -> Declaration | None:
+    """The newest declaration among *versions*, entries of GetParameterHistory of one Region or of both.
+
+    Who and when come from AWS, not from the value. What is no declaration about *regions*, such as
+    `NOTHING_DECLARED`, is passed over, so that a deployment that writes the parameter again ends no evacuation.
+
+    Source: https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_ParameterHistory.html
+    """
+    found = [one for one in (_parsed(version, regions) for version in versions) if one]
+    return max(found, key=lambda one: one.when, default=None)
+
+
+def _parsed(version: Mapping[str, Any], regions: Collection[str]) -> Declaration | None:
+    try:
+        value = json.loads(version["Value"])
+        region = value["evacuated"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    if region is not None and region not in regions:
+        return None
+    return Declaration(
+        region, str(value.get("why", "")), version.get("LastModifiedUser", ""), version["LastModifiedDate"]
+    )
