@@ -36,7 +36,7 @@ class FaultyEndpoint:
         self.mode = HEALTHY
 
     def set(self, mode: str) -> dict[str, Any]:
-        """Change the mode. The answer has ``peak``, connections open at once, and ``opened``, when each was accepted."""
+        """Change the mode. The answer: ``peak``, connections open at once, and ``opened``, when each was accepted."""
         assert self._process.stdin
         self._process.stdin.write(f"{mode}\n")
         self._process.stdin.flush()

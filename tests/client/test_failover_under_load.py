@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 import random
 import threading
 import time
 import uuid
+from bisect import bisect_left
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -14,8 +14,8 @@ from typing import Any
 
 import psycopg
 import pytest
-
 from dsql_dr_client import CommitUnknown, FailoverPool
+
 from tests.client.pair_of_endpoints import EAST, WEST, PairOfEndpoints, pair_of_endpoints
 
 TRANSACTIONS, WORKERS = 20_000, 16
@@ -104,12 +104,11 @@ class Load:
         while True:
             try:
                 if asked and pool.run_transaction(is_there):
-                    return
-                pool.run_transaction(transfer)
-                return
+                    return None
+                return pool.run_transaction(transfer)
             except psycopg.errors.UniqueViolation:
                 assert asked, "it was stored, and nobody said that the outcome is unknown"
-                return
+                return None
             except CommitUnknown:
                 asked = True
                 with self._lock:
@@ -186,7 +185,4 @@ def _region(connection: psycopg.Connection[Any]) -> str:
 
 
 def _most_in_a_second(opened: list[float]) -> int:
-    return max(
-        sum(1 for other in itertools.takewhile(lambda at: at < one + 1, opened[index:]))
-        for index, one in enumerate(opened)
-    )
+    return max(bisect_left(opened, one + 1) - index for index, one in enumerate(opened))
