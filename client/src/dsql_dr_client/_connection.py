@@ -93,7 +93,7 @@ class FailoverConnection(GuardedConnection, DSQLConnection):  # type: ignore[mis
 
 
 class _TokenInThread(DSQLAsyncConnection):  # type: ignore[misc]
-    """The connector would make the token in the event loop, which takes tens of milliseconds, or as long as IAM does."""
+    """The connector would make the token in the event loop, which takes tens of milliseconds, and as long as IAM."""
 
     @classmethod
     async def connect(cls, conninfo: str = "", **kwargs: Any) -> Self:

@@ -159,7 +159,6 @@ class FailoverPool(Failover[psycopg.Connection[Any], None]):
                 continue
             try:
                 connection.begin()
-                return pool, connection
             except (psycopg.OperationalError, psycopg.InterfaceError) as error:
                 if endpoint.dead(connection, error):
                     attempt.failed(region, describe(error))
@@ -167,6 +166,8 @@ class FailoverPool(Failover[psycopg.Connection[Any], None]):
             except BaseException:
                 pool.putconn(connection)
                 raise
+            else:
+                return pool, connection
 
     def _set_up(self, open: bool) -> None:
         self._pools = Pools(self._name, make=self._make, probe=self._probe, router=self._router)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
 
 from psycopg_pool import ConnectionPool, PoolClosed
 
@@ -14,6 +13,8 @@ from ._routing import Router
 
 GRACE = 0.05
 """Seconds for the workers of a pool that was left: those who wait in it are sent on after that."""
+
+NOT_OPEN = "The pool is not open: call open(), or use it in a with statement."
 
 Pool = ConnectionPool[GuardedConnection]
 
@@ -53,7 +54,7 @@ class Pools:
             return pool
         with self._change:
             if self.closed:
-                raise PoolClosed("The pool is not open: call open(), or use it in a with statement.")
+                raise PoolClosed(NOT_OPEN)
             if region not in self._pools:
                 self._pools[region] = self._make(region)
             return self._pools[region]
