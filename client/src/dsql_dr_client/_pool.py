@@ -1,15 +1,118 @@
-"""A pool of connections to the endpoint of the own Region, and to the peer's while that fails."""
+"""The pool for threads."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, TypeVar
 
 import psycopg
+from psycopg.pq import TransactionStatus
+from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
+from typing_extensions import Self
+
+from ._attempt import Attempt
+from ._connection import FailoverConnection, GuardedConnection
+from ._endpoint import describe
+from ._failover import Failover
+from ._pools import Pool, Pools
+from ._routing import State
+from ._transactions import run_transaction
+
+T = TypeVar("T")
 
 
-class FailoverPool:
+class FailoverPool(Failover[psycopg.Connection[Any], None]):
+    """Connections to the endpoint of the own Region, and to the peer's while that fails or is evacuated.
+
+    It has a pool of psycopg_pool for each endpoint, and that one's terms. Threads may share it.
+
+    Args:
+        endpoints: Host names of the clusters' endpoints by Region; or give *deployment*.
+        deployment: Name of the deployment, as the CDK library has it: the endpoints are read from its SSM parameters
+            in the own Region, and a Region that `dsql-dr evacuate` declares evacuated is left.
+        region: The own Region, whose endpoint is used while it is healthy. Default: AWS_REGION, then
+            AWS_DEFAULT_REGION, then the first of *endpoints*.
+        user: Database role; "admin" is for administration.
+        dbname: Default: postgres, the only database of a cluster.
+        min_size: Connections kept to each endpoint that has been used. Default: 0
+        max_size: Most connections to one endpoint. Default: 4
+        timeout: Seconds in which a request must have a connection to either endpoint. Default: 10
+        max_lifetime: Seconds after which a connection is replaced, less up to 5 %. Aurora DSQL ends it after an hour.
+            Default: 2700
+        max_idle: Seconds after which connections that are not needed are closed. Default: 600
+        connect_timeout: Seconds in which an endpoint must have accepted a login; at least 2. Default: 3
+        answer_timeout: Seconds in which each statement must be answered; after that the connection is closed and the
+            endpoint probed. Longer than your slowest statement. Default: *connect_timeout*
+        return_after: Seconds for which a failed endpoint must be healthy before it is used again. Default: 30
+        max_connection_rate: New connections a second. A cluster accepts 100 from all its clients. Default: 20
+        kwargs: Further parameters of psycopg's connect, such as ``autocommit`` or ``row_factory``.
+        configure: Called with each new connection.
+        reset: Called with each connection that is returned.
+        on_event: Called with each `Event`; must not block. What it raises is logged.
+        open: Whether connections may be asked for at once. Default: True
+        connection_class: A class of psycopg's connections, for tests without Aurora DSQL.
+
+    Raises:
+        ValueError: An argument is not as described.
+    """
+
+    _dsql = FailoverConnection
+
+    def open(self) -> None:
+        """Accept requests; connections are made as they are needed."""
+        self._pools.open()
+        if self._terms["min_size"]:
+            self._pools.get(self.region_in_use)
+
+    def close(self, timeout: float = 5.0) -> None:
+        """Close all connections, those in use when they are returned, and end all threads.
+
+        Args:
+            timeout: Seconds to wait for threads that are connecting. Default: 5
+        """
+        self._pools.close(timeout)
+
+    def __enter__(self) -> Self:
+        self.open()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def get_stats(self) -> dict[str, dict[str, int]]:
+        """psycopg_pool's figures for each endpoint in use, by Region, since it is."""
+        return self._pools.get_stats()
+
+    @contextmanager
+    def connection(self, timeout: float | None = None) -> Iterator[psycopg.Connection[Any]]:
+        """A connection in a transaction, which is committed at the end, or rolled back after an exception.
+
+        Args:
+            timeout: Seconds in which there must be one. Default: the pool's
+
+        Raises:
+            AllEndpointsFailed: No endpoint gave one.
+            psycopg_pool.PoolTimeout: All connections stayed in use.
+            psycopg_pool.PoolClosed: The pool is not open.
+        """
+        with (
+            self._acquire(time.monotonic() + (self._timeout if timeout is None else timeout)) as connection,
+            connection,
+        ):
+            yield connection
+
+    def run_transaction(
+        self,
+        fn: Callable[[psycopg.Connection[Any]], T],
+        *,
+        idempotent: bool = False,
+        budget: float = 10.0,
+        answer_timeout: float | None = None,
+    ) -> T:
+        return run_transaction(self, fn, idempotent=idempotent, budget=budget, answer_timeout=answer_timeout)
+
     @contextmanager
     def _acquire(self, deadline: float, answer_timeout: float | None = None) -> Iterator[psycopg.Connection[Any]]:
         """A connection in which BEGIN has been answered, until *deadline* of ``time.monotonic``.
@@ -20,8 +123,72 @@ class FailoverPool:
         Raises:
             AllEndpointsFailed: Nothing of the caller's work has run.
         """
-        raise NotImplementedError
-        yield
+        pool, connection = self._take(deadline)
+        connection.answer_timeout = answer_timeout or self._answer_timeout
+        try:
+            yield connection
+            self._router.served(connection.endpoint.region)
+        except BaseException as error:
+            self._failed(connection, error)
+            raise
+        finally:
+            connection.answer_timeout = self._answer_timeout
+            if connection.pgconn.transaction_status in (TransactionStatus.INTRANS, TransactionStatus.INERROR):
+                with suppress(psycopg.Error):
+                    connection.rollback()
+            pool.putconn(connection)
 
-    def _failed(self, connection: psycopg.Connection[Any], error: BaseException) -> None:
-        """Report to the router what *error* says of the connection's endpoint; `_acquire` does it by itself."""
+    def _take(self, deadline: float) -> tuple[Pool, GuardedConnection]:
+        attempt = Attempt(self._router, deadline)
+        while True:
+            region = attempt.next()
+            if region is None:
+                time.sleep(attempt.pause())
+                continue
+            endpoint = self._endpoints[region]
+            try:
+                pool = self._pools.get(region)
+                connection = pool.getconn(attempt.remaining)
+            except PoolTimeout as error:
+                raise attempt.timed_out(endpoint, error) from error
+            except PoolClosed:
+                if self._pools.closed:
+                    raise
+                if self._router.state(region) is State.OPEN:
+                    attempt.failed(region, self._router.reason(region))
+                continue
+            try:
+                connection.begin()
+            except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+                if endpoint.dead(connection, error):
+                    attempt.failed(region, describe(error))
+                pool.putconn(connection)
+            except BaseException:
+                pool.putconn(connection)
+                raise
+            else:
+                return pool, connection
+
+    def _set_up(self, open: bool) -> None:
+        self._pools = Pools(self._name, make=self._make, probe=self._probe, router=self._router)
+        if open:
+            self.open()
+
+    def _make(self, region: str) -> Pool:
+        return ConnectionPool(
+            connection_class=self._connection_class,
+            kwargs=self._connect_parameters(region),
+            name=self._name + region,
+            open=True,
+            **self._terms,
+        )
+
+    def _probe(self, region: str) -> None:
+        with suppress(Exception):  # the endpoint has reported it
+            self._connection_class.connect(**self._connect_parameters(region)).close()
+
+    def _leave(self, region: str) -> None:
+        self._pools.leave(region)
+
+    def _tend(self) -> None:
+        self._pools.tend()

@@ -1,0 +1,125 @@
+"""Connections that give up on silence, and report to their endpoint. AWS's connector makes a token for each."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any, TypeVar
+
+import psycopg
+from aurora_dsql_psycopg import DSQLAsyncConnection, DSQLConnection
+from botocore.credentials import CredentialProvider, Credentials
+from botocore.session import Session
+from dsql_core.connection_utils import ConnectionUtilities
+from psycopg.abc import PQGen
+from typing_extensions import Self
+
+from ._endpoint import Endpoint, Guarded
+
+RV = TypeVar("RV")
+
+
+class GuardedConnection(Guarded, psycopg.Connection[Any]):
+    """What this library adds to a connection class."""
+
+    @classmethod
+    def connect(cls, conninfo: str = "", *, endpoint: Endpoint, answer_timeout: float, **kwargs: Any) -> Self:  # type: ignore[override]
+        time.sleep(endpoint.rate.reserve())
+        begun = time.monotonic()
+        connection = None
+        try:
+            connection = super().connect(conninfo, **kwargs)
+            endpoint.made(connection, time.monotonic() - begun, read_only=_asks_for_read_only(kwargs))
+        except Exception as error:
+            if connection:
+                connection.close()
+            endpoint.refused(error)
+            raise
+        connection.endpoint, connection.answer_timeout = endpoint, answer_timeout
+        return connection
+
+    def begin(self) -> None:
+        """Send BEGIN now, and not with the first statement, unless autocommit is on."""
+        with self.lock:
+            self.wait(self._start_query())
+        self.proven = True
+
+    def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
+        if timeout is not None or self.answer_timeout is None:
+            return super().wait(gen, interval, timeout)
+        try:
+            return super().wait(gen, interval, self.answer_timeout)
+        except psycopg.errors._WaitTimeout:
+            raise self.give_up() from None
+
+
+class GuardedAsyncConnection(Guarded, psycopg.AsyncConnection[Any]):
+    """As `GuardedConnection`."""
+
+    @classmethod
+    async def connect(cls, conninfo: str = "", *, endpoint: Endpoint, answer_timeout: float, **kwargs: Any) -> Self:  # type: ignore[override]
+        await asyncio.sleep(endpoint.rate.reserve())
+        begun = time.monotonic()
+        connection = None
+        try:
+            # for each address that the host has, psycopg would wait as long
+            connection = await asyncio.wait_for(super().connect(conninfo, **kwargs), kwargs["connect_timeout"])
+            endpoint.made(connection, time.monotonic() - begun, read_only=_asks_for_read_only(kwargs))
+        except Exception as error:
+            if connection:
+                await connection.close()
+            endpoint.refused(error)
+            raise
+        connection.endpoint, connection.answer_timeout = endpoint, answer_timeout
+        return connection
+
+    async def begin(self) -> None:
+        """As `GuardedConnection.begin`."""
+        async with self.lock:
+            await self.wait(self._start_query())
+        self.proven = True
+
+    async def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
+        if timeout is not None or self.answer_timeout is None:
+            return await super().wait(gen, interval, timeout)
+        try:
+            return await super().wait(gen, interval, self.answer_timeout)
+        except psycopg.errors._WaitTimeout:
+            raise self.give_up() from None
+
+
+class FailoverConnection(GuardedConnection, DSQLConnection):  # type: ignore[misc]
+    """To Aurora DSQL."""
+
+
+class _TokenInThread(DSQLAsyncConnection):  # type: ignore[misc]
+    """The connector would make the token in the event loop, which takes tens of milliseconds, and as long as IAM."""
+
+    @classmethod
+    async def connect(cls, conninfo: str = "", **kwargs: Any) -> Self:
+        names = ("autocommit", "prepare_threshold", "context", "row_factory", "cursor_factory")
+        own = {name: kwargs.pop(name) for name in names if name in kwargs}
+        make = ConnectionUtilities.parse_properties_and_set_token
+        parameters = await asyncio.to_thread(make, conninfo, kwargs, driver_name="psycopg")
+        connection: Self = await super(DSQLAsyncConnection, cls).connect(**own, **parameters)
+        return connection
+
+
+class AsyncFailoverConnection(GuardedAsyncConnection, _TokenInThread):  # type: ignore[misc]
+    """To Aurora DSQL."""
+
+
+class SharedCredentials(CredentialProvider):  # type: ignore[misc]
+    """One set of credentials for all connections of a pool; the connector would ask for new ones for each."""
+
+    METHOD = "dsql-dr-client"
+
+    def __init__(self) -> None:
+        self._session = Session()
+
+    def load(self) -> Credentials | None:
+        return self._session.get_credentials()  # kept by the session, and renewed by themselves
+
+
+def _asks_for_read_only(kwargs: dict[str, Any]) -> bool:
+    return "read_only" in str(kwargs.get("options"))
