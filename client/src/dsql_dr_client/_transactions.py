@@ -169,8 +169,8 @@ class Run:
         status = connection.info.transaction_status
         if status == TransactionStatus.IDLE:
             raise psycopg.ProgrammingError(
-                "The function ended the transaction by a statement of its own, which decided whether it is stored: leave "
-                "COMMIT to run_transaction, and raise an exception to roll back."
+                "The function ended the transaction by a statement of its own, which decided whether it is stored: "
+                "leave COMMIT to run_transaction, and raise an exception to roll back."
             )
         if status == TransactionStatus.ACTIVE:
             raise psycopg.ProgrammingError(
