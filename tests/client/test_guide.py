@@ -25,7 +25,7 @@ GUIDE = (Path(__file__).parents[2] / "docs" / "client.md").read_text()
 
 def rows(heading: str) -> list[list[str]]:
     """Of the first table after *heading*."""
-    [table] = re.findall(rf"^## {heading}\n.*?\n\|[- |]+\|\n((?:\|.*\n)+)", GUIDE, re.M | re.S)
+    [table] = re.findall(rf"^## {heading}\n[\s\S]*?\n\|[- |]+\|\n((?:\|.*\n)+)", GUIDE, re.M)
     return [[cell.strip() for cell in re.split(r"(?<!\\)\|", row)[1:-1]] for row in table.splitlines()]
 
 
