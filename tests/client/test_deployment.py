@@ -11,8 +11,9 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
+from dsql_dr_client import FailoverPool
 from dsql_dr_client._deployment import REFRESH_SECONDS, REFRESH_SECONDS_WITHOUT, Deployment
-from dsql_dr_client._events import EVACUATION_UNREADABLE, Event
+from dsql_dr_client._events import EVACUATED, EVACUATION_UNREADABLE, FAILOVER, Event
 
 PATH = "/dsql-dr/Orders-production"
 EVACUATION = f"{PATH}/evacuation"
@@ -240,3 +241,27 @@ def test_nobody_waits_for_a_reading(world: World, ssm: Ssm, monkeypatch: pytest.
     answer.set()
     readers[0].join()
     assert world.deployment.evacuated() == EAST
+
+
+def test_pool_of_a_deployment_leaves_its_region_when_that_is_evacuated(
+    ssm: Ssm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No connection is made: where it would go is enough."""
+    monkeypatch.setattr(boto3, "client", lambda name, **_: ssm.client)
+    monkeypatch.setenv("AWS_REGION", EAST)
+    ssm.has(NOTHING_DECLARED, declared(EAST))
+    events = list[Event]()
+    with FailoverPool(deployment="Orders-production", user="orders", on_event=events.append) as pool:
+        pool._follow_evacuation()
+        assert pool.region_in_use == WEST
+        assert [one.name for one in events] == [FAILOVER, EVACUATED]
+
+
+def test_endpoint_of_a_parameter_that_is_none_of_aurora_dsql_is_refused(
+    ssm: Ssm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(boto3, "client", lambda name, **_: ssm.client)
+    monkeypatch.setitem(ENDPOINTS, WEST, "db.evil.example")
+    ssm.has()
+    with pytest.raises(ValueError, match="none of Aurora DSQL there"):
+        FailoverPool(deployment="Orders-production", region=EAST, user="orders")

@@ -91,6 +91,7 @@ class AsyncFailoverPool(Failover[psycopg.AsyncConnection[Any], Awaitable[None]])
         budget: float = 10.0,
         answer_timeout: float | None = None,
     ) -> T:
+        """As `FailoverPool.run_transaction`."""
         return await run_transaction_async(
             self, fn, idempotent=idempotent, budget=budget, answer_timeout=answer_timeout
         )

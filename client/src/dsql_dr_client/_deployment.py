@@ -37,7 +37,8 @@ class Deployment:
     Args:
         name: The deployment's name.
         region: The own Region.
-        report: Called with an event when the evacuation cannot be read any more, from the thread that reads it.
+        report: Called with an event, once, if the evacuation cannot be read any more; by the next `evacuated`, since a
+            pool of an event loop reports there only.
         client: SSM's. Default: boto3's, which gives up after seconds
         clock: Seconds that never go back.
         jitter: A random number between two.
@@ -63,6 +64,7 @@ class Deployment:
         self._endpoints: dict[str, str] = {}
         self._evacuated: str | None = None
         self._readable = True
+        self._unreported: Event | None = None
         self._refresh_at = 0.0
         self._lock = threading.Lock()  # held while a thread reads
 
@@ -99,6 +101,9 @@ class Deployment:
 
     def evacuated(self) -> str | None:
         """The evacuated Region as last read. If it is time to read it again, a thread does; nobody waits for that."""
+        if event := self._unreported:
+            self._unreported = None
+            self._report(event)
         if self._clock() >= self._refresh_at and self._lock.acquire(blocking=False):
             try:
                 threading.Thread(target=self._refresh, name="dsql-dr-client-evacuation", daemon=True).start()
@@ -156,7 +161,7 @@ class Deployment:
         elif self._readable:
             self._readable = False
             attributes = {"error.type": code, "error.message": str(error), "cloud.region": self._region}
-            self._report(Event(EVACUATION_UNREADABLE, attributes))
+            self._unreported = Event(EVACUATION_UNREADABLE, attributes)
 
     def _next(self, seconds: float) -> None:
         self._refresh_at = self._clock() + self._jitter(0, 2 * seconds)

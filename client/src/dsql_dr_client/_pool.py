@@ -116,6 +116,22 @@ class FailoverPool(Failover[psycopg.Connection[Any], None]):
         budget: float = 10.0,
         answer_timeout: float | None = None,
     ) -> T:
+        """Run *fn* in a transaction and commit it; after a conflict run it again, until the budget is used up.
+
+        Args:
+            fn: Gets the connection, in a transaction, and neither commits nor rolls back: it raises to roll back.
+                What it does outside of the database may happen again.
+            idempotent: Whether *fn* may run again when a connection was lost, also at COMMIT, where it may be that the
+                transaction is stored already. Default: False
+            budget: Seconds after which *fn* does not run again. Default: 10
+            answer_timeout: As the pool's, for this transaction and its COMMIT. Default: the pool's
+
+        Raises:
+            CommitUnknown: The connection was lost at COMMIT, so that the transaction is stored or not.
+            ConflictBudgetExceeded: Nothing is stored, since others were first each time.
+            AllEndpointsFailed: No endpoint gave a connection; nothing is stored.
+            psycopg.Error: As the database, or *fn*, raised it; nothing is stored.
+        """
         return run_transaction(self, fn, idempotent=idempotent, budget=budget, answer_timeout=answer_timeout)
 
     @contextmanager
