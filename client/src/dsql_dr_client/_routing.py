@@ -53,8 +53,8 @@ class Router:
     """The own Region first, the peer while that fails or is evacuated, and never none.
 
     A connection that is lost says little: it may be old, or the process was frozen. A new one that fails is certain,
-    and opens the circuit. A missing answer is in between: the peer is used until a probe has come back, and if that succeeds,
-    only the statement took long.
+    and opens the circuit. A missing answer is in between: the peer is used until a probe has come back, and if that
+    succeeds, only the statement took long.
 
     Args:
         regions: The own one first.
@@ -98,6 +98,8 @@ class Router:
 
     def choose(self, tried: Collection[str] = ()) -> str | None:
         """The best endpoint that is not among those *tried*."""
+        if not tried:
+            return self._order[0]
         return next((region for region in self._order if region not in tried), None)
 
     def connected(self, region: str) -> None:
