@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -136,6 +138,34 @@ def test_sessions_that_the_server_has_ended_are_replaced_before_the_work_begins(
         end_sessions(pair)
         assert [served_by(pool) for _ in range(8)] == [EAST] * 8
         assert pool.region_in_use == EAST
+
+
+def test_many_old_connections_without_an_answer_cost_one_time_out(pair: PairOfEndpoints) -> None:
+    """As after a process was frozen, where a network has forgotten its connections."""
+    events, pids, all_of_them = Events(), set[int](), threading.Barrier(4)
+
+    def note(_: int) -> None:
+        with pool.connection() as connection:
+            pids.add(connection.info.backend_pid)
+            all_of_them.wait(20)
+
+    with pair.pool(EAST, on_event=events, answer_timeout=0.5) as pool:
+        with ThreadPoolExecutor(4) as threads:
+            list(threads.map(note, range(4)))
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            assert served_by(pool) == WEST
+            events.wait_for("dsql.circuit.state", **{"cloud.region": EAST, "state": "closed"})
+            assert [served_by(pool) for _ in range(8)] == [EAST] * 8
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
+    assert len(pids) == 4
+    assert [one.attributes["state"] for one in events.all if one.name == "dsql.circuit.state"] == [
+        "half-open",
+        "closed",
+    ]
 
 
 def test_two_dead_endpoints_are_both_named(pair: PairOfEndpoints) -> None:

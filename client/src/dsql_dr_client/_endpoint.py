@@ -128,6 +128,7 @@ class Endpoint:
         """BEGIN was not answered. Returns whether the endpoint is to blame, and not only an old connection."""
         if connection.unanswered:
             self._router.unanswered(self.region, describe(error))
+            self._leave(self.region)  # the other idle ones are as old, and would take as long
         elif not connection.proven:
             self._fail(describe(error))
         return connection.unanswered or not connection.proven
