@@ -183,8 +183,8 @@ class Router:
             home = list(self._circuits)
             self._order = sorted(home, key=lambda one: (self._rank(one), home.index(one)))
             if circuit.state is not before:
-                state = {"cloud.region": region, "state": circuit.state.value, "error.message": circuit.reason}
-                events.append(Event(CIRCUIT, state))
+                why = {} if circuit.state is State.CLOSED else {"error.message": circuit.reason}
+                events.append(Event(CIRCUIT, {"cloud.region": region, "state": circuit.state.value, **why}))
             if self._order[0] != used:
                 events.append(Event(FAILOVER, {"from": used, "to": self._order[0]}))
         for event in events:
