@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from dsql_dr_client import FailoverPool
 
+from dsql_dr_client import FailoverPool
 from tests.client.faulty_endpoint import FaultyEndpoint
 from tests.postgresql import Postgresql
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import psycopg
 import pytest
-from dsql_dr_client import CommitUnknown, FailoverPool
 
+from dsql_dr_client import CommitUnknown, FailoverPool
 from tests.client.pair_of_endpoints import EAST, WEST, PairOfEndpoints, pair_of_endpoints
 
 TRANSACTIONS, WORKERS = 20_000, 16

@@ -217,6 +217,18 @@ def test_endpoint_at_its_limit_is_waited_for(pair: PairOfEndpoints) -> None:
     assert "dsql.circuit.state" not in events.names()
 
 
+def test_probe_that_meets_a_limit_is_not_the_last_one(pair: PairOfEndpoints) -> None:
+    """An endpoint that failed is not healthy again before it takes connections."""
+    with pair.pool(EAST, return_after=0.2) as pool:
+        router, endpoint = pool._router, pool._endpoints[EAST]
+        pair.fail(EAST, "refused")
+        assert served_by(pool) == WEST
+        endpoint.refused(psycopg.OperationalError("FATAL: unable to accept connection, rate exceeded"))
+        assert router.region == WEST
+        assert "rate exceeded" in router.reason(EAST)
+        assert not endpoint.limit
+
+
 def test_all_connections_in_use_is_no_failure_of_an_endpoint(pair: PairOfEndpoints) -> None:
     with pair.pool(EAST, max_size=1) as pool, pool.connection():
         with pytest.raises(PoolTimeout), pool.connection(timeout=0.1):

@@ -179,7 +179,7 @@ class AsyncFailoverPool(Failover[psycopg.AsyncConnection[Any], Awaitable[None]])
 
     async def _probe(self, region: str) -> None:
         with suppress(Exception):  # the endpoint has reported it
-            connection = await self._connection_class.connect(**self._connect_parameters(region))
+            connection = await self._connection_class.connect(**self._connect_parameters(region), prove=True)
             await connection.close()
 
     def _leave(self, region: str) -> None:

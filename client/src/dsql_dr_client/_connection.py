@@ -24,7 +24,14 @@ class GuardedConnection(Guarded, psycopg.Connection[Any]):
 
     @classmethod
     def connect(  # type: ignore[override]
-        cls, conninfo: str = "", *, endpoint: Endpoint, answer_timeout: float, configure: Any = None, **kwargs: Any
+        cls,
+        conninfo: str = "",
+        *,
+        endpoint: Endpoint,
+        answer_timeout: float,
+        configure: Any = None,
+        prove: bool = False,
+        **kwargs: Any,
     ) -> Self:
         time.sleep(endpoint.rate.reserve())
         begun = time.monotonic()
@@ -34,6 +41,9 @@ class GuardedConnection(Guarded, psycopg.Connection[Any]):
             connection.endpoint, connection.answer_timeout = endpoint, answer_timeout
             if configure:
                 configure(connection)
+            if prove:
+                connection.begin()
+                connection.rollback()
             endpoint.made(connection, time.monotonic() - begun, read_only=_asks_for_read_only(kwargs))
         except Exception as error:
             if connection:
@@ -57,7 +67,14 @@ class GuardedAsyncConnection(Guarded, psycopg.AsyncConnection[Any]):
 
     @classmethod
     async def connect(  # type: ignore[override]
-        cls, conninfo: str = "", *, endpoint: Endpoint, answer_timeout: float, configure: Any = None, **kwargs: Any
+        cls,
+        conninfo: str = "",
+        *,
+        endpoint: Endpoint,
+        answer_timeout: float,
+        configure: Any = None,
+        prove: bool = False,
+        **kwargs: Any,
     ) -> Self:
         await asyncio.sleep(endpoint.rate.reserve())
         begun = time.monotonic()
@@ -69,6 +86,9 @@ class GuardedAsyncConnection(Guarded, psycopg.AsyncConnection[Any]):
             connection.endpoint, connection.answer_timeout = endpoint, answer_timeout
             if configure:
                 await configure(connection)
+            if prove:
+                await connection.begin()
+                await connection.rollback()
             endpoint.made(connection, time.monotonic() - begun, read_only=_asks_for_read_only(kwargs))
         except Exception as error:
             if connection:

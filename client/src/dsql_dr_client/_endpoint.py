@@ -13,7 +13,7 @@ from psycopg.pq import TransactionStatus
 from ._connection_rate import ConnectionRate
 from ._errors import NoAnswer
 from ._events import CONNECTION_CREATED, Event
-from ._routing import Router
+from ._routing import Router, State
 
 LIMITS = ("53300", "53400")
 """Too many connections, or too many new ones a second: the endpoint is healthy, and the peer would not be more so."""
@@ -119,7 +119,8 @@ class Endpoint:
         """No connection could be made."""
         text = describe(error)
         sqlstate = error.sqlstate if isinstance(error, psycopg.Error) else None
-        if sqlstate in LIMITS or any(message in text for message in LIMIT_MESSAGES):
+        at_limit = sqlstate in LIMITS or any(message in text for message in LIMIT_MESSAGES)
+        if at_limit and self._router.state(self.region) is State.CLOSED:
             self.limit = text
         else:
             self._fail(text)
@@ -130,8 +131,8 @@ class Endpoint:
             self._router.unanswered(self.region, describe(error))
             self._leave(self.region)  # the other idle ones are as old, and would take as long
         elif not connection.proven:
-            self._fail(describe(error))
-        return connection.unanswered or not connection.proven
+            self._router.lost(self.region, describe(error))
+        return connection.unanswered
 
     def interrupted(self, connection: Guarded, error: BaseException) -> None:
         """*error* ended a transaction."""

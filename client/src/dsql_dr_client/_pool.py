@@ -212,7 +212,7 @@ class FailoverPool(Failover[psycopg.Connection[Any], None]):
 
     def _probe(self, region: str) -> None:
         with suppress(Exception):  # the endpoint has reported it
-            self._connection_class.connect(**self._connect_parameters(region)).close()
+            self._connection_class.connect(**self._connect_parameters(region), prove=True).close()
 
     def _leave(self, region: str) -> None:
         self._pools.leave(region)
