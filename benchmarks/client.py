@@ -10,8 +10,8 @@ from typing import Any
 
 import psycopg
 from aurora_dsql_psycopg import AuroraDSQLPool
-from dsql_dr_client import FailoverPool
 
+from dsql_dr_client import FailoverPool
 from tests.client.pair_of_endpoints import EAST, HOSTS
 from tests.postgresql import Postgresql
 

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from dsql_dr_client import FailoverPool
 
+from dsql_dr_client import FailoverPool
+from dsql_dr_client._connection import GuardedConnection
 from tests.client.faulty_endpoint import FaultyEndpoint
 from tests.postgresql import Postgresql
 
@@ -18,7 +19,7 @@ EAST, WEST = "us-east-1", "us-west-2"
 HOSTS = {EAST: f"{'e' * 26}.dsql.us-east-1.on.aws", WEST: f"{'w' * 26}.dsql.us-west-2.on.aws"}
 
 _TABLES = """
-CREATE TABLE transfers (id uuid PRIMARY KEY, worker integer NOT NULL);
+CREATE TABLE transfers (id uuid PRIMARY KEY, fault text NOT NULL, own text NOT NULL, region text NOT NULL);
 CREATE TABLE totals (account integer PRIMARY KEY, transfers integer NOT NULL);
 CREATE TABLE read_only (region text PRIMARY KEY);
 CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
@@ -44,15 +45,15 @@ class PairOfEndpoints:
         """A pool of an application in *region*, without TLS and tokens."""
         return FailoverPool(HOSTS, region=region, user="postgres", connection_class=self._connection_class(), **options)
 
-    def _connection_class(self) -> type[psycopg.Connection[Any]]:
+    def _connection_class(self) -> type[GuardedConnection]:
         ports = {HOSTS[region]: one.port for region, one in self.endpoints.items()}
         regions = {host: region for region, host in HOSTS.items()}
 
-        class ToTheProxy(psycopg.Connection[Any]):
+        class ToTheProxy(GuardedConnection):
             @classmethod
-            def connect(cls, conninfo: str = "", **given: Any) -> ToTheProxy:
+            def connect(cls, conninfo: str = "", **given: Any) -> Any:
                 host = given.pop("host")
-                given |= {"sslmode": "disable", "application_name": regions[host]}
+                given |= {"sslmode": "disable", "sslrootcert": None, "application_name": regions[host]}
                 return super().connect(conninfo, host="127.0.0.1", port=ports[host], **given)
 
         return ToTheProxy
