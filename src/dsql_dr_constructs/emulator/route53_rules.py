@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .alarm_evaluation import ALARM, OK, AlarmDefinition
@@ -51,7 +51,7 @@ def why_not_followed(alarm: Mapping[str, Any]) -> str | None:
     return None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class HealthCheck:
     """What all types of health checks have in common."""
 
@@ -64,7 +64,7 @@ class HealthCheck:
         return _opposite(status) if self.inverted else status
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class MetricCheck(HealthCheck):
     """A health check of the type CLOUDWATCH_METRIC.
 
@@ -73,7 +73,7 @@ class MetricCheck(HealthCheck):
         without_data: ``InsufficientDataHealthStatus``.
     """
 
-    alarm: AlarmDefinition | None = None
+    alarm: AlarmDefinition
     without_data: str = LAST_KNOWN
 
     def found(self, datapoints: Sequence[float | None], before: str | None, *, missing_data: str) -> str:
@@ -86,7 +86,6 @@ class MetricCheck(HealthCheck):
             missing_data: Which setting applies to missing data, as AWS does not document it: ``health-check``, where
                 the check has no copy of the alarm's TreatMissingData, or ``alarm``, where it follows it.
         """
-        assert self.alarm  # noqa: S101 - a dataclass cannot require a field after one with a default
         alarm = self.alarm if missing_data == "alarm" else replace(self.alarm, missing_data="missing")
         if before is None and not any(value is not None for value in datapoints):
             return HEALTHY
@@ -96,11 +95,11 @@ class MetricCheck(HealthCheck):
         return (before or HEALTHY) if self.without_data == LAST_KNOWN else self.without_data
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CalculatedCheck(HealthCheck):
     """A health check of the type CALCULATED. *threshold* children have to be healthy; with 0 it always is healthy."""
 
-    threshold: int = 0
+    threshold: int
 
     def found(self, children: Sequence[str]) -> str:
         """Healthy or Unhealthy, before it is inverted, from the reported statuses of its children."""
@@ -122,12 +121,12 @@ class Zone:
     Args:
         records: As ListResourceRecordSets returns them.
         is_healthy: Status of a health check by its id.
-        draw: A random number from 0 to 1, for weighted and multivalue records.
+        draw: Draws among weighted and multivalue records.
     """
 
     records: Sequence[Record]
     is_healthy: Callable[[str], bool]
-    draw: Callable[[], float] = random.random
+    draw: random.Random = field(default_factory=random.Random)
 
     def resolve(self, name: str, record_type: str, region: str) -> list[str]:
         """The values for a resolver in *region*, with CNAMEs and aliases followed as far as the zone has them.
@@ -174,21 +173,16 @@ class Zone:
         if "Region" in group[0]:
             return [min(well or group, key=lambda one: _latency(region, one["Region"]))]
         if group[0].get("MultiValueAnswer"):
-            return sorted(well or group, key=lambda one: self.draw())[:_MOST_VALUES]
+            found = well or group
+            return self.draw.sample(found, min(len(found), _MOST_VALUES))
         raise ValueError(
-            f"{group[0]['Name']}: only simple, weighted, latency, failover and multivalue records resolve."
+            f"{group[0]['Name']} has records of a routing policy that the local AWS emulator does not resolve: it "
+            "resolves simple, weighted, latency, failover and multivalue records."
         )
 
     def _drawn(self, records: list[Record]) -> Record:
         weights = [int(one["Weight"]) for one in records]
-        if not any(weights):
-            weights = [1] * len(records)
-        left = self.draw() * sum(weights)
-        for record, weight in zip(records, weights):
-            left -= weight
-            if left < 0:
-                return record
-        return records[-1]
+        return self.draw.choices(records, weights if any(weights) else None)[0]
 
 
 def _latency(resolver: str, region: str) -> tuple[int, str]:
