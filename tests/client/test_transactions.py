@@ -9,18 +9,29 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, TypeVar
 
 import psycopg
 import pytest
+
 from dsql_dr_client._errors import AllEndpointsFailed, CommitUnknown, ConflictBudgetExceeded, NoAnswer
 from dsql_dr_client._events import RETRIES, Event
 from dsql_dr_client._transactions import FIRST_PAUSE, LONGEST_PAUSE, run_transaction, run_transaction_async
-
 from tests.postgresql import Postgresql
 
 T = TypeVar("T")
-Connection = psycopg.Connection[Any]
+
+
+class Connection(psycopg.Connection[Any]):
+    """As a pool makes it."""
+
+    endpoint = SimpleNamespace(region="us-east-1")
+
+
+class AsyncConnection(psycopg.AsyncConnection[Any]):
+    endpoint = SimpleNamespace(region="us-east-1")
+
 
 SCHEMA = """
 CREATE TABLE stored (id text PRIMARY KEY);
@@ -175,7 +186,7 @@ def test_conflict_at_commit_is_tried_again_until_the_budget_is_used_up(pool: Poo
     with pytest.raises(ConflictBudgetExceeded, match="nothing is stored") as raised:
         pool.run(store(sqlstate), budget=10.0)
     assert raised.value.attempts == len(pool.pauses) + 1 > 20
-    assert raised.value.region
+    assert raised.value.region == "us-east-1"
     assert isinstance(raised.value.__cause__, psycopg.Error)
     assert raised.value.__cause__.sqlstate == sqlstate
     assert raised.value.sqlstate == "40001", "who catches psycopg's SerializationFailure catches it, too"
@@ -213,7 +224,7 @@ def test_conflict_in_the_function_is_tried_again_and_counted_once(pool: Pool) ->
     assert event.name == RETRIES
     assert event.attributes["reason"] == "conflict"
     assert event.attributes["attempt"] == 1
-    assert event.attributes["cloud.region"]
+    assert event.attributes["cloud.region"] == "us-east-1"
 
 
 def test_without_a_budget_a_conflict_is_not_tried_again(pool: Pool) -> None:
@@ -249,7 +260,7 @@ def test_error_at_commit_that_says_nothing_of_its_outcome_is_commit_unknown(pool
     with pytest.raises(CommitUnknown, match="not known whether the transaction is committed") as raised:
         pool.run(store(sqlstate))
     assert raised.value.attempts == 1
-    assert raised.value.region
+    assert raised.value.region == "us-east-1"
     assert isinstance(raised.value.__cause__, psycopg.Error)
     assert raised.value.__cause__.sqlstate == sqlstate
     assert pool.pauses == []
@@ -392,13 +403,27 @@ def test_lost_connection_that_the_function_hides_is_no_success(pool: Pool, key: 
         pool.run(fn)
 
 
+@pytest.mark.parametrize("method", ["commit", "rollback", "__exit__"])
+def test_function_cannot_end_the_transaction_by_a_method(pool: Pool, key: str, method: str) -> None:
+    def fn(connection: Connection) -> None:
+        store(key)(connection)
+        if method == "__exit__":
+            with connection:
+                pass
+        getattr(connection, method)()
+
+    with pytest.raises(psycopg.ProgrammingError, match="leave COMMIT to run_transaction"):
+        pool.run(fn)
+    assert not is_stored(pool, key)
+
+
 @pytest.mark.parametrize("end", ["COMMIT", "ROLLBACK"])
 def test_function_that_ends_the_transaction_itself_is_an_error(pool: Pool, key: str, end: str) -> None:
     def fn(connection: Connection) -> None:
         store(key)(connection)
         connection.execute(end.encode())
 
-    with pytest.raises(psycopg.ProgrammingError, match="ended the transaction itself"):
+    with pytest.raises(psycopg.ProgrammingError, match="by a statement of its own"):
         pool.run(fn, idempotent=True)
     assert is_stored(pool, key) == (end == "COMMIT")
     assert pool.pauses == []
@@ -485,7 +510,7 @@ class AsyncPool:
     async def _acquire(
         self, deadline: float, answer_timeout: float | None = None
     ) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
-        connection = await psycopg.AsyncConnection.connect(self.conninfo, autocommit=True)
+        connection = await AsyncConnection.connect(self.conninfo, autocommit=True)
         try:
             await connection.execute("BEGIN")
             yield connection
