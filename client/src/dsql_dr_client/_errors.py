@@ -22,7 +22,35 @@ class AllEndpointsFailed(psycopg.OperationalError):
 
 
 class CommitUnknown(psycopg.OperationalError):
-    """The connection was lost at COMMIT: the transaction is committed, or it is not, and nobody can say which."""
+    """The connection was lost at COMMIT: the transaction is committed, or it is not, and nobody can say which.
+
+    Args:
+        attempts: How often the function ran.
+        region: Region of the endpoint at which it ran last.
+    """
+
+    def __init__(self, attempts: int, region: str) -> None:
+        super().__init__(
+            f"It is not known whether the transaction is committed: attempt {attempts}, in {region}, or one before it "
+            "had no answer to COMMIT. Read what it writes, or run it again with idempotent=True if that is safe."
+        )
+        self.attempts, self.region = attempts, region
+
+
+class ConflictBudgetExceeded(psycopg.errors.SerializationFailure):
+    """Other transactions were first until the budget was used up; nothing is stored.
+
+    Args:
+        attempts: How often the function ran.
+        region: Region of the endpoint at which it ran last.
+    """
+
+    def __init__(self, attempts: int, region: str) -> None:
+        super().__init__(
+            f"Other transactions changed the same rows first, {attempts} times, the last in {region}, until the budget "
+            "was used up: nothing is stored. Let fewer transactions write these rows, or give a larger budget."
+        )
+        self.attempts, self.region = attempts, region
 
 
 class NoAnswer(psycopg.OperationalError):

@@ -12,6 +12,7 @@ CONNECTION_CREATED = "db.client.connection.create_time"
 FAILOVER = "dsql.failover"
 CIRCUIT = "dsql.circuit.state"
 EVACUATED = "dsql.evacuated"
+RETRIES = "dsql.transaction.retries"
 
 
 @dataclass(frozen=True)
