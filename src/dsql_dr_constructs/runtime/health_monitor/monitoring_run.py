@@ -191,7 +191,7 @@ class MonitoringRun:
         history = self._evacuation.read if self._evacuation else None
         declared = {one: pool.submit(history, one, self._ask, of_history[one]) for one in of_history if history}
         others = [pool.submit(check.check, path, _ask_early, Tries(until, self._surroundings)) for path in paths]
-        in_both = [*asked.values(), *probed.values(), *queried.values(), *declared.values()]
+        in_both: list[Future[Any]] = [*asked.values(), *probed.values(), *queried.values(), *declared.values()]
         self._wait([*in_both, *read, *held, *others], until)
         denied = [asked[arn] for arn in clusters if tries[arn][0].denied]
         denied_sql = [question for arn, question in queried.items() if of_sql[arn].denied]
