@@ -279,6 +279,7 @@ def test_package_is_small_and_holds_the_runtime_and_nothing_else(
         "cluster_check",
         "handler",
         "connection_probe",
+        "evacuation_check",
         "failed_jobs",
         "metric_names",
         "metrics",
