@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import aws_cdk as cdk
 from aws_cdk import assertions
 
+from dsql_dr_constructs import FailoverOptions, MultiRegionDsqlDr
 from dsql_dr_constructs.emulator.alarm_evaluation import EXTRA_PERIODS, AlarmDefinition
 from dsql_dr_constructs.emulator.route53_rules import HEALTHY, UNHEALTHY, CalculatedCheck, MetricCheck
 from dsql_dr_constructs.runtime.health_monitor import metric_names as names
 from tests.unit.intrinsics import written_out
-from tests.unit.monitoring.replay import AlarmSet, Evaluation, Replay, World
+from tests.unit.monitoring.replay import AlarmSet, Replay, World
 
 READINGS = ("alarm", "health-check")
 """What decides over missing data, which AWS does not document: the alarm's TreatMissingData as CloudWatch applies it,
@@ -28,11 +29,11 @@ class RegionCheck:
     """The CALCULATED health check of a Region, as the template of its stack has it.
 
     Args:
-        children: By the Region of the alarm that they follow, with their logical ids.
+        children: By the Region of the alarm that they follow and its name, each with the number that there is of it.
         calculated: What counts them.
     """
 
-    children: Mapping[str, Mapping[str, MetricCheck]]
+    children: Mapping[str, Mapping[str, tuple[MetricCheck, int]]]
     calculated: CalculatedCheck
 
     @classmethod
@@ -43,18 +44,27 @@ class RegionCheck:
             alarms: Those of all monitoring stacks, by Region and name.
         """
         checks = {
-            id: written_out(one["Properties"]["HealthCheckConfig"], lambda name: name, lambda name, _: name)
+            id: written_out(one["Properties"]["HealthCheckConfig"], lambda name: name)
             for id, one in failover["Resources"].items()
             if one["Type"] == "AWS::Route53::HealthCheck"
         }
         [calculated] = [one for one in checks.values() if one["Type"] == "CALCULATED"]
-        children: dict[str, dict[str, MetricCheck]] = defaultdict(dict)
+        assert sorted(calculated["ChildHealthChecks"]) == sorted(id for id in checks if checks[id] != calculated)
+        children: dict[str, dict[str, tuple[MetricCheck, int]]] = defaultdict(dict)
         for id in calculated["ChildHealthChecks"]:
-            followed, without_data = checks[id]["AlarmIdentifier"], checks[id]["InsufficientDataHealthStatus"]
-            alarm = alarms[followed["Region"], followed["Name"]]
-            children[followed["Region"]][id] = MetricCheck(alarm=alarm, without_data=without_data)
-        assert {len(calculated["ChildHealthChecks"]), len(checks) - 1} == {sum(map(len, children.values()))}
+            region, name = checks[id]["AlarmIdentifier"]["Region"], checks[id]["AlarmIdentifier"]["Name"]
+            made = MetricCheck(
+                alarm=alarms[region, name], without_data=checks[id]["InsufficientDataHealthStatus"]
+            )
+            known, number = children[region].get(name, (made, 0))
+            assert known == made, "all that follow an alarm are the same"
+            children[region][name] = made, number + 1
         return cls(children, CalculatedCheck(threshold=int(calculated["HealthThreshold"])))
+
+    def is_unhealthy(self, children: int) -> bool:
+        """With so many unhealthy children."""
+        healthy = sum(number for there in self.children.values() for _, number in there.values()) - children
+        return self.calculated.found([UNHEALTHY] * children + [HEALTHY] * healthy) == UNHEALTHY
 
 
 @dataclass(frozen=True)
@@ -63,36 +73,42 @@ class Failover:
 
     Args:
         checks: Of each Region.
-        schedules: Alarm sets of the observers without alarms, since Route 53 does not wait for these.
+        schedules: Of each observer, without its alarms: Route 53 does not wait for these.
     """
 
     checks: Mapping[str, RegionCheck]
     schedules: Mapping[str, AlarmSet]
 
-    def observed(self, observer: str) -> dict[tuple[str, str], MetricCheck]:
-        """All checks that follow alarms there, by the Region that they are for and by id."""
-        found = {}
-        for region, check in self.checks.items():
-            found.update({(region, id): one for id, one in check.children.get(observer, {}).items()})
-        return found
+    @classmethod
+    def of(cls, **options: Any) -> Failover:
+        """From a pair with these options."""
+        pair = MultiRegionDsqlDr(cdk.App(), "Orders", **{"failover": FailoverOptions(), **options})
+        templates = {one.stack_name: assertions.Template.from_stack(one).to_json() for one in pair.stacks}
+        alarms, schedules = {}, {}
+        for stack in pair.stacks:
+            if "Monitoring" in stack.stack_name:
+                every = AlarmSet.of(stack)
+                schedules[stack.region] = replace(every, metric_alarms=[], rules={}, notifying=set())
+                for one in templates[stack.stack_name]["Resources"].values():
+                    if one["Type"] == "AWS::CloudWatch::Alarm":
+                        definition = AlarmDefinition.of(written_out(one["Properties"], lambda name: name))
+                        alarms[stack.region, definition.name] = definition
+        return cls(
+            {
+                one.region: RegionCheck.of(templates[one.stack_name], alarms)
+                for one in pair.stacks
+                if "Failover" in one.stack_name
+            },
+            schedules,
+        )
 
-    def unhealthy(self, children: Mapping[str, int]) -> Iterator[str]:
-        """Regions whose health check is, with so many unhealthy children each."""
-        for region, check in self.checks.items():
-            bad, whole = children.get(region, 0), sum(map(len, check.children.values()))
-            if check.calculated.found([UNHEALTHY] * bad + [HEALTHY] * (whole - bad)) == UNHEALTHY:
-                yield region
-
-
-def definitions(monitoring: Mapping[str, Template]) -> dict[tuple[str, str], AlarmDefinition]:
-    """All metric alarms of these templates, by Region and name."""
-    found = {}
-    for region, template in monitoring.items():
-        for one in template["Resources"].values():
-            if one["Type"] == "AWS::CloudWatch::Alarm":
-                properties = written_out(one["Properties"], lambda name: name)
-                found[region, str(properties["AlarmName"])] = AlarmDefinition.of(properties)
-    return found
+    def followed(self, observer: str) -> list[tuple[str, MetricCheck, int]]:
+        """The checks that follow alarms there, each with the Region that it is for and its number."""
+        return [
+            (region, one, number)
+            for region, check in self.checks.items()
+            for one, number in check.children.get(observer, {}).values()
+        ]
 
 
 @dataclass
@@ -100,19 +116,19 @@ class Followed(Replay):
     """One observer's runs, and what Route 53 finds in the data streams of its alarms.
 
     Args:
-        checks: Those that follow alarms there, by the Region that they are for and by id.
+        checks: Of `Failover.followed`.
         reading: One of `READINGS`.
         puts: Datapoints of `names.EVACUATED` besides those of the runs: when, of which cluster, and the value.
         silent: From when to when nobody gets data from CloudWatch there.
     """
 
-    checks: Mapping[tuple[str, str], MetricCheck] = field(default_factory=dict)
+    checks: Sequence[tuple[str, MetricCheck, int]] = ()
     reading: str = "alarm"
     puts: Sequence[tuple[float, str, float]] = ()
     silent: tuple[float, float] = (0.0, 0.0)
     unhealthy: list[Counter[str]] = field(default_factory=list)
     """At each evaluation, how many of a Region's checks were."""
-    _before: dict[tuple[str, str], str] = field(default_factory=dict)
+    _before: dict[tuple[str, str], str | None] = field(default_factory=dict)
     _put: int = 0
 
     def evaluate(self, now: float) -> None:
@@ -122,13 +138,15 @@ class Followed(Replay):
             self.add(names.EVACUATED, cluster, at, value)
             self._put += 1
         is_silent = self.silent[0] <= now < self.silent[1]
-        for key, one in self.checks.items():
-            assert one.alarm
+        unhealthy: Counter[str] = Counter()
+        for region, one, number in self.checks:
             datapoints = one.alarm.datapoints(self._fetch, now, extra=self.extra)
             if is_silent:
                 datapoints = [None] * len(datapoints)
-            self._before[key] = one.found(datapoints, self._before.get(key), missing_data=self.reading)
-        self.unhealthy.append(Counter(region for (region, _), one in self._before.items() if one == UNHEALTHY))
+            key = region, one.alarm.name
+            self._before[key] = found = one.found(datapoints, self._before.get(key), missing_data=self.reading)
+            unhealthy[region] += number * (found == UNHEALTHY)
+        self.unhealthy.append(unhealthy)
 
 
 @dataclass(frozen=True)
@@ -178,7 +196,7 @@ def statuses(
             world=seen.world,
             phase=phase - behind,
             extra=extra,
-            checks=failover.observed(observer),
+            checks=failover.followed(observer),
             reading=reading,
             puts=seen.puts,
             silent=seen.silent,
@@ -187,7 +205,8 @@ def statuses(
         replay.until(end - behind)
         timelines.append(replay.unhealthy)
     found = []
-    for number, counted in enumerate(zip(*timelines)):
+    for number, counted in enumerate(zip(*timelines, strict=True)):
         unhealthy = sum(counted, Counter[str]())
-        found.append((phase + 60.0 * number, frozenset(failover.unhealthy(unhealthy))))
+        regions = {region for region, one in failover.checks.items() if one.is_unhealthy(unhealthy[region])}
+        found.append((phase + 60.0 * number, frozenset(regions)))
     return found
