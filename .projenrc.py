@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from projen import YamlFile
+from projen import TextFile, TomlFile, YamlFile
 from projen.python import PythonProject
 
-PACKAGE = "dsql_dr_constructs"
+PACKAGE, CLIENT = "dsql_dr_constructs", "dsql_dr_client"
+VERSION = "0.1.0"  # of both distributions, which one tag releases together
+AUTHOR, EMAIL = "dsql-dr-constructs contributors", "dsql-dr-constructs@users.noreply.github.com"
 BUILT_BY = ["hatchling>=1.27", "hatch-fancy-pypi-readme>=25.1"]
 # Each requirement of an extra, with the module that it installs.
 CLI = {"boto3>=1.40": "boto3", "rich>=13": "rich"}
@@ -21,13 +23,16 @@ EMULATOR = {
     "trustme>=1.2": "trustme",
 }
 
+SOURCES = ["src", "client/src"]
+REQUIRES_PYTHON = ">=3.10"
+FOR_TYPED_PYTHON = [*(f"Programming Language :: Python :: 3.{minor}" for minor in range(10, 15)), "Typing :: Typed"]
 project = PythonProject(
     name="dsql-dr-constructs",
     module_name=PACKAGE,
-    version="0.1.0",
+    version=VERSION,
     description="AWS CDK constructs in Python for Aurora DSQL across Regions: a pair, its monitoring and its repair",
-    author_name="dsql-dr-constructs contributors",
-    author_email="dsql-dr-constructs@users.noreply.github.com",
+    author_name=AUTHOR,
+    author_email=EMAIL,
     uv=True,
     github=False,  # the workflows are below: projen's own would release without our checks
     sample=False,
@@ -38,15 +43,14 @@ project = PythonProject(
             "name": "dsql-dr-constructs",
             "license": "MIT",
             "license_files": ["LICENSE"],
-            "requires_python": ">=3.10",
+            "requires_python": REQUIRES_PYTHON,
             "keywords": ["aws", "cdk", "aurora", "dsql", "disaster-recovery", "multi-region"],
             "classifiers": [
                 "Development Status :: 4 - Beta",
                 "Framework :: AWS CDK",
                 "Framework :: AWS CDK :: 2",
                 "Intended Audience :: Developers",
-                *(f"Programming Language :: Python :: 3.{minor}" for minor in range(10, 15)),
-                "Typing :: Typed",
+                *FOR_TYPED_PYTHON,
             ],
         },
     },
@@ -71,7 +75,6 @@ pyproject.add_override(
         "publish": ["id>=1.5", "pypi-attestations>=0.0.27", "twine>=6,<6.2"],  # what publib installs: its own lock
         "release": ["pypiserver>=2.4", "twine>=6"],
         "test": [
-            "aurora-dsql-python-connector[psycopg]>=0.2.7,<0.3",
             "cdk-nag>=3",
             "cfn-lint>=1.40",
             "hypothesis>=6.140",
@@ -86,28 +89,72 @@ pyproject.add_override(
 # PyPI shows README.md, without what only leads somewhere beside it: pictures, and links to files.
 pyproject.add_deletion_override("project.readme")
 pyproject.add_override("project.dynamic", ["readme"])
-pyproject.add_override(
-    "tool.hatch.metadata.hooks.fancy-pypi-readme",
-    {
-        "content-type": "text/markdown",
-        "fragments": [{"path": "README.md"}],
-        "substitutions": [
-            {"pattern": r"!\[[^\]]*\]\((?!https:)[^)]*\)\n+", "replacement": ""},
-            {"pattern": r"\[([^\]]+)\]\((?!https:)[^)]*\)", "replacement": r"\1"},
-        ],
-    },
-)
+README = {
+    "content-type": "text/markdown",
+    "fragments": [{"path": "README.md"}],
+    "substitutions": [
+        {"pattern": r"!\[[^\]]*\]\((?!https:)[^)]*\)\n+", "replacement": ""},
+        {"pattern": r"\[([^\]]+)\]\((?!https:)[^)]*\)", "replacement": r"\1"},
+    ],
+}
+pyproject.add_override("tool.hatch.metadata.hooks.fancy-pypi-readme", README)
 METADATA = {"core-metadata-version": "2.4"}  # what publib's twine can read; hatchling would write a newer one
 pyproject.add_override("tool.hatch.build.targets.wheel", {"packages": [f"src/{PACKAGE}"], **METADATA})
 pyproject.add_override(
     "tool.hatch.build.targets.sdist", {"include": ["/src", "/README.md", "/CHANGELOG.md", "/LICENSE"], **METADATA}
 )
+
+# The client, in a distribution of its own: applications install it, and nothing of the CDK.
+TomlFile(
+    project,
+    "client/pyproject.toml",
+    obj={
+        "project": {
+            "name": "dsql-dr-client",
+            "version": VERSION,
+            "description": "A connection pool for Aurora DSQL across Regions that goes to the other Region by itself",
+            "requires-python": REQUIRES_PYTHON,
+            "license": "MIT",
+            "license-files": ["LICENSE"],
+            "keywords": ["aws", "aurora", "dsql", "psycopg", "failover", "multi-region"],
+            "classifiers": [
+                "Development Status :: 4 - Beta",
+                "Framework :: AsyncIO",
+                "Intended Audience :: Developers",
+                "Topic :: Database",
+                *FOR_TYPED_PYTHON,
+            ],
+            "dependencies": [
+                "aurora-dsql-python-connector[psycopg]>=0.2.7,<0.3",  # it brings libpq, in psycopg[binary]
+                "boto3>=1.35.74",
+                "psycopg[pool]>=3.2.10",  # the first with libpq for every Python above
+            ],
+            "dynamic": ["readme"],
+            "authors": [{"name": AUTHOR, "email": EMAIL}],
+        },
+        "build-system": {"requires": BUILT_BY, "build-backend": "hatchling.build"},
+        "tool": {
+            "hatch": {
+                "metadata": {"hooks": {"fancy-pypi-readme": README}},
+                "build": {
+                    "targets": {
+                        "wheel": {"packages": [f"src/{CLIENT}"], **METADATA},
+                        "sdist": {"include": ["/src", "/README.md", "/LICENSE"], **METADATA},
+                    }
+                },
+            }
+        },
+    },
+    committed=True,
+)
+TextFile(project, "client/LICENSE", lines=Path("LICENSE").read_text().split("\n"), committed=True)
+
 pyproject.add_override(
     "tool.ruff",
     {
         "line-length": 120,
         "target-version": "py310",
-        "src": ["src", "."],
+        "src": [*SOURCES, "."],
         "extend-exclude": ["*.md"],
         "lint": {
             "select": [
@@ -140,7 +187,7 @@ pyproject.add_override(
                 "tests/version_matrix.py": ["T201"],  # it prints a table
                 "tests/release_rehearsal.py": ["T201"],
                 "benchmarks/**": ["T201"],
-                "examples/**": ["S311"],  # jitter is no secret
+                "{client,examples}/**": ["S311"],  # jitter is no secret
                 ".projenrc.py": ["S101"],
             },
         },
@@ -151,8 +198,8 @@ pyproject.add_override(
     {
         "strict": True,
         "python_version": "3.10",
-        "files": [".projenrc.py", "src", "tests", "examples", "benchmarks", "docs"],
-        "mypy_path": "src",
+        "files": [".projenrc.py", *SOURCES, "tests", "examples", "benchmarks", "docs"],
+        "mypy_path": ":".join(SOURCES),
         "explicit_package_bases": True,
         "overrides": [
             # boto3 makes its clients at run time, and stubs for every service weigh more than the handlers do
@@ -182,14 +229,14 @@ SMALL_FILES = sorted({one.stem for one in Path("src", PACKAGE).glob("*.py")} - {
 pyproject.add_override(
     "tool.importlinter",
     {
-        "root_packages": [PACKAGE],
+        "root_packages": [PACKAGE, CLIENT],
         "include_external_packages": True,
         "contracts": [
             {
                 "name": "No module imports from the package itself",
                 "type": "forbidden",
-                "source_modules": [f"{PACKAGE}.**"],
-                "forbidden_modules": [PACKAGE],
+                "source_modules": [f"{PACKAGE}.**", f"{CLIENT}.**"],
+                "forbidden_modules": [PACKAGE, CLIENT],
                 "as_packages": False,
                 "allow_indirect_imports": True,  # each is reported once, where it is
             },
@@ -210,10 +257,15 @@ pyproject.add_override(
                 ],
             },
             {
-                "name": "Lambda functions, the emulator and the command line do without the CDK",
+                "name": "Lambda functions, the emulator, the command line and the client do without the CDK",
                 "type": "forbidden",
-                "source_modules": [f"{PACKAGE}.{one}" for one in ("runtime", "cli", "emulator")],
+                "source_modules": [CLIENT, *(f"{PACKAGE}.{one}" for one in ("runtime", "cli", "emulator"))],
                 "forbidden_modules": ["aws_cdk", "constructs", "jsii"],
+            },
+            {
+                "name": "The constructs and the client do without each other",
+                "type": "independence",
+                "modules": [PACKAGE, CLIENT],
             },
             {
                 "name": "dsql-dr status does without the emulator",
@@ -234,7 +286,7 @@ pyproject.add_override(
             "addopts": "-n auto --dist worksteal --import-mode=importlib -p no:cacheprovider",
             "testpaths": ["tests"],
             "filterwarnings": ["error"],
-            "pythonpath": ["src", "."],
+            "pythonpath": [*SOURCES, "."],
         }
     },
 )
@@ -270,12 +322,12 @@ def download(name: str, path: str) -> dict[str, object]:
 
 
 def as_built(name: str, folder: str) -> dict[str, object]:
-    """The sdist and the wheel of the release's job `build`, by digests that come from no artifact, and nothing else."""
+    """The files of the release's job `build`, by digests that come from no artifact, and nothing else."""
     return {
         "name": name,
         "env": {"SHA256": "${{ needs.build.outputs.sha256 }}"},
-        "run": f'cd {folder} && test "$(ls -A | wc -l)" -eq 2 && echo "$SHA256" | sha256sum --check --strict || '
-        f'{{ echo "::error::{folder} has other files than the sdist and the wheel that were built."; exit 1; }}',
+        "run": f'cd {folder} && test "$(ls -A | wc -l)" -eq 4 && echo "$SHA256" | sha256sum --check --strict || '
+        f'{{ echo "::error::{folder} has other files than the sdists and the wheels that were built."; exit 1; }}',
     }
 
 
@@ -287,7 +339,13 @@ LOCKS = (
     "examples/orders_service/service/requirements.txt",
 )
 INSTALL = "python -m pip install --require-hashes --only-binary=:all:"
-BUILD = "-m hatchling build --target sdist --target wheel --directory"
+
+def build(python: str, folder: str) -> dict[str, object]:
+    """Both distributions into a folder."""
+    command = f"{python} -m hatchling build --target sdist --target wheel --directory"
+    return {"run": f'for one in . client; do (cd $one && {command} "$GITHUB_WORKSPACE/{folder}"); done'}
+
+
 ON_MAIN = {"push": {"branches": ["main"]}}
 READ_ONLY = {"contents": "read"}
 WORKFLOWS: dict[str, dict[str, object]] = {
@@ -316,14 +374,16 @@ WORKFLOWS: dict[str, dict[str, object]] = {
                 {"run": f"{INSTALL} --requirement tests/locks/build.lock"},
                 {
                     "name": "The tag is the version",
-                    "run": 'version=v$(python -m hatchling version); test "$version" = "$GITHUB_REF_NAME" || '
-                    '{ echo "::error::The tag is $GITHUB_REF_NAME, and the version $version."; exit 1; }',
+                    "run": 'for one in . client; do version=v$(cd $one && python -m hatchling version); '
+                    'test "$version" = "$GITHUB_REF_NAME" || '
+                    '{ echo "::error::The tag is $GITHUB_REF_NAME, and the version $version."; exit 1; }; done',
                 },
-                {"run": f"python {BUILD} dist/release"},
+                build("python", "dist/release"),
                 {
                     "name": "What was built, for the jobs that follow",
                     "id": "built",
-                    "run": "{ echo 'sha256<<END'; cd dist/release; sha256sum *.tar.gz *.whl; echo END; }"
+                    "run": "{ echo 'sha256<<END'; cd dist/release; "
+                    f"sha256sum {{{PACKAGE},{CLIENT}}}-*.tar.gz {{{PACKAGE},{CLIENT}}}-*.whl; echo END; }}"
                     ' >> "$GITHUB_OUTPUT"',
                 },
                 upload("release", "dist/release"),
@@ -334,7 +394,7 @@ WORKFLOWS: dict[str, dict[str, object]] = {
                 CHECKOUT,
                 python(),
                 {"run": "make test release-rehearsal"},
-                {"run": f".venv/bin/python {BUILD} dist/tested"},
+                build('"$GITHUB_WORKSPACE/.venv/bin/python"', "dist/tested"),
                 as_built("What was tested is what was built", "dist/tested"),
                 needs="build",
             ),

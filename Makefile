@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
-GENERATED := .gitattributes .gitignore pyproject.toml .github/dependabot.yml $(wildcard .github/workflows/*.yml) .projen/deps.json .projen/files.json .projen/tasks.json
+GENERATED := .gitattributes .gitignore pyproject.toml client/pyproject.toml client/LICENSE .github/dependabot.yml $(wildcard .github/workflows/*.yml) .projen/deps.json .projen/files.json .projen/tasks.json
 
 NPM_LOCKS := src/dsql_dr_constructs/cli/npm/*/package-lock.json tests/npm/*/package-lock.json
 SERVICE := examples/orders_service/service/requirements
@@ -51,12 +51,13 @@ docs: $(READY)  ## what is generated: API.md from the docstrings, pictures from 
 
 configure: $(READY)  ## after a change of .projenrc.py or a package.json: write the files that projen owns, and the locks; UPGRADE=--upgrade for newer versions
 	PROJEN_DISABLE_POST=1 $(BIN)/python .projenrc.py
-	$(COMPILE) --extra cli --extra emulator --extra sql $(addprefix --group ,build configure docs lint release test) --output-file requirements.lock pyproject.toml
+	$(COMPILE) --extra cli --extra emulator --extra sql $(addprefix --group ,build configure docs lint release test) --output-file requirements.lock pyproject.toml client/pyproject.toml
 	$(COMPILE) --constraint requirements.lock --group build --output-file tests/locks/build.lock
 	for one in checkov publish; do $(COMPILE) --group $$one --output-file tests/locks/$$one.lock || exit; done
 	$(COMPILE) --resolution lowest-direct --output-file tests/locks/lowest.lock pyproject.toml
+	$(COMPILE) --resolution lowest-direct --output-file tests/locks/client.lock client/pyproject.toml
 	$(COMPILE) --output-file $(SERVICE).txt $(SERVICE).in
-	$(COMPILE) --constraint requirements.lock --extra sql --group examples --output-file tests/locks/examples.lock pyproject.toml $(SERVICE).in
+	$(COMPILE) --constraint requirements.lock --extra sql --group examples --output-file tests/locks/examples.lock pyproject.toml client/pyproject.toml $(SERVICE).in
 	for one in $(dir $(wildcard $(NPM_LOCKS))); do npm $(if $(UPGRADE),update,install) --package-lock-only --ignore-scripts --omit-lockfile-registry-resolved --no-audit --no-fund --prefix $$one || exit; done
 	touch requirements.lock
 
@@ -67,6 +68,6 @@ clean:
 $(READY): requirements.lock tests/tools.py $(wildcard tests/locks/*.lock $(NPM_LOCKS))
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --only-binary=:all: --requirement requirements.lock
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . --editable client
 	$(BIN)/python -m tests.tools
 	touch $@

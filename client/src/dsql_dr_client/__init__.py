@@ -1,0 +1,1 @@
+"""Connections to Aurora DSQL in two Regions: the own one first, the other one when that fails."""
