@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import aws_cdk as cdk
-import dsql_dr_client
 import jsii
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+import dsql_dr_client
 from dsql_dr_constructs import DatabasePrivilege, MultiRegionDsqlDr
 
 SERVICE = Path(__file__).parent / "service"

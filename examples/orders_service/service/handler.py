@@ -8,8 +8,9 @@ from base64 import b64decode
 from typing import Any
 from uuid import UUID
 
-from dsql_dr_client import FailoverPool
 from orders import Order, Orders, OtherContentsError, UnavailableError
+
+from dsql_dr_client import FailoverPool
 
 # one connection, since a function handles one request at a time; kept between invocations
 orders = Orders(FailoverPool(deployment=os.environ["DEPLOYMENT"], user="orders", max_size=1))

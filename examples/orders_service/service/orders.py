@@ -8,7 +8,8 @@ from typing import TypeVar
 from uuid import UUID
 
 import psycopg
-from dsql_dr_client import ConflictBudgetExceeded, FailoverPool
+
+from dsql_dr_client import FailoverPool
 
 T = TypeVar("T")
 
@@ -62,7 +63,7 @@ class Orders:
         try:
             # idempotent, since an order's id is its key: what was stored before a connection broke is found again
             return self._pool.run_transaction(run, idempotent=True)
-        except (psycopg.OperationalError, ConflictBudgetExceeded) as error:
+        except psycopg.OperationalError as error:
             raise UnavailableError from error
 
 
