@@ -249,7 +249,7 @@ pyproject.add_override(
                     "cli",
                     "emulator",
                     THE_CONSTRUCT,
-                    "drill",
+                    "drill | failover",
                     "backup | monitoring",
                     "clusters",
                     " : ".join(SMALL_FILES),
