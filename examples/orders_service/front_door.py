@@ -10,8 +10,6 @@ from aws_cdk import aws_route53 as route53
 from aws_cdk import aws_route53_targets as targets
 from constructs import Construct
 
-from dsql_dr_constructs import RegionHealthCheck
-
 
 class FrontDoor(Construct):
     """An API with the domain's name in this Region, and the record that leads to it.
@@ -34,7 +32,7 @@ class FrontDoor(Construct):
         function: lambda_.IFunction,
         domain: str,
         zone_id: str,
-        health_check: RegionHealthCheck,
+        health_check: route53.IHealthCheck,
     ) -> None:
         super().__init__(scope, id)
         region = cdk.Stack.of(self).region
@@ -62,6 +60,6 @@ class FrontDoor(Construct):
             target=route53.RecordTarget.from_alias(targets.ApiGateway(api)),
             region=region,
             set_identifier=region,
-            health_check=health_check.health_check,
+            health_check=health_check,
         )
         cdk.CfnOutput(self, "Address", value=f"https://{domain}/")
