@@ -1,1 +1,7 @@
-"""Connections to Aurora DSQL in two Regions: the own one first, the other one when that fails."""
+"""Connections to Aurora DSQL that go to the other Region by themselves."""
+
+from ._errors import AllEndpointsFailed, CommitUnknown, NoAnswer
+from ._events import Event
+from ._pool import FailoverPool
+
+__all__ = ["AllEndpointsFailed", "CommitUnknown", "Event", "FailoverPool", "NoAnswer"]
