@@ -42,7 +42,7 @@ def why_not_followed(alarm: Mapping[str, Any]) -> str | None:
         return "it is a composite alarm"
     if alarm.get("Metrics"):
         return "it uses metric math or several metrics"
-    if alarm.get("Statistic") not in _STATISTICS:
+    if alarm.get("ExtendedStatistic") or alarm.get("Statistic") not in _STATISTICS:
         return f"its statistic is not one of {', '.join(_STATISTICS)}"
     if int(alarm["Period"]) < 60:
         return "its metric has high resolution"
