@@ -36,8 +36,11 @@ class Declaration:
 
     @staticmethod
     def value(region: str | None, why: str) -> str:
-        """Value of the parameter for such a declaration."""
-        return json.dumps({"evacuated": region, "why": why})
+        """Value of the parameter for such a declaration; SSM refuses ``{{`` in values, which only *why* can have.
+
+        Source: https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html
+        """
+        return json.dumps({"evacuated": region, "why": why}).replace("{{", "{\\u007b")
 
     def to_json(self) -> dict[str, str | None]:
         """As in docs/monitor-answer.schema.json; somebody else may have written a longer reason."""
