@@ -340,6 +340,7 @@ LOCKS = (
 )
 INSTALL = "python -m pip install --require-hashes --only-binary=:all:"
 
+
 def build(python: str, folder: str) -> dict[str, object]:
     """Both distributions into a folder."""
     command = f"{python} -m hatchling build --target sdist --target wheel --directory"
@@ -374,7 +375,7 @@ WORKFLOWS: dict[str, dict[str, object]] = {
                 {"run": f"{INSTALL} --requirement tests/locks/build.lock"},
                 {
                     "name": "The tag is the version",
-                    "run": 'for one in . client; do version=v$(cd $one && python -m hatchling version); '
+                    "run": "for one in . client; do version=v$(cd $one && python -m hatchling version); "
                     'test "$version" = "$GITHUB_REF_NAME" || '
                     '{ echo "::error::The tag is $GITHUB_REF_NAME, and the version $version."; exit 1; }; done',
                 },

@@ -62,6 +62,7 @@ def run(interpreter: str, resolution: str, *command: str) -> subprocess.Complete
             *environment,
             f"--resolution={resolution}",
             "--with-editable=.[cli,emulator,sql]",
+            "--with-editable=client",
             *packages,
             "python",
             *command,

@@ -38,7 +38,9 @@ from tests.unit.public_api import surface
 from tests.unit.test_least_privilege import allows
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = sorted(one for where in ("*", "docs/*", "docs/adr/*", "examples/*/*") for one in ROOT.glob(f"{where}.md"))
+DOCUMENTS = sorted(
+    one for where in ("*", "client/*", "docs/*", "docs/adr/*", "examples/*/*") for one in ROOT.glob(f"{where}.md")
+)
 
 
 def test_api_reference_is_fresh() -> None:
@@ -110,7 +112,8 @@ def test_readme_is_read_in_minutes_and_begins_with_what_was_not_tested() -> None
 
 def test_every_link_between_documents_leads_to_a_file_and_a_heading() -> None:
     wrong = []
-    for document in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.md")]:
+    folders = [ROOT / one for one in ("client", "docs", "examples")]
+    for document in [*ROOT.glob("*.md"), *(one for folder in folders for one in folder.rglob("*.md"))]:
         for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)", document.read_text()):
             file = document.parent / target if target else document
             if not file.exists() or (anchor and anchor not in _anchors(file.read_text())):
