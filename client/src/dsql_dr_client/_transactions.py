@@ -199,7 +199,7 @@ class Run:
         reason, from_function = self._reason(error), self._step is _Step.WORKING
         self._step = _Step.CONNECTING
         self._unknown |= reason == "commit unknown"
-        pause = random.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(self._attempts, 10)))  # noqa: S311 - no secret
+        pause = random.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(self._attempts, 10)))
         repeatable = reason == "conflict" or (reason is not None and self._idempotent)
         if repeatable and self._clock() + pause < self.deadline:
             attributes: dict[str, str | float] = {"reason": reason or "", "attempt": self._attempts}

@@ -1,0 +1,171 @@
+"""The pool for asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Any, TypeVar
+
+import psycopg
+from psycopg.pq import TransactionStatus
+from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
+from typing_extensions import Self
+
+from ._async_pools import AsyncPool, AsyncPools
+from ._attempt import Attempt
+from ._connection import AsyncFailoverConnection, GuardedAsyncConnection
+from ._endpoint import describe
+from ._failover import Failover
+from ._routing import State
+from ._transactions import run_transaction_async
+
+T = TypeVar("T")
+
+
+class AsyncFailoverPool(Failover[psycopg.AsyncConnection[Any], Awaitable[None]]):
+    """Connections to the endpoint of the own Region, and to the peer's while that fails or is evacuated.
+
+    Parameters are those of `FailoverPool`, but *configure* and *reset* are asynchronous. It belongs to one event loop,
+    in which *on_event* is called.
+    """
+
+    _dsql = AsyncFailoverConnection
+
+    async def open(self) -> None:
+        """Accept requests; connections are made as they are needed."""
+        self._pools.closed = False
+        if self._terms["min_size"]:
+            await self._pools.get(self.region_in_use)
+
+    async def close(self, timeout: float = 5.0) -> None:
+        """Close all connections, those in use when they are returned, and end all threads.
+
+        Args:
+            timeout: Seconds to wait for threads that are connecting. Default: 5
+        """
+        await self._pools.close(timeout)
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self.close()
+
+    def get_stats(self) -> dict[str, dict[str, int]]:
+        """psycopg_pool's figures for each endpoint in use, by Region, since it is."""
+        return self._pools.get_stats()
+
+    @asynccontextmanager
+    async def connection(self, timeout: float | None = None) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
+        """A connection in a transaction, which is committed at the end, or rolled back after an exception.
+
+        Args:
+            timeout: Seconds in which there must be one. Default: the pool's
+
+        Raises:
+            AllEndpointsFailed: No endpoint gave one.
+            psycopg_pool.PoolTimeout: All connections stayed in use.
+            psycopg_pool.PoolClosed: The pool is not open.
+        """
+        async with (
+            self._acquire(time.monotonic() + (self._timeout if timeout is None else timeout)) as connection,
+            connection,
+        ):
+            yield connection
+
+    async def run_transaction(
+        self,
+        fn: Callable[[psycopg.AsyncConnection[Any]], Awaitable[T]],
+        *,
+        idempotent: bool = False,
+        budget: float = 10.0,
+        answer_timeout: float | None = None,
+    ) -> T:
+        return await run_transaction_async(
+            self, fn, idempotent=idempotent, budget=budget, answer_timeout=answer_timeout
+        )
+
+    @asynccontextmanager
+    async def _acquire(
+        self, deadline: float, answer_timeout: float | None = None
+    ) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
+        """A connection in which BEGIN has been answered, until *deadline* of ``time.monotonic``.
+
+        The caller commits. A transaction that is open at the end is rolled back, an exception that passes is reported
+        to the router (`_failed`), and the connection returned, or closed if it is lost or its endpoint was left.
+
+        Raises:
+            AllEndpointsFailed: Nothing of the caller's work has run.
+        """
+        pool, connection = await self._take(deadline)
+        connection.answer_timeout = answer_timeout or self._answer_timeout
+        try:
+            yield connection
+            self._router.served(connection.endpoint.region)
+        except BaseException as error:
+            self._failed(connection, error)
+            raise
+        finally:
+            connection.answer_timeout = self._answer_timeout
+            if connection.pgconn.transaction_status in (TransactionStatus.INTRANS, TransactionStatus.INERROR):
+                with suppress(psycopg.Error):
+                    await connection.rollback()
+            await pool.putconn(connection)
+
+    async def _take(self, deadline: float) -> tuple[AsyncPool, GuardedAsyncConnection]:
+        attempt = Attempt(self._router, deadline)
+        while True:
+            region = attempt.next()
+            if region is None:
+                await asyncio.sleep(attempt.pause())
+                continue
+            endpoint = self._endpoints[region]
+            try:
+                pool = await self._pools.get(region)
+                connection = await pool.getconn(attempt.remaining)
+            except PoolTimeout as error:
+                raise attempt.timed_out(endpoint, error) from error
+            except PoolClosed:
+                if self._pools.closed:
+                    raise
+                if self._router.state(region) is State.OPEN:
+                    attempt.failed(region, self._router.reason(region))
+                continue
+            try:
+                await connection.begin()
+            except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+                if endpoint.dead(connection, error):
+                    attempt.failed(region, describe(error))
+                await pool.putconn(connection)
+            except BaseException:
+                await pool.putconn(connection)
+                raise
+            else:
+                return pool, connection
+
+    def _set_up(self, open: bool) -> None:
+        self._pools = AsyncPools(self._name, make=self._make, probe=self._probe, router=self._router)
+        self._pools.closed = not open
+
+    def _make(self, region: str) -> AsyncPool:
+        return AsyncConnectionPool(
+            connection_class=self._connection_class,
+            kwargs=self._connect_parameters(region),
+            name=self._name + region,
+            open=False,
+            **self._terms,
+        )
+
+    async def _probe(self, region: str) -> None:
+        with suppress(Exception):  # the endpoint has reported it
+            connection = await self._connection_class.connect(**self._connect_parameters(region))
+            await connection.close()
+
+    def _leave(self, region: str) -> None:
+        self._pools.leave(region)
+
+    def _tend(self) -> None:
+        self._pools.tend()

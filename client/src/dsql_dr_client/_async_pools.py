@@ -1,0 +1,96 @@
+"""As `_pools`, with tasks of asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+from psycopg_pool import AsyncConnectionPool, PoolClosed
+
+from ._connection import GuardedAsyncConnection
+from ._pools import GRACE, NOT_OPEN
+from ._routing import Router
+
+AsyncPool = AsyncConnectionPool[GuardedAsyncConnection]
+
+
+class AsyncPools:
+    """As `Pools`."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        make: Callable[[str], AsyncPool],
+        probe: Callable[[str], Awaitable[object]],
+        router: Router,
+    ) -> None:
+        self._name, self._make, self._probe, self._router = name, make, probe, router
+        self._pools: dict[str, AsyncPool] = {}
+        self._left: list[AsyncPool] = []
+        self._task: asyncio.Task[None] | None = None
+        self._change = asyncio.Event()
+        self.closed = True
+
+    async def get(self, region: str) -> AsyncPool:
+        """Raises:
+        PoolClosed: It is not open.
+        """
+        if pool := self._pools.get(region):
+            return pool
+        if self.closed:
+            raise PoolClosed(NOT_OPEN)
+        pool = self._pools[region] = self._make(region)
+        await pool.open()  # which waits for nobody
+        return pool
+
+    def leave(self, region: str) -> None:
+        """Close the pool: idle connections at once, and those in use when they are returned."""
+        if pool := self._pools.pop(region, None):
+            self._left.append(pool)
+        self.tend()
+
+    def tend(self) -> None:
+        """Something has changed for the task."""
+        if self.closed:
+            return
+        self._change.set()
+        if not self._task or self._task.done():
+            self._task = asyncio.create_task(self._run(), name=f"{self._name}tend")
+
+    async def close(self, timeout: float) -> None:
+        self.closed = True
+        pools = [*self._pools.values(), *self._left]
+        self._pools, self._left = {}, []
+        for pool in pools:
+            await pool.close(GRACE)
+        for task in (own := [one for one in asyncio.all_tasks() if one.get_name().startswith(self._name)]):
+            task.cancel()
+        if own:
+            await asyncio.wait(own, timeout=timeout)
+
+    def get_stats(self) -> dict[str, dict[str, int]]:
+        return {region: pool.get_stats() for region, pool in self._pools.items()}
+
+    async def _run(self) -> None:
+        while await self._next():
+            if region := self._router.begin_probe():
+                await self._probe(region)
+
+    async def _next(self) -> bool:
+        """Close what was left, and wait for the next probe. Returns False when there is nothing to do any more."""
+        while True:
+            self._change.clear()
+            left, self._left = self._left, []
+            for pool in left:
+                await pool.close(GRACE)
+            at = self._router.next_probe()
+            if not self._left:
+                if self.closed or at is None:
+                    return False
+                if at <= time.monotonic():
+                    return True
+                with suppress(asyncio.TimeoutError):
+                    await asyncio.wait_for(self._change.wait(), at - time.monotonic())

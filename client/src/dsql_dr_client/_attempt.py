@@ -1,0 +1,64 @@
+"""One request's way to a connection, over all endpoints until its deadline. No I/O."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from random import uniform
+
+from psycopg_pool import PoolTimeout
+
+from ._endpoint import Endpoint, describe
+from ._errors import AllEndpointsFailed
+from ._routing import Router
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
+"""Seconds between two rounds over all endpoints: full jitter."""
+
+
+class Attempt:
+    def __init__(
+        self,
+        router: Router,
+        deadline: float,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        jitter: Callable[[float, float], float] = uniform,
+    ) -> None:
+        self._router, self._deadline, self._clock, self._jitter = router, deadline, clock, jitter
+        self._begun = clock()
+        self._rounds = 0
+        self._tried: set[str] = set()
+        self._reasons: dict[str, str] = {}
+
+    def next(self) -> str | None:
+        """Region of the endpoint to try; None after a round: it is time for a `pause`."""
+        return self._router.choose(self._tried)
+
+    @property
+    def remaining(self) -> float:
+        return self._deadline - self._clock()
+
+    def failed(self, region: str, reason: str) -> None:
+        self._tried.add(region)
+        self._reasons[region] = reason
+
+    def pause(self) -> float:
+        """Seconds until the next round.
+
+        Raises:
+            AllEndpointsFailed: It would begin too late.
+        """
+        pause = self._jitter(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2**self._rounds))
+        if pause >= self.remaining:
+            raise AllEndpointsFailed(self._reasons, self._deadline - self._begun)
+        self._rounds += 1
+        self._tried.clear()
+        return pause
+
+    def timed_out(self, endpoint: Endpoint, error: PoolTimeout) -> Exception:
+        """What to raise: with no endpoint to blame, it is only that all connections are in use."""
+        if not self._reasons and not endpoint.limit:
+            return error
+        self._reasons[endpoint.region] = endpoint.limit or describe(error)
+        return AllEndpointsFailed(self._reasons, self._deadline - self._begun)

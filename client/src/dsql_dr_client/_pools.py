@@ -1,0 +1,114 @@
+"""The pools of psycopg_pool behind a `FailoverPool`, one for each endpoint that is used."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from psycopg_pool import ConnectionPool, PoolClosed
+
+from ._connection import GuardedConnection
+from ._routing import Router
+
+GRACE = 0.05
+"""Seconds for the workers of a pool that was left: those who wait in it are sent on after that."""
+
+NOT_OPEN = "The pool is not open: call open(), or use it in a with statement."
+
+Pool = ConnectionPool[GuardedConnection]
+
+
+class Pools:
+    """A pool that waits for connections to a dead endpoint cannot be told to stop, but it can be closed.
+
+    psycopg_pool tries again and again in the background while those who wait time out. So a pool whose endpoint failed
+    is closed, which sends them on, and a new one is made when the endpoint is used again. One thread does that and the
+    probes; it exists only while something is not healthy.
+
+    Args:
+        name: With which the names of all threads begin.
+        make: Makes an open pool for a Region.
+        probe: Connects to the endpoint of a Region, and lets the router know.
+        router: Says when a probe is due.
+    """
+
+    def __init__(
+        self, name: str, *, make: Callable[[str], Pool], probe: Callable[[str], object], router: Router
+    ) -> None:
+        self._name, self._make, self._probe, self._router = name, make, probe, router
+        self._pools: dict[str, Pool] = {}
+        self._left: list[Pool] = []
+        self._thread: threading.Thread | None = None
+        self._change = threading.Condition()
+        self.closed = True
+
+    def open(self) -> None:
+        self.closed = False
+
+    def get(self, region: str) -> Pool:
+        """Raises:
+        PoolClosed: It is not open.
+        """
+        if pool := self._pools.get(region):
+            return pool
+        with self._change:
+            if self.closed:
+                raise PoolClosed(NOT_OPEN)
+            if region not in self._pools:
+                self._pools[region] = self._make(region)
+            return self._pools[region]
+
+    def leave(self, region: str) -> None:
+        """Close the pool: idle connections at once, and those in use when they are returned."""
+        with self._change:
+            if pool := self._pools.pop(region, None):
+                self._left.append(pool)
+        self.tend()
+
+    def tend(self) -> None:
+        """Something has changed for the thread."""
+        with self._change:
+            if self.closed:
+                return
+            if not self._thread:
+                self._thread = threading.Thread(target=self._run, name=f"{self._name}tend", daemon=True)
+                self._thread.start()
+            self._change.notify()
+
+    def close(self, timeout: float) -> None:
+        until = time.monotonic() + timeout
+        with self._change:
+            self.closed = True
+            pools = [*self._pools.values(), *self._left]
+            self._pools, self._left = {}, []
+            self._change.notify()
+        for pool in pools:
+            pool.close(GRACE)
+        for thread in threading.enumerate():  # of pools that were left, too
+            if thread.name.startswith(self._name):
+                thread.join(max(0.0, until - time.monotonic()))
+
+    def get_stats(self) -> dict[str, dict[str, int]]:
+        return {region: pool.get_stats() for region, pool in dict(self._pools).items()}
+
+    def _run(self) -> None:
+        while self._next():
+            if region := self._router.begin_probe():
+                self._probe(region)
+
+    def _next(self) -> bool:
+        """Close what was left, and wait for the next probe. Returns False when there is nothing to do any more."""
+        while True:
+            with self._change:
+                left, self._left = self._left, []
+                if not left:
+                    at = self._router.next_probe()
+                    if self.closed or at is None:
+                        self._thread = None
+                        return False
+                    if at <= time.monotonic():
+                        return True
+                    self._change.wait(at - time.monotonic())
+            for pool in left:
+                pool.close(GRACE)
