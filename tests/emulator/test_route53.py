@@ -178,12 +178,13 @@ def test_version_that_is_not_the_checks_is_refused(world: World) -> None:
 def test_alarms_that_route_53_cannot_follow_are_refused(world: World) -> None:
     elsewhere = {"Region": "us-east-1", "Name": "down"}
     assert "The alarm down does not exist in us-east-1." in world.refused(**{**FOLLOWS, "AlarmIdentifier": elsewhere})
-    for change, reason in [
+    cases: list[tuple[dict[str, Any], str]] = [
         ({"DatapointsToAlarm": 1, "EvaluationPeriods": 2}, '"M out of N"'),
         ({"ExtendedStatistic": "p99"}, "its statistic is not one of"),
         ({"Metrics": [{"Id": "m", "Expression": "1"}]}, "metric math"),
         ({"AlarmRule": "ALARM(x)"}, "a composite alarm"),
-    ]:
+    ]
+    for change, reason in cases:
         world.alarms["us-west-2", "down"] = {**ALARM, **change}
         assert reason in world.refused(**FOLLOWS)
 

@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[2]
 SOURCES, CLIENT = ROOT / "src" / "dsql_dr_constructs", ROOT / "client" / "src" / "dsql_dr_client"
 AS_AWS_SAYS_IT = (
     *("backup.py", "dsql.py", "dsql_*.py", "backup_*.py", "cloudformation_*.py"),
-    *("fis.py", "fis_*.py", "ministack_scheduler.py"),
+    *("fis.py", "fis_*.py", "ministack_scheduler.py", "route53.py"),
 )
 """Modules of the emulator whose errors are AWS's own."""
 
