@@ -21,8 +21,8 @@ from dsql_dr_constructs.emulator import AwsEmulator
 from tests.postgresql import Postgresql
 
 _TIMEOUT = 120.0
-_NO_ANSWER = 2.0
-"""Seconds without an answer, after which a user tries again."""
+_NO_ANSWER, _COLD_START = 5.0, 60.0
+"""Seconds without an answer, after which a user tries again; a function's first answer takes longer."""
 _PAUSE = 0.05
 _NEXT = 10
 """How many orders have to say the same."""
@@ -69,6 +69,10 @@ class Users:
         self._threads = [threading.Thread(target=self._send_orders, args=(region,)) for region in aws.regions]
         self._accepted: list[Accepted] = []
         self._unexpected: list[str] = []
+        self._last = ""
+        for region, path in self._apis.values():
+            status, said = self._put(region, f"{path}{uuid.uuid4()}", "{}", timeout=_COLD_START)
+            assert status == 400, (said, aws.log()[-6000:])
 
     def __enter__(self) -> Users:
         for one in self._threads:
@@ -111,7 +115,7 @@ class Users:
             id, until = uuid.uuid4(), time.monotonic() + _TIMEOUT
             while not self._is_accepted(id, home):
                 if self._unexpected or time.monotonic() > until:
-                    self._unexpected.append(f"{id} was not accepted")
+                    self._unexpected.append(f"{id} was not accepted; the last answer is {self._last}")
                     break
 
     def _is_accepted(self, id: uuid.UUID, home: str) -> bool:
@@ -120,21 +124,23 @@ class Users:
         region, path = self._apis[name]
         try:
             status, said = self._put(region, f"{path}{id}", json.dumps({"item": "apple", "quantity": 1}))
-        except (OSError, HTTPException):
+        except (OSError, HTTPException) as error:
+            self._last = f"{region}: {error!r}"
             return False
+        self._last = f"{region}: {status} {said}"
         if status in (200, 201):
             endpoint = json.loads(said)["endpoint"].split(".")[2]
             self._accepted.append(Accepted(id, home, resolved_at, region, endpoint))
             return True
-        if status != 503:
-            self._unexpected.append(f"{region} answered {status}: {said}")
+        if status < 500:
+            self._unexpected.append(self._last)
         return False
 
-    def _put(self, region: str, path: str, data: str) -> tuple[int, str]:
+    def _put(self, region: str, path: str, data: str, *, timeout: float = _NO_ANSWER) -> tuple[int, str]:
         """In AWS, a signature for both Regions (SigV4A), since users do not know which of them will answer."""
         request = AWSRequest("PUT", f"http://{self._host}{path}", data=data, headers={"content-type": "text/plain"})
         SigV4Auth(self._credentials, "execute-api", region).add_auth(request)
-        with closing(HTTPConnection(self._host, timeout=_NO_ANSWER)) as connection:
+        with closing(HTTPConnection(self._host, timeout=timeout)) as connection:
             connection.request("PUT", path, request.data, dict(request.headers))
             answer = connection.getresponse()
             return answer.status, answer.read().decode()
