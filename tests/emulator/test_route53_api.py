@@ -125,6 +125,26 @@ def test_tags_of_several_health_checks_are_listed(aws: AwsEmulator) -> None:
     ]
 
 
+def test_record_needs_its_health_check_when_it_is_made_and_not_when_it_is_deleted(aws: AwsEmulator) -> None:
+    route53, check = aws.client("route53", EAST), create(aws, "of a record")
+    zone = route53.create_hosted_zone(Name="example.org", CallerReference="zone")["HostedZone"]["Id"]
+    record = {"Name": "a.example.org", "Type": "A", "TTL": 60, "ResourceRecords": [{"Value": "192.0.2.1"}]}
+    record |= {"SetIdentifier": "a", "Region": EAST, "HealthCheckId": check}
+
+    def change(action: str, **more: str) -> None:
+        batch = {"Changes": [{"Action": action, "ResourceRecordSet": {**record, **more}}]}
+        route53.change_resource_record_sets(HostedZoneId=zone, ChangeBatch=batch)
+
+    with pytest.raises(ClientError, match="No health check exists with the specified ID nobody") as error:
+        change("CREATE", HealthCheckId="nobody")
+    assert error.value.response["Error"]["Code"] == "NoSuchHealthCheck"
+    change("CREATE")
+    assert aws.resolve("a.example.org", region=WEST) == ["192.0.2.1"]
+    route53.delete_health_check(HealthCheckId=check)
+    change("DELETE")
+    assert aws.resolve("a.example.org", region=WEST) == []
+
+
 def health_check(*, tag: str = "orders", **config: Any) -> dict[str, Any]:
     tags = [{"Key": "Name", "Value": tag}]
     return {

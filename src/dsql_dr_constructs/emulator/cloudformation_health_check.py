@@ -93,7 +93,8 @@ class OfControlPlane:
         return self._plain["delete"](identifier, properties)
 
     def _check(self, properties: Mapping[str, Any]) -> None:
-        if self._faults.affecting(("error", "timeout"), CONTROL_PLANE, "route53", "CloudFormation"):
+        fault = self._faults.affecting(("error", "timeout"), CONTROL_PLANE, "route53", "CloudFormation")
+        if fault and not fault.functions_only:
             sentence = f"Route 53's control plane, in {CONTROL_PLANE}, does not answer"
             raise _refused(sentence, 503, "ServiceInternalError")
         if identifier := properties.get("HealthCheckId"):

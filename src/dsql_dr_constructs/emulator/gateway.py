@@ -32,6 +32,7 @@ CONTROL = "/_emulator/"
 _OWNERS = (CONTROL, "/_ministack/", "/_localstack/")
 _API = "/_aws/execute-api/"
 _APIS: dict[str, Any] = {"dsql": dsql_api, "backup": backup_api, "fis": fis_api}
+_IS_QUERY = "x-www-form-urlencoded"
 _NOT_OWNER = {"message": "Only the owner of this local AWS emulator, who started it, can control it."}
 
 
@@ -234,9 +235,8 @@ def _call_name(scope: Scope, headers: dict[str, str], body: bytes) -> str:
 
 def _error(code: str, message: str, status: int, headers: dict[str, str]) -> Answer:
     """*code* in the protocol of the request: XML for the Query protocol and Route 53, JSON for the others."""
-    if "x-www-form-urlencoded" not in headers.get("content-type", "") and "/route53/" not in headers.get(
-        "authorization", ""
-    ):
+    in_xml = "/route53/" in headers.get("authorization", "") or _IS_QUERY in headers.get("content-type", "")
+    if not in_xml:
         return dsql_api.error_response(code, message, status)
     error = f"<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{escape(message)}</Message></Error>"
     return status, {"content-type": "text/xml"}, f"{error}</ErrorResponse>".encode()

@@ -100,7 +100,8 @@ def answer_for(service: Route53) -> None:
             if method == "POST" and (asked := _TAGS.fullmatch(path)):
                 return _tags_of_several(asked[1], body)
             if method == "POST" and _RECORDS.fullmatch(path):
-                for identifier in _CHECK_OF_RECORD.findall(body):
+                kept = [change for change in body.split(b"<Change>") if b"<Action>DELETE<" not in change]
+                for identifier in _CHECK_OF_RECORD.findall(b"".join(kept)):
                     service.find(identifier.decode())
             return await plain(method, path, headers, body, query)
         except Route53Error as error:
