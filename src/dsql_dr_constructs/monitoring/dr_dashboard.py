@@ -189,8 +189,10 @@ class DrDashboard(Construct):
         repairs = [command for one in alarms for command in one._repair_of_notifications()]
         pair = (self._deployment, self._clusters, self._observers)
         backed_up = [region for one in alarms for region in one._monitor.backup_vaults]
-        text = runbook(*pair, witness_region, peering_region, repairs, backed_up, sql_probe=self._sql_probe)
-        height = 9 + (4 if self._sql_probe else 3) * len(self._observers) + (2 if backed_up else 0)
+        sql, evacuation = self._sql_probe, any(one._monitor.evacuation for one in alarms)
+        known = (*pair, witness_region, peering_region, repairs, backed_up)
+        text = runbook(*known, sql_probe=sql, evacuation=evacuation)
+        height = 9 + (4 if sql else 3) * len(self._observers) + (2 if backed_up else 0) + (2 if evacuation else 0)
         return cloudwatch.TextWidget(markdown=text, width=WIDTH, height=height)
 
     def _cluster_metrics(self) -> list[list[cloudwatch.IWidget]]:

@@ -185,10 +185,14 @@ def test_with_failover_it_shows_which_region_is_evacuated_as_both_regions_see_it
     }, "and not as the witness Region, which reads no declarations"
     assert {one["label"] for *_, one in found} == {f"{a}, seen from {b}" for a in regions for b in regions}
     assert {one["stat"] for *_, one in found} == {"Maximum"}
+    [text] = [one["properties"]["markdown"] for one in widgets if one["type"] == "text"]
+    for region, other in (regions, regions[::-1]):
+        assert f'dsql-dr evacuate Orders-production {region} --region {other} --why "$REASON"\n' in text
 
 
 def test_without_failover_it_has_no_graph_of_evacuations(widgets: list[dict[str, Any]]) -> None:
     assert names.EVACUATED not in {name for _, name, *_ in metrics(widgets)}
+    assert "evacuate" not in json.dumps(widgets)
 
 
 def test_both_clusters_stand_side_by_side(widgets: list[dict[str, Any]]) -> None:
