@@ -11,7 +11,6 @@ from typing import Any
 import psycopg
 
 from dsql_dr_client import FailoverPool
-from dsql_dr_client._connection import GuardedConnection
 from tests.client.faulty_endpoint import FaultyEndpoint
 from tests.postgresql import Postgresql
 
@@ -45,13 +44,13 @@ class PairOfEndpoints:
         """A pool of an application in *region*, without TLS and tokens."""
         return FailoverPool(HOSTS, region=region, user="postgres", connection_class=self._connection_class(), **options)
 
-    def _connection_class(self) -> type[GuardedConnection]:
+    def _connection_class(self) -> type[psycopg.Connection[Any]]:
         ports = {HOSTS[region]: one.port for region, one in self.endpoints.items()}
         regions = {host: region for region, host in HOSTS.items()}
 
-        class ToTheProxy(GuardedConnection):
+        class ToTheProxy(psycopg.Connection[Any]):
             @classmethod
-            def connect(cls, conninfo: str = "", **given: Any) -> Any:
+            def connect(cls, conninfo: str = "", **given: Any) -> ToTheProxy:
                 host = given.pop("host")
                 given |= {"sslmode": "disable", "sslrootcert": None, "application_name": regions[host]}
                 return super().connect(conninfo, host="127.0.0.1", port=ports[host], **given)

@@ -90,8 +90,9 @@ class Load:
                 self._until_done_by_the_application(self.pools[region], id, fault)
             with self._changed:
                 self.done.add(id)
-                own = "its own" if region in fault else "the other"
-                of = f"{fault}, a worker whose endpoint is {own}"
+                met = self._fault if fault == "healthy" else fault  # it may have begun before the fault
+                own = "its own" if region in met else "the other"
+                of = f"{met}, a worker whose endpoint is {own}"
                 self.longest[of] = max(self.longest.get(of, 0.0), time.monotonic() - began)
                 if fault == self._fault:
                     self._begun_in[worker] = fault
