@@ -128,6 +128,7 @@ TomlFile(
                 "aurora-dsql-python-connector[psycopg]>=0.2.7,<0.3",  # it brings libpq, in psycopg[binary]
                 "boto3>=1.35.74",
                 "psycopg[pool]>=3.2.10",  # the first with libpq for every Python above
+                "typing-extensions>=4.6",
             ],
             "dynamic": ["readme"],
             "authors": [{"name": AUTHOR, "email": EMAIL}],
