@@ -251,7 +251,7 @@ pyproject.add_override(
                     "cli",
                     "emulator",
                     THE_CONSTRUCT,
-                    "drill",
+                    "drill | failover",
                     "backup | monitoring",
                     "clusters",
                     " : ".join(SMALL_FILES),

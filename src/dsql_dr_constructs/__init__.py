@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from .clusters.regional_cluster import RegionalCluster
     from .drill.dr_drill import DrDrill
     from .drill.drill_options import DrillOptions
+    from .failover.failover_options import FailoverOptions
+    from .failover.region_health_check import RegionHealthCheck
     from .monitoring.alarm_options import AlarmOptions, HealthAlarmOptions
     from .monitoring.alerting_topic import AlertingTopic
     from .monitoring.dr_dashboard import DrDashboard
@@ -37,6 +39,7 @@ __all__ = [
     "DrDashboard",
     "DrDrill",
     "DrillOptions",
+    "FailoverOptions",
     "HealthAlarmOptions",
     "HealthAlarms",
     "HealthMonitor",
@@ -46,6 +49,7 @@ __all__ = [
     "MultiRegionBackup",
     "MultiRegionDsqlDr",
     "MultiRegionMonitoring",
+    "RegionHealthCheck",
     "RegionalCluster",
     "StackOptions",
     "validate_topology",
@@ -62,6 +66,7 @@ _HOMES = {
     "DrDashboard": "monitoring.dr_dashboard",
     "DrDrill": "drill.dr_drill",
     "DrillOptions": "drill.drill_options",
+    "FailoverOptions": "failover.failover_options",
     "HealthAlarmOptions": "monitoring.alarm_options",
     "HealthAlarms": "monitoring.health_alarms",
     "HealthMonitor": "monitoring.health_monitor",
@@ -71,6 +76,7 @@ _HOMES = {
     "MultiRegionBackup": "backup.multi_region_backup",
     "MultiRegionDsqlDr": "multi_region_dsql_dr",
     "MultiRegionMonitoring": "monitoring.multi_region_monitoring",
+    "RegionHealthCheck": "failover.region_health_check",
     "RegionalCluster": "clusters.regional_cluster",
     "StackOptions": "stack_options",
     "validate_topology": "regions",

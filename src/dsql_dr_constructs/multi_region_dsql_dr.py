@@ -12,7 +12,7 @@ from constructs import Construct
 
 from .arguments import checked
 from .backup.backup_options import BackupOptions
-from .backup.multi_region_backup import MultiRegionBackup
+from .backup.multi_region_backup import MultiRegionBackup, inform_of_no_backup
 from .clusters.adopted_cluster import adopt_clusters
 from .clusters.cluster_interface import IRegionalCluster
 from .clusters.cluster_options import ClusterOptions
@@ -25,16 +25,18 @@ from .deployment_name import default_deployment_name, refuse_doubled_name, valid
 from .drill.dr_drill import DrDrill
 from .drill.drill_options import DrillOptions
 from .drill.pair_drills import pair_drills
-from .monitoring.monitored_pair import MonitoredPair, warn_of_no_monitoring
+from .failover.failover_options import FailoverOptions
+from .failover.pair_failover import FailoverPair, pair_failover
+from .monitoring.monitored_pair import warn_of_no_monitoring
 from .monitoring.monitoring_options import MonitoringOptions
 from .monitoring.multi_region_monitoring import MultiRegionMonitoring
 from .regional_stack import default_account, refuse_elsewhere, regional_stack, warn_of_stages_region
 from .regions import validate_topology
-from .resource_policies import inform, warn
+from .resource_policies import warn
 from .stack_options import StackOptions
 
 
-class MultiRegionDsqlDr(MonitoredPair):
+class MultiRegionDsqlDr(FailoverPair):
     """Two peered clusters in two Regions that both take reads and writes, strongly consistent.
 
         app = cdk.App()
@@ -90,6 +92,7 @@ class MultiRegionDsqlDr(MonitoredPair):
         monitoring: MonitoringOptions | None = MonitoringOptions(),  # noqa: B008 - frozen
         backup: BackupOptions | None = None,
         drill: DrillOptions | None = None,
+        failover: FailoverOptions | None = None,
     ) -> None:
         """
         Args:
@@ -127,12 +130,14 @@ class MultiRegionDsqlDr(MonitoredPair):
                 up, and nothing undoes a mistake, which peering replicates, too.
             drill: An experiment template of AWS FIS in each Region that fails the cluster there for a while, in stacks
                 of their own; ``dsql-dr drill`` starts it. Default: None, no drills.
+            failover: Route 53 health checks of both Regions for your records, in stacks of their own, and evacuations
+                by ``dsql-dr evacuate``. Default: None, no health checks.
 
         Raises:
             ValueError: Regions that cannot form a pair, a bad or repeated deployment name, a bad email or schedule,
                 topics, keys, vaults or options of other Regions, DESTROY with deletion protection on or with
                 *cluster_arns*, *cluster_arns* that are not of two clusters in two Regions or in other Regions than
-                given, or *drill* without *monitoring*.
+                given, or *drill* or *failover* without *monitoring*, or what Route 53 cannot follow.
         """
         super().__init__(scope, id)
         adopted, owner = clusters_by_region(cluster_arns, account, primary_region, secondary_region)
@@ -147,7 +152,7 @@ class MultiRegionDsqlDr(MonitoredPair):
         regions = {"Primary": primary_region, "Secondary": secondary_region}
         further = [witness_region] if monitoring and monitoring.witness_observer else []
         refuse_elsewhere("encryption_keys", "key", encryption_keys, self.account, [*regions.values(), *further])
-        options = cluster_options or ClusterOptions()
+        options, evacuation = cluster_options or ClusterOptions(), failover is not None
         shared: dict[str, Any] = {
             "deployment_name": self.deployment_name,
             "primary_region": primary_region,
@@ -165,13 +170,13 @@ class MultiRegionDsqlDr(MonitoredPair):
         roles_needed = options.database_roles or bool(monitoring and monitoring.sql_probe)
         self._roles = self._role_stacks(regional, needed=roles_needed, backed_up=backup is not None)
         self.backup = self._back_up(scope, shared, backup)
-        self.monitoring = self._monitor(scope, shared, alert_emails, schedule, monitoring)
+        self.monitoring = self._monitor(scope, shared, alert_emails, schedule, monitoring, evacuation)
         self.drills = pair_drills(regional, list(regions.values()), self.monitoring, self._keys, drill)
         self._stacks.extend(map(Stack.of, self.drills.values()))
+        self.health_checks = pair_failover(regional, list(regions.values()), self.monitoring, failover)
         self._warn_of_regions(warnings)
-        self._registry = ParameterRegistry(
-            self, self.deployment_name, self.peering.parameter_regions, self._stacks, self._roles, bool(adopted)
-        )
+        found = self.peering.parameter_regions, self._stacks, self._roles, bool(adopted), evacuation
+        self._registry = ParameterRegistry(self, self.deployment_name, *found)
         self.node.add_validation(self._registry)
 
     def _regional_stack(self, scope: Construct, shared: Mapping[str, Any], role: str, region: str, what: str) -> Stack:
@@ -227,12 +232,7 @@ class MultiRegionDsqlDr(MonitoredPair):
         self, scope: Construct, shared: Mapping[str, Any], options: BackupOptions | None
     ) -> MultiRegionBackup | None:
         if not options:
-            inform(
-                self.primary,
-                "noBackup",
-                f"Nothing undoes a mistake in {self.deployment_name!r}: a dropped table is dropped in both Regions. "
-                "Give backup=BackupOptions() for a backup a day, kept in both.",
-            )
+            inform_of_no_backup(self.primary, self.deployment_name)
             return None
         regions = [one.cluster_region for one in (self.primary, self.secondary)]
         backup = MultiRegionBackup(
@@ -255,6 +255,7 @@ class MultiRegionDsqlDr(MonitoredPair):
         alert_emails: Sequence[str],
         schedule: Duration | None,
         options: MonitoringOptions | None,
+        evacuation: bool,
     ) -> MultiRegionMonitoring | None:
         if not options:
             warn_of_no_monitoring(self.primary, alert_emails, schedule)
@@ -268,6 +269,7 @@ class MultiRegionDsqlDr(MonitoredPair):
             alert_emails=alert_emails,
             schedule=schedule,
             backup_vaults=self.backup.vault_names if self.backup else None,
+            evacuation=evacuation,
             options=options,
         )
         for stack in monitoring.stacks:
@@ -287,5 +289,6 @@ class MultiRegionDsqlDr(MonitoredPair):
 
     @property
     def stacks(self) -> Sequence[Stack]:
-        """In the order of their deployment: primary, secondary, then database roles, backup, monitoring and drills."""
-        return tuple(self._stacks)
+        """In the order of their deployment: primary, secondary, then database roles, backup, monitoring, drills and
+        health checks."""
+        return (*self._stacks, *map(Stack.of, self.health_checks.values()))

@@ -9,7 +9,7 @@ from aws_cdk import ArnFormat, Stack
 from aws_cdk import aws_backup as backup
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
-from constructs import Construct
+from constructs import Construct, IConstruct
 
 from ..arguments import checked
 from ..clusters.cluster_interface import IRegionalCluster
@@ -20,7 +20,7 @@ from ..deployment_name import refuse_doubled_name, validate_deployment_name
 from ..physical_names import backup_vault_name, roles_name
 from ..regional_stack import default_account, refuse_elsewhere, regional_stack
 from ..regions import validate_observed
-from ..resource_policies import warn
+from ..resource_policies import inform, warn
 from ..stack_options import StackOptions
 from .backup_events import BackupEventLog
 from .backup_options import BackupOptions, days_of
@@ -238,3 +238,12 @@ class MultiRegionBackup(Construct):
     def restore_role(self) -> iam.Role:
         """As whom AWS Backup restores the pair, in the primary's stack."""
         return self._plan.restore_role
+
+
+def inform_of_no_backup(scope: IConstruct, deployment_name: str) -> None:
+    inform(
+        scope,
+        "noBackup",
+        f"Nothing undoes a mistake in {deployment_name!r}: a dropped table is dropped in both Regions. Give "
+        "backup=BackupOptions() for a backup a day, kept in both.",
+    )

@@ -74,3 +74,20 @@ class ConnectedPair(Construct):
         if privileges is not None and role is None:
             raise ValueError("privileges are given without role: give the name of the database role that gets them.")
         return self._registry.grant_connect(grantee, self.account, role, privileges)
+
+    @checked
+    def grant_read_parameters(self, grantee: iam.IGrantable) -> Sequence[iam.Grant]:
+        """Allow *grantee* to read the endpoints of both clusters from SSM parameters of its own Region when it runs.
+
+            pair.grant_read_parameters(function)
+
+        With *failover* it may also read which Region is evacuated. The package ``dsql-dr-client`` needs this where it
+        is given the deployment name and not the endpoints.
+
+        Args:
+            grantee: As in `grant_connect`.
+
+        Raises:
+            ValueError: as `grant_connect`.
+        """
+        return self._registry.grant_read(grantee, self.account)

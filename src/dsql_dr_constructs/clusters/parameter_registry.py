@@ -6,6 +6,7 @@ import hashlib
 import itertools
 import re
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import cast
 
 import jsii
@@ -14,7 +15,8 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct, IConstruct, IValidation
 
 from ..asked_once import unresolved
-from ..resource_policies import differ, named, refuse_other_account
+from ..resource_policies import differ, named, refuse_lost_grant, refuse_other_account
+from ..runtime.parameter_registry import evacuation_path, parameter_path
 from .cluster_interface import IRegionalCluster
 from .cluster_peering import deploy_after
 from .database_admin import DatabaseRoleStacks
@@ -41,6 +43,7 @@ class ParameterRegistry:
         stacks: The pair's own stacks, primary and secondary first.
         roles: Those of the functions that make database roles.
         adopted: Whether the pair's clusters are adopted.
+        evacuation: Whether an SSM parameter says which Region is evacuated.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class ParameterRegistry:
         stacks: Sequence[Stack],
         roles: DatabaseRoleStacks,
         adopted: bool,
+        evacuation: bool,
     ) -> None:
         self._pair = pair
         self._deployment_name = deployment_name
@@ -58,6 +62,7 @@ class ParameterRegistry:
         self._stacks = stacks
         self._roles = roles
         self._adopted = adopted
+        self._evacuation = evacuation
         self._database_roles: dict[Stack, dict[str, DatabaseRole]] = {}
 
     def clusters(self, scope: Construct) -> Mapping[str, IRegionalCluster]:
@@ -84,16 +89,45 @@ class ParameterRegistry:
         Raises:
             ValueError: *grantee* is in no stack or in another account, or where `clusters` cannot be read.
         """
-        if not hasattr(grantee, "node"):  # imported ones are proxies of no class of the CDK's
-            raise ValueError(
-                f"The grantee of grant_connect is {named(grantee)}, which is in no stack and has no policy: give a "
-                "role, a function or the like; iam.Role.from_role_arn(stack, ...) imports one."
-            )
-        refuse_other_account(self._pair, grantee, account)
-        grants = [one.grant_connect(grantee) for one in self.clusters(cast("Construct", grantee)).values()]
+        scope = self._scope_of("grant_connect", grantee, account)
+        grants = [one.grant_connect(grantee) for one in self.clusters(scope).values()]
         if role is not None:
             self._map(grantee, role, privileges)
         return grants
+
+    def grant_read(self, grantee: iam.IGrantable, account: str | None) -> Sequence[iam.Grant]:
+        """Allow *grantee*, in *account*, to read both endpoints, and which Region is evacuated, in its own Region.
+
+        Raises:
+            ValueError: as `grant_connect`.
+        """
+        scope = self._scope_of("grant_read_parameters", grantee, account)
+        stack = Stack.of(scope)
+        self._refuse_without_parameters(scope, stack)
+        deploy_after(stack, self._stacks[1])
+        name = self._deployment_name
+        read = [(["ssm:GetParameters"], [parameter_path(name, one.region, "endpoint") for one in self._stacks[:2]])]
+        if self._evacuation:
+            read.append((["ssm:GetParameter", "ssm:GetParameterHistory"], [evacuation_path(name)]))
+        arn = partial(stack.format_arn, service="ssm", resource="parameter")
+        grants = [
+            iam.Grant.add_to_principal(
+                grantee=grantee, actions=actions, resource_arns=[arn(resource_name=path.strip("/")) for path in paths]
+            )
+            for actions, paths in read
+        ]
+        for one in grants:
+            refuse_lost_grant(self._pair, grantee, one)
+        return grants
+
+    def _scope_of(self, method: str, grantee: iam.IGrantable, account: str | None) -> Construct:
+        if not hasattr(grantee, "node"):  # imported ones are proxies of no class of the CDK's
+            raise ValueError(
+                f"The grantee of {method} is {named(grantee)}, which is in no stack and has no policy: give a role, a "
+                "function or the like; iam.Role.from_role_arn(stack, ...) imports one."
+            )
+        refuse_other_account(self._pair, grantee, account)
+        return cast("Construct", grantee)
 
     def _map(self, grantee: iam.IGrantable, role: str, privileges: Sequence[DatabasePrivilege] | None) -> None:
         """Let *grantee* connect as a database role, of which there is one construct for each name and stack."""

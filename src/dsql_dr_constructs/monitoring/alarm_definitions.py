@@ -24,6 +24,7 @@ from ..physical_names import (
 from ..runtime.health_monitor import metric_names as names
 from .alarm_description import AlarmDescription, cluster_down, parameters_changed, peering_lost, recovery_point_age
 from .alarm_description import notifications_broken as notifications_broken_description
+from .alarm_options import AlarmOptions
 from .health_monitor import HealthMonitor
 
 
@@ -37,6 +38,7 @@ class AlarmDefinition:
         metric: Gives its metric for the length of a datapoint.
         description: What its notification says.
         period: Length of a datapoint where the options leave it out. None: the monitor's schedule.
+        options: All that `HealthAlarmOptions` has no field for. None: it has one.
         notifies: Who is notified. ``itself``: the alarm's topic; ``warning``: the topic for warnings; ``somebody``: the
             topic for warnings, or the alarm's where there is none; ``nobody``; else the name of a composite alarm that
             notifies for several.
@@ -47,6 +49,7 @@ class AlarmDefinition:
     metric: Callable[[Duration], cloudwatch.IMetric]
     description: AlarmDescription
     period: Duration | None = None
+    options: AlarmOptions | None = None
     notifies: Literal["itself", "warning", "somebody", "nobody", "peering-lost", "monitoring-not-working"] = "warning"
 
     @property
@@ -101,7 +104,7 @@ def _of_checks(monitor: HealthMonitor) -> Duration:
     return minutes(5 if schedule < 3 else schedule)
 
 
-def _of_runs(monitor: HealthMonitor) -> Duration:
+def period_of_runs(monitor: HealthMonitor) -> Duration:
     """So long that each has a run, although metrics and Lambda's have times that are seconds apart."""
     return minutes(max(5, 2 * seconds(monitor.schedule) / 60))
 
@@ -173,7 +176,7 @@ def _of_monitor(monitor: HealthMonitor, region: str) -> Iterator[AlarmDefinition
             period=period,
             label="Metrics put without a run",
         ),
-        period=_of_runs(monitor),
+        period=period_of_runs(monitor),
         description=AlarmDescription(
             fault=f"The monitor in {region} does not run, and somebody else puts its metrics, so they are not true. "
             "The clusters do not depend on it.",

@@ -19,6 +19,7 @@ from .alarm_definitions import AlarmDefinition, alarm_definitions, notifications
 from .alarm_description import composite_descriptions
 from .alarm_options import AlarmOptions, HealthAlarmOptions, completed, refuse_period
 from .alerting_topic import AlertingTopic
+from .evacuation_alarms import evacuation_alarms
 from .health_monitor import HealthMonitor
 from .notification_path import check_notifications, described, notification_path
 from .runbook import notification_commands
@@ -95,10 +96,10 @@ class HealthAlarms(Construct):
         self._evaluated: dict[str, tuple[cloudwatch.IMetric, Duration, AlarmOptions]] = {}
         self._notifying: list[str] = []
         self._causes: dict[str, list[str]] = {name: [] for name in self._composites}
-        for one in alarm_definitions(monitor, self.region, peering_region):
-            given: AlarmOptions | None = getattr(self._options, one.option)
-            if given:
-                self._alarm(one, completed(one.option, given))
+        for one in (*alarm_definitions(monitor, self.region, peering_region), *evacuation_alarms(monitor, self.region)):
+            evaluated = one.options or self._given(one.option)
+            if evaluated:
+                self._alarm(one, evaluated)
                 self._causes.get(one.notifies, []).append(one.what)
         for name, causes in self._causes.items():
             if causes:
@@ -111,7 +112,8 @@ class HealthAlarms(Construct):
         """Every alarm by its field of `HealthAlarmOptions` with ``-`` for ``_``, such as ``alarms["commit-latency"]``.
 
         Those of a cluster have its Region, too: ``alarms["cluster-down-us-east-1"]``. The composite alarms are
-        ``peering-lost`` and ``monitoring-not-working``. ``cluster-health-<region>`` is for Route 53 health checks.
+        ``peering-lost`` and ``monitoring-not-working``. ``cluster-health-<region>`` is for Route 53 health checks, as
+        is ``evacuated-<region>``, which monitors with *evacuation* have.
 
         Source: https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/health-checks-types.html
         """
@@ -174,6 +176,10 @@ class HealthAlarms(Construct):
         refuse_unable_to_publish(alarm, self)
         topic.admit_alarm(alarm)
         publish(alarm, topic)
+
+    def _given(self, option: str) -> AlarmOptions | None:
+        given: AlarmOptions | None = getattr(self._options, option)
+        return completed(option, given) if given else None
 
     def _name(self, what: str) -> str:
         return alarm_name(self._monitor.deployment_name, what, self.region)

@@ -19,7 +19,6 @@ from ..accepted_findings import LAMBDA_CHECKS, LOG_CHECKS, MONITOR_FINDINGS, acc
 from ..arguments import checked
 from ..asked_once import minutes, seconds, unresolved
 from ..clusters.cluster_interface import IRegionalCluster
-from ..clusters.existing_cluster import parameter_folder
 from ..deployment_name import validate_deployment_name
 from ..physical_names import monitor_name
 from ..resource_policies import admit, is_imported, key_for_role
@@ -32,11 +31,13 @@ from ..runtime_function import (
     runtime_code,
 )
 from .backup_vaults import vaults_environment
+from .evacuation_parameter import evacuation_environment, evacuation_parameter
 from .first_probe import first_probe
 from .health_metric import health_metric
+from .monitor_environment import monitor_environment
 from .monitor_network import add_endpoints, outbound_only, permit_network_interfaces, refuse_unusable_network
 from .monitor_options import MonitorOptions, longest_run
-from .monitor_permissions import permit_backup_checks, permit_checks
+from .monitor_permissions import permit_backup_checks, permit_checks, permit_evacuation_checks
 from .sql_probe import probe_environment, probe_role
 
 _FIRST_RUN_SECONDS = 150  # it waits up to 120 s for its permissions to hold (runtime/health_monitor/monitoring_run.py)
@@ -79,6 +80,9 @@ class HealthMonitor(Construct):
     backup_vaults: Mapping[str, str]
     """As given; empty where recovery points are not checked."""
 
+    evacuation: bool
+    """As given."""
+
     longest_run: Duration
     """Time that a scheduled run has: the probe timeout, and 20 s to report. The function may have longer."""
 
@@ -106,6 +110,7 @@ class HealthMonitor(Construct):
         schedule: Duration | None = None,
         sql_probe: bool = False,
         backup_vaults: Mapping[str, str] | None = None,
+        evacuation: bool = False,
         encryption_key: kms.IKey | None = None,
         options: MonitorOptions | None = None,
     ) -> None:
@@ -119,13 +124,16 @@ class HealthMonitor(Construct):
                 `ClusterOptions`.
             backup_vaults: Name of the backup vault in the Region of each cluster, by Region: the monitor checks the age
                 of the newest recovery point that both hold. Default: none, and nothing is checked.
+            evacuation: Whether a Region of the pair can be declared evacuated, which `RegionHealthCheck` needs: by the
+                SSM parameter ``/dsql-dr/<deployment>/evacuation``, which is created here, and which the monitor reads
+                in the Regions of both clusters. Default: False.
             encryption_key: Key for the log group and the function's environment; CloudWatch Logs is added to its
                 policy, and where it is imported a warning has the statements to add. Default: keys of AWS.
             options: Time, size, logs and network. Default: as `MonitorOptions` says.
 
         Raises:
             ValueError: a schedule or probe timeout out of bounds, not two clusters of two Regions, vaults of others,
-                isolated subnets, or a bad deployment name.
+                isolated subnets, *evacuation* in a Region without a cluster, or a bad deployment name.
         """
         super().__init__(scope, id)
         self.deployment_name = validate_deployment_name(deployment_name)
@@ -133,7 +141,7 @@ class HealthMonitor(Construct):
         self.region = self._stack.region
         self.clusters = tuple(clusters)
         self.schedule = schedule or minutes(2)
-        self.sql_probe, self.backup_vaults = sql_probe, dict(backup_vaults or {})
+        self.sql_probe, self.backup_vaults, self.evacuation = sql_probe, dict(backup_vaults or {}), evacuation
         options = options or MonitorOptions()
         probe_timeout = options.probe_timeout or Duration.seconds(20)
         self._refuse_no_pair()
@@ -143,16 +151,21 @@ class HealthMonitor(Construct):
         )
         self._role = function_role(self, "Role", self._log_group)
         self.dead_letter_queue = self._dead_letters()
-        sql = probe_environment(self.deployment_name, self.region) if sql_probe else {}
-        vaults = vaults_environment(backup_vaults, self.clusters, self.schedule, self._stack)
-        environment = {**self._environment(witness_region, probe_timeout), **sql, **vaults}
+        environment = {
+            **monitor_environment(self.deployment_name, self.clusters, witness_region, probe_timeout, self._stack),
+            **(probe_environment(self.deployment_name, self.region) if sql_probe else {}),
+            **vaults_environment(backup_vaults, self.clusters, self.schedule, self._stack),
+            **(evacuation_environment(self.clusters, self.region) if evacuation else {}),
+        }
         self.function = self._function(options, environment, encryption_key)
         self._permit(options, encryption_key)
         self.rule = self._rule()
         self.first_probe = first_probe(self, self.function, self._log_group, environment)
         self.first_probe.node.add_dependency(self._role, self.rule)
-        if sql:
-            role = probe_role(self, self.clusters, self._role, sql, encryption_key)
+        if evacuation:
+            self.first_probe.node.add_dependency(evacuation_parameter(self, self.deployment_name))
+        if sql_probe:
+            role = probe_role(self, self.clusters, self._role, environment, encryption_key)
             self.function.node.add_dependency(role.resource)  # and so what invokes it
         self._accept_findings(encryption_key)
 
@@ -169,9 +182,10 @@ class HealthMonitor(Construct):
 
         Args:
             metric_name: ``ClusterHealth``, ``PeeringHealth``, ``EndpointReachable`` (1 or 0), ``ProbeLatency``
-                (milliseconds) or ``ProbeAttempts`` (count) of one cluster, and with *sql_probe* ``SqlServes`` (1 or 0),
-                ``CommitLatency`` and ``ReadBackLatency`` (milliseconds); ``ParameterHealth`` or ``NotificationHealth``
-                (1 or 0) of the pair, and with *backup_vaults* ``RecoveryPointAge`` (hours).
+                (milliseconds) or ``ProbeAttempts`` (count) of one cluster, with *evacuation* ``Evacuated`` (1 or 0),
+                and with *sql_probe* ``SqlServes`` (1 or 0), ``CommitLatency`` and ``ReadBackLatency`` (milliseconds);
+                ``ParameterHealth`` or ``NotificationHealth`` (1 or 0) of the pair, and with *backup_vaults*
+                ``RecoveryPointAge`` (hours).
             cluster_region: Region of the cluster. Default: none, for the metrics of the pair.
             statistic: As in `RegionalCluster.metric`. Default: Minimum.
             period: As in `RegionalCluster.metric`. Default: the schedule.
@@ -210,19 +224,6 @@ class HealthMonitor(Construct):
             retention_period=Duration.days(14),
         )
 
-    def _environment(self, witness_region: str | None, probe_timeout: Duration) -> dict[str, str]:
-        clusters: list[dict[str, str]] = []
-        for one in self.clusters:
-            folder = parameter_folder(one)
-            known = {"arn": one.cluster_arn, "endpoint": one.cluster_endpoint}
-            clusters.append({**known, "parameters": folder} if folder else known)
-        return {
-            "DEPLOYMENT": self.deployment_name,
-            "CLUSTERS": self._stack.to_json_string(clusters),
-            **({"WITNESS_REGION": witness_region} if witness_region else {}),
-            "BUDGET_SECONDS": f"{seconds(probe_timeout):g}",
-        }
-
     def _function(
         self, options: MonitorOptions, environment: dict[str, str], encryption_key: kms.IKey | None
     ) -> lambda_.Function:
@@ -259,6 +260,8 @@ class HealthMonitor(Construct):
         permit_checks(self._role, self.clusters, self._stack)
         if self.backup_vaults:
             permit_backup_checks(self._role, self.backup_vaults, self._stack)
+        if self.evacuation:
+            permit_evacuation_checks(self._role, self.clusters, self.deployment_name, self._stack)
         if options.vpc:
             permit_network_interfaces(self._role)
         if options.vpc and options.vpc_endpoints:

@@ -12,7 +12,7 @@ from ..clusters.cluster_interface import IRegionalCluster
 from ..clusters.existing_cluster import parameter_folder
 from ..runtime.health_monitor import metric_names as names
 from ..runtime.health_monitor.settings import NotificationPath
-from ..runtime.parameter_registry import COMPARED
+from ..runtime.parameter_registry import COMPARED, evacuation_path
 
 
 def permit_checks(role: iam.Role, clusters: Sequence[IRegionalCluster], stack: Stack) -> None:
@@ -55,6 +55,21 @@ def permit_backup_checks(role: iam.Role, vaults: Mapping[str, str], stack: Stack
     role.add_to_policy(iam.PolicyStatement(actions=of_vaults, resources=arns))
     of_jobs = ["backup:ListBackupJobs", "backup:ListCopyJobs"]
     role.add_to_policy(iam.PolicyStatement(actions=of_jobs, resources=["*"]))  # they have no resource type
+
+
+def permit_evacuation_checks(
+    role: iam.Role, clusters: Sequence[IRegionalCluster], deployment: str, stack: Stack
+) -> None:
+    """Permit to read who declared which Region of *clusters* evacuated, and when, in both Regions.
+
+    Source: https://docs.aws.amazon.com/service-authorization/latest/reference/list_awssystemsmanager.html
+    """
+    name = evacuation_path(deployment).strip("/")
+    arns = [
+        stack.format_arn(service="ssm", region=one.cluster_region, resource="parameter", resource_name=name)
+        for one in clusters
+    ]
+    role.add_to_policy(iam.PolicyStatement(actions=["ssm:GetParameterHistory"], resources=arns))
 
 
 def permit_notification_checks(

@@ -65,6 +65,7 @@ class MultiRegionMonitoring(Construct):
         tags: Mapping[str, str] | None = None,
         alert_emails: Sequence[str] = (),
         backup_vaults: Mapping[str, str] | None = None,
+        evacuation: bool = False,
         schedule: Duration | None = None,
         stack_options: StackOptions | None = None,
         options: MonitoringOptions | None = None,
@@ -86,6 +87,7 @@ class MultiRegionMonitoring(Construct):
             tags: As in `MultiRegionDsqlDr`.
             alert_emails: As in `MultiRegionDsqlDr`.
             backup_vaults: As in `HealthMonitor`, for all monitors. Default: none, and recovery points are not checked.
+            evacuation: As in `HealthMonitor`, for the monitors beside the clusters. Default: False.
             schedule: As in `MultiRegionDsqlDr`.
             stack_options: As in `MultiRegionDsqlDr`.
             options: Observers, topics, thresholds and monitors. With *witness_observer*, and without *cluster_arns*,
@@ -100,7 +102,8 @@ class MultiRegionMonitoring(Construct):
         super().__init__(scope, id)
         self.deployment_name = validate_deployment_name(deployment_name)
         self._options, self._keys = options or MonitoringOptions(), dict(encryption_keys or {})
-        self._schedule, self._backup_vaults = schedule or Duration.minutes(2), backup_vaults
+        self._schedule = schedule or Duration.minutes(2)
+        self._backup_vaults, self._evacuation = backup_vaults, evacuation
         self._identifiers, owner = clusters_by_region(cluster_arns, account, primary_region, secondary_region)
         self._regions = list(self._identifiers) or [primary_region or "us-east-1", secondary_region or "us-west-2"]
         self._witness_region = witness_region
@@ -203,6 +206,7 @@ class MultiRegionMonitoring(Construct):
             schedule=self._schedule,
             sql_probe=self._options.sql_probe,
             backup_vaults=self._backup_vaults,
+            evacuation=self._evacuation and region in self._regions,
             encryption_key=self._keys.get(region),
             options=(self._options.monitor_options or {}).get(region),
         )

@@ -296,6 +296,7 @@ def test_package_is_small_and_holds_the_runtime_and_nothing_else(
         "__init__.py",
         "answer_time.py",
         "aws_errors.py",
+        "evacuation.py",
         "full_jitter.py",
         "parameter_registry.py",
         "postgresql.py",
