@@ -24,6 +24,7 @@ from docs.api_reference import render
 from dsql_dr_constructs import (
     BackupOptions,
     DrillOptions,
+    FailoverOptions,
     MonitoringOptions,
     MonitorOptions,
     MultiRegionDsqlDr,
@@ -154,6 +155,8 @@ QUESTIONS = {
     "whether it is a drill, and how to stop it": "operations.md#is-it-a-drill",
     "how to drill the real pair": "drill.md#run-a-drill",
     "what a drill does not prove": "drill.md#what-a-drill-does-not-prove",
+    "how to send users to the Region that serves": "failover.md#your-records",
+    "what happens when both Regions are unhealthy": "failover.md#when-both-regions-are-unhealthy",
     "how to add own alarms": "notifications.md#your-own-alarms",
 }
 
@@ -369,6 +372,7 @@ def test_permissions_name_every_action_that_a_boundary_has_to_allow() -> None:
         drill=DrillOptions(
             schedules={"us-east-1": "cron(0 9 ? 1,7 TUE#2 *)"}, report_buckets={"us-east-1": "drill-reports"}
         ),
+        failover=FailoverOptions(),
     )
     assert _named(default) | _named(choices) == more
 
