@@ -297,6 +297,7 @@ def test_functions_hold_the_runtime_and_no_byte_code(app: cdk.App, pair: Pair) -
         "__init__.py",
         "answer_time.py",
         "aws_errors.py",
+        "evacuation.py",
         "full_jitter.py",
         "parameter_registry.py",
         "postgresql.py",
