@@ -25,6 +25,7 @@ from dsql_dr_client import FailoverPool
 from dsql_dr_constructs import (
     BackupOptions,
     DrillOptions,
+    FailoverOptions,
     MonitoringOptions,
     MonitorOptions,
     MultiRegionDsqlDr,
@@ -158,6 +159,8 @@ QUESTIONS = {
     "whether it is a drill, and how to stop it": "operations.md#is-it-a-drill",
     "how to drill the real pair": "drill.md#run-a-drill",
     "what a drill does not prove": "drill.md#what-a-drill-does-not-prove",
+    "how to send users to the Region that serves": "failover.md#your-records",
+    "what happens when both Regions are unhealthy": "failover.md#when-both-regions-are-unhealthy",
     "how to add own alarms": "notifications.md#your-own-alarms",
 }
 
@@ -219,7 +222,7 @@ CALLS_OF_COMMANDS = {
 
 def test_policies_to_copy_allow_actions_that_exist() -> None:
     policies = _policies("permissions.md")
-    assert len(policies) == 8
+    assert len(policies) == 9
     assert [one for policy in policies for one in _actions(policy) if not get_action_data(*one.split(":"))] == []
 
 
@@ -370,9 +373,11 @@ def test_permissions_name_every_action_that_a_boundary_has_to_allow() -> None:
         encryption_keys={one: kms.Key(stack, "Key") for one, stack in stacks.items()},
         monitoring=MonitoringOptions(monitor_options=own, sql_probe=True),
         backup=BackupOptions(removal_policy=cdk.RemovalPolicy.DESTROY, delete_recovery_points=True),
+        failover=FailoverOptions(),
         drill=DrillOptions(
             schedules={"us-east-1": "cron(0 9 ? 1,7 TUE#2 *)"}, report_buckets={"us-east-1": "drill-reports"}
         ),
+        failover=FailoverOptions(),
     )
     assert _named(default) | _named(choices) == more
 
