@@ -53,9 +53,7 @@ class RegionCheck:
         children: dict[str, dict[str, tuple[MetricCheck, int]]] = defaultdict(dict)
         for id in calculated["ChildHealthChecks"]:
             region, name = checks[id]["AlarmIdentifier"]["Region"], checks[id]["AlarmIdentifier"]["Name"]
-            made = MetricCheck(
-                alarm=alarms[region, name], without_data=checks[id]["InsufficientDataHealthStatus"]
-            )
+            made = MetricCheck(alarm=alarms[region, name], without_data=checks[id]["InsufficientDataHealthStatus"])
             known, number = children[region].get(name, (made, 0))
             assert known == made, "all that follow an alarm are the same"
             children[region][name] = made, number + 1
