@@ -377,7 +377,6 @@ def test_permissions_name_every_action_that_a_boundary_has_to_allow() -> None:
         drill=DrillOptions(
             schedules={"us-east-1": "cron(0 9 ? 1,7 TUE#2 *)"}, report_buckets={"us-east-1": "drill-reports"}
         ),
-        failover=FailoverOptions(),
     )
     assert _named(default) | _named(choices) == more
 

@@ -10,7 +10,7 @@ import aws_cdk as cdk
 
 from dsql_dr_constructs import MonitoringOptions
 from dsql_dr_constructs.emulator.alarm_evaluation import EXTRA_PERIODS
-from tests.unit.monitoring.health_check_replay import READINGS, Failover, Observed, statuses
+from tests.unit.monitoring.health_check_replay import Failover, Observed, statuses
 from tests.unit.monitoring.notification_times import EAST, FAULTS, rounded_up
 from tests.unit.monitoring.replay import REGIONS, Run, see
 
@@ -141,8 +141,8 @@ def rows(names: Iterable[str] = tuple(LEAVING), *, prefix: str = "") -> str:
 
 def table() -> str:
     """Markdown: the worst case of each of `LEAVING`."""
-    head = "| From the fault to Route 53 answering with the other Region only, at most | every 2 minutes (default) | every minute |"
-    return "\n".join([head, "|---|---|---|", rows()])
+    what = "From the fault to Route 53 answering with the other Region only, at most"
+    return "\n".join([f"| {what} | every 2 minutes (default) | every minute |", "|---|---|---|", rows()])
 
 
 def main_rows() -> str:

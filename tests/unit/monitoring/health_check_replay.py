@@ -53,9 +53,7 @@ class RegionCheck:
         children: dict[str, dict[str, tuple[MetricCheck, int]]] = defaultdict(dict)
         for id in calculated["ChildHealthChecks"]:
             region, name = checks[id]["AlarmIdentifier"]["Region"], checks[id]["AlarmIdentifier"]["Name"]
-            made = MetricCheck(
-                alarm=alarms[region, name], without_data=checks[id]["InsufficientDataHealthStatus"]
-            )
+            made = MetricCheck(alarm=alarms[region, name], without_data=checks[id]["InsufficientDataHealthStatus"])
             known, number = children[region].get(name, (made, 0))
             assert known == made, "all that follow an alarm are the same"
             children[region][name] = made, number + 1
@@ -83,24 +81,12 @@ class Failover:
     def of(cls, **options: Any) -> Failover:
         """From a pair with these options."""
         pair = MultiRegionDsqlDr(cdk.App(), "Orders", **{"failover": FailoverOptions(), **options})
-        templates = {one.stack_name: assertions.Template.from_stack(one).to_json() for one in pair.stacks}
-        alarms, schedules = {}, {}
-        for stack in pair.stacks:
-            if "Monitoring" in stack.stack_name:
-                every = AlarmSet.of(stack)
-                schedules[stack.region] = replace(every, metric_alarms=[], rules={}, notifying=set())
-                for one in templates[stack.stack_name]["Resources"].values():
-                    if one["Type"] == "AWS::CloudWatch::Alarm":
-                        definition = AlarmDefinition.of(written_out(one["Properties"], lambda name: name))
-                        alarms[stack.region, definition.name] = definition
-        return cls(
-            {
-                one.region: RegionCheck.of(templates[one.stack_name], alarms)
-                for one in pair.stacks
-                if "Failover" in one.stack_name
-            },
-            schedules,
-        )
+        schedules = {
+            one.region: replace(AlarmSet.of(one), metric_alarms=[], rules={}, notifying=set())
+            for one in pair.stacks
+            if "Monitoring" in one.stack_name
+        }
+        return cls(region_checks(pair), schedules)
 
     def followed(self, observer: str) -> list[tuple[str, MetricCheck, int]]:
         """The checks that follow alarms there, each with the Region that it is for and its number."""
@@ -109,6 +95,20 @@ class Failover:
             for region, check in self.checks.items()
             for one, number in check.children.get(observer, {}).values()
         ]
+
+
+def region_checks(pair: MultiRegionDsqlDr) -> dict[str, RegionCheck]:
+    """Of each Region of *pair*, as synthesized."""
+    alarms, failover = {}, {}
+    for stack in pair.stacks:
+        template = assertions.Template.from_stack(stack).to_json()
+        if "Failover" in stack.stack_name:
+            failover[stack.region] = template
+        for one in template["Resources"].values() if "Monitoring" in stack.stack_name else ():
+            if one["Type"] == "AWS::CloudWatch::Alarm":
+                definition = AlarmDefinition.of(written_out(one["Properties"], lambda name: name))
+                alarms[stack.region, definition.name] = definition
+    return {region: RegionCheck.of(template, alarms) for region, template in failover.items()}
 
 
 @dataclass

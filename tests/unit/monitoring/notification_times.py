@@ -58,7 +58,7 @@ def notification_time(alarms: AlarmSet, name: str, *, extra: int = 2) -> float:
     return worst
 
 
-MAIN_FAULTS = ("a cluster is down", "a Region does not answer", "a cluster lost its peer", "the monitor does not run")
+MAIN_FAULTS = ("a cluster is down", "a cluster lost its peer", "the monitor does not run")
 """Those that README.md has; docs/notifications.md has all."""
 
 

@@ -181,7 +181,7 @@ def test_a_cluster_that_comes_and_goes_moves_traffic_no_more_often_than_it_notif
         def world(at: float, cycle: int = cycle) -> Run | None:
             return down() if at >= BEGINS and (at - BEGINS) % (60 * cycle) < 30 * cycle else see()
 
-        found = regions_by_status(failover(minutes), lambda observer, began: Observed(world), 7200, reading=reading)  # noqa: B023
+        found = regions_by_status(failover(minutes), lambda observer, began: Observed(world), 7200, reading=reading)
         notified = Replay(notifying(minutes)[WEST], world, phase=0.5).until(7200).notified
         assert len(changes(found)) - 1 == len(notified)
         moved += len(notified)
