@@ -15,7 +15,7 @@ from typing_extensions import Self
 
 from ._async_pools import AsyncPool, AsyncPools
 from ._attempt import Attempt
-from ._connection import AsyncFailoverConnection, GuardedAsyncConnection
+from ._connection import GuardedAsyncConnection, guarded_async
 from ._endpoint import describe
 from ._failover import Failover
 from ._routing import State
@@ -30,8 +30,6 @@ class AsyncFailoverPool(Failover[psycopg.AsyncConnection[Any], Awaitable[None]])
     Parameters are those of `FailoverPool`, but *configure* and *reset* are asynchronous. It belongs to one event loop,
     in which *on_event* is called.
     """
-
-    _dsql = AsyncFailoverConnection
 
     async def open(self) -> None:
         """Accept requests; connections are made as they are needed."""
@@ -145,6 +143,9 @@ class AsyncFailoverPool(Failover[psycopg.AsyncConnection[Any], Awaitable[None]])
                 raise
             else:
                 return pool, connection
+
+    def _guarded(self, own: type[psycopg.AsyncConnection[Any]] | None) -> type[GuardedAsyncConnection]:
+        return guarded_async(own)
 
     def _set_up(self, open: bool) -> None:
         self._pools = AsyncPools(self._name, make=self._make, probe=self._probe, router=self._router)

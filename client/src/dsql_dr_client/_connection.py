@@ -88,11 +88,7 @@ class GuardedAsyncConnection(Guarded, psycopg.AsyncConnection[Any]):
             raise self.give_up() from None
 
 
-class FailoverConnection(GuardedConnection, DSQLConnection):  # type: ignore[misc]
-    """To Aurora DSQL."""
-
-
-class _TokenInThread(DSQLAsyncConnection):  # type: ignore[misc]
+class AsyncDSQLConnection(DSQLAsyncConnection):  # type: ignore[misc]
     """The connector would make the token in the event loop, which takes tens of milliseconds, and as long as IAM."""
 
     @classmethod
@@ -105,8 +101,16 @@ class _TokenInThread(DSQLAsyncConnection):  # type: ignore[misc]
         return connection
 
 
-class AsyncFailoverConnection(GuardedAsyncConnection, _TokenInThread):  # type: ignore[misc]
-    """To Aurora DSQL."""
+def guarded(own: type[psycopg.Connection[Any]] | None) -> type[GuardedConnection]:
+    """*own* as a pool needs it. Default: AWS's."""
+    own = own or DSQLConnection
+    return type(own.__name__, (GuardedConnection, own), {})
+
+
+def guarded_async(own: type[psycopg.AsyncConnection[Any]] | None) -> type[GuardedAsyncConnection]:
+    """As `guarded`."""
+    own = own or AsyncDSQLConnection
+    return type(own.__name__, (GuardedAsyncConnection, own), {})
 
 
 class SharedCredentials(CredentialProvider):  # type: ignore[misc]
@@ -119,6 +123,15 @@ class SharedCredentials(CredentialProvider):  # type: ignore[misc]
 
     def load(self) -> Credentials | None:
         return self._session.get_credentials()  # kept by the session, and renewed by themselves
+
+
+def dsql_parameters() -> dict[str, Any]:
+    """For AWS's connection class, which by itself does not verify whom it talks to."""
+    return {
+        "sslmode": "verify-full",
+        "sslrootcert": "system",
+        "custom_credentials_provider": SharedCredentials(),
+    }
 
 
 def _asks_for_read_only(kwargs: dict[str, Any]) -> bool:

@@ -11,9 +11,9 @@ from typing import Any, Generic, TypeVar
 
 import psycopg
 
-from ._connection import AsyncFailoverConnection, FailoverConnection, SharedCredentials
+from ._connection import dsql_parameters
 from ._connection_rate import ConnectionRate
-from ._endpoint import Endpoint
+from ._endpoint import Endpoint, Guarded
 from ._events import EVACUATED, Event
 from ._routing import Router
 
@@ -26,6 +26,8 @@ SHORTEST_CONNECT_TIMEOUT = 2.0
 """Of psycopg, as of libpq."""
 LONGEST_LIFETIME = 3600.0
 """Source: https://docs.aws.amazon.com/aurora-dsql/latest/userguide/CHAP_quotas.html"""
+RATE_AT_ONCE = 5
+"""Of the new connections of a second, one in so many needs no pause: by default a small pool is filled at once."""
 RECONNECT_TIMEOUT = 15.0
 """Seconds for which psycopg_pool tries again by itself, with growing pauses, where an endpoint is at its limits."""
 
@@ -34,8 +36,6 @@ _numbers = itertools.count(1)
 
 class Failover(Generic[C, R]):
     """Its parameters are those of `FailoverPool`."""
-
-    _dsql: type[FailoverConnection] | type[AsyncFailoverConnection]
 
     def __init__(
         self,
@@ -72,18 +72,16 @@ class Failover(Generic[C, R]):
             max_connection_rate=max_connection_rate,
         )
         self._timeout, self._answer_timeout, self._return_after = timeout, answer_timeout, return_after
-        self._rate = ConnectionRate(max_connection_rate, at_once=max(1, min(max_size, int(max_connection_rate))))
+        self._rate = ConnectionRate(max_connection_rate, at_once=max(1, int(max_connection_rate / RATE_AT_ONCE)))
         self._on_event = on_event
         self._name = f"dsql-dr-client-{next(_numbers)}-"
-        self._connection_class: Any = connection_class or self._dsql
+        self._connection_class: Any = self._guarded(connection_class)
         self._parameters = {
             "user": user,
             "dbname": dbname,
-            "sslmode": "verify-full",
-            "sslrootcert": "system",
             "connect_timeout": connect_timeout,
             "tcp_user_timeout": int(answer_timeout * 1000),
-            **({} if connection_class else {"custom_credentials_provider": SharedCredentials()}),
+            **({} if connection_class else dsql_parameters()),
             **(kwargs or {}),
         }
         self._terms: dict[str, Any] = {
@@ -95,7 +93,7 @@ class Failover(Generic[C, R]):
             "configure": configure,
             "reset": reset,
         }
-        self._route(_checked(endpoints, region, self._connection_class is self._dsql))
+        self._route(_checked(endpoints, region, of_dsql=connection_class is None))
         self._set_up(open)
 
     @property
@@ -132,6 +130,9 @@ class Failover(Generic[C, R]):
             except Exception:
                 logger.exception("on_event failed for %s.", event)
 
+    def _guarded(self, own: type[C] | None) -> type[Guarded]:
+        raise NotImplementedError
+
     def _set_up(self, open: bool) -> None:
         raise NotImplementedError
 
@@ -144,7 +145,7 @@ class Failover(Generic[C, R]):
         raise NotImplementedError
 
 
-def _checked(endpoints: Mapping[str, str] | None, region: str | None, of_dsql: bool) -> dict[str, str]:
+def _checked(endpoints: Mapping[str, str] | None, region: str | None, *, of_dsql: bool) -> dict[str, str]:
     """The own Region's first."""
     if not endpoints:
         raise ValueError("There are no endpoints: give the host names of both clusters by Region.")

@@ -13,7 +13,7 @@ from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 from typing_extensions import Self
 
 from ._attempt import Attempt
-from ._connection import FailoverConnection, GuardedConnection
+from ._connection import GuardedConnection, guarded
 from ._endpoint import describe
 from ._failover import Failover
 from ._pools import Pool, Pools
@@ -57,8 +57,6 @@ class FailoverPool(Failover[psycopg.Connection[Any], None]):
     Raises:
         ValueError: An argument is not as described.
     """
-
-    _dsql = FailoverConnection
 
     def open(self) -> None:
         """Accept requests; connections are made as they are needed."""
@@ -168,6 +166,9 @@ class FailoverPool(Failover[psycopg.Connection[Any], None]):
                 raise
             else:
                 return pool, connection
+
+    def _guarded(self, own: type[psycopg.Connection[Any]] | None) -> type[GuardedConnection]:
+        return guarded(own)
 
     def _set_up(self, open: bool) -> None:
         self._pools = Pools(self._name, make=self._make, probe=self._probe, router=self._router)
