@@ -128,6 +128,7 @@ TomlFile(
                 "aurora-dsql-python-connector[psycopg]>=0.2.7,<0.3",  # it brings libpq, in psycopg[binary]
                 "boto3>=1.35.74",
                 "psycopg[pool]>=3.2.10",  # the first with libpq for every Python above
+                "typing-extensions>=4.6",
             ],
             "dynamic": ["readme"],
             "authors": [{"name": AUTHOR, "email": EMAIL}],
@@ -360,7 +361,7 @@ WORKFLOWS: dict[str, dict[str, object]] = {
             "matrix": job(60, CHECKOUT, python("3.10\n3.12\n3.13\n3.14\n3.11"), {"run": "make matrix"}),
         },
     },
-    "release": {  # by a tag such as v0.1.0; PyPI trusts this workflow in the environment pypi (docs/adr/0014)
+    "release": {  # by a tag such as v0.1.0; PyPI trusts this workflow for both projects (docs/adr/0014)
         "on": {"push": {"tags": ["v*"]}},
         "permissions": READ_ONLY,
         "jobs": {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 import tarfile
@@ -55,13 +56,28 @@ def test_sdist_has_what_builds_the_wheel_and_nothing_else(tmp_path: Path) -> Non
     assert names == beside | {f"src/{one}" for one in sources(PACKAGE)}
 
 
-def test_wheel_needs_aws_connector_and_psycopg_and_nothing_else(wheel: Path) -> None:
+def test_wheel_needs_the_connector_psycopg_and_nothing_of_the_cdk(wheel: Path) -> None:
     assert requirements(wheel) == [
         "aurora-dsql-python-connector[psycopg]<0.3,>=0.2.7",
         "boto3>=1.35.74",
         "psycopg[pool]>=3.2.10",
+        "typing-extensions>=4.6",
     ]
     assert metadata(wheel)["Requires-Python"] == ">=3.10"
+
+
+def test_sources_import_what_the_wheel_needs_and_nothing_else() -> None:
+    trees = [ast.parse(one.read_text()) for one in (CLIENT / "src").rglob("*.py")]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    modules = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    modules |= {str(node.module) for node in nodes if isinstance(node, ast.ImportFrom) and not node.level}
+    foreign = {one.partition(".")[0] for one in modules} - sys.stdlib_module_names
+    assert "psycopg" in foreign
+    assert foreign <= {
+        *("aurora_dsql_psycopg", "dsql_core"),  # of the connector
+        *("boto3", "botocore"),
+        *("psycopg", "psycopg_pool", "typing_extensions"),
+    }
 
 
 def test_version_and_license_are_those_of_the_constructs(wheel: Path, tmp_path: Path) -> None:
