@@ -270,9 +270,9 @@ pyproject.add_override(
                 "modules": [PACKAGE, CLIENT],
             },
             {
-                "name": "dsql-dr status does without the emulator",
+                "name": "dsql-dr status and evacuate do without the emulator",
                 "type": "forbidden",
-                "source_modules": [f"{PACKAGE}.cli.{one}" for one in ("command_line", "status")],
+                "source_modules": [f"{PACKAGE}.cli.{one}" for one in ("command_line", "evacuate", "status")],
                 "forbidden_modules": [f"{PACKAGE}.emulator", *sorted({*EMULATOR.values()} - {*CLI.values()})],
                 # what other commands import when they are run
                 "ignore_imports": [f"{PACKAGE}.cli.command_line -> {PACKAGE}.cli.{one}" for one in OTHER_COMMANDS],

@@ -344,7 +344,7 @@ def test_metric_that_cannot_be_put_is_said_and_the_declaration_holds(run: Run) -
     assert {observer for observer, _, _ in aws.put} == {EAST}
 
 
-def test_pair_without_failover_is_told_what_to_add(run: Run) -> None:
+def test_for_a_pair_without_failover_it_says_what_to_add(run: Run) -> None:
     aws = Aws(history={})
     aws.history.clear()
     status, printed = run(aws, EAST, *WHY, "--yes")

@@ -26,7 +26,10 @@ def error_messages() -> set[str]:
 
 def reported_by_status() -> set[str]:
     """What ``dsql-dr status`` says is wrong, without its errors and without the headings before the sentences."""
-    trees = [ast.parse((SOURCES / "cli" / name).read_text()) for name in ("pair_status.py", "destinations.py")]
+    trees = [
+        ast.parse((SOURCES / "cli" / name).read_text())
+        for name in ("pair_status.py", "pair_evacuation.py", "destinations.py")
+    ]
     texts = {_text(node) for tree in trees for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)}
     return {one for one in texts if one.endswith(".")} - error_messages()
 

@@ -24,6 +24,7 @@ from docs.api_reference import render
 from dsql_dr_constructs import (
     BackupOptions,
     DrillOptions,
+    FailoverOptions,
     MonitoringOptions,
     MonitorOptions,
     MultiRegionDsqlDr,
@@ -218,7 +219,7 @@ CALLS_OF_COMMANDS = {
 
 def test_policies_to_copy_allow_actions_that_exist() -> None:
     policies = _policies("permissions.md")
-    assert len(policies) == 8
+    assert len(policies) == 9
     assert [one for policy in policies for one in _actions(policy) if not get_action_data(*one.split(":"))] == []
 
 
@@ -369,6 +370,7 @@ def test_permissions_name_every_action_that_a_boundary_has_to_allow() -> None:
         encryption_keys={one: kms.Key(stack, "Key") for one, stack in stacks.items()},
         monitoring=MonitoringOptions(monitor_options=own, sql_probe=True),
         backup=BackupOptions(removal_policy=cdk.RemovalPolicy.DESTROY, delete_recovery_points=True),
+        failover=FailoverOptions(),
         drill=DrillOptions(
             schedules={"us-east-1": "cron(0 9 ? 1,7 TUE#2 *)"}, report_buckets={"us-east-1": "drill-reports"}
         ),

@@ -62,7 +62,7 @@ def test_end_that_was_written_in_one_region_only_holds(aws: Aws) -> None:
     assert evacuated(aws) == {"us-east-1": 0.0, "us-west-2": 0.0}
 
 
-def test_declaration_on_a_later_page_is_read(aws: Aws) -> None:
+def test_declaration_that_the_second_answer_has_is_read(aws: Aws) -> None:
     aws.declare("us-west-2", EAST_IS_EVACUATED, at=60)
     for deployment in range(98):
         aws.declare("us-west-2", NOTHING_DECLARED, at=100 + deployment)
