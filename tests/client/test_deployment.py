@@ -35,9 +35,7 @@ class Ssm:
 
     def has(self, *evacuations: str) -> None:
         """Of the evacuation's parameter, the values that it has had."""
-        parameters = [
-            _parameter(f"{PATH}/{region}/endpoint", host) for region, host in (endpoints or ENDPOINTS).items()
-        ]
+        parameters = [_parameter(f"{PATH}/{region}/endpoint", host) for region, host in ENDPOINTS.items()]
         parameters += [_parameter(f"{PATH}/{EAST}/arn", "arn:…"), _parameter(f"{PATH}/{EAST}/health-check-id", "id")]
         if evacuations:
             parameters.append(_parameter(EVACUATION, evacuations[-1], len(evacuations)))

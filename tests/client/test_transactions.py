@@ -23,7 +23,10 @@ from tests.postgresql import Postgresql
 T = TypeVar("T")
 
 
-class Connection(psycopg.Connection[Any]):
+Connection = psycopg.Connection[Any]
+
+
+class PooledConnection(Connection):
     """As a pool makes it."""
 
     endpoint = SimpleNamespace(region="us-east-1")
@@ -55,7 +58,7 @@ class Pool:
     def __init__(self, conninfo: str) -> None:
         self.conninfo = conninfo
         self.now, self.pauses, self.events = 0.0, list[float](), list[Event]()
-        self.connections: Iterator[type[Connection] | Exception] = itertools.repeat(Connection)
+        self.connections: Iterator[type[PooledConnection] | Exception] = itertools.repeat(PooledConnection)
         self.deadlines: list[tuple[float, float | None]] = []
 
     @contextmanager
@@ -83,7 +86,7 @@ class Pool:
             return [row[0] for row in connection.execute(query.encode())]
 
 
-class LosesAnswerOfCommit(Connection):
+class LosesAnswerOfCommit(PooledConnection):
     """COMMIT arrives, and its answer does not."""
 
     error: type[psycopg.OperationalError] = psycopg.OperationalError
@@ -100,7 +103,7 @@ class WaitsForAnswerOfCommit(LosesAnswerOfCommit):
     error = NoAnswer
 
 
-class LosesCommit(Connection):
+class LosesCommit(PooledConnection):
     """COMMIT does not arrive."""
 
     def execute(self, query: Any, *rest: Any, **options: Any) -> psycopg.Cursor[Any]:
@@ -110,7 +113,7 @@ class LosesCommit(Connection):
         return super().execute(query, *rest, **options)
 
 
-class LosesStatement(Connection):
+class LosesStatement(PooledConnection):
     """The server ends the session when a statement arrives."""
 
     def execute(self, query: Any, *rest: Any, **options: Any) -> psycopg.Cursor[Any]:
@@ -119,7 +122,7 @@ class LosesStatement(Connection):
         return super().execute(query, *rest, **options)
 
 
-class IsInterruptedAtCommit(Connection):
+class IsInterruptedAtCommit(PooledConnection):
     def execute(self, query: Any, *rest: Any, **options: Any) -> psycopg.Cursor[Any]:
         if query == "COMMIT":
             raise KeyboardInterrupt
@@ -161,8 +164,8 @@ def is_stored(pool: Pool, id: str) -> bool:
     return id in pool.ask("SELECT id FROM stored")
 
 
-def several(*kinds: type[Connection] | Exception) -> Iterator[type[Connection] | Exception]:
-    return itertools.chain(kinds, itertools.repeat(Connection))
+def several(*kinds: type[PooledConnection] | Exception) -> Iterator[type[PooledConnection] | Exception]:
+    return itertools.chain(kinds, itertools.repeat(PooledConnection))
 
 
 def test_what_the_function_returns_is_returned_and_what_it_wrote_is_committed(pool: Pool, key: str) -> None:
@@ -267,7 +270,9 @@ def test_error_at_commit_that_says_nothing_of_its_outcome_is_commit_unknown(pool
 
 
 @pytest.mark.parametrize("kind", [LosesAnswerOfCommit, WaitsForAnswerOfCommit])
-def test_connection_that_is_lost_at_commit_is_commit_unknown(pool: Pool, key: str, kind: type[Connection]) -> None:
+def test_connection_that_is_lost_at_commit_is_commit_unknown(
+    pool: Pool, key: str, kind: type[PooledConnection]
+) -> None:
     pool.connections = several(kind)
     with pytest.raises(CommitUnknown):
         pool.run(store(key))
@@ -283,7 +288,7 @@ def test_unknown_outcome_is_the_same_error_when_nothing_was_committed(pool: Pool
 
 @pytest.mark.parametrize("kind", [LosesAnswerOfCommit, LosesCommit, LosesStatement])
 def test_idempotent_transaction_runs_again_after_a_lost_connection(
-    pool: Pool, key: str, kind: type[Connection]
+    pool: Pool, key: str, kind: type[PooledConnection]
 ) -> None:
     pool.connections = several(kind)
     assert pool.run(store(key), idempotent=True) == key
@@ -305,7 +310,7 @@ def test_budget_of_an_idempotent_transaction_ends_with_what_is_known(pool: Pool,
 
 @pytest.mark.parametrize("then", [LosesStatement, AllEndpointsFailed({"us-east-1": "refused"}, 10.0)])
 def test_after_an_unknown_outcome_no_later_failure_says_that_nothing_is_stored(
-    pool: Pool, key: str, then: type[Connection] | Exception
+    pool: Pool, key: str, then: type[PooledConnection] | Exception
 ) -> None:
     pool.connections = itertools.chain([LosesAnswerOfCommit], itertools.repeat(then))
     with pytest.raises(CommitUnknown):
@@ -529,7 +534,7 @@ class AsyncPool:
             await connection.execute("INSERT INTO stored VALUES (%s)", (id,))
             return id
 
-        return await self.run(fn, **options)
+        return str(await self.run(fn, **options))
 
     async def run(self, fn: Callable[[psycopg.AsyncConnection[Any]], Any], **options: Any) -> Any:
         return await run_transaction_async(self, fn, clock=lambda: self.now, sleep=self.sleep, **options)

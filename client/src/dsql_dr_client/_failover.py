@@ -81,6 +81,7 @@ class Failover(Generic[C, R]):
             "dbname": dbname,
             "connect_timeout": connect_timeout,
             "tcp_user_timeout": int(answer_timeout * 1000),
+            "configure": configure,
             **({} if connection_class else dsql_parameters()),
             **(kwargs or {}),
         }
@@ -90,7 +91,6 @@ class Failover(Generic[C, R]):
             "max_lifetime": max_lifetime,
             "max_idle": max_idle,
             "reconnect_timeout": RECONNECT_TIMEOUT,
-            "configure": configure,
             "reset": reset,
         }
         self._route(_checked(endpoints, region, of_dsql=connection_class is None))
