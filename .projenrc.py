@@ -127,7 +127,8 @@ TomlFile(
             "dependencies": [
                 "aurora-dsql-python-connector[psycopg]>=0.2.7,<0.3",  # it brings libpq, in psycopg[binary]
                 "boto3>=1.35.74",
-                "psycopg[pool]>=3.2.10",  # the first with libpq for every Python above
+                "psycopg>=3.2.10",  # the first with libpq for every Python above
+                "psycopg-pool>=3.2.6",
                 "typing-extensions>=4.6",
             ],
             "dynamic": ["readme"],

@@ -60,7 +60,8 @@ def test_wheel_needs_the_connector_psycopg_and_nothing_of_the_cdk(wheel: Path) -
     assert requirements(wheel) == [
         "aurora-dsql-python-connector[psycopg]<0.3,>=0.2.7",
         "boto3>=1.35.74",
-        "psycopg[pool]>=3.2.10",
+        "psycopg-pool>=3.2.6",
+        "psycopg>=3.2.10",
         "typing-extensions>=4.6",
     ]
     assert metadata(wheel)["Requires-Python"] == ">=3.10"
