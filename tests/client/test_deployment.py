@@ -11,8 +11,9 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
+from dsql_dr_client import FailoverPool
 from dsql_dr_client._deployment import REFRESH_SECONDS, REFRESH_SECONDS_WITHOUT, Deployment
-from dsql_dr_client._events import EVACUATION_UNREADABLE, Event
+from dsql_dr_client._events import EVACUATED, EVACUATION_UNREADABLE, FAILOVER, Event
 
 PATH = "/dsql-dr/Orders-production"
 EVACUATION = f"{PATH}/evacuation"
@@ -72,7 +73,6 @@ class World:
         self.deployment = Deployment(
             "Orders-production",
             EAST,
-            report=self.events.append,
             client=ssm.client,
             clock=lambda: self.now,
             jitter=self.latest,
@@ -85,11 +85,11 @@ class World:
     def evacuated_after(self, seconds: float) -> str | None:
         """What the deployment says once a reading that a request began has ended."""
         self.now += seconds
-        self.deployment.evacuated()
+        self.deployment.evacuated(self.events.append)
         for thread in threading.enumerate():
             if thread.name == "dsql-dr-client-evacuation":
                 thread.join()
-        return self.deployment.evacuated()
+        return self.deployment.evacuated(self.events.append)
 
 
 LATER = 2 * REFRESH_SECONDS
@@ -240,3 +240,37 @@ def test_nobody_waits_for_a_reading(world: World, ssm: Ssm, monkeypatch: pytest.
     answer.set()
     readers[0].join()
     assert world.deployment.evacuated() == EAST
+
+
+def test_pool_of_a_deployment_leaves_its_region_when_that_is_evacuated_and_comes_back(
+    ssm: Ssm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No connection is made: where it would go is enough."""
+    monkeypatch.setattr(boto3, "client", lambda name, **_: ssm.client)
+    monkeypatch.setenv("AWS_REGION", EAST)
+    ssm.has(NOTHING_DECLARED, declared(EAST))
+    events = list[Event]()
+    with FailoverPool(deployment="Orders-production", user="orders", on_event=events.append) as pool:
+        assert pool._attempt(0.0).next() == WEST
+        assert [one.name for one in events] == [FAILOVER, EVACUATED]
+        monkeypatch.setattr(pool._deployment, "_evacuated", None)
+        assert pool._attempt(0.0).next() == EAST
+
+
+def test_pool_takes_endpoints_or_a_deployment_in_a_region(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(ValueError, match="give one of them"):
+        FailoverPool(ENDPOINTS, deployment="Orders-production", region=EAST, user="orders")
+    with pytest.raises(ValueError, match="no Region to read it in"):
+        FailoverPool(deployment="Orders-production", user="orders")
+
+
+def test_endpoint_of_a_parameter_that_is_none_of_aurora_dsql_is_refused(
+    ssm: Ssm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(boto3, "client", lambda name, **_: ssm.client)
+    monkeypatch.setitem(ENDPOINTS, WEST, "db.evil.example")
+    ssm.has()
+    with pytest.raises(ValueError, match="none of Aurora DSQL there"):
+        FailoverPool(deployment="Orders-production", region=EAST, user="orders")

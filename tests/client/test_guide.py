@@ -130,7 +130,7 @@ def test_order_whose_commit_was_not_answered_is_stored_once(
     names: dict[str, Any], pair: PairOfEndpoints, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     id, [stock] = uuid.uuid4(), pair.ask("SELECT quantity FROM stock")
-    execute, lost = psycopg.Connection.execute, []
+    execute, lost = psycopg.Connection.execute, list[str]()
 
     def loses_one_answer(self: psycopg.Connection[Any], query: Any, *rest: Any, **options: Any) -> Any:
         cursor = execute(self, query, *rest, **options)

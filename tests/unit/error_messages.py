@@ -37,7 +37,7 @@ def reported_by_status() -> set[str]:
 def _raised(path: Path) -> Iterator[str]:
     if any(path.match(pattern) for pattern in AS_AWS_SAYS_IT) and path.parent.name == "emulator":
         return
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.readtext_of())):
         if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call) and node.exc.args:
             yield " ".join(text_of(node.exc.args[0]).split())
         if isinstance(node, ast.Call) and node.args and ast.unparse(node.func) == "super().__init__":

@@ -14,7 +14,6 @@ from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 from typing_extensions import Self
 
 from ._async_pools import AsyncPool, AsyncPools
-from ._attempt import Attempt
 from ._connection import GuardedAsyncConnection, guarded_async
 from ._endpoint import describe
 from ._failover import Failover
@@ -82,6 +81,7 @@ class AsyncFailoverPool(Failover[psycopg.AsyncConnection[Any], Awaitable[None]])
         budget: float = 10.0,
         answer_timeout: float | None = None,
     ) -> T:
+        """As `FailoverPool.run_transaction`."""
         return await run_transaction_async(
             self, fn, idempotent=idempotent, budget=budget, answer_timeout=answer_timeout
         )
@@ -114,7 +114,7 @@ class AsyncFailoverPool(Failover[psycopg.AsyncConnection[Any], Awaitable[None]])
             await pool.putconn(connection)
 
     async def _take(self, deadline: float) -> tuple[AsyncPool, GuardedAsyncConnection]:
-        attempt = Attempt(self._router, deadline)
+        attempt = self._attempt(deadline)
         while True:
             region = attempt.next()
             if region is None:

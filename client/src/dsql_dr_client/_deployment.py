@@ -37,7 +37,6 @@ class Deployment:
     Args:
         name: The deployment's name.
         region: The own Region.
-        report: Called with an event when the evacuation cannot be read any more, from the thread that reads it.
         client: SSM's. Default: boto3's, which gives up after seconds
         clock: Seconds that never go back.
         jitter: A random number between two.
@@ -48,13 +47,12 @@ class Deployment:
         name: str,
         region: str,
         *,
-        report: Callable[[Event], object] = lambda event: None,
         client: Any = None,
         clock: Callable[[], float] = time.monotonic,
         jitter: Callable[[float, float], float] = random.uniform,
     ) -> None:
         self._path, self._region = f"/dsql-dr/{name}", region
-        self._report, self._clock, self._jitter = report, clock, jitter
+        self._clock, self._jitter = clock, jitter
         self._client = client or boto3.client(
             "ssm",
             region_name=region,
@@ -63,6 +61,7 @@ class Deployment:
         self._endpoints: dict[str, str] = {}
         self._evacuated: str | None = None
         self._readable = True
+        self._unreported: Event | None = None
         self._refresh_at = 0.0
         self._lock = threading.Lock()  # held while a thread reads
 
@@ -97,8 +96,15 @@ class Deployment:
             self._next(REFRESH_SECONDS_WITHOUT)
         return dict(found)
 
-    def evacuated(self) -> str | None:
-        """The evacuated Region as last read. If it is time to read it again, a thread does; nobody waits for that."""
+    def evacuated(self, report: Callable[[Event], object] = lambda event: None) -> str | None:
+        """The evacuated Region as last read. If it is time to read it again, a thread does; nobody waits for that.
+
+        Args:
+            report: Called with an event, once, if that cannot be read any more.
+        """
+        if event := self._unreported:
+            self._unreported = None
+            report(event)
         if self._clock() >= self._refresh_at and self._lock.acquire(blocking=False):
             try:
                 threading.Thread(target=self._refresh, name="dsql-dr-client-evacuation", daemon=True).start()
@@ -156,7 +162,7 @@ class Deployment:
         elif self._readable:
             self._readable = False
             attributes = {"error.type": code, "error.message": str(error), "cloud.region": self._region}
-            self._report(Event(EVACUATION_UNREADABLE, attributes))
+            self._unreported = Event(EVACUATION_UNREADABLE, attributes)
 
     def _next(self, seconds: float) -> None:
         self._refresh_at = self._clock() + self._jitter(0, 2 * seconds)

@@ -11,8 +11,10 @@ from typing import Any, Generic, TypeVar
 
 import psycopg
 
+from ._attempt import Attempt
 from ._connection import dsql_parameters
 from ._connection_rate import ConnectionRate
+from ._deployment import Deployment
 from ._endpoint import Endpoint, Guarded
 from ._events import EVACUATED, Event
 from ._routing import Router
@@ -93,7 +95,11 @@ class Failover(Generic[C, R]):
             "reconnect_timeout": RECONNECT_TIMEOUT,
             "reset": reset,
         }
-        self._route(_checked(endpoints, region, of_dsql=connection_class is None))
+        own = region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+        self._deployment = _deployment(deployment, own, endpoints)
+        if self._deployment:
+            endpoints, region = self._deployment.endpoints(), own
+        self._route(_checked(endpoints, region, own, of_dsql=connection_class is None))
         self._set_up(open)
 
     @property
@@ -107,6 +113,12 @@ class Failover(Generic[C, R]):
         shared: dict[str, Any] = {"router": self._router, "rate": self._rate}
         shared |= {"report": self._report, "leave": self._leave}
         self._endpoints = {region: Endpoint(region, host, **shared) for region, host in endpoints.items()}
+
+    def _attempt(self, deadline: float) -> Attempt:
+        """A request's way to a connection; a Region that is evacuated is left before."""
+        if self._deployment:
+            self._router.evacuate(self._deployment.evacuated(self._report))
+        return Attempt(self._router, deadline)
 
     def _connect_parameters(self, region: str) -> dict[str, Any]:
         """For the connection class."""
@@ -145,10 +157,22 @@ class Failover(Generic[C, R]):
         raise NotImplementedError
 
 
-def _checked(endpoints: Mapping[str, str] | None, region: str | None, *, of_dsql: bool) -> dict[str, str]:
+def _deployment(name: str | None, own: str | None, endpoints: Mapping[str, str] | None) -> Deployment | None:
+    if name is None:
+        return None
+    if endpoints is not None:
+        raise ValueError("endpoints and deployment are given: give one of them.")
+    if own is None:
+        raise ValueError("deployment is given, and no Region to read it in: give region, or set AWS_REGION.")
+    return Deployment(name, own)
+
+
+def _checked(
+    endpoints: Mapping[str, str] | None, region: str | None, own: str | None, *, of_dsql: bool
+) -> dict[str, str]:
     """The own Region's first."""
     if not endpoints:
-        raise ValueError("There are no endpoints: give the host names of both clusters by Region.")
+        raise ValueError("There are no endpoints: give the host names of both clusters by Region, or deployment.")
     if region and region not in endpoints:
         raise ValueError(f"There is no endpoint in {region}, but in {', '.join(endpoints)}: give one of these.")
     for one, host in endpoints.items():
@@ -157,7 +181,6 @@ def _checked(endpoints: Mapping[str, str] | None, region: str | None, *, of_dsql
                 f"The endpoint of {one} is {host!r}, and none of Aurora DSQL there: give its host name as GetCluster "
                 f"and the SSM parameters have it, without a port."
             )
-    own = region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
     return {one: endpoints[one] for one in sorted(endpoints, key=lambda one: one != own)}
 
 

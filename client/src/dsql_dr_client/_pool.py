@@ -12,7 +12,6 @@ from psycopg.pq import TransactionStatus
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 from typing_extensions import Self
 
-from ._attempt import Attempt
 from ._connection import GuardedConnection, guarded
 from ._endpoint import describe
 from ._failover import Failover
@@ -109,6 +108,22 @@ class FailoverPool(Failover[psycopg.Connection[Any], None]):
         budget: float = 10.0,
         answer_timeout: float | None = None,
     ) -> T:
+        """Run *fn* in a transaction and commit it; after a conflict run it again, until the budget is used up.
+
+        Args:
+            fn: Gets the connection, in a transaction, and neither commits nor rolls back: it raises to roll back.
+                What it does outside of the database may happen again.
+            idempotent: Whether *fn* may run again when a connection was lost, also at COMMIT, where it may be that the
+                transaction is stored already. Default: False
+            budget: Seconds after which *fn* does not run again. Default: 10
+            answer_timeout: As the pool's, for this transaction and its COMMIT. Default: the pool's
+
+        Raises:
+            CommitUnknown: The connection was lost at COMMIT, so that the transaction is stored or not.
+            ConflictBudgetExceeded: Nothing is stored, since others were first each time.
+            AllEndpointsFailed: No endpoint gave a connection; nothing is stored.
+            psycopg.Error: As the database, or *fn*, raised it; nothing is stored.
+        """
         return run_transaction(self, fn, idempotent=idempotent, budget=budget, answer_timeout=answer_timeout)
 
     @contextmanager
@@ -137,7 +152,7 @@ class FailoverPool(Failover[psycopg.Connection[Any], None]):
             pool.putconn(connection)
 
     def _take(self, deadline: float) -> tuple[Pool, GuardedConnection]:
-        attempt = Attempt(self._router, deadline)
+        attempt = self._attempt(deadline)
         while True:
             region = attempt.next()
             if region is None:

@@ -191,8 +191,10 @@ class Gateway:
                 yield action, resource, {**self._dsql.tags_seen(resource, call.region), **context}
             return
         asked, query = operation.service_and_parameters(scope["method"], call.path, headers, query, body)
-        if asked == "ssm" and call.name in ("GetParameters", "DeleteParameters"):  # ministack checks the first name
-            for parameter in json.loads(body)["Names"]:
+        if asked == "ssm" and call.name in ("GetParameters", "GetParametersByPath", "DeleteParameters"):
+            # ministack checks the first name, and no path
+            given = json.loads(body)
+            for parameter in given.get("Names") or [given["Path"]]:
                 arn = f"arn:aws:ssm:{call.region}:{call.account}:parameter/{parameter.lstrip('/')}"
                 yield f"ssm:{call.name}", arn, {}
             return
