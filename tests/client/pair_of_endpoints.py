@@ -72,7 +72,7 @@ class PairOfEndpoints:
     def ask(self, statement: str, *values: object) -> list[Any]:
         """As the database itself has it."""
         where = {"host": str(self._database.socket_folder), "port": self._database.port, "user": "postgres"}
-        with psycopg.connect(**where) as connection:  # type: ignore[arg-type]  # one type for all of them
+        with psycopg.connect(**where) as connection:
             cursor = connection.execute(statement.encode(), values or None)
             return [row[0] for row in cursor] if cursor.description else []
 

@@ -10,6 +10,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -61,7 +62,7 @@ class Load:
         """Each fault lasts until every worker of that Region has committed in spite of it; resets meet few commits."""
         for fault in (*FAULTS, "reset", "reset"):
             for region in (EAST, WEST):
-                self._enter("healthy", until=lambda region=region: self.pools[region].region_in_use == region)
+                self._enter("healthy", until=partial(self._is_at_home, region))
                 flaps = ("refused", "healthy") * 5 if fault == "flapping" else ()
                 for mode in flaps:
                     self.pair.endpoints[region].set(mode)
@@ -70,6 +71,9 @@ class Load:
                     self.pair.fail(region, fault)
                 self._enter(f"{region} {fault}", own=[one for one in range(WORKERS) if (EAST, WEST)[one % 2] == region])
                 self.pair.recover()
+
+    def _is_at_home(self, region: str) -> bool:
+        return self.pools[region].region_in_use == region
 
     def _enter(
         self, phase: str, *, own: Sequence[int] = range(WORKERS), until: Callable[[], bool] = lambda: True
