@@ -14,11 +14,14 @@ ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted(
     [
         *ROOT.glob("*.md"),
+        *ROOT.glob("client/*.md"),
         *(one for kind in ("md", "svg", "html") for one in (ROOT / "docs").rglob(f"*.{kind}")),
         *(one for name in ("*.md", "cdk.json") for one in (ROOT / "examples").rglob(name)),
     ]
 )
-SOURCES = sorted(one for folder in ("src", "examples", "docs", "benchmarks") for one in (ROOT / folder).rglob("*.py"))
+SOURCES = sorted(
+    one for folder in ("src", "client", "examples", "docs", "benchmarks") for one in (ROOT / folder).rglob("*.py")
+)
 
 WORDS_THAT_GO = {
     r"(?<![-\w])mail(s|ed)?\b": "email, notification",
