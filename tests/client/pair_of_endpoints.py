@@ -42,9 +42,9 @@ class PairOfEndpoints:
 
     def pool(self, region: str, **options: Any) -> FailoverPool:
         """A pool of an application in *region*, without TLS and tokens."""
-        return FailoverPool(HOSTS, region=region, user="postgres", connection_class=self._connection_class(), **options)
+        return FailoverPool(HOSTS, region=region, user="postgres", connection_class=self.connection_class(), **options)
 
-    def _connection_class(self) -> type[psycopg.Connection[Any]]:
+    def connection_class(self) -> type[psycopg.Connection[Any]]:
         ports = {HOSTS[region]: one.port for region, one in self.endpoints.items()}
         regions = {host: region for region, host in HOSTS.items()}
 

@@ -9,18 +9,32 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, TypeVar
 
 import psycopg
 import pytest
+
 from dsql_dr_client._errors import AllEndpointsFailed, CommitUnknown, ConflictBudgetExceeded, NoAnswer
 from dsql_dr_client._events import RETRIES, Event
 from dsql_dr_client._transactions import FIRST_PAUSE, LONGEST_PAUSE, run_transaction, run_transaction_async
-
 from tests.postgresql import Postgresql
 
 T = TypeVar("T")
+
+
 Connection = psycopg.Connection[Any]
+
+
+class PooledConnection(Connection):
+    """As a pool makes it."""
+
+    endpoint = SimpleNamespace(region="us-east-1")
+
+
+class AsyncConnection(psycopg.AsyncConnection[Any]):
+    endpoint = SimpleNamespace(region="us-east-1")
+
 
 SCHEMA = """
 CREATE TABLE stored (id text PRIMARY KEY);
@@ -44,7 +58,7 @@ class Pool:
     def __init__(self, conninfo: str) -> None:
         self.conninfo = conninfo
         self.now, self.pauses, self.events = 0.0, list[float](), list[Event]()
-        self.connections: Iterator[type[Connection] | Exception] = itertools.repeat(Connection)
+        self.connections: Iterator[type[PooledConnection] | Exception] = itertools.repeat(PooledConnection)
         self.deadlines: list[tuple[float, float | None]] = []
 
     @contextmanager
@@ -72,7 +86,7 @@ class Pool:
             return [row[0] for row in connection.execute(query.encode())]
 
 
-class LosesAnswerOfCommit(Connection):
+class LosesAnswerOfCommit(PooledConnection):
     """COMMIT arrives, and its answer does not."""
 
     error: type[psycopg.OperationalError] = psycopg.OperationalError
@@ -89,7 +103,7 @@ class WaitsForAnswerOfCommit(LosesAnswerOfCommit):
     error = NoAnswer
 
 
-class LosesCommit(Connection):
+class LosesCommit(PooledConnection):
     """COMMIT does not arrive."""
 
     def execute(self, query: Any, *rest: Any, **options: Any) -> psycopg.Cursor[Any]:
@@ -99,7 +113,7 @@ class LosesCommit(Connection):
         return super().execute(query, *rest, **options)
 
 
-class LosesStatement(Connection):
+class LosesStatement(PooledConnection):
     """The server ends the session when a statement arrives."""
 
     def execute(self, query: Any, *rest: Any, **options: Any) -> psycopg.Cursor[Any]:
@@ -108,7 +122,7 @@ class LosesStatement(Connection):
         return super().execute(query, *rest, **options)
 
 
-class IsInterruptedAtCommit(Connection):
+class IsInterruptedAtCommit(PooledConnection):
     def execute(self, query: Any, *rest: Any, **options: Any) -> psycopg.Cursor[Any]:
         if query == "COMMIT":
             raise KeyboardInterrupt
@@ -150,8 +164,8 @@ def is_stored(pool: Pool, id: str) -> bool:
     return id in pool.ask("SELECT id FROM stored")
 
 
-def several(*kinds: type[Connection] | Exception) -> Iterator[type[Connection] | Exception]:
-    return itertools.chain(kinds, itertools.repeat(Connection))
+def several(*kinds: type[PooledConnection] | Exception) -> Iterator[type[PooledConnection] | Exception]:
+    return itertools.chain(kinds, itertools.repeat(PooledConnection))
 
 
 def test_what_the_function_returns_is_returned_and_what_it_wrote_is_committed(pool: Pool, key: str) -> None:
@@ -175,7 +189,7 @@ def test_conflict_at_commit_is_tried_again_until_the_budget_is_used_up(pool: Poo
     with pytest.raises(ConflictBudgetExceeded, match="nothing is stored") as raised:
         pool.run(store(sqlstate), budget=10.0)
     assert raised.value.attempts == len(pool.pauses) + 1 > 20
-    assert raised.value.region
+    assert raised.value.region == "us-east-1"
     assert isinstance(raised.value.__cause__, psycopg.Error)
     assert raised.value.__cause__.sqlstate == sqlstate
     assert raised.value.sqlstate == "40001", "who catches psycopg's SerializationFailure catches it, too"
@@ -213,7 +227,7 @@ def test_conflict_in_the_function_is_tried_again_and_counted_once(pool: Pool) ->
     assert event.name == RETRIES
     assert event.attributes["reason"] == "conflict"
     assert event.attributes["attempt"] == 1
-    assert event.attributes["cloud.region"]
+    assert event.attributes["cloud.region"] == "us-east-1"
 
 
 def test_without_a_budget_a_conflict_is_not_tried_again(pool: Pool) -> None:
@@ -249,14 +263,16 @@ def test_error_at_commit_that_says_nothing_of_its_outcome_is_commit_unknown(pool
     with pytest.raises(CommitUnknown, match="not known whether the transaction is committed") as raised:
         pool.run(store(sqlstate))
     assert raised.value.attempts == 1
-    assert raised.value.region
+    assert raised.value.region == "us-east-1"
     assert isinstance(raised.value.__cause__, psycopg.Error)
     assert raised.value.__cause__.sqlstate == sqlstate
     assert pool.pauses == []
 
 
 @pytest.mark.parametrize("kind", [LosesAnswerOfCommit, WaitsForAnswerOfCommit])
-def test_connection_that_is_lost_at_commit_is_commit_unknown(pool: Pool, key: str, kind: type[Connection]) -> None:
+def test_connection_that_is_lost_at_commit_is_commit_unknown(
+    pool: Pool, key: str, kind: type[PooledConnection]
+) -> None:
     pool.connections = several(kind)
     with pytest.raises(CommitUnknown):
         pool.run(store(key))
@@ -272,7 +288,7 @@ def test_unknown_outcome_is_the_same_error_when_nothing_was_committed(pool: Pool
 
 @pytest.mark.parametrize("kind", [LosesAnswerOfCommit, LosesCommit, LosesStatement])
 def test_idempotent_transaction_runs_again_after_a_lost_connection(
-    pool: Pool, key: str, kind: type[Connection]
+    pool: Pool, key: str, kind: type[PooledConnection]
 ) -> None:
     pool.connections = several(kind)
     assert pool.run(store(key), idempotent=True) == key
@@ -294,7 +310,7 @@ def test_budget_of_an_idempotent_transaction_ends_with_what_is_known(pool: Pool,
 
 @pytest.mark.parametrize("then", [LosesStatement, AllEndpointsFailed({"us-east-1": "refused"}, 10.0)])
 def test_after_an_unknown_outcome_no_later_failure_says_that_nothing_is_stored(
-    pool: Pool, key: str, then: type[Connection] | Exception
+    pool: Pool, key: str, then: type[PooledConnection] | Exception
 ) -> None:
     pool.connections = itertools.chain([LosesAnswerOfCommit], itertools.repeat(then))
     with pytest.raises(CommitUnknown):
@@ -392,13 +408,27 @@ def test_lost_connection_that_the_function_hides_is_no_success(pool: Pool, key: 
         pool.run(fn)
 
 
+@pytest.mark.parametrize("method", ["commit", "rollback", "__exit__"])
+def test_function_cannot_end_the_transaction_by_a_method(pool: Pool, key: str, method: str) -> None:
+    def fn(connection: Connection) -> None:
+        store(key)(connection)
+        if method == "__exit__":
+            with connection:
+                pass
+        getattr(connection, method)()
+
+    with pytest.raises(psycopg.ProgrammingError, match="leave COMMIT to run_transaction"):
+        pool.run(fn)
+    assert not is_stored(pool, key)
+
+
 @pytest.mark.parametrize("end", ["COMMIT", "ROLLBACK"])
 def test_function_that_ends_the_transaction_itself_is_an_error(pool: Pool, key: str, end: str) -> None:
     def fn(connection: Connection) -> None:
         store(key)(connection)
         connection.execute(end.encode())
 
-    with pytest.raises(psycopg.ProgrammingError, match="ended the transaction itself"):
+    with pytest.raises(psycopg.ProgrammingError, match="by a statement of its own"):
         pool.run(fn, idempotent=True)
     assert is_stored(pool, key) == (end == "COMMIT")
     assert pool.pauses == []
@@ -485,7 +515,7 @@ class AsyncPool:
     async def _acquire(
         self, deadline: float, answer_timeout: float | None = None
     ) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
-        connection = await psycopg.AsyncConnection.connect(self.conninfo, autocommit=True)
+        connection = await AsyncConnection.connect(self.conninfo, autocommit=True)
         try:
             await connection.execute("BEGIN")
             yield connection
@@ -504,7 +534,7 @@ class AsyncPool:
             await connection.execute("INSERT INTO stored VALUES (%s)", (id,))
             return id
 
-        return await self.run(fn, **options)
+        return str(await self.run(fn, **options))
 
     async def run(self, fn: Callable[[psycopg.AsyncConnection[Any]], Any], **options: Any) -> Any:
         return await run_transaction_async(self, fn, clock=lambda: self.now, sleep=self.sleep, **options)

@@ -27,7 +27,7 @@ def error_messages() -> set[str]:
 def reported_by_status() -> set[str]:
     """What ``dsql-dr status`` says is wrong, without its errors and without the headings before the sentences."""
     trees = [ast.parse((SOURCES / "cli" / name).read_text()) for name in ("pair_status.py", "destinations.py")]
-    texts = {_text(node) for tree in trees for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)}
+    texts = {text_of(node) for tree in trees for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)}
     return {one for one in texts if one.endswith(".")} - error_messages()
 
 
@@ -36,12 +36,12 @@ def _raised(path: Path) -> Iterator[str]:
         return
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call) and node.exc.args:
-            yield " ".join(_text(node.exc.args[0]).split())
+            yield " ".join(text_of(node.exc.args[0]).split())
         if isinstance(node, ast.Call) and node.args and ast.unparse(node.func) == "super().__init__":
-            yield " ".join(_text(node.args[0]).split())  # an error that gives itself its sentence
+            yield " ".join(text_of(node.args[0]).split())  # an error that gives itself its sentence
 
 
-def _text(node: ast.expr) -> str:
+def text_of(node: ast.expr) -> str:
     if isinstance(node, ast.Constant):
         return str(node.value)
     if isinstance(node, ast.JoinedStr):

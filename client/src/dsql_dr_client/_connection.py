@@ -23,19 +23,23 @@ class GuardedConnection(Guarded, psycopg.Connection[Any]):
     """What this library adds to a connection class."""
 
     @classmethod
-    def connect(cls, conninfo: str = "", *, endpoint: Endpoint, answer_timeout: float, **kwargs: Any) -> Self:  # type: ignore[override]
+    def connect(  # type: ignore[override]
+        cls, conninfo: str = "", *, endpoint: Endpoint, answer_timeout: float, configure: Any = None, **kwargs: Any
+    ) -> Self:
         time.sleep(endpoint.rate.reserve())
         begun = time.monotonic()
         connection = None
         try:
             connection = super().connect(conninfo, **kwargs)
+            connection.endpoint, connection.answer_timeout = endpoint, answer_timeout
+            if configure:
+                configure(connection)
             endpoint.made(connection, time.monotonic() - begun, read_only=_asks_for_read_only(kwargs))
         except Exception as error:
             if connection:
                 connection.close()
             endpoint.refused(error)
             raise
-        connection.endpoint, connection.answer_timeout = endpoint, answer_timeout
         return connection
 
     def begin(self) -> None:
@@ -45,11 +49,11 @@ class GuardedConnection(Guarded, psycopg.Connection[Any]):
         self.proven = True
 
     def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
-        if timeout is not None or self.answer_timeout is None:
-            return super().wait(gen, interval, timeout)
         try:
-            return super().wait(gen, interval, self.answer_timeout)
+            return super().wait(gen, interval, self.answer_timeout if timeout is None else timeout)
         except psycopg.errors._WaitTimeout:
+            if timeout is not None:
+                raise
             raise self.give_up() from None
 
 
@@ -57,20 +61,25 @@ class GuardedAsyncConnection(Guarded, psycopg.AsyncConnection[Any]):
     """As `GuardedConnection`."""
 
     @classmethod
-    async def connect(cls, conninfo: str = "", *, endpoint: Endpoint, answer_timeout: float, **kwargs: Any) -> Self:  # type: ignore[override]
+    async def connect(  # type: ignore[override]
+        cls, conninfo: str = "", *, endpoint: Endpoint, answer_timeout: float, configure: Any = None, **kwargs: Any
+    ) -> Self:
         await asyncio.sleep(endpoint.rate.reserve())
         begun = time.monotonic()
         connection = None
         try:
             # for each address that the host has, psycopg would wait as long
-            connection = await asyncio.wait_for(super().connect(conninfo, **kwargs), kwargs["connect_timeout"])
+            connecting = super().connect(conninfo, **kwargs)
+            connection = await asyncio.wait_for(connecting, kwargs["connect_timeout"])
+            connection.endpoint, connection.answer_timeout = endpoint, answer_timeout
+            if configure:
+                await configure(connection)
             endpoint.made(connection, time.monotonic() - begun, read_only=_asks_for_read_only(kwargs))
         except Exception as error:
             if connection:
                 await connection.close()
             endpoint.refused(error)
             raise
-        connection.endpoint, connection.answer_timeout = endpoint, answer_timeout
         return connection
 
     async def begin(self) -> None:
@@ -80,11 +89,11 @@ class GuardedAsyncConnection(Guarded, psycopg.AsyncConnection[Any]):
         self.proven = True
 
     async def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
-        if timeout is not None or self.answer_timeout is None:
-            return await super().wait(gen, interval, timeout)
         try:
-            return await super().wait(gen, interval, self.answer_timeout)
+            return await super().wait(gen, interval, self.answer_timeout if timeout is None else timeout)
         except psycopg.errors._WaitTimeout:
+            if timeout is not None:
+                raise
             raise self.give_up() from None
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import psycopg
+from psycopg.pq import TransactionStatus
 
 from ._connection_rate import ConnectionRate
 from ._errors import NoAnswer
@@ -14,8 +15,14 @@ from ._routing import Router
 
 LIMITS = ("53300", "53400")
 """Too many connections, or too many new ones a second: the endpoint is healthy, and the peer would not be more so."""
-LIMIT_MESSAGES = ("too many open connections", "rate exceeded", "too many clients", "connection slots are reserved")
-"""libpq gives no SQLSTATE when a login is refused.
+LIMIT_MESSAGES = (
+    "too many open connections",
+    "rate exceeded",
+    "too many clients",
+    "too many connections",
+    "connection slots are reserved",
+)
+"""libpq gives no SQLSTATE when a login is refused; the first two are those of Aurora DSQL, the others of PostgreSQL.
 
 Source: https://docs.aws.amazon.com/aurora-dsql/latest/userguide/CHAP_quotas.html
 """
@@ -72,9 +79,12 @@ class Endpoint:
 
         Raises:
             psycopg.errors.ReadOnlySqlTransaction: Its sessions cannot write, and the caller did not ask for that.
+            psycopg.ProgrammingError: The caller's *configure* did not end its transaction.
         """
         if not read_only and any(connection.info.parameter_status(name) == "on" for name in READ_ONLY_SETTINGS):
             raise psycopg.errors.ReadOnlySqlTransaction("sessions are read-only")
+        if connection.info.transaction_status != TransactionStatus.IDLE:
+            raise psycopg.ProgrammingError("configure left a transaction open: end it there with commit().")
         self.limit = ""
         attributes: dict[str, str | float] = {"cloud.region": self.region, "server.address": self.host}
         self._report(Event(CONNECTION_CREATED, attributes | {"seconds": seconds}))

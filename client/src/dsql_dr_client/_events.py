@@ -13,6 +13,7 @@ FAILOVER = "dsql.failover"
 CIRCUIT = "dsql.circuit.state"
 EVACUATED = "dsql.evacuated"
 RETRIES = "dsql.transaction.retries"
+EVACUATION_UNREADABLE = "dsql.evacuation.unreadable"
 
 
 @dataclass(frozen=True)

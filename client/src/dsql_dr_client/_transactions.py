@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import inspect
 import random
-import re
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager
 from contextvars import ContextVar, Token
 from enum import Enum, auto
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, NoReturn, Protocol, TypeVar
 
 import psycopg
 from psycopg.pq import TransactionStatus
@@ -24,7 +23,8 @@ T = TypeVar("T")
 CONFLICTS: Final = frozenset({"40001", "OC000", "OC001"})
 """Source: https://docs.aws.amazon.com/aurora-dsql/latest/userguide/working-with-concurrency-control.html"""
 
-ENDPOINT_LOST: Final = ("08", "57P", "25006")
+READ_ONLY: Final = "25006"
+ENDPOINT_LOST: Final = ("08", "57P", READ_ONLY)
 """Connection exceptions, a server that ends, and one that does not write: the endpoint's fault, not the statement's.
 
 Source: https://www.postgresql.org/docs/current/errcodes-appendix.html
@@ -70,8 +70,7 @@ def run_transaction(
     with Run(pool, idempotent=idempotent, budget=budget, clock=clock) as run:
         while True:
             try:
-                with pool._acquire(run.deadline, answer_timeout) as connection:
-                    run.begun(connection)
+                with pool._acquire(run.deadline, answer_timeout) as connection, run.attempt(connection):
                     result = fn(connection)
                     run.before_commit(connection, result)
                     run.committed(connection.execute("COMMIT", prepare=False).statusmessage)
@@ -97,10 +96,10 @@ async def run_transaction_async(
         while True:
             try:
                 async with pool._acquire(run.deadline, answer_timeout) as connection:
-                    run.begun(connection)
-                    result = await fn(connection)
-                    run.before_commit(connection, result)
-                    run.committed((await connection.execute("COMMIT", prepare=False)).statusmessage)
+                    with run.attempt(connection):
+                        result = await fn(connection)
+                        run.before_commit(connection, result)
+                        run.committed((await connection.execute("COMMIT", prepare=False)).statusmessage)
             except Exception as error:
                 if not run.is_committed:
                     await sleep(run.pause(error))
@@ -144,13 +143,19 @@ class Run:
             _RUNNING.reset(self._token)
             self._token = None
 
-    def begun(self, connection: psycopg.Connection[Any] | psycopg.AsyncConnection[Any]) -> None:
+    @contextmanager
+    def attempt(self, connection: psycopg.BaseConnection[Any]) -> Iterator[None]:
+        """While the function has *connection*, it cannot commit or roll back by psycopg's methods."""
         self._attempts += 1
-        self._region = _region(connection.info.host)
-        self._connection = connection
+        self._connection, self._region = connection, connection.endpoint.region  # type: ignore[attr-defined]
         self._step = _Step.WORKING
+        vars(connection).update(commit=_refuse, rollback=_refuse)
+        try:
+            yield
+        finally:
+            del connection.commit, connection.rollback  # type: ignore[attr-defined]
 
-    def before_commit(self, connection: psycopg.Connection[Any] | psycopg.AsyncConnection[Any], result: object) -> None:
+    def before_commit(self, connection: psycopg.BaseConnection[Any], result: object) -> None:
         """Raises:
         psycopg.ProgrammingError: The function did with the transaction what is not its own to do.
         psycopg.errors.InFailedSqlTransaction: COMMIT would be answered with ROLLBACK.
@@ -164,8 +169,8 @@ class Run:
         status = connection.info.transaction_status
         if status == TransactionStatus.IDLE:
             raise psycopg.ProgrammingError(
-                "The function ended the transaction itself, and what it did then is stored or not as it went: leave "
-                "COMMIT to run_transaction, and raise an exception to roll back."
+                "The function ended the transaction by a statement of its own, which decided whether it is stored: "
+                "leave COMMIT to run_transaction, and raise an exception to roll back."
             )
         if status == TransactionStatus.ACTIVE:
             raise psycopg.ProgrammingError(
@@ -227,6 +232,8 @@ class Run:
     def _lost(self, error: Exception) -> bool:
         if not isinstance(error, psycopg.OperationalError | psycopg.errors.ReadOnlySqlTransaction):
             return False
+        if error.sqlstate == READ_ONLY:
+            return not self._connection.read_only  # where that was asked for, it is the function's own mistake
         return error.sqlstate.startswith(ENDPOINT_LOST) if error.sqlstate else bool(self._connection.closed)
 
 
@@ -238,10 +245,11 @@ def _surely_not_committed(error: Exception) -> bool:
     return not ends_session and not error.sqlstate.startswith(SAYS_NOTHING_OF_COMMIT)
 
 
-def _region(host: str) -> str:
-    """Of an endpoint of Aurora DSQL; another host's name is as good as a Region there."""
-    found = re.search(r"\.dsql[a-z0-9-]*\.([a-z0-9-]+)\.on\.aws$", host)
-    return found[1] if found else host
+def _refuse() -> NoReturn:
+    raise psycopg.ProgrammingError(
+        "The function called commit() or rollback(), or used the connection in a with statement: leave COMMIT to "
+        "run_transaction, and raise an exception to roll back."
+    )
 
 
 _RUNNING: ContextVar[tuple[Run, ...]] = ContextVar("dsql_dr_client_running", default=())

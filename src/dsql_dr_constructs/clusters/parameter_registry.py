@@ -106,7 +106,8 @@ class ParameterRegistry:
         self._refuse_without_parameters(scope, stack)
         deploy_after(stack, self._stacks[1])
         name = self._deployment_name
-        read = [(["ssm:GetParameters"], [parameter_path(name, one.region, "endpoint") for one in self._stacks[:2]])]
+        # the client knows the deployment's name, and finds by it in which Regions the clusters are
+        read = [(["ssm:GetParametersByPath"], [parameter_path(name), parameter_path(name, "*")])]
         if self._evacuation:
             read.append((["ssm:GetParameter", "ssm:GetParameterHistory"], [evacuation_path(name)]))
         arn = partial(stack.format_arn, service="ssm", resource="parameter")
