@@ -373,7 +373,6 @@ def test_permissions_name_every_action_that_a_boundary_has_to_allow() -> None:
         drill=DrillOptions(
             schedules={"us-east-1": "cron(0 9 ? 1,7 TUE#2 *)"}, report_buckets={"us-east-1": "drill-reports"}
         ),
-        failover=FailoverOptions(),
     )
     assert _named(default) | _named(choices) == more
 
@@ -447,7 +446,7 @@ def unknown(markdown: str) -> set[str]:
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda one: str(one.relative_to(ROOT)))
 def test_sentences_of_a_document_name_parameters_that_exist(document: Path) -> None:
     of_the_cdk, of_postgresql = (
-        {"architecture", "changeable_for", "default_stack_synthesizer", "env"},
+        {"architecture", "changeable_for", "cross_region_references", "default_stack_synthesizer", "env", "weight"},
         {"listen_addresses", "sslrootcert"},
     )
     of_others = {*of_the_cdk, *of_postgresql, "mutable", "verify_on_deploy"}  # the last is ADR 5's
