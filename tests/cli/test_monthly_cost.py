@@ -8,7 +8,13 @@ import aws_cdk as cdk
 import pytest
 from aws_cdk import assertions
 
-from dsql_dr_constructs import DrillOptions, FailoverOptions, MonitoringOptions, MultiRegionDsqlDr, MultiRegionMonitoring
+from dsql_dr_constructs import (
+    DrillOptions,
+    FailoverOptions,
+    MonitoringOptions,
+    MultiRegionDsqlDr,
+    MultiRegionMonitoring,
+)
 from dsql_dr_constructs.cli import monthly_cost
 from dsql_dr_constructs.cli.prices import BY_REGION
 

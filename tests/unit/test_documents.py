@@ -450,7 +450,7 @@ def unknown(markdown: str) -> set[str]:
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda one: str(one.relative_to(ROOT)))
 def test_sentences_of_a_document_name_parameters_that_exist(document: Path) -> None:
     of_the_cdk, of_postgresql = (
-        {"architecture", "changeable_for", "default_stack_synthesizer", "env"},
+        {"architecture", "changeable_for", "cross_region_references", "default_stack_synthesizer", "env", "weight"},
         {"listen_addresses", "sslrootcert"},
     )
     of_the_client = {

@@ -176,6 +176,7 @@ def fully_monitored(app: cdk.App) -> None:
         "Pair",
         alert_emails=["ops@example.com"],
         schedule=cdk.Duration.minutes(1),
+        failover=FailoverOptions(),
         monitoring=MonitoringOptions(
             witness_observer=True,
             warning_emails=["dev@example.com"],
