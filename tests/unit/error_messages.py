@@ -9,7 +9,7 @@ from pathlib import Path
 SOURCES = Path(__file__).parents[2] / "src" / "dsql_dr_constructs"
 AS_AWS_SAYS_IT = (
     *("backup.py", "dsql.py", "dsql_*.py", "backup_*.py", "cloudformation_*.py"),
-    *("fis.py", "fis_*.py", "ministack_scheduler.py"),
+    *("fis.py", "fis_*.py", "ministack_scheduler.py", "route53.py"),
 )
 """Modules of the emulator whose errors are AWS's own."""
 
