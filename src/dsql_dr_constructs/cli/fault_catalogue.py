@@ -2227,7 +2227,7 @@ FAILOVER = (
     CataloguedFault(
         name="health-check-inverted",
         group="Evacuations and health checks",
-        title="somebody inverts the health check of a Region by hand",
+        title="somebody inverts the health check of a Region in the console",
         begin=_health_check(inverted=True),
         end=_health_check(inverted=False),
         needs=_FAILOVER,
