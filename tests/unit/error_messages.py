@@ -27,7 +27,7 @@ def error_messages() -> set[str]:
 def reported_by_status() -> set[str]:
     """What ``dsql-dr status`` says is wrong, without its errors and without the headings before the sentences."""
     trees = [
-        ast.parse((SOURCES / "cli" / name).readtext_of())
+        ast.parse((SOURCES / "cli" / name).read_text())
         for name in ("pair_status.py", "pair_evacuation.py", "destinations.py")
     ]
     texts = {text_of(node) for tree in trees for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)}
@@ -37,7 +37,7 @@ def reported_by_status() -> set[str]:
 def _raised(path: Path) -> Iterator[str]:
     if any(path.match(pattern) for pattern in AS_AWS_SAYS_IT) and path.parent.name == "emulator":
         return
-    for node in ast.walk(ast.parse(path.readtext_of())):
+    for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call) and node.exc.args:
             yield " ".join(text_of(node.exc.args[0]).split())
         if isinstance(node, ast.Call) and node.args and ast.unparse(node.func) == "super().__init__":

@@ -159,6 +159,8 @@ QUESTIONS = {
     "whether it is a drill, and how to stop it": "operations.md#is-it-a-drill",
     "how to drill the real pair": "drill.md#run-a-drill",
     "what a drill does not prove": "drill.md#what-a-drill-does-not-prove",
+    "how to send users to the Region that serves": "failover.md#your-records",
+    "what happens when both Regions are unhealthy": "failover.md#when-both-regions-are-unhealthy",
     "how to add own alarms": "notifications.md#your-own-alarms",
 }
 
@@ -448,7 +450,7 @@ def unknown(markdown: str) -> set[str]:
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda one: str(one.relative_to(ROOT)))
 def test_sentences_of_a_document_name_parameters_that_exist(document: Path) -> None:
     of_the_cdk, of_postgresql = (
-        {"architecture", "changeable_for", "default_stack_synthesizer", "env"},
+        {"architecture", "changeable_for", "cross_region_references", "default_stack_synthesizer", "env", "weight"},
         {"listen_addresses", "sslrootcert"},
     )
     of_the_client = {

@@ -150,6 +150,8 @@ class Expected:
             none.
         warnings: The same of warnings, which notify if the pair has a topic for them. Default: none.
         afterwards: What may be notified after the end, ALARM and OK, since CloudWatch had no data. Default: nothing.
+        traffic_leaves: Roles of the Regions that Route 53's health checks find unhealthy, if the pair has *failover*; with
+            both of them, Route 53 answers as if both were healthy. Default: neither.
         deployment: What the deployment ends with that runs meanwhile: ``done``, or its error as a regular expression.
             Default: none runs.
     """
@@ -159,6 +161,7 @@ class Expected:
     within: float = 0.0
     warnings: Sequence[tuple[str, str]] = ()
     afterwards: Sequence[tuple[str, str]] = ()
+    traffic_leaves: Sequence[str] = ()
     deployment: str = ""
 
 

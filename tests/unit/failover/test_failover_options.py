@@ -7,7 +7,9 @@ import pytest
 from dsql_dr_constructs import FailoverOptions
 
 
-def test_more_than_half_of_the_observers_decide_and_a_silent_region_is_unhealthy_unless_somebody_decides() -> None:
+def test_more_than_half_of_the_observers_decide_and_a_region_without_data_is_unhealthy_unless_somebody_decides() -> (
+    None
+):
     options = FailoverOptions()
     assert options.unhealthy_observers is None
     assert options.unhealthy_without_data is True

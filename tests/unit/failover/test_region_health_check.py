@@ -147,7 +147,7 @@ def test_dead_region_is_unhealthy_and_says_nothing_about_the_other_one() -> None
     assert is_healthy(of(pair(), WEST), **about_the_other)
 
 
-def test_silent_monitor_can_be_no_reason() -> None:
+def test_monitor_without_data_can_be_no_reason() -> None:
     made = pair(unhealthy_without_data=False)
     silent = {"cluster_health_us_east_1_from_us_east_1": None, OWN: None}
     assert is_healthy(of(made), **silent)
