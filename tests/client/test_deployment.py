@@ -73,6 +73,7 @@ class World:
         self.deployment = Deployment(
             "Orders-production",
             EAST,
+            report=self.events.append,
             client=ssm.client,
             clock=lambda: self.now,
             jitter=self.latest,
@@ -85,11 +86,11 @@ class World:
     def evacuated_after(self, seconds: float) -> str | None:
         """What the deployment says once a reading that a request began has ended."""
         self.now += seconds
-        self.deployment.evacuated(self.events.append)
+        self.deployment.evacuated()
         for thread in threading.enumerate():
             if thread.name == "dsql-dr-client-evacuation":
                 thread.join()
-        return self.deployment.evacuated(self.events.append)
+        return self.deployment.evacuated()
 
 
 LATER = 2 * REFRESH_SECONDS
@@ -242,7 +243,7 @@ def test_nobody_waits_for_a_reading(world: World, ssm: Ssm, monkeypatch: pytest.
     assert world.deployment.evacuated() == EAST
 
 
-def test_pool_of_a_deployment_leaves_its_region_when_that_is_evacuated_and_comes_back(
+def test_pool_of_a_deployment_leaves_its_region_when_that_is_evacuated(
     ssm: Ssm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No connection is made: where it would go is enough."""
@@ -251,19 +252,9 @@ def test_pool_of_a_deployment_leaves_its_region_when_that_is_evacuated_and_comes
     ssm.has(NOTHING_DECLARED, declared(EAST))
     events = list[Event]()
     with FailoverPool(deployment="Orders-production", user="orders", on_event=events.append) as pool:
-        assert pool._attempt(0.0).next() == WEST
+        pool._follow_evacuation()
+        assert pool.region_in_use == WEST
         assert [one.name for one in events] == [FAILOVER, EVACUATED]
-        monkeypatch.setattr(pool._deployment, "_evacuated", None)
-        assert pool._attempt(0.0).next() == EAST
-
-
-def test_pool_takes_endpoints_or_a_deployment_in_a_region(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
-        monkeypatch.delenv(name, raising=False)
-    with pytest.raises(ValueError, match="give one of them"):
-        FailoverPool(ENDPOINTS, deployment="Orders-production", region=EAST, user="orders")
-    with pytest.raises(ValueError, match="no Region to read it in"):
-        FailoverPool(deployment="Orders-production", user="orders")
 
 
 def test_endpoint_of_a_parameter_that_is_none_of_aurora_dsql_is_refused(

@@ -339,6 +339,20 @@ def role(emulator: Emulator) -> Credentials:
     return emulator.owner.of_role(arn)
 
 
+def test_role_reads_parameters_by_the_path_that_its_policy_has_and_by_no_other(emulator: Emulator) -> None:
+    iam, name = emulator.aws.client("iam", REGION), f"reads-{uuid4()}"
+    arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+    path = f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/dsql-dr/Own"
+    allowed = {"Effect": "Allow", "Action": "ssm:GetParametersByPath", "Resource": [path, f"{path}/*"]}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
+    iam.put_role_policy(RoleName=name, PolicyName="own", PolicyDocument=document)
+    ssm = boto3.client("ssm", **client_of(emulator, emulator.owner.of_role(arn)))
+    assert ssm.get_parameters_by_path(Path="/dsql-dr/Own", Recursive=True)["Parameters"] == []
+    for other in ("/dsql-dr/Other", "/dsql-dr", "/"):
+        with pytest.raises(ClientError, match=r"is not authorized to perform: ssm:GetParametersByPath"):
+            ssm.get_parameters_by_path(Path=other, Recursive=True)
+
+
 def put(name: str) -> str:
     return json.dumps({"Name": name, "Value": "forged", "Type": "String"})
 

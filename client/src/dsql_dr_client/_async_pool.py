@@ -14,6 +14,7 @@ from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 from typing_extensions import Self
 
 from ._async_pools import AsyncPool, AsyncPools
+from ._attempt import Attempt
 from ._connection import GuardedAsyncConnection, guarded_async
 from ._endpoint import describe
 from ._failover import Failover
@@ -31,17 +32,26 @@ class AsyncFailoverPool(Failover[psycopg.AsyncConnection[Any], Awaitable[None]])
     """
 
     async def open(self) -> None:
-        """Accept requests; connections are made as they are needed."""
+        """Accept requests; connections are made as they are needed.
+
+        Raises:
+            ValueError: There is no such deployment in the own Region.
+            RuntimeError: Its SSM parameters could not be read.
+        """
+        async with self._opening:
+            if self._deployment and not self._learned:
+                self._learn(await asyncio.to_thread(self._deployment.endpoints))
         self._pools.closed = False
         if self._terms["min_size"]:
             await self._pools.get(self.region_in_use)
 
     async def close(self, timeout: float = 5.0) -> None:
-        """Close all connections, those in use when they are returned, and end all threads.
+        """Close all connections, those in use when they are returned, and end all tasks.
 
         Args:
-            timeout: Seconds to wait for threads that are connecting. Default: 5
+            timeout: Seconds to wait for tasks that are connecting. Default: 5
         """
+        self._opens_by_itself = False
         await self._pools.close(timeout)
 
     async def __aenter__(self) -> Self:
@@ -114,7 +124,11 @@ class AsyncFailoverPool(Failover[psycopg.AsyncConnection[Any], Awaitable[None]])
             await pool.putconn(connection)
 
     async def _take(self, deadline: float) -> tuple[AsyncPool, GuardedAsyncConnection]:
-        attempt = self._attempt(deadline)
+        if self._opens_by_itself:
+            await self.open()
+            self._opens_by_itself = False
+        self._follow_evacuation()
+        attempt = Attempt(self._router, deadline)
         while True:
             region = attempt.next()
             if region is None:
@@ -147,9 +161,12 @@ class AsyncFailoverPool(Failover[psycopg.AsyncConnection[Any], Awaitable[None]])
     def _guarded(self, own: type[psycopg.AsyncConnection[Any]] | None) -> type[GuardedAsyncConnection]:
         return guarded_async(own)
 
-    def _set_up(self, open: bool) -> None:
+    def _new_pools(self) -> None:
         self._pools = AsyncPools(self._name, make=self._make, probe=self._probe, router=self._router)
-        self._pools.closed = not open
+
+    def _begin(self, open: bool) -> None:
+        self._opens_by_itself = open  # with the first request, in its event loop
+        self._opening = asyncio.Lock()
 
     def _make(self, region: str) -> AsyncPool:
         return AsyncConnectionPool(

@@ -37,6 +37,8 @@ class Deployment:
     Args:
         name: The deployment's name.
         region: The own Region.
+        report: Called with an event, once, if the evacuation cannot be read any more; by the next `evacuated`, since a
+            pool of an event loop reports there only.
         client: SSM's. Default: boto3's, which gives up after seconds
         clock: Seconds that never go back.
         jitter: A random number between two.
@@ -47,12 +49,13 @@ class Deployment:
         name: str,
         region: str,
         *,
+        report: Callable[[Event], object] = lambda event: None,
         client: Any = None,
         clock: Callable[[], float] = time.monotonic,
         jitter: Callable[[float, float], float] = random.uniform,
     ) -> None:
         self._path, self._region = f"/dsql-dr/{name}", region
-        self._clock, self._jitter = clock, jitter
+        self._report, self._clock, self._jitter = report, clock, jitter
         self._client = client or boto3.client(
             "ssm",
             region_name=region,
@@ -96,15 +99,11 @@ class Deployment:
             self._next(REFRESH_SECONDS_WITHOUT)
         return dict(found)
 
-    def evacuated(self, report: Callable[[Event], object] = lambda event: None) -> str | None:
-        """The evacuated Region as last read. If it is time to read it again, a thread does; nobody waits for that.
-
-        Args:
-            report: Called with an event, once, if that cannot be read any more.
-        """
+    def evacuated(self) -> str | None:
+        """The evacuated Region as last read. If it is time to read it again, a thread does; nobody waits for that."""
         if event := self._unreported:
             self._unreported = None
-            report(event)
+            self._report(event)
         if self._clock() >= self._refresh_at and self._lock.acquire(blocking=False):
             try:
                 threading.Thread(target=self._refresh, name="dsql-dr-client-evacuation", daemon=True).start()

@@ -11,12 +11,11 @@ from typing import Any, Generic, TypeVar
 
 import psycopg
 
-from ._attempt import Attempt
 from ._connection import dsql_parameters
 from ._connection_rate import ConnectionRate
 from ._deployment import Deployment
 from ._endpoint import Endpoint, Guarded
-from ._events import EVACUATED, Event
+from ._events import CIRCUIT, EVACUATED, Event
 from ._routing import Router
 
 logger = logging.getLogger("dsql_dr_client")
@@ -38,6 +37,9 @@ _numbers = itertools.count(1)
 
 class Failover(Generic[C, R]):
     """Its parameters are those of `FailoverPool`."""
+
+    _learned = False
+    """Whether the endpoints of the deployment are known."""
 
     def __init__(
         self,
@@ -95,17 +97,29 @@ class Failover(Generic[C, R]):
             "reconnect_timeout": RECONNECT_TIMEOUT,
             "reset": reset,
         }
+        self._of_dsql = connection_class is None
         own = region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
-        self._deployment = _deployment(deployment, own, endpoints)
+        self._deployment = _deployment(deployment, own, endpoints, self._report)
         if self._deployment:
-            endpoints, region = self._deployment.endpoints(), own
-        self._route(_checked(endpoints, region, own, of_dsql=connection_class is None))
-        self._set_up(open)
+            self._route({str(own): ""})  # until they are read, when it is opened
+        else:
+            self._route(_checked(endpoints, own, must=region, of_dsql=self._of_dsql))
+        self._begin(open)
 
     @property
     def region_in_use(self) -> str:
         """Region of the endpoint to which the next request goes."""
         return self._router.region
+
+    def _learn(self, endpoints: Mapping[str, str]) -> None:
+        """*endpoints* of the deployment."""
+        own = self.region_in_use
+        self._route(_checked(endpoints, own, must=own, of_dsql=self._of_dsql))
+        self._learned = True
+
+    def _follow_evacuation(self) -> None:
+        if self._deployment:
+            self._router.evacuate(self._deployment.evacuated())
 
     def _route(self, endpoints: Mapping[str, str]) -> None:
         """Decide between these *endpoints* from now on; the own one is the first."""
@@ -113,12 +127,7 @@ class Failover(Generic[C, R]):
         shared: dict[str, Any] = {"router": self._router, "rate": self._rate}
         shared |= {"report": self._report, "leave": self._leave}
         self._endpoints = {region: Endpoint(region, host, **shared) for region, host in endpoints.items()}
-
-    def _attempt(self, deadline: float) -> Attempt:
-        """A request's way to a connection; a Region that is evacuated is left before."""
-        if self._deployment:
-            self._router.evacuate(self._deployment.evacuated(self._report))
-        return Attempt(self._router, deadline)
+        self._new_pools()
 
     def _connect_parameters(self, region: str) -> dict[str, Any]:
         """For the connection class."""
@@ -135,7 +144,8 @@ class Failover(Generic[C, R]):
         """Act on what the router decided, and hand it on."""
         if event.name == EVACUATED and event.attributes["cloud.region"]:
             self._leave(str(event.attributes["cloud.region"]))
-        self._tend()
+        if event.name == CIRCUIT:
+            self._tend()
         if self._on_event:
             try:
                 self._on_event(event)
@@ -145,7 +155,10 @@ class Failover(Generic[C, R]):
     def _guarded(self, own: type[C] | None) -> type[Guarded]:
         raise NotImplementedError
 
-    def _set_up(self, open: bool) -> None:
+    def _new_pools(self) -> None:
+        raise NotImplementedError
+
+    def _begin(self, open: bool) -> None:
         raise NotImplementedError
 
     def _leave(self, region: str) -> None:
@@ -157,31 +170,33 @@ class Failover(Generic[C, R]):
         raise NotImplementedError
 
 
-def _deployment(name: str | None, own: str | None, endpoints: Mapping[str, str] | None) -> Deployment | None:
+def _deployment(
+    name: str | None, own: str | None, endpoints: Mapping[str, str] | None, report: Callable[[Event], object]
+) -> Deployment | None:
+    if (name is None) == (endpoints is None):
+        raise ValueError("Give either endpoints, the host names of both clusters by Region, or deployment, its name.")
     if name is None:
         return None
-    if endpoints is not None:
-        raise ValueError("endpoints and deployment are given: give one of them.")
     if own is None:
-        raise ValueError("deployment is given, and no Region to read it in: give region, or set AWS_REGION.")
-    return Deployment(name, own)
+        raise ValueError("The own Region is not known, in which the deployment's SSM parameters are: give region.")
+    return Deployment(name, own, report=report)
 
 
 def _checked(
-    endpoints: Mapping[str, str] | None, region: str | None, own: str | None, *, of_dsql: bool
+    endpoints: Mapping[str, str] | None, own: str | None, *, must: str | None, of_dsql: bool
 ) -> dict[str, str]:
-    """The own Region's first."""
+    """The *own* Region's first, which *must* be there if the caller named it."""
     if not endpoints:
-        raise ValueError("There are no endpoints: give the host names of both clusters by Region, or deployment.")
-    if region and region not in endpoints:
-        raise ValueError(f"There is no endpoint in {region}, but in {', '.join(endpoints)}: give one of these.")
-    for one, host in endpoints.items():
-        if of_dsql and not re.fullmatch(rf"[a-z0-9]{{26}}\.dsql[a-z0-9-]*\.{re.escape(one)}\.on\.aws", host):
+        raise ValueError("There are no endpoints: give the host names of both clusters by Region.")
+    if must and must not in endpoints:
+        raise ValueError(f"There is no endpoint in {must}, but in {', '.join(endpoints)}: give one of these as region.")
+    for region, host in endpoints.items():
+        if of_dsql and not re.fullmatch(rf"[a-z0-9]{{26}}\.dsql[a-z0-9-]*\.{re.escape(region)}\.on\.aws", host):
             raise ValueError(
-                f"The endpoint of {one} is {host!r}, and none of Aurora DSQL there: give its host name as GetCluster "
-                f"and the SSM parameters have it, without a port."
+                f"The endpoint of {region} is {host!r}, and none of Aurora DSQL there: give its host name as "
+                "GetCluster has it, without a port."
             )
-    return {one: endpoints[one] for one in sorted(endpoints, key=lambda one: one != own)}
+    return {region: endpoints[region] for region in sorted(endpoints, key=lambda one: one != own)}
 
 
 def _check_sizes(min_size: int, max_size: int) -> None:

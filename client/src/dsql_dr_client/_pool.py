@@ -12,6 +12,7 @@ from psycopg.pq import TransactionStatus
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 from typing_extensions import Self
 
+from ._attempt import Attempt
 from ._connection import GuardedConnection, guarded
 from ._endpoint import describe
 from ._failover import Failover
@@ -58,7 +59,14 @@ class FailoverPool(Failover[psycopg.Connection[Any], None]):
     """
 
     def open(self) -> None:
-        """Accept requests; connections are made as they are needed."""
+        """Accept requests; connections are made as they are needed.
+
+        Raises:
+            ValueError: There is no such deployment in the own Region.
+            RuntimeError: Its SSM parameters could not be read.
+        """
+        if self._deployment and not self._learned:
+            self._learn(self._deployment.endpoints())
         self._pools.open()
         if self._terms["min_size"]:
             self._pools.get(self.region_in_use)
@@ -152,7 +160,8 @@ class FailoverPool(Failover[psycopg.Connection[Any], None]):
             pool.putconn(connection)
 
     def _take(self, deadline: float) -> tuple[Pool, GuardedConnection]:
-        attempt = self._attempt(deadline)
+        self._follow_evacuation()
+        attempt = Attempt(self._router, deadline)
         while True:
             region = attempt.next()
             if region is None:
@@ -185,8 +194,10 @@ class FailoverPool(Failover[psycopg.Connection[Any], None]):
     def _guarded(self, own: type[psycopg.Connection[Any]] | None) -> type[GuardedConnection]:
         return guarded(own)
 
-    def _set_up(self, open: bool) -> None:
+    def _new_pools(self) -> None:
         self._pools = Pools(self._name, make=self._make, probe=self._probe, router=self._router)
+
+    def _begin(self, open: bool) -> None:
         if open:
             self.open()
 

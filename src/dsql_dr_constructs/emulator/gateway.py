@@ -191,11 +191,9 @@ class Gateway:
                 yield action, resource, {**self._dsql.tags_seen(resource, call.region), **context}
             return
         asked, query = operation.service_and_parameters(scope["method"], call.path, headers, query, body)
-        if asked == "ssm" and call.name in ("GetParameters", "GetParametersByPath", "DeleteParameters"):
-            # ministack checks the first name, and no path
-            given = json.loads(body)
-            for parameter in given.get("Names") or [given["Path"]]:
-                arn = f"arn:aws:ssm:{call.region}:{call.account}:parameter/{parameter.lstrip('/')}"
+        if asked == "ssm" and call.name in ("GetParameters", "DeleteParameters", "GetParametersByPath"):
+            for parameter in json.loads(body).get("Names") or [json.loads(body)["Path"]]:  # ministack checks no path
+                arn = f"arn:aws:ssm:{call.region}:{call.account}:parameter/{parameter.strip('/')}"
                 yield f"ssm:{call.name}", arn, {}
             return
         found, resource = self._actions(

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ministack.core.iam_evaluator import EvalContext, evaluate, parse_policy_document
 
-from dsql_dr_constructs import MonitoringOptions, MonitorOptions, MultiRegionDsqlDr, RegionalCluster
+from dsql_dr_constructs import FailoverOptions, MonitoringOptions, MonitorOptions, MultiRegionDsqlDr, RegionalCluster
 from tests.unit.intrinsics import written_out
 
 ACCOUNT, OTHER_ACCOUNT = "111111111111", "222222222222"
@@ -70,6 +70,32 @@ def test_grant_connect_names_both_clusters_as_the_parameters_have_them(app: cdk.
     assert len(pair.grant_connect(role)) == 2
     assert granted(stack) == BOTH
     assert stack.dependencies == [pair.stacks[1]]
+
+
+@pytest.mark.parametrize("failover", [None, FailoverOptions()])
+def test_parameters_are_granted_by_the_path_of_the_deployment_and_evacuations_with_failover(
+    app: cdk.App, failover: FailoverOptions | None
+) -> None:
+    """The client knows the name of the deployment, and finds by it in which Regions the clusters are."""
+    pair = MultiRegionDsqlDr(app, "Orders", account=ACCOUNT, failover=failover)
+    stack, role = consumer(app)
+    pair.grant_read_parameters(role)
+    found = template(stack)
+    [policy] = [one["Properties"] for one in found["Resources"].values() if one["Type"] == "AWS::IAM::Policy"]
+
+    def arn(path: str) -> Any:
+        return {
+            "Fn::Join": ["", ["arn:", {"Ref": "AWS::Partition"}, f":ssm:us-west-2:{ACCOUNT}:parameter/dsql-dr/{path}"]]
+        }
+
+    path = "Orders-production"
+    paths = {"Action": "ssm:GetParametersByPath", "Effect": "Allow", "Resource": [arn(path), arn(f"{path}/*")]}
+    evacuation = {
+        "Action": ["ssm:GetParameter", "ssm:GetParameterHistory"],
+        "Effect": "Allow",
+        "Resource": arn(f"{path}/evacuation"),
+    }
+    assert policy["PolicyDocument"]["Statement"] == ([paths, evacuation] if failover else [paths])
 
 
 def test_grants_to_two_roles_of_a_stack_share_its_parameters(app: cdk.App) -> None:
