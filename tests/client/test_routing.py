@@ -132,16 +132,16 @@ def test_time_in_which_the_process_was_frozen_proves_nothing(simulated: Simulate
     assert PROBES_TO_RETURN > 1
 
 
-def test_silence_sends_requests_to_the_peer_until_a_probe_comes_back(simulated: Simulated) -> None:
-    simulated.router.silent(HOME, "no answer")
+def test_missing_answer_sends_requests_to_the_peer_until_a_probe_comes_back(simulated: Simulated) -> None:
+    simulated.router.unanswered(HOME, "no answer")
     assert simulated.router.region == PEER
     assert simulated.router.next_probe() == simulated.now
     simulated.probe(succeeds=True)
     assert simulated.router.region == HOME
 
 
-def test_silence_that_a_probe_confirms_opens_the_circuit(simulated: Simulated) -> None:
-    simulated.router.silent(HOME, "no answer")
+def test_missing_answer_that_a_probe_confirms_opens_the_circuit(simulated: Simulated) -> None:
+    simulated.router.unanswered(HOME, "no answer")
     simulated.probe(succeeds=False)
     assert simulated.router.state(HOME) is State.OPEN
     simulated.probe(succeeds=True)
@@ -206,7 +206,7 @@ class AnyHistory(RuleBasedStateMachine):
 
     @rule(region=regions)
     def gives_no_answer(self, region: str) -> None:
-        self.router.silent(region, "no answer")
+        self.router.unanswered(region, "no answer")
 
     @rule(region=regions)
     def loses_connection(self, region: str) -> None:

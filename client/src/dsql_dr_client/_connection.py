@@ -1,4 +1,4 @@
-"""Connections that give up on silence, and report to their endpoint. AWS's connector makes a token for each."""
+"""Connections that give up without an answer, and report to their endpoint. AWS's connector makes a token for each."""
 
 from __future__ import annotations
 

@@ -36,13 +36,13 @@ class Guarded(psycopg.BaseConnection[Any]):
     endpoint: Endpoint
     answer_timeout: float | None = None
     """Seconds."""
-    silent = False
+    unanswered = False
     """Whether it was closed because a statement was not answered."""
     proven = False
     """Whether it has answered a statement since its login."""
 
     def give_up(self) -> NoAnswer:
-        self.silent = True
+        self.unanswered = True
         self.pgconn.finish()
         return NoAnswer(f"There was no answer to a statement within {self.answer_timeout:g} s.")
 
@@ -101,16 +101,16 @@ class Endpoint:
 
     def dead(self, connection: Guarded, error: Exception) -> bool:
         """BEGIN was not answered. Returns whether the endpoint is to blame, and not only an old connection."""
-        if connection.silent:
-            self._router.silent(self.region, describe(error))
+        if connection.unanswered:
+            self._router.unanswered(self.region, describe(error))
         elif not connection.proven:
             self._fail(describe(error))
-        return connection.silent or not connection.proven
+        return connection.unanswered or not connection.proven
 
     def interrupted(self, connection: Guarded, error: BaseException) -> None:
         """*error* ended a transaction."""
-        if connection.silent:
-            self._router.silent(self.region, describe(error))
+        if connection.unanswered:
+            self._router.unanswered(self.region, describe(error))
         elif _read_only(error) and not connection.read_only:
             self._fail(describe(error))
         elif connection.broken:

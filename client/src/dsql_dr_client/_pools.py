@@ -20,7 +20,7 @@ Pool = ConnectionPool[GuardedConnection]
 
 
 class Pools:
-    """A pool that waits for connections to a dead endpoint cannot be told to stop, but it can be closed.
+    """A pool that waits for connections to a dead endpoint cannot be stopped, but it can be closed.
 
     psycopg_pool tries again and again in the background while those who wait time out. So a pool whose endpoint failed
     is closed, which sends them on, and a new one is made when the endpoint is used again. One thread does that and the

@@ -53,7 +53,7 @@ class Router:
     """The own Region first, the peer while that fails or is evacuated, and never none.
 
     A connection that is lost says little: it may be old, or the process was frozen. A new one that fails is certain,
-    and opens the circuit. Silence is in between: the peer is used until a probe has come back, and if that succeeds,
+    and opens the circuit. A missing answer is in between: the peer is used until a probe has come back, and if that succeeds,
     only the statement took long.
 
     Args:
@@ -128,7 +128,7 @@ class Router:
             circuit.state, circuit.suspected = State.OPEN, False
             circuit.failures, circuit.healthy_since, circuit.probes = min(circuit.failures + 1, 30), None, 0
 
-    def silent(self, region: str, reason: str) -> None:
+    def unanswered(self, region: str, reason: str) -> None:
         """A connection gave no answer in time: a probe decides, and nobody else waits meanwhile."""
         with self._changing(region) as circuit:
             circuit.reason, circuit.losses = reason, 0
@@ -142,7 +142,7 @@ class Router:
         circuit = self._circuits[region]
         circuit.losses += 1
         if circuit.losses >= LOSSES_TO_SUSPECT:
-            self.silent(region, reason)
+            self.unanswered(region, reason)
 
     def served(self, region: str) -> None:
         """A transaction came to its end."""
