@@ -127,7 +127,7 @@ TomlFile(
             "dependencies": [
                 "aurora-dsql-python-connector[psycopg]>=0.2.7,<0.3",  # it brings libpq, in psycopg[binary]
                 "boto3>=1.35.74",
-                "psycopg>=3.2.10",  # the first with libpq for every Python above
+                "psycopg>=3.3.6,<3.4",  # the first with a time-out of Connection.wait; what that raises is private
                 "psycopg-pool>=3.2.6",
                 "typing-extensions>=4.6",
             ],

@@ -24,6 +24,20 @@ for name in dsql_dr_client.__all__:
 print([one for one in ("aws_cdk", "constructs", "dsql_dr_constructs", "jsii") if find_spec(one)])
 print(version("dsql-dr-client"), version("psycopg"), version("psycopg-binary"), version("boto3"))
 """
+FAILOVER = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from tests.client.pair_of_endpoints import EAST, WEST, pair_of_endpoints
+import psycopg, psycopg_pool
+with pair_of_endpoints() as pair, pair.pool(EAST, answer_timeout=2) as pool:
+    used = []
+    for mode in ("healthy", "refused", "healthy"):
+        pair.fail(EAST, mode)
+        assert pool.run_transaction(lambda connection: connection.execute("SELECT 1").fetchone()) == (1,)
+        used.append(pool.region_in_use)
+assert used == [EAST, WEST, WEST], used
+print(psycopg.__version__, psycopg_pool.__version__)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +75,7 @@ def test_wheel_needs_the_connector_psycopg_and_nothing_of_the_cdk(wheel: Path) -
         "aurora-dsql-python-connector[psycopg]<0.3,>=0.2.7",
         "boto3>=1.35.74",
         "psycopg-pool>=3.2.6",
-        "psycopg>=3.2.10",
+        "psycopg<3.4,>=3.3.6",
         "typing-extensions>=4.6",
     ]
     assert metadata(wheel)["Requires-Python"] == ">=3.10"
@@ -98,12 +112,23 @@ def test_pypi_shows_the_readme_without_links_that_lead_nowhere(wheel: Path) -> N
     assert "MIT license." in shown.splitlines()[-1]
 
 
-def test_wheel_alone_is_imported_with_the_lowest_versions_that_it_allows(wheel: Path, tmp_path: Path) -> None:
-    """An environment with nothing else: neither the CDK nor the constructs."""
-    python = tmp_path / "environment" / "bin" / "python"
+@pytest.fixture(scope="module")
+def python(wheel: Path) -> Path:
+    """Of an environment with the wheel, the lowest versions that it allows, and nothing else."""
+    python = wheel.parent / "environment" / "bin" / "python"
     run(*UV, "venv", f"--python={sys.executable}", str(python.parents[1]))
     run(*UV_INSTALL, "--offline", f"--python={python}", f"--requirement={CLIENT_LOWEST}")
     run(*UV, "pip", "install", "--no-index", "--no-deps", f"--python={python}", str(wheel))
+    return python
+
+
+def test_wheel_alone_is_imported_without_the_cdk_and_the_constructs(wheel: Path, python: Path) -> None:
     run(*UV, "pip", "check", f"--python={python}")
     said = run(str(python), "-W", "error", "-c", ALONE).splitlines()
-    assert said == ["[]", f"{metadata(wheel)['Version']} 3.2.10 3.2.10 1.35.74"]
+    assert said == ["[]", f"{metadata(wheel)['Version']} 3.3.6 3.3.6 1.35.74"]
+
+
+def test_lowest_versions_that_the_wheel_allows_go_to_the_other_region(python: Path) -> None:
+    """The database and its endpoints are of this Python's environment, the client and what it needs of the other."""
+    [lowest] = python.parents[1].glob("lib/*/site-packages")
+    assert run(sys.executable, "-W", "error", "-c", FAILOVER, str(lowest), cwd=ROOT).split() == ["3.3.6", "3.2.6"]
