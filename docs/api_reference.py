@@ -11,25 +11,29 @@ from typing import Any
 import griffe
 
 ROOT = Path(__file__).parents[1]
-PACKAGE = "dsql_dr_constructs"
-KINDS = ("Constructs", "Structs", "Functions and values", "Emulator")
+OURS = PACKAGE, CLIENT = "dsql_dr_constructs", "dsql_dr_client"
+KINDS = ("Constructs", "Structs", "Functions and values", "Emulator", "Client")
 NO_INITIALIZER = {"IRegionalCluster"}  # it is what others give, and nobody makes one
 
 
 def render() -> str:
     """The whole file."""
-    package = griffe.load(PACKAGE, search_paths=[str(ROOT / "src")], docstring_parser="google", resolve_aliases=True)
+    package, client = _loaded(PACKAGE, "src"), _loaded(CLIENT, "client/src")
     chapters: dict[str, list[str]] = {kind: [] for kind in KINDS}
     for name in _names(package):
         found = _target(package[name])
         chapters[_kind(found)].append("\n".join(_described(name, found, PACKAGE)))
-    emulator = package["emulator"]
-    for name in _names(emulator):
-        chapters["Emulator"].append("\n".join(_described(name, _target(emulator[name]), f"{PACKAGE}.emulator")))
+    for kind, module in {"Emulator": package["emulator"], "Client": client}.items():
+        for name in _names(module):
+            chapters[kind].append("\n".join(_described(name, _target(module[name]), module.path)))
     lines = ["# API reference", "", "Generated from the docstrings by `make docs`; do not edit."]
     for kind, entries in chapters.items():
         lines += ["", f"## {kind}", "", *entries]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _loaded(package: str, sources: str) -> griffe.Object | griffe.Alias:
+    return griffe.load(package, search_paths=[str(ROOT / sources)], docstring_parser="google", resolve_aliases=True)
 
 
 def _names(module: griffe.Object | griffe.Alias) -> list[str]:
@@ -86,7 +90,7 @@ def _class(name: str, found: Any, module: str) -> Iterator[str]:
 def _known_bases(found: Any) -> Iterator[str]:
     """Its bases, and of one that is not exported, whose members stand among its own, that one's."""
     for base in found.bases:
-        own = next((one for one in found.mro() if one.name == str(base) and one.path.startswith(PACKAGE)), None)
+        own = next((one for one in found.mro() if one.name == str(base) and one.path.startswith(OURS)), None)
         if own is None or own.name in _names(own.package):
             yield str(base)
         else:
@@ -97,7 +101,7 @@ def _own(found: Any) -> list[Any]:
     """Public members of the class and, of bases in this package, what it inherits."""
     members: dict[str, Any] = {}
     for one in [*reversed(found.mro()), found]:
-        if one.path.startswith(PACKAGE):
+        if one.path.startswith(OURS):
             for name, member in one.members.items():
                 has_text = member.docstring or member.is_function or not members.get(name)
                 if not name.startswith("_") and has_text:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -26,13 +27,19 @@ from tests.tools import INDEX, NPM_CACHE
 ROOT = Path(__file__).parents[1]
 PREVIOUS = "0.0.0"
 """Stands for the version before, until there is one: the same sources, so an upgrade must change nothing."""
-SOURCES = ("src", "README.md", "CHANGELOG.md", "LICENSE", "pyproject.toml", ".gitignore")
+PROJECTS = (".", "client")
+SOURCES = ("src", "client", "README.md", "CHANGELOG.md", "LICENSE", "pyproject.toml", ".gitignore")
 DEFAULT_APP = """
 import aws_cdk as cdk
 from dsql_dr_constructs import MultiRegionDsqlDr
 app = cdk.App(outdir="cdk.out")
 MultiRegionDsqlDr(app, "AuroraDsqlDR")
 app.synth()
+"""
+IMPORT = """
+from importlib.util import find_spec
+import dsql_dr_client
+print("with" if find_spec("aws_cdk") or find_spec("dsql_dr_constructs") else "without", "the CDK")
 """
 
 
@@ -59,24 +66,28 @@ def main() -> str:
             # a Python with pip of its own, in which publib installs for the user
             _run(sys.executable, "-m", "venv", "--system-site-packages", str(folder / "publisher"), environment=offline)
             _publish(previous, offline)
-            python = _environment(folder / "environment", offline)
-            before = _installed(python, PREVIOUS, folder / "before", offline)
+            python, alone = (_environment(folder / one, offline) for one in ("app", "service"))
+            before = _synthesized(python, PREVIOUS, folder / "before", offline)
+            _imported(alone, PREVIOUS, offline)
             _publish(current, offline)
-            after = _installed(python, version, folder / "after", offline)
+            after = _synthesized(python, version, folder / "after", offline)
+            _imported(alone, version, offline)
             uploaded = len(list((folder / "uploads").glob(f"*{version}*")))
     if before != after:
         raise ReleaseError(f"The upgrade from {PREVIOUS} changes templates of the same sources.")
     return (
         f"Released {version} to a PyPI of our own: {uploaded} files, the same bytes when built twice, checked, "
-        f"published by publib, installed, upgraded from {PREVIOUS}, {len(after)} stacks synthesized."
+        f"published by publib, installed, upgraded from {PREVIOUS}, {len(after)} stacks synthesized, and the client "
+        "imported without them."
     )
 
 
 def _build(sources: Path, into: Path) -> str:
     command = ["-m", "hatchling", "build", "--target", "sdist", "--target", "wheel", "--directory", str(into)]
-    _run(sys.executable, *command, folder=sources)
-    [wheel] = into.glob("*.whl")
-    return wheel.name.split("-")[1]
+    for one in PROJECTS:
+        _run(sys.executable, *command, folder=sources / one)
+    [version] = {one.name.split("-")[1] for one in into.glob("*.whl")}
+    return version
 
 
 def _same_bytes(built: Path, folder: Path) -> None:
@@ -103,9 +114,10 @@ def _copied(folder: Path) -> Path:
 
 
 def _with_version(folder: Path, version: str) -> Path:
-    project = _copied(folder) / "pyproject.toml"
-    lines = project.read_text().splitlines(keepends=True)
-    project.write_text("".join(f'version = "{version}"\n' if one.startswith("version = ") else one for one in lines))
+    _copied(folder)
+    for name in PROJECTS:
+        project = folder / name / "pyproject.toml"
+        project.write_text(re.sub(r"^version = .*$", f'version = "{version}"', project.read_text(), flags=re.MULTILINE))
     return folder
 
 
@@ -170,21 +182,27 @@ def _environment(folder: Path, environment: Mapping[str, str]) -> str:
     return str(folder / "bin" / "python")
 
 
-def _installed(python: str, version: str, folder: Path, environment: Mapping[str, str]) -> dict[str, object]:
-    """Templates of the default configuration, by *version* from the index."""
-    _run(
-        python,
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--upgrade",
-        f"dsql-dr-constructs<={version}",
-        environment=environment,
-    )
-    found = _run(python, "-c", "from importlib.metadata import version; print(version('dsql-dr-constructs'))")
+def _installed(python: str, name: str, version: str, environment: Mapping[str, str]) -> None:
+    """*version* from the index."""
+    command = ["-m", "pip", "install", "--quiet", "--upgrade", f"{name}<={version}"]
+    _run(python, *command, environment=environment)
+    found = _run(python, "-c", f"from importlib.metadata import version; print(version('{name}'))")
     if found.strip() != version:
-        raise ReleaseError(f"The index gave {found.strip()}, and not {version}.")
+        raise ReleaseError(f"The index gave {name} {found.strip()}, and not {version}.")
+
+
+def _imported(python: str, version: str, environment: Mapping[str, str]) -> None:
+    """The client, in an environment without the constructs."""
+    _installed(python, "dsql-dr-client", version, environment)
+    _run(python, "-m", "pip", "check", environment=environment)
+    found = _run(python, "-c", IMPORT, environment=environment)
+    if found.strip() != "without the CDK":
+        raise ReleaseError("The client brings the CDK.")
+
+
+def _synthesized(python: str, version: str, folder: Path, environment: Mapping[str, str]) -> dict[str, object]:
+    """Templates of the default configuration."""
+    _installed(python, "dsql-dr-constructs", version, environment)
     folder.mkdir()
     _run(python, "-c", DEFAULT_APP, environment=environment, folder=folder)
     return {one.name: json.loads(one.read_text()) for one in sorted(folder.glob("cdk.out/*.template.json"))}

@@ -42,6 +42,9 @@ CHECKOV = SHARE / "checkov" / "bin" / "checkov"
 LOWEST = SHARE / "lowest" / "bin" / "python"
 """A Python with the lowest versions that a wheel allows."""
 
+CLIENT_LOWEST = LOCKS / "client.lock"
+"""What the client's wheel needs, in the lowest versions that it allows."""
+
 EXAMPLES = LOCKS / "examples.lock"
 """What the examples need beside the wheel, and pip."""
 
@@ -77,7 +80,7 @@ if __name__ == "__main__":
     PUBLIB.install()
     # of all scripts that npm's packages have for their installation, the one that is needed: it makes symbolic links
     subprocess.run([node(), "scripts/hydrate-symlinks.js"], cwd=POSTGRESQL.folder, check=True)
-    for lock in (LOCKS / "checkov.lock", LOCKS / "lowest.lock", EXAMPLES):
+    for lock in (LOCKS / "checkov.lock", LOCKS / "lowest.lock", CLIENT_LOWEST, EXAMPLES):
         _environment(lock)
     for requirements in _DOWNLOADED:
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--require-hashes", "--only-binary=:all:"]

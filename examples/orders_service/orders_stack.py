@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,19 +15,17 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+import dsql_dr_client
 from dsql_dr_constructs import DatabasePrivilege, MultiRegionDsqlDr
 
 SERVICE = Path(__file__).parent / "service"
+CLIENT = Path(dsql_dr_client.__file__).parent
+"""Pure Python, so that it is the same here and in Lambda: the function gets the version that this app has."""
 
 
 class OrdersStack(cdk.Stack):
     def __init__(self, scope: Construct, id: str, *, pair: MultiRegionDsqlDr, **options: Any) -> None:
         super().__init__(scope, id, **options)
-        # the endpoint of this Region comes first
-        regions = sorted(
-            (pair.primary.cluster_region, pair.secondary.cluster_region), key=lambda one: one != self.region
-        )
-        clusters = pair.clusters(self)
         self.function = lambda_.Function(
             self,
             "Function",
@@ -39,10 +38,9 @@ class OrdersStack(cdk.Stack):
             log_group=logs.LogGroup(
                 self, "Logs", retention=logs.RetentionDays.ONE_MONTH, removal_policy=cdk.RemovalPolicy.DESTROY
             ),
-            environment={
-                "ENDPOINTS": self.to_json_string({region: clusters[region].cluster_endpoint for region in regions})
-            },
+            environment={"DEPLOYMENT": pair.deployment_name},
         )
+        pair.grant_read_parameters(self.function)  # its endpoints, and whether a Region is evacuated
         # to both, so that it can fail over; and the tables that schema.py creates later, too
         pair.grant_connect(self.function, role="orders", privileges=[DatabasePrivilege.read_write()])
         url = self.function.add_function_url(auth_type=lambda_.FunctionUrlAuthType.AWS_IAM)
@@ -50,13 +48,18 @@ class OrdersStack(cdk.Stack):
 
 
 def with_requirements(folder: Path) -> lambda_.Code:
-    """*folder* with what its requirements.txt names, installed by pip for Lambda; no Docker is needed.
+    """*folder* with the client and what requirements.txt names, installed by pip for Lambda; no Docker is needed.
 
     requirements.txt is a lock: what has another hash is refused. Nothing is built, since that would run its code here.
     """
     return lambda_.Code.from_asset(
         str(folder),
-        bundling=cdk.BundlingOptions(image=cdk.DockerImage.from_registry("unused"), local=_Pip(folder)),
+        bundling=cdk.BundlingOptions(
+            image=cdk.DockerImage.from_registry("unused"),
+            local=_Pip(folder),
+            # no variable that anything reads: another version of the client makes another asset
+            environment={"CLIENT": cdk.FileSystem.fingerprint(str(CLIENT), exclude=["__pycache__"])},
+        ),
     )
 
 
@@ -74,4 +77,5 @@ class _Pip:
         subprocess.run([*command, *for_lambda, "--quiet", "--disable-pip-version-check", *where], check=True)
         for one in self._folder.glob("*.py"):
             (Path(output_dir) / one.name).write_bytes(one.read_bytes())
+        shutil.copytree(CLIENT, Path(output_dir) / CLIENT.name, ignore=shutil.ignore_patterns("__pycache__"))
         return True

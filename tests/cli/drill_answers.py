@@ -128,6 +128,8 @@ class Aws:
     notifies: Callable[[str], str] = topic
     """ARN of what the alarms of a Region notify."""
     subscriptions: list[str] = field(default_factory=lambda: ["arn:aws:sns:us-east-1:111122223333:Alerts:0a1b"])
+    declared: str = ""
+    """Value of the SSM parameter of evacuations."""
     stop_state: str = "OK"
     stops_after: float | None = None
     """Seconds of the fault after which the stop condition does."""
@@ -260,6 +262,12 @@ class Aws:
     def get_parameters_by_path(self, region: str, request: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         for one in REGIONS:
             yield {"Parameters": [{"Name": f"{request['Path']}/{one}/arn", "Value": cluster_arn(one)}]}
+
+    def get_parameter_history(self, region: str, request: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        assert request["Name"] == f"/dsql-dr/{DEPLOYMENT}/evacuation"
+        if self.declared:
+            declared = {"Value": self.declared, "LastModifiedUser": ROLE, "LastModifiedDate": _time(NOW)}
+            yield {"Parameters": [declared]}
 
     def get_cluster(self, region: str, request: Mapping[str, Any]) -> dict[str, Any]:
         return {

@@ -20,7 +20,7 @@ def run(*command: object, **variables: str) -> subprocess.CompletedProcess[str]:
 def test_every_command_is_in_the_help(with_cli_extra: Path) -> None:
     done = run(with_cli_extra / "dsql-dr", "--help")
     assert done.returncode == 0, done.stderr
-    assert "{rehearse,cost,dashboard,status,test-notifications,drill,faults,backups,restore}" in done.stdout
+    assert "{rehearse,cost,dashboard,status,test-notifications,drill,evacuate,faults,backups,restore}" in done.stdout
 
 
 @pytest.mark.parametrize("command", ["rehearse", "cost", "dashboard"])

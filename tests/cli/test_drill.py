@@ -18,6 +18,7 @@ from rich.console import Console
 
 from dsql_dr_constructs.cli import aws_session, command_line, drill, drill_stacks
 from dsql_dr_constructs.cli.drill_times import DrillTime
+from dsql_dr_constructs.runtime.evacuation import Declaration
 from tests.cli.drill_answers import DENIED, EAST, NOW, REGIONS, TAGS, THROTTLED, WEST, Aws, error, template, topic
 from tests.tools import ROOT
 
@@ -157,9 +158,28 @@ def not_ok() -> Aws:
     return aws
 
 
+def with_failover(declared: str, state: str) -> Callable[[], Aws]:
+    def make() -> Aws:
+        aws = Aws(declared=declared)
+        aws.states[WEST, f"evacuated-{EAST}"] = state
+        return aws
+
+    return make
+
+
+EVACUATED = Declaration.value(WEST, "planned work")
 OTHER_TARGET = {"cluster": {"resourceType": "aws:dsql:cluster", "resourceArns": [f"arn:aws:dsql:{EAST}:1:cluster/b"]}}
 REFUSED: dict[str, tuple[Callable[[], Aws], str]] = {
     "alarm": (not_ok, "Alarm peering-lost in us-west-2 is in INSUFFICIENT_DATA."),
+    "evacuated": (
+        with_failover(EVACUATED, "OK"),
+        "us-west-2 is evacuated, so that all users are in the other Region. End that first: dsql-dr evacuate "
+        "Orders-production us-west-2 --back",
+    ),
+    "not yet in service again": (
+        with_failover(Declaration.value(None, ""), "ALARM"),
+        "Alarm evacuated-us-east-1 in us-west-2 is in ALARM.",
+    ),
     "verdict": (lambda: Aws(verdict="PEERING_LOST"), "The monitor in us-west-2 reports PEERING_LOST."),
     "nobody": (
         lambda: Aws(subscriptions=[]),
@@ -176,6 +196,10 @@ REFUSED: dict[str, tuple[Callable[[], Aws], str]] = {
         "it has the action aws:ec2:stop-instances",
     ),
 }
+
+
+def test_drill_of_a_pair_with_failover_passes_while_no_region_is_evacuated(run: Run) -> None:
+    assert run(with_failover(Declaration.value(None, ""), "OK")())[0] == 0
 
 
 @pytest.mark.parametrize("what", REFUSED)
@@ -804,7 +828,7 @@ def test_policy_to_copy_allows_what_a_drill_calls_and_nothing_more(run: Run) -> 
     policies = [json.loads(one) for one in re.findall(r"```json\n(.*?)```", document, re.S)]
     drill = [one for one in policies if re.search("fis:(Start|Create)Experiment", json.dumps(one))]
     assert len(drill) == 2, "of a drill, and of a copy of its template"
-    aws = Aws()
+    aws = with_failover("{}", "OK")()
     assert run(aws, "--duration", "5m", "--yes")[0] == 0
     aws.start_experiment(EAST, {"experimentTemplateId": "EXT1", "tags": aws.templates["EXT1"]["tags"]})
     assert run(aws, "--clean-up")[0] == 0

@@ -8,7 +8,13 @@ import aws_cdk as cdk
 import pytest
 from aws_cdk import assertions
 
-from dsql_dr_constructs import DrillOptions, MonitoringOptions, MultiRegionDsqlDr, MultiRegionMonitoring
+from dsql_dr_constructs import (
+    DrillOptions,
+    FailoverOptions,
+    MonitoringOptions,
+    MultiRegionDsqlDr,
+    MultiRegionMonitoring,
+)
 from dsql_dr_constructs.cli import monthly_cost
 from dsql_dr_constructs.cli.prices import BY_REGION
 
@@ -89,6 +95,23 @@ def test_age_of_recovery_points_is_one_metric_and_one_alarm_of_each_observer() -
     }
     more = total(found) - total(without)
     assert f"{more:.2f} $ more" in (ROOT / "docs" / "costs.md").read_text()
+
+
+def test_failover_is_counted_with_its_health_checks_metrics_and_alarms_and_its_price_is_in_the_documents() -> None:
+    without, found = bill(), bill(failover=FailoverOptions())
+    added = {what: one.count - (without[what].count if what in without else 0) for what, one in found.items()}
+    assert {what: count for what, count in added.items() if count} == {
+        "Alarms, by metric": 2 * 2,
+        "Custom metrics": 2 * 2,
+        "Health checks of Route 53": 2 * 7,
+    }
+    assert found["Health checks of Route 53"].each == 0.50
+    more = f"{total(found) - total(without):.2f} $"
+    for document in ("costs.md", "failover.md"):
+        assert more in (ROOT / "docs" / document).read_text()
+    said = "Health checks of Route 53 are counted"
+    assert any(one.startswith(said) for one in monthly_cost.notes(stacks(failover=FailoverOptions()), "us-east-1"))
+    assert not any(one.startswith(said) for one in monthly_cost.notes(stacks(), "us-east-1"))
 
 
 def test_note_says_that_free_dpus_are_not_taken_off_the_sql_probe() -> None:

@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -13,12 +14,14 @@ from botocore.exceptions import ClientError
 from rich.console import Console
 
 from dsql_dr_constructs.cli import pair_status, status_tables
+from dsql_dr_constructs.runtime.evacuation import NOTHING_DECLARED, Declaration
 
 REGIONS = ["us-east-1", "us-west-2"]
 ARN = "arn:aws:dsql:{}:111122223333:cluster/" + "a" * 26
 FUNCTION = "arn:aws:lambda:{}:111122223333:function:aurora-dsql-monitor-Orders"
 KINDS = ("cluster-down-us-east-1", "cluster-down-us-west-2", "peering-lost", "monitoring-not-working")
 TOPIC = "arn:aws:sns:{}:111122223333:Alerts"
+ALICE = "arn:aws:sts::111122223333:assumed-role/ops/alice"
 CONFIRMED, PENDING = "arn:aws:sns:us-east-1:111122223333:Alerts:0a1b", "PendingConfirmation"
 
 
@@ -42,6 +45,10 @@ class FakeAws:
     """Of AWS FIS in us-west-2."""
     arn: str = ""
     """Value of the parameter of us-west-2, if it was forged."""
+    declared: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
+    """Versions of the parameter of evacuations, as their time and value, by Region that has it."""
+    asked: list[str] = field(default_factory=list)
+    """Regions that were asked for these."""
 
     def ask(self, deployment: str = "Orders") -> pair_status.Status:
         return pair_status.ask(deployment, "us-east-1", lambda service, region, **_: _FakeClient(self, region))
@@ -73,6 +80,12 @@ class _FakeClient:
             for entry in self.aws.alarms.get(region, []):
                 if entry["AlarmName"].startswith(request["AlarmNamePrefix"]):
                     yield {"MetricAlarms": [entry], "CompositeAlarms": []}
+        elif operation == "get_parameter_history":
+            assert request["Name"] == "/dsql-dr/Orders/evacuation"
+            self.aws.asked.append(region)
+            for when, value in self.aws.declared[region]:
+                at = datetime.fromisoformat(f"2026-11-26T{when}:00+00:00")
+                yield {"Parameters": [{"Value": value, "LastModifiedUser": ALICE, "LastModifiedDate": at}]}
         elif operation == "list_experiments":
             yield {"experiments": []}
             yield {"experiments": self.aws.experiments if region == "us-west-2" else []}
@@ -390,3 +403,87 @@ def test_alarms_are_named_by_what_they_are_for_and_other_deployments_are_left_ou
     aws.alarms["us-east-1"] += [alarm("us-east-1", "commit-latency", deployment="Orders-two")]
     assert list(aws.ask().alarms) == [f"{region} {what}" for region in REGIONS for what in KINDS]
     assert list(aws.ask("Orders-two").alarms) == ["us-east-1 commit-latency"]
+
+
+DEPLOYED = ("08:00", NOTHING_DECLARED)
+EVACUATED = ("09:00", Declaration.value("us-east-1", "planned work"))
+ENDED = ("10:00", Declaration.value(None, ""))
+
+
+def with_failover(east: list[tuple[str, str]], west: list[tuple[str, str]], *, state: str = "OK") -> FakeAws:
+    """*state* is that of both alarms on an evacuation of us-east-1."""
+    aws = FakeAws(declared={"us-east-1": [DEPLOYED, *east], "us-west-2": [DEPLOYED, *west]})
+    for observer in REGIONS:
+        for one in REGIONS:
+            found = alarm(observer, f"evacuated-{one}", actions=[])
+            aws.alarms[observer].append({**found, "StateValue": state if one == "us-east-1" else "OK"})
+    return aws
+
+
+def test_pair_that_was_never_evacuated_says_nothing_of_it() -> None:
+    found = with_failover([], []).ask()
+    assert (found.healthy, found.notes, found.evacuation) == (True, [], None)
+    assert json.loads(pair_status.to_json(found))["evacuation"] is None
+
+
+def test_evacuation_is_said_with_its_end_and_the_pair_is_healthy() -> None:
+    found = with_failover([EVACUATED], [EVACUATED], state="ALARM").ask()
+    assert found.healthy
+    assert found.notes == [
+        f"us-east-1 is evacuated: {ALICE} declared it at 2026-11-26 09:00:00 UTC, because 'planned work'. To end it: "
+        "dsql-dr evacuate Orders us-east-1 --back --region us-west-2"
+    ]
+    assert found.notes[0] in shown(found)
+    assert json.loads(pair_status.to_json(found))["evacuation"] == {
+        "region": "us-east-1",
+        "who": ALICE,
+        "when": "2026-11-26T09:00:00+00:00",
+        "why": "planned work",
+    }
+
+
+@pytest.mark.parametrize(
+    ("west", "command"),
+    [
+        ([], "us-east-1 --why …"),
+        ([EVACUATED, ENDED], "us-east-1 --back --region us-west-2"),
+    ],
+)
+def test_declaration_that_only_one_region_took_is_to_be_repeated(west: list[tuple[str, str]], command: str) -> None:
+    found = with_failover([EVACUATED], west).ask()
+    assert found.healthy
+    [sentence] = [
+        one for one in found.notes if one.startswith("The SSM parameters of both Regions do not say the same")
+    ]
+    assert sentence.endswith(f"so that it is in both: dsql-dr evacuate Orders {command}")
+
+
+def test_region_that_never_was_evacuated_is_not_another_word_than_one_whose_evacuation_has_ended() -> None:
+    assert with_failover([], [EVACUATED, ENDED]).ask().notes == []
+
+
+def test_alarm_that_takes_a_region_out_of_service_without_a_declaration_is_said() -> None:
+    found = with_failover([], [], state="ALARM").ask()
+    assert found.healthy
+    assert len(found.notes) == 2
+    for one, observer in zip(found.notes, REGIONS, strict=True):
+        assert one.startswith(f"Alarm evacuated-us-east-1 in {observer} is in ALARM, and us-east-1 is not declared")
+
+
+def test_where_the_declarations_cannot_be_read_the_pair_is_healthy_and_that_is_said() -> None:
+    aws = with_failover([EVACUATED], [EVACUATED])
+    aws.denied = "get_parameter_history"
+    found = aws.ask()
+    assert (found.healthy, found.evacuation) == (True, None)
+    assert [one.split(":")[0] for one in found.notes] == [
+        f"Whether a Region is evacuated could not be read in {one}" for one in REGIONS
+    ]
+
+
+def test_pair_without_failover_is_not_asked_for_evacuations() -> None:
+    aws = FakeAws()
+    assert aws.ask().evacuation is None
+    assert aws.asked == []
+    aws = with_failover([], [])
+    aws.ask()
+    assert aws.asked == REGIONS

@@ -18,7 +18,7 @@ EAST, WEST = "us-east-1", "us-west-2"
 HOSTS = {EAST: f"{'e' * 26}.dsql.us-east-1.on.aws", WEST: f"{'w' * 26}.dsql.us-west-2.on.aws"}
 
 _TABLES = """
-CREATE TABLE transfers (id uuid PRIMARY KEY, worker integer NOT NULL);
+CREATE TABLE transfers (id uuid PRIMARY KEY, fault text NOT NULL, own text NOT NULL, region text NOT NULL);
 CREATE TABLE totals (account integer PRIMARY KEY, transfers integer NOT NULL);
 CREATE TABLE read_only (region text PRIMARY KEY);
 CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
@@ -52,7 +52,7 @@ class PairOfEndpoints:
             @classmethod
             def connect(cls, conninfo: str = "", **given: Any) -> ToTheProxy:
                 host = given.pop("host")
-                given |= {"sslmode": "disable", "application_name": regions[host]}
+                given |= {"sslmode": "disable", "sslrootcert": None, "application_name": regions[host]}
                 return super().connect(conninfo, host="127.0.0.1", port=ports[host], **given)
 
         return ToTheProxy
@@ -72,7 +72,7 @@ class PairOfEndpoints:
     def ask(self, statement: str, *values: object) -> list[Any]:
         """As the database itself has it."""
         where = {"host": str(self._database.socket_folder), "port": self._database.port, "user": "postgres"}
-        with psycopg.connect(**where) as connection:  # type: ignore[arg-type]  # one type for all of them
+        with psycopg.connect(**where) as connection:
             cursor = connection.execute(statement.encode(), values or None)
             return [row[0] for row in cursor] if cursor.description else []
 

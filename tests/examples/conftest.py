@@ -1,4 +1,4 @@
-"""The examples as another team runs them: the built wheel in an environment of its own, no import from the sources."""
+"""The examples as another team runs them: the built wheels in an environment of its own, no import from the sources."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.tools import EXAMPLES, INDEX, UV, UV_INSTALL
-from tests.wheel import build_wheel
+from tests.wheel import PROJECTS, build_wheel
 
 ROOT = Path(__file__).parents[2]
 Installed = Callable[[str], "Example"]
@@ -23,7 +23,7 @@ class Example:
     Args:
         folder: Where the copy goes, and the environment beside it.
         name: Folder under ``examples/``.
-        wheels: Folder with the built wheel.
+        wheels: Folder with the built wheels.
     """
 
     def __init__(self, folder: Path, name: str, wheels: Path) -> None:
@@ -32,7 +32,7 @@ class Example:
         self.python = folder / "environment" / "bin" / "python"
         _run(*UV, "venv", f"--python={sys.executable}", str(self.python.parents[1]))
         _run(*UV_INSTALL, "--offline", f"--python={self.python}", f"--requirement={EXAMPLES}")
-        # only the wheel is missing, or a requirement that the lock has not
+        # only our wheels are missing, or a requirement that the lock has not
         only_ours = [*UV, "pip", "install", "--no-index", f"--find-links={wheels}", f"--python={self.python}"]
         _run(*only_ours, f"--requirement={self.folder / 'requirements.txt'}")
         self.app = f"{self.python} app.py"
@@ -53,7 +53,8 @@ def _run(*command: str) -> None:
 @pytest.fixture(scope="session")
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheels")
-    build_wheel(folder)
+    for package in PROJECTS:
+        build_wheel(folder, package)
     return folder
 
 

@@ -1,148 +1,154 @@
-"""The service's way to a connection, moment by moment; what it does under load is in test_orders_service.py."""
+"""What the service answers, by its URL and by the API; what it does under load is in test_orders_service.py."""
 
 from __future__ import annotations
 
-import importlib.util
+import base64
+import importlib
+import json
 import sys
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import psycopg
 import pytest
 
-SOURCE = Path(__file__).parents[2] / "examples" / "orders_service" / "service" / "orders.py"
+import dsql_dr_client
+
+SERVICE = Path(__file__).parents[2] / "examples" / "orders_service" / "service"
+ENDPOINT = f"{'o' * 26}.dsql.us-east-1.on.aws"
+ID = uuid.UUID(int=1)
+APPLE = {"item": "apple", "quantity": 1}
 
 
 class Connection:
-    """Of a database that has no order yet; each of its transactions may fail."""
+    """Of a database with one table, in which nobody else is at work."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        yield
-        if self._world.commits_fail:
-            raise self._world.commits_fail.pop()
+    def __init__(self) -> None:
+        self.orders: dict[uuid.UUID, tuple[Any, ...]] = {}
+        self.sold = 0
+        self.info = type("Info", (), {"host": ENDPOINT})
 
     def execute(self, statement: str, values: tuple[Any, ...]) -> Any:
-        return type("Cursor", (), {"rowcount": 1})()
+        found: dict[str, Any] = {"rowcount": 1}
+        if statement.startswith("INSERT"):
+            found = {"rowcount": int(values[0] not in self.orders)}
+            self.orders.setdefault(values[0], values)
+        elif statement.startswith("UPDATE"):
+            self.sold += values[0]
+        else:
+            found = {"fetchone": lambda: self.orders.get(values[0])}
+        return type("Cursor", (), {"__getattr__": lambda _, name: found[name]})()
 
-    def close(self) -> None:
-        pass
 
+class Pool:
+    """In place of the client's pool; *outcomes* of its next transactions are raised after they have run."""
 
-OWN, PEER = f"{'o' * 26}.dsql.us-east-1.on.aws", f"{'p' * 26}.dsql-a1b2.us-west-2.on.aws"
+    made: list[dict[str, Any]]
+    outcomes: list[Exception]
+    database: Connection
 
+    def __init__(self, **options: Any) -> None:
+        self.made.append(options)
 
-class World:
-    """Two endpoints and a clock that waits do not hold up."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.now = 1000.0
-        self.down: set[str] = set()
-        self.commits_fail: list[Exception] = []
-        self.connected: list[str] = []
-        spec = importlib.util.spec_from_file_location("orders", SOURCE)
-        assert spec
-        assert spec.loader
-        self.module = importlib.util.module_from_spec(spec)
-        monkeypatch.setitem(sys.modules, "orders", self.module)
-        spec.loader.exec_module(self.module)
-        monkeypatch.setattr(self.module.dsql, "connect", self.connect)
-        monkeypatch.setattr(self.module, "time", self)
-        self.orders = self.module.Orders({"us-east-1": OWN, "us-west-2": PEER})
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += max(seconds, 0.001)
-
-    def connect(self, *, host: str, connect_timeout: int, **_: Any) -> Connection:
-        self.connected.append(host)
-        if host in self.down:
-            self.now += connect_timeout
-            raise psycopg.OperationalError("no answer")
-        return Connection(self)
-
-    def accept(self) -> str:
-        """The endpoint that took an order."""
-        assert self.orders.accept(self.module.Order(uuid.uuid4(), "apple", 1))
-        return str(self.orders.endpoint)
+    def run_transaction(self, work: Callable[[Connection], Any], **options: Any) -> Any:
+        assert options == {"idempotent": True}, "so that the client runs it again after an unknown outcome"
+        result = work(self.database)
+        if self.outcomes:
+            raise self.outcomes.pop()
+        return result
 
 
 @pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> World:
-    return World(monkeypatch)
+def pool(monkeypatch: pytest.MonkeyPatch) -> type[Pool]:
+    Pool.made, Pool.outcomes, Pool.database = [], [], Connection()
+    return Pool
 
 
-def test_own_endpoint_comes_first_and_the_connection_is_kept(world: World) -> None:
-    assert [world.accept(), world.accept()] == [OWN, OWN]
-    assert world.connected == [OWN]
+@pytest.fixture
+def handler(monkeypatch: pytest.MonkeyPatch, pool: type[Pool]) -> Iterator[ModuleType]:
+    monkeypatch.setattr(dsql_dr_client, "FailoverPool", pool)
+    monkeypatch.setenv("DEPLOYMENT", "OrdersDb-production")
+    monkeypatch.syspath_prepend(str(SERVICE))
+    yield importlib.import_module("handler")
+    for name in ("handler", "orders"):
+        sys.modules.pop(name, None)
 
 
-def test_peer_is_asked_when_the_own_endpoint_fails_and_the_own_again_later(world: World) -> None:
-    world.down = {OWN}
-    assert [world.accept(), world.accept()] == [PEER, PEER]
-    assert world.connected == [OWN, PEER]
-    world.down = set()
-    assert world.accept() == PEER, "not at once"
-    world.now += world.module.AVOID_SECONDS
-    assert world.accept() == OWN
+def of_the_url(method: str, path: str, body: str | None = None) -> dict[str, Any]:
+    """As curl's body comes, which does not call it JSON."""
+    encoded = base64.b64encode(body.encode()).decode() if body else None
+    http = {"method": method, "path": path}
+    return {"version": "2.0", "requestContext": {"http": http}, "body": encoded, "isBase64Encoded": True}
 
 
-def test_own_endpoint_that_still_fails_costs_one_try_now_and_then(world: World) -> None:
-    world.down = {OWN}
-    world.accept()
-    world.now += world.module.AVOID_SECONDS
-    assert [world.accept() for _ in range(3)] == [PEER] * 3
-    assert world.connected == [OWN, PEER, OWN, PEER]
+def of_the_api(method: str, path: str, body: str | None = None) -> dict[str, Any]:
+    context = {"httpMethod": method, "path": path, "stage": "prod"}
+    return {"httpMethod": method, "path": path, "requestContext": context, "body": body, "isBase64Encoded": False}
 
 
-def test_conflict_is_tried_again_on_the_same_connection(world: World) -> None:
-    world.commits_fail = [psycopg.errors.SerializationFailure("change conflicts with another transaction")] * 3
-    assert world.accept() == OWN
-    assert world.connected == [OWN]
+Event = Callable[..., dict[str, Any]]
+both = pytest.mark.parametrize("event", [of_the_url, of_the_api])
 
 
-def test_unknown_outcome_is_tried_again_at_the_peer(world: World) -> None:
-    world.commits_fail = [psycopg.OperationalError("server closed the connection unexpectedly")]
-    assert world.accept() == PEER
+@both
+def test_order_is_stored_once_however_often_it_is_sent(handler: ModuleType, pool: type[Pool], event: Event) -> None:
+    sent = event("PUT", f"/{ID}", json.dumps(APPLE))
+    answers = [handler.handle(sent, None) for _ in range(3)]
+    assert [one["statusCode"] for one in answers] == [201, 200, 200]
+    assert json.loads(answers[0]["body"]) == {"id": str(ID), **APPLE, "endpoint": ENDPOINT}
+    assert pool.database.sold == 1
+    shown = handler.handle(event("GET", f"/{ID}"), None)
+    assert (shown["statusCode"], json.loads(shown["body"])["item"]) == (200, "apple")
 
 
-def test_nobody_answers_within_the_time(world: World) -> None:
-    world.down = {OWN, PEER}
-    began = world.now
-    with pytest.raises(world.module.UnavailableError):
-        world.accept()
-    assert world.now - began < 15, "the function's own time-out"
+@both
+def test_id_of_an_order_with_other_contents_is_refused(handler: ModuleType, pool: type[Pool], event: Event) -> None:
+    handler.handle(event("PUT", f"/{ID}", json.dumps(APPLE)), None)
+    refused = handler.handle(event("PUT", f"/{ID}", json.dumps({**APPLE, "quantity": 2})), None)
+    assert (refused["statusCode"], pool.database.sold) == (409, 1)
 
 
-def test_connection_is_renewed_before_the_service_ends_it(world: World) -> None:
-    world.accept()
-    world.now += 50 * 60
-    world.accept()
-    assert world.connected == [OWN, OWN]
+@both
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"),
+    [
+        ("GET", f"/{ID}", None, 404),
+        ("GET", "/", None, 400),
+        ("GET", "/health", None, 400),
+        ("PUT", f"/{ID}", "{}", 400),
+        ("PUT", f"/{ID}", "apple", 400),
+        ("PUT", f"/{ID}", None, 400),
+    ],
+)
+def test_what_is_not_there_or_not_understood(
+    handler: ModuleType, event: Event, method: str, path: str, body: str | None, status: int
+) -> None:
+    assert handler.handle(event(method, path, body), None)["statusCode"] == status
 
 
 @pytest.mark.parametrize(
-    "host",
+    "problem",
     [
-        "db.evil.example",
-        OWN.replace("us-east-1", "us-west-2"),
-        f"{OWN}.evil.example",
-        f"{OWN}:6432",
-        f"{OWN},db.evil.example",
-        f"evil.example/{OWN}",
-        OWN.replace("dsql", "evil"),
-        OWN[1:],
-        "",
+        dsql_dr_client.AllEndpointsFailed({"us-east-1": "connection refused"}, 10),
+        dsql_dr_client.CommitUnknown(3, "us-east-1"),
+        dsql_dr_client.ConflictBudgetExceeded(3, "us-east-1"),
+        psycopg.OperationalError("server closed the connection unexpectedly"),
     ],
 )
-def test_endpoint_that_is_none_of_aurora_dsql_in_its_region_is_refused(world: World, host: str) -> None:
-    with pytest.raises(ValueError, match="none of Aurora DSQL there"):
-        world.module.Orders({"us-east-1": host, "us-west-2": PEER})
+def test_order_that_nobody_took_in_time_is_to_be_sent_again(
+    handler: ModuleType, pool: type[Pool], problem: Exception
+) -> None:
+    pool.outcomes = [problem]
+    sent = of_the_url("PUT", f"/{ID}", json.dumps(APPLE))
+    assert handler.handle(sent, None)["statusCode"] == 503
+    assert handler.handle(sent, None)["statusCode"] == 200, "it had been stored"
+    assert pool.database.sold == 1
+
+
+def test_function_has_one_connection_and_reads_the_endpoints_of_its_deployment(
+    handler: ModuleType, pool: type[Pool]
+) -> None:
+    assert pool.made == [{"deployment": "OrdersDb-production", "user": "orders", "max_size": 1}]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -10,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import aws_cdk as cdk
-import psycopg
 import pytest
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
@@ -21,6 +21,7 @@ from dsql_dr_constructs import MultiRegionDsqlDr
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 ACCOUNT = "111122223333"
+ENDPOINTS = {one: f"{'a' * 26}.dsql.{one}.on.aws" for one in ("us-east-1", "us-west-2")}
 
 
 def blocks(document: Path) -> list[str]:
@@ -67,7 +68,7 @@ def test_block_is_synthesized(block: str, monkeypatch: pytest.MonkeyPatch, tmp_p
     if "app = cdk.App()" in block:
         synthesize(block, tmp_path)
         return
-    monkeypatch.setenv("ENDPOINTS", "own,peer")
+    monkeypatch.setenv("ENDPOINTS", json.dumps(ENDPOINTS))
     names = around(block)
     exec(compile(block, "block.py", "exec"), names)  # noqa: S102 - our own documents
     assert names["app"].synth().stacks
@@ -97,40 +98,25 @@ def synthesize(app: str, folder: Path) -> None:
     assert (folder / "cdk.out" / "manifest.json").exists()
 
 
-@pytest.fixture
-def handler(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+def test_function_has_both_clusters_and_prefers_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """The module that docs/connect.md has for a Lambda function."""
     [block] = [one for one in blocks(ROOT / "docs" / "connect.md") if "def handle(" in one]
-    monkeypatch.setenv("ENDPOINTS", "own,peer")
+    monkeypatch.setenv("ENDPOINTS", json.dumps(ENDPOINTS))
+    monkeypatch.setenv("AWS_REGION", "us-west-2")
     names: dict[str, Any] = {}
     exec(compile(block, "handler.py", "exec"), names)  # noqa: S102 - our own document
-    return names
+    with names["pool"] as pool:
+        assert pool.region_in_use == "us-west-2"
+        monkeypatch.setattr(pool, "run_transaction", lambda work: work(Table()))
+        assert names["handle"]({}, None) == 3
 
 
-@pytest.mark.parametrize(("down", "asked"), [((), ["own"]), (("own",), ["own", "peer"])])
-def test_function_connects_to_its_own_cluster_and_to_the_other_one_if_that_is_down(
-    handler: dict[str, Any], monkeypatch: pytest.MonkeyPatch, down: tuple[str, ...], asked: list[str]
-) -> None:
-    tried = []
+class Table:
+    """In place of a connection."""
 
-    def connect(*, host: str, sslmode: str, **_: Any) -> str:
-        assert sslmode == "verify-full"
-        tried.append(host)
-        if host in down:
-            raise psycopg.OperationalError("no answer")
-        return f"connected to {host}"
+    def execute(self, statement: str) -> Table:
+        assert statement == "SELECT count(*) FROM orders"
+        return self
 
-    monkeypatch.setattr(handler["dsql"], "connect", connect)
-    assert handler["connect"]() == f"connected to {asked[-1]}"
-    assert tried == asked
-
-
-def test_function_says_so_if_neither_cluster_lets_it_in(
-    handler: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def connect(**_: Any) -> None:
-        raise psycopg.OperationalError("no answer")
-
-    monkeypatch.setattr(handler["dsql"], "connect", connect)
-    with pytest.raises(RuntimeError, match="Neither cluster"):
-        handler["connect"]()
+    def fetchone(self) -> tuple[int]:
+        return (3,)

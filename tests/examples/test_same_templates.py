@@ -12,11 +12,13 @@ import aws_cdk as cdk
 import pytest
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
+GIVEN = {"orders_service": {"domain": "orders.example.com", "zone_id": "Z0123456789ABCDEFGHIJ"}}
+"""Context values with which an example has most resources."""
 
 
 def synthesize(example: Path, folder: Path, now: float) -> dict[str, str]:
     """Every template and every list of assets, whose names are hashes, with the clock at *now*."""
-    context = json.loads((example / "cdk.json").read_text()).get("context", {})
+    context = json.loads((example / "cdk.json").read_text()).get("context", {}) | GIVEN.get(example.name, {})
     context["aws:cdk:bundling-stacks"] = []  # what pip installs is not ours
     with pytest.MonkeyPatch.context() as environment:
         environment.setattr(cdk, "App", partial(cdk.App, outdir=str(folder), context=context))

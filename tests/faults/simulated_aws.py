@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from email.utils import formatdate
 from fnmatch import fnmatch
@@ -15,10 +17,19 @@ from dsql_dr_constructs.emulator import dsql_api
 from dsql_dr_constructs.emulator.dsql import Dsql
 from dsql_dr_constructs.emulator.dsql_cluster import DsqlError
 from dsql_dr_constructs.emulator.faults import Fault, Faults
+from dsql_dr_constructs.emulator.route53_rules import HealthCheck
 from dsql_dr_constructs.runtime.database_session import LoginRefusedError, NoConnectionError, SqlError
+from dsql_dr_constructs.runtime.evacuation import NOTHING_DECLARED
 from dsql_dr_constructs.runtime.health_monitor import metric_names as names
 from dsql_dr_constructs.runtime.health_monitor.retries import TransientlyUnreachable, Unreachable
-from dsql_dr_constructs.runtime.parameter_registry import COMPARED, DEPLOYMENT_TAG, PAIR_TAG, parameter_path
+from dsql_dr_constructs.runtime.parameter_registry import (
+    COMPARED,
+    DEPLOYMENT_TAG,
+    PAIR_TAG,
+    evacuation_path,
+    health_check_path,
+    parameter_path,
+)
 from tests.faults.simulated_region import ACCOUNT, SimulatedRegion, refusal
 from tests.faults.simulated_time import SimulatedTime
 from tests.runtime.health_monitor.hand_made_sql import Database
@@ -75,9 +86,16 @@ class SimulatedAws:
                 self.of[region].keys["cluster"] = {"Policy": "{}", "KeyState": "Enabled"}
                 self.dsql.find(self.arn(region)).kms_key = f"arn:aws:kms:{region}:{ACCOUNT}:key/cluster"  # type: ignore[union-attr]
         self.parameters: dict[tuple[str, str], str] = {}
+        self.history: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
+        """Versions of what is written when everything is deployed, and later."""
+        self.health_checks: dict[str, HealthCheck] = {}
+        """By the Region that they are about; a Region is their ID, too."""
         if not is_new:
             self._peer()
         self.time.main = 0.0
+        for region in REGIONS if not is_new else ():
+            self._ssm_put_parameter(region, evacuation_path(DEPLOYMENT), NOTHING_DECLARED)
+            self._ssm_put_parameter(region, health_check_path(DEPLOYMENT, region), region)
         self.stack_status = "UPDATE_IN_PROGRESS"
         self.recovery_points = dict.fromkeys(REGIONS, 3.0)
         """Hours of age at second 0."""
@@ -258,12 +276,29 @@ class SimulatedAws:
         Overwrite: bool = False,  # noqa: N803
     ) -> dict[str, Any]:
         self.parameters[region, Name] = Value
-        return {}
+        versions = self.history[region, Name]
+        written = datetime.fromtimestamp(self.time.epoch + self.time.now(), timezone.utc)
+        by = {"LastModifiedDate": written, "LastModifiedUser": f"arn:aws:iam::{ACCOUNT}:user/somebody"}
+        versions.append({"Name": Name, "Value": Value, "Version": len(versions) + 1, **by})
+        return {"Version": len(versions)}
+
+    def _ssm_get_parameter_history(self, region: str, Name: str, MaxResults: int = 50) -> dict[str, Any]:  # noqa: N803
+        if (region, Name) not in self.parameters:
+            raise refusal("ParameterNotFound")
+        return {"Parameters": self.history[region, Name][:MaxResults]}
 
     def _ssm_delete_parameters(self, region: str, Names: list[str]) -> dict[str, Any]:  # noqa: N803
         for one in Names:
             self.parameters.pop((region, one), None)
+            self.history.pop((region, one), None)
         return {}
+
+    def _route53_update_health_check(self, _: str, HealthCheckId: str, Inverted: bool) -> dict[str, Any]:  # noqa: N803
+        """Of the one that is about the Region."""
+        self.health_checks[HealthCheckId] = replace(self.health_checks[HealthCheckId], inverted=Inverted)
+        config = {"Type": "CALCULATED", "Inverted": Inverted}
+        shown = {"Id": HealthCheckId, "CallerReference": "x", "HealthCheckConfig": config, "HealthCheckVersion": 2}
+        return {"HealthCheck": shown}
 
     def _cloudwatch_put_metric_data(self, region: str, Namespace: str, MetricData: list[dict[str, Any]]) -> None:  # noqa: N803
         assert Namespace == names.NAMESPACE

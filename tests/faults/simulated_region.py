@@ -80,7 +80,7 @@ class SimulatedRegion:
         metric_alarms = [
             self._definitions[id(one)][1]
             for name, one in self.alarms.items()
-            if "AlarmRule" not in one and "-cluster-health-" not in name
+            if "AlarmRule" not in one and "-cluster-health-" not in name and "-evacuated-" not in name
         ]
         return AlarmSet(self.region, 120.0, metric_alarms, rules, notifying, 2)
 

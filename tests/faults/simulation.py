@@ -12,6 +12,7 @@ from typing import Any, cast
 from unittest import mock
 
 from dsql_dr_constructs.cli.catalogued_fault import OBSERVERS, CataloguedFault, Pair
+from dsql_dr_constructs.emulator.route53_rules import HealthCheck
 from dsql_dr_constructs.runtime.cluster_peering import pair as peering
 from dsql_dr_constructs.runtime.cluster_peering.cluster import PeeringError
 from dsql_dr_constructs.runtime.cluster_peering.peering import Peering
@@ -26,6 +27,8 @@ from dsql_dr_constructs.runtime.health_monitor.settings import Settings
 from dsql_dr_constructs.runtime.parameter_registry import PAIR_TAG
 from tests.faults.simulated_aws import MINUTE, STACK, TAGS, WITNESS, SimulatedAws
 from tests.faults.simulated_region import ACCOUNT
+from tests.faults.simulated_route53 import SimulatedRoute53
+from tests.unit.monitoring.health_check_replay import RegionCheck
 from tests.unit.monitoring.replay import DEPLOYMENT, LAMBDAS_DELAY, REGIONS, Evaluation
 
 SCHEDULE = 120.0
@@ -38,6 +41,8 @@ AFTERWARDS_OF_BACKUPS = 90 * MINUTE
 """Their alarm has periods of an hour."""
 PHASES = (0.5, 15.5, 30.5, 45.5)
 """Seconds of the minute at which alarms are evaluated, each of them in a world of its own."""
+PHASES_OF_ROUTE_53 = (0.5, 30.5)
+"""The same of health checks."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +77,10 @@ class Outcome:
     """What the deployment ended with: ``done``, or its error."""
     lines: list[str] = field(default_factory=list)
     """Of the monitors' logs."""
+    left: dict[tuple[float, str], set[str]] = field(default_factory=lambda: defaultdict(set))
+    """Roles of the Regions that Route 53 found unhealthy at any time, by its phase and its reading of missing data."""
+    unhealthy_at_last: set[str] = field(default_factory=set)
+    """Those at its last evaluation."""
 
 
 class Simulation:
@@ -79,11 +88,16 @@ class Simulation:
     Args:
         templates: Of the monitoring stacks, by Region.
         fault: What happens.
+        checks: Route 53's health checks, by Region.
         regions: That of the primary, and that of the secondary.
     """
 
     def __init__(
-        self, templates: Mapping[str, Mapping[str, Any]], fault: CataloguedFault, regions: tuple[str, str] = REGIONS
+        self,
+        templates: Mapping[str, Mapping[str, Any]],
+        fault: CataloguedFault,
+        checks: Mapping[str, RegionCheck],
+        regions: tuple[str, str] = REGIONS,
     ) -> None:
         self._roles = dict(zip(regions, OBSERVERS, strict=True))
         self._fault = fault
@@ -92,6 +106,8 @@ class Simulation:
         is_new = fault.during == "create"
         self.aws = SimulatedAws(templates, self._put, cluster_keys="cluster-keys" in fault.needs, is_new=is_new)
         self._monitored = () if is_new else REGIONS
+        self.aws.health_checks = {region: HealthCheck() for region in self._monitored}
+        self._route53 = SimulatedRoute53(checks, self.aws.health_checks, PHASES_OF_ROUTE_53)
         self.pair = Pair(
             aws=self.aws,
             deployment=DEPLOYMENT,
@@ -133,6 +149,9 @@ class Simulation:
             for at in _times(10 * MINUTE + phase, MINUTE, end):
                 for region in self._monitored:
                     self._at(at, lambda region=region, phase=phase: self._evaluate(region, phase))  # type: ignore[misc]
+        for phase in PHASES_OF_ROUTE_53 if self._monitored else ():
+            for at in _times(10 * MINUTE + phase, MINUTE, end):
+                self._at(at, lambda phase=phase: self._evaluate_health_checks(phase))  # type: ignore[misc]
         for at in _times(0.0, MINUTE, end):
             self._at(at, self._every_minute)
         self._at(BEGINS, lambda: self._fault.begin(self.pair))
@@ -323,6 +342,16 @@ class Simulation:
             if topic := there.delivers(name):
                 self._notify(region, phase, evaluation.alarms.kind(name), state, topic)
 
+    def _evaluate_health_checks(self, phase: float) -> None:
+        """What a lost Region's metrics had before can be read here: that is the slower of two possibilities."""
+        metrics = {region: made[PHASES[0]] for region, made in self._evaluations.items()}
+        self._route53.evaluate(phase, self.aws.time.main, metrics)
+        for world, regions in self._route53.unhealthy.items():
+            self.outcome.left[world] |= {self._roles[one] for one in regions}
+        unhealthy = [one for regions in self._route53.unhealthy.values() for one in regions]
+        assert self.aws.time.main > BEGINS or not unhealthy, "both are healthy before the fault"
+        self.outcome.unhealthy_at_last = {self._roles[one] for one in unhealthy}
+
     def _notify(self, region: str, phase: float, kind: str, state: str, topic: str) -> None:
         for one, role in self._roles.items():
             kind = kind.replace(one, role)
@@ -332,11 +361,15 @@ class Simulation:
 
 
 def simulated(
-    templates: Mapping[str, Mapping[str, Any]], fault: CataloguedFault, *, exchanged: bool = False
+    templates: Mapping[str, Mapping[str, Any]],
+    fault: CataloguedFault,
+    checks: Mapping[str, RegionCheck],
+    *,
+    exchanged: bool = False,
 ) -> Outcome:
     """The outcome of *fault*; with *exchanged* the primary Region is the one that is the secondary else."""
     with mock.patch.object(monitoring_run, "ThreadPoolExecutor"):
-        return Simulation(templates, fault, REGIONS[::-1] if exchanged else REGIONS).run()
+        return Simulation(templates, fault, checks, REGIONS[::-1] if exchanged else REGIONS).run()
 
 
 def _times(first: float, step: float, end: float) -> Iterable[float]:

@@ -16,11 +16,12 @@ import aws_cdk as cdk
 import pytest
 from aws_cdk import assertions
 
-from dsql_dr_constructs import BackupOptions, MonitoringOptions, MultiRegionDsqlDr
+from dsql_dr_constructs import BackupOptions, FailoverOptions, MonitoringOptions, MultiRegionDsqlDr
 from dsql_dr_constructs.cli.catalogued_fault import OBSERVERS, CataloguedFault
 from dsql_dr_constructs.cli.fault_catalogue import FAULTS
 from dsql_dr_constructs.cli.fault_table import duration, markdown
 from tests.faults.simulation import PHASES, Notification, Outcome, simulated
+from tests.unit.monitoring.health_check_replay import RegionCheck, region_checks
 
 ROOT = Path(__file__).parents[2]
 LATE = 0.25
@@ -32,32 +33,43 @@ NEEDLESS = 1.0
 
 
 @cache
-def templates() -> Mapping[str, Mapping[str, Any]]:
-    """Of the monitoring stacks, by Region; what a fault does not need is left out of the functions' environment."""
-    pair = MultiRegionDsqlDr(
+def _pair() -> MultiRegionDsqlDr:
+    return MultiRegionDsqlDr(
         cdk.App(),
         "Orders",
         alert_emails=["ops@example.com"],
         backup=BackupOptions(),
+        failover=FailoverOptions(),
         monitoring=MonitoringOptions(warning_emails=["team@example.com"], sql_probe=True),
     )
-    stacks = [one for one in pair.stacks if "Monitoring" in one.stack_name]
+
+
+@cache
+def checks() -> Mapping[str, RegionCheck]:
+    """Route 53's health checks, by Region."""
+    return region_checks(_pair())
+
+
+@cache
+def templates() -> Mapping[str, Mapping[str, Any]]:
+    """Of the monitoring stacks, by Region; what a fault does not need is left out of the functions' environment."""
+    stacks = [one for one in _pair().stacks if "Monitoring" in one.stack_name]
     return {one.region: assertions.Template.from_stack(one).to_json() for one in stacks}
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 def test_fault_has_the_verdicts_and_exactly_the_notifications_of_the_catalogue(fault: CataloguedFault) -> None:
-    _hold(fault, simulated(templates(), fault))
+    _hold(fault, simulated(templates(), fault, checks()))
 
 
 @pytest.mark.parametrize("fault", [one for one in FAULTS if not one.during], ids=lambda fault: fault.name)
 def test_fault_of_the_other_region_is_the_same_with_the_regions_exchanged(fault: CataloguedFault) -> None:
-    _hold(fault, simulated(templates(), fault, exchanged=True))
+    _hold(fault, simulated(templates(), fault, checks(), exchanged=True))
 
 
 def test_monitor_that_runs_once_an_hour_notifies_of_it_each_hour_and_of_ok_between() -> None:
     [changed] = [one for one in FAULTS if one.name == "schedule-changed"]
-    outcome = simulated(templates(), replace(changed, lasts=200.0))
+    outcome = simulated(templates(), replace(changed, lasts=200.0), checks())
     for phase in PHASES:
         said = [one for one in outcome.notifications if one.phase == phase]
         assert {(one.kind, one.observer) for one in said} == {("monitoring-not-working", "primary")}
@@ -74,6 +86,9 @@ def _hold(fault: CataloguedFault, outcome: Outcome) -> None:
     assert outcome.last == ({} if fault.during == "create" else dict.fromkeys(OBSERVERS, "HEALTHY")), "it is over"
     assert re.match(expected.deployment, outcome.deployment)
     assert bool(outcome.deployment) is bool(fault.during) is bool(expected.deployment)
+    for world, left in outcome.left.items():
+        assert left == {*expected.traffic_leaves}, f"what Route 53 finds unhealthy, {world}"
+    assert outcome.unhealthy_at_last == set(), "it is over for Route 53, too"
     for phase in PHASES:
         _hold_notifications(fault, [one for one in outcome.notifications if one.phase == phase])
     _hold_times(fault, outcome)

@@ -11,6 +11,7 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_route53 as route53
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 
@@ -23,6 +24,7 @@ from dsql_dr_constructs import (
     DrDashboard,
     DrDrill,
     DrillOptions,
+    FailoverOptions,
     HealthAlarmOptions,
     HealthAlarms,
     HealthMonitor,
@@ -33,6 +35,7 @@ from dsql_dr_constructs import (
     MultiRegionDsqlDr,
     MultiRegionMonitoring,
     RegionalCluster,
+    RegionHealthCheck,
     StackOptions,
     validate_topology,
 )
@@ -150,6 +153,15 @@ def drills(app: cdk.App, stack: cdk.Stack, monitoring: MultiRegionMonitoring) ->
         for one in every
         for text in (one.experiment_template.attr_id, one.role.role_arn, one.log_group.log_group_name)
     ]
+
+
+def failover(app: cdk.App, stack: cdk.Stack, monitoring: MultiRegionMonitoring) -> Sequence[str]:
+    options = FailoverOptions(unhealthy_observers=1, unhealthy_without_data=False)
+    pair = MultiRegionDsqlDr(app, "Orders", failover=options)
+    alarms = list(monitoring.alarms.values())
+    alone = RegionHealthCheck(stack, "Check", region="us-east-1", alarms=alarms, options=options)
+    checks: list[route53.IHealthCheck] = [alone.health_check, pair.health_check("us-west-2")]
+    return [alone.health_check_id, *(one.health_check_id for one in checks), *(one.ref for one in alone.children)]
 
 
 def topology() -> Sequence[str]:

@@ -6,10 +6,11 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-SOURCES = Path(__file__).parents[2] / "src" / "dsql_dr_constructs"
+ROOT = Path(__file__).parents[2]
+SOURCES, CLIENT = ROOT / "src" / "dsql_dr_constructs", ROOT / "client" / "src" / "dsql_dr_client"
 AS_AWS_SAYS_IT = (
     *("backup.py", "dsql.py", "dsql_*.py", "backup_*.py", "cloudformation_*.py"),
-    *("fis.py", "fis_*.py", "ministack_scheduler.py"),
+    *("fis.py", "fis_*.py", "ministack_scheduler.py", "route53.py"),
 )
 """Modules of the emulator whose errors are AWS's own."""
 
@@ -19,13 +20,16 @@ NOT_FOR_USERS = {"fault_catalogue.py"}
 
 
 def error_messages() -> set[str]:
-    sources = [path for path in SOURCES.rglob("*.py") if path.name not in NOT_FOR_USERS]
+    sources = [one for package in (SOURCES, CLIENT) for one in package.rglob("*.py") if one.name not in NOT_FOR_USERS]
     return {message for path in sources for message in _raised(path) if message.strip("…: ;\n")}
 
 
 def reported_by_status() -> set[str]:
     """What ``dsql-dr status`` says is wrong, without its errors and without the headings before the sentences."""
-    trees = [ast.parse((SOURCES / "cli" / name).read_text()) for name in ("pair_status.py", "destinations.py")]
+    trees = [
+        ast.parse((SOURCES / "cli" / name).read_text())
+        for name in ("pair_status.py", "pair_evacuation.py", "destinations.py")
+    ]
     texts = {text_of(node) for tree in trees for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)}
     return {one for one in texts if one.endswith(".")} - error_messages()
 
@@ -36,6 +40,8 @@ def _raised(path: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call) and node.exc.args:
             yield " ".join(text_of(node.exc.args[0]).split())
+        if isinstance(node, ast.Call) and node.args and ast.unparse(node.func) == "super().__init__":
+            yield " ".join(text_of(node.args[0]).split())  # an error that gives itself its sentence
 
 
 def text_of(node: ast.expr) -> str:

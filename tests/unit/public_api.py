@@ -15,6 +15,7 @@ from typing import Any
 
 import aws_cdk as cdk
 
+import dsql_dr_client
 import dsql_dr_constructs
 from dsql_dr_constructs import emulator
 
@@ -24,7 +25,7 @@ PINNED = Path(__file__).with_name("public_api.txt")
 def surface() -> str:
     """Every public name with its signature and its defaults, one a line."""
     lines: list[str] = []
-    for module in (dsql_dr_constructs, emulator):
+    for module in (dsql_dr_constructs, emulator, dsql_dr_client):
         for name in module.__all__:
             lines += _described(f"{module.__name__}.{name}", getattr(module, name))
     return "\n".join(lines) + "\n"
@@ -53,7 +54,7 @@ def _described(name: str, found: Any) -> Iterator[str]:
 
 def _own(found: type) -> set[str]:
     """Public names that classes of this library define or annotate, inherited ones of ours included."""
-    ours = [one for one in found.__mro__ if one.__module__.startswith("dsql_dr_constructs")]
+    ours = [one for one in found.__mro__ if one.__module__.startswith(("dsql_dr_constructs", "dsql_dr_client"))]
     names = {name for one in ours for name in (*vars(one), *inspect.get_annotations(one))}
     return {name for name in names if not name.startswith("_")}
 

@@ -16,6 +16,7 @@ from dsql_dr_constructs import (
     BackupOptions,
     ClusterOptions,
     DrillOptions,
+    FailoverOptions,
     HealthAlarmOptions,
     MonitoringOptions,
     MonitorOptions,
@@ -78,6 +79,9 @@ CHANGES: dict[str, dict[str, Any]] = {
     "`drill`: `schedules`": {"drill": DrillOptions(schedules={"us-east-1": "cron(0 9 ? 1,7 TUE#2 *)"})},
     "`drill`: `report_buckets`": {"drill": DrillOptions(report_buckets={"us-east-1": "drill-reports"})},
     "`drill`: `log_retention`": {"drill": DrillOptions(log_retention=RetentionDays.THREE_YEARS)},
+    "`failover`": {"failover": None},
+    "`failover`: `unhealthy_observers`": {"failover": FailoverOptions(unhealthy_observers=1)},
+    "`failover`: `unhealthy_without_data`": {"failover": FailoverOptions(unhealthy_without_data=False)},
     "`monitoring`": {"monitoring": None},
     "`monitoring`: `witness_observer`": {"monitoring": MonitoringOptions(witness_observer=True)},
     "`monitoring`: `sql_probe`": {"monitoring": MonitoringOptions(sql_probe=True)},
@@ -93,8 +97,8 @@ CHANGES: dict[str, dict[str, Any]] = {
 }
 """Each parameter and each field of its options, changed from its default; `witness_region` in Europe.
 
-Those of `backup` and `drill` are changed from ``BackupOptions()`` and ``DrillOptions()``: without them there is nothing
-to replace.
+Those of `backup`, `drill` and `failover` are changed from options with their defaults: without them there is nothing to
+replace.
 """
 
 EUROPE = {"primary_region": "eu-west-1", "secondary_region": "eu-west-2"}
@@ -129,12 +133,15 @@ def _made_anew(region: str, before: dict[str, Any], after: dict[str, Any]) -> bo
 def changes() -> dict[str, set[str]]:
     """Types that each change replaces."""
     default, backed_up, drilled = resources(), resources(backup=BackupOptions()), resources(drill=DrillOptions())
+    followed = resources(failover=FailoverOptions())
     found = {}
     for what, options in CHANGES.items():
         if "backup" in options:
             found[what] = replaced(backed_up, resources(**options))
         elif "drill" in options:
             found[what] = replaced(drilled, resources(**options))
+        elif "failover" in options:
+            found[what] = replaced(followed, resources(**options))
         elif what == "`witness_region`":
             one = resources(**EUROPE, witness_region="eu-west-3")
             found[what] = replaced(one, resources(**EUROPE, witness_region="eu-central-1"))

@@ -25,6 +25,7 @@ from dsql_dr_client import FailoverPool
 from dsql_dr_constructs import (
     BackupOptions,
     DrillOptions,
+    FailoverOptions,
     MonitoringOptions,
     MonitorOptions,
     MultiRegionDsqlDr,
@@ -39,7 +40,9 @@ from tests.unit.public_api import surface
 from tests.unit.test_least_privilege import allows
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = sorted(one for where in ("*", "docs/*", "docs/adr/*", "examples/*/*") for one in ROOT.glob(f"{where}.md"))
+DOCUMENTS = sorted(
+    one for where in ("*", "client/*", "docs/*", "docs/adr/*", "examples/*/*") for one in ROOT.glob(f"{where}.md")
+)
 
 
 def test_api_reference_is_fresh() -> None:
@@ -111,7 +114,8 @@ def test_readme_is_read_in_minutes_and_begins_with_what_was_not_tested() -> None
 
 def test_every_link_between_documents_leads_to_a_file_and_a_heading() -> None:
     wrong = []
-    for document in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.md")]:
+    folders = [ROOT / one for one in ("client", "docs", "examples")]
+    for document in [*ROOT.glob("*.md"), *(one for folder in folders for one in folder.rglob("*.md"))]:
         for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)", document.read_text()):
             file = document.parent / target if target else document
             if not file.exists() or (anchor and anchor not in _anchors(file.read_text())):
@@ -155,6 +159,8 @@ QUESTIONS = {
     "whether it is a drill, and how to stop it": "operations.md#is-it-a-drill",
     "how to drill the real pair": "drill.md#run-a-drill",
     "what a drill does not prove": "drill.md#what-a-drill-does-not-prove",
+    "how to send users to the Region that serves": "failover.md#your-records",
+    "what happens when both Regions are unhealthy": "failover.md#when-both-regions-are-unhealthy",
     "how to add own alarms": "notifications.md#your-own-alarms",
 }
 
@@ -216,7 +222,7 @@ CALLS_OF_COMMANDS = {
 
 def test_policies_to_copy_allow_actions_that_exist() -> None:
     policies = _policies("permissions.md")
-    assert len(policies) == 8
+    assert len(policies) == 9
     assert [one for policy in policies for one in _actions(policy) if not get_action_data(*one.split(":"))] == []
 
 
@@ -367,6 +373,7 @@ def test_permissions_name_every_action_that_a_boundary_has_to_allow() -> None:
         encryption_keys={one: kms.Key(stack, "Key") for one, stack in stacks.items()},
         monitoring=MonitoringOptions(monitor_options=own, sql_probe=True),
         backup=BackupOptions(removal_policy=cdk.RemovalPolicy.DESTROY, delete_recovery_points=True),
+        failover=FailoverOptions(),
         drill=DrillOptions(
             schedules={"us-east-1": "cron(0 9 ? 1,7 TUE#2 *)"}, report_buckets={"us-east-1": "drill-reports"}
         ),
@@ -443,7 +450,7 @@ def unknown(markdown: str) -> set[str]:
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda one: str(one.relative_to(ROOT)))
 def test_sentences_of_a_document_name_parameters_that_exist(document: Path) -> None:
     of_the_cdk, of_postgresql = (
-        {"architecture", "changeable_for", "default_stack_synthesizer", "env"},
+        {"architecture", "changeable_for", "cross_region_references", "default_stack_synthesizer", "env", "weight"},
         {"listen_addresses", "sslrootcert"},
     )
     of_the_client = {

@@ -14,11 +14,14 @@ ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted(
     [
         *ROOT.glob("*.md"),
+        *ROOT.glob("client/*.md"),
         *(one for kind in ("md", "svg", "html") for one in (ROOT / "docs").rglob(f"*.{kind}")),
         *(one for name in ("*.md", "cdk.json") for one in (ROOT / "examples").rglob(name)),
     ]
 )
-SOURCES = sorted(one for folder in ("src", "examples", "docs", "benchmarks") for one in (ROOT / folder).rglob("*.py"))
+SOURCES = sorted(
+    one for folder in ("src", "client/src", "examples", "docs", "benchmarks") for one in (ROOT / folder).rglob("*.py")
+)
 
 WORDS_THAT_GO = {
     r"(?<![-\w])mail(s|ed)?\b": "email, notification",
@@ -85,11 +88,12 @@ def test_document_has_none_of_the_words_that_go(document: Path) -> None:
     assert list(found(document.read_text())) == []
 
 
-def test_help_of_make_and_description_of_the_package_have_none_of_the_words_that_go() -> None:
+def test_help_of_make_and_descriptions_of_the_packages_have_none_of_the_words_that_go() -> None:
     helps = re.findall(r"##(.*)", (ROOT / "Makefile").read_text())
-    descriptions = re.findall(r'^description = "(.*)"', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+    projects = [(ROOT / folder / "pyproject.toml").read_text() for folder in (".", "client")]
+    descriptions = [found for one in projects for found in re.findall(r'^description = "(.*)"', one, re.MULTILINE)]
     assert len(helps) > 5
-    assert len(descriptions) == 1
+    assert len(descriptions) == 2
     assert [word for one in [*helps, *descriptions] for word in found(one)] == []
 
 

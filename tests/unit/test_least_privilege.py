@@ -22,6 +22,7 @@ from policy_sentry.querying.actions import get_action_data
 from dsql_dr_constructs import (
     BackupOptions,
     DrillOptions,
+    FailoverOptions,
     MonitoringOptions,
     MultiRegionBackup,
     MultiRegionDsqlDr,
@@ -255,7 +256,9 @@ def role_calls() -> list[Call]:
 VAULTS = dict.fromkeys(("us-east-1", "us-west-2"), "dsql-Orders-production")
 
 
-def monitor_calls(observer: str = "us-west-2", *, sql_probe: bool = False, backup: bool = False) -> list[Call]:
+def monitor_calls(
+    observer: str = "us-west-2", *, sql_probe: bool = False, backup: bool = False, failover: bool = False
+) -> list[Call]:
     """A run that sees nothing good asks for as much as one that does."""
     calls: list[Call] = []
     created = datetime(2026, 1, 1, tzinfo=timezone.utc)
@@ -274,7 +277,10 @@ def monitor_calls(observer: str = "us-west-2", *, sql_probe: bool = False, backu
                 "put_metric_data": ("PutMetricData", {}),
                 "describe_alarms": ("DescribeAlarms", {"MetricAlarms": []}),
             },
-            "ssm": {"get_parameters": ("GetParameters", {"Parameters": []})},
+            "ssm": {
+                "get_parameters": ("GetParameters", {"Parameters": []}),
+                "get_parameter_history": ("GetParameterHistory", {"Parameters": []}),
+            },
             "sns": {"get_topic_attributes": ("GetTopicAttributes", {"Attributes": {}})},
             "kms": {"describe_key": ("DescribeKey", {"KeyMetadata": key})},
             "backup": {
@@ -310,6 +316,7 @@ def monitor_calls(observer: str = "us-west-2", *, sql_probe: bool = False, backu
         (path,),
         sql_role="observer" if sql_probe else None,
         sql_table="beat",
+        evacuation_regions=(observer, other) if failover else (),
     )
     vaults = RecoveryPointCheck(settings.clusters, VAULTS, 1, client=client, now=lambda: 0.0) if backup else None
     MonitoringRun(
@@ -438,6 +445,16 @@ def test_with_the_sql_probe_a_monitor_may_connect_too_and_not_as_admin(which: st
 
 
 @pytest.mark.parametrize("which", ["Primary", "Secondary"])
+def test_with_failover_a_monitor_may_read_who_declared_what_in_both_regions_and_write_nothing(which: str) -> None:
+    observer = {"Primary": "us-east-1", "Secondary": "us-west-2"}[which]
+    pair = MultiRegionDsqlDr(cdk.App(), "Orders", account=ACCOUNT, failover=FailoverOptions())
+    statements = statements_by_role(pair.stacks)[f"Orders-{which}Monitoring-production/MonitorRole"]
+    assert_exact(statements, requests_of(monitor_calls(observer, failover=True)))
+    of_another = f"arn:aws:ssm:{observer}:{ACCOUNT}:parameter/dsql-dr/Orders-production2/evacuation"
+    assert not allows(statements, IamRequest("ssm:GetParameterHistory", of_another))
+
+
+@pytest.mark.parametrize("which", ["Primary", "Secondary"])
 def test_with_backup_vaults_a_monitor_may_read_them_and_the_jobs_that_fill_them(which: str) -> None:
     observer = {"Primary": "us-east-1", "Secondary": "us-west-2"}[which]
     monitoring = MultiRegionMonitoring(
@@ -557,7 +574,8 @@ def test_every_other_role_is_the_frameworks_and_calls_functions_only() -> None:
 
 
 def test_actions_and_resources_are_those_of_awss_authorization_data() -> None:
-    calls = peering_calls("destroy") + adoption_calls() + monitor_calls(sql_probe=True, backup=True) + role_calls()
+    calls = peering_calls("destroy") + adoption_calls() + role_calls()
+    calls += monitor_calls(sql_probe=True, backup=True, failover=True)
     calls += wake_calls() + deletion_calls()
     requests = [*drill_requests(), *schedule_requests("EXT1", "us-west-2", TAGS), *requests_of(calls)]
     for request in {one.action: one for one in requests}.values():

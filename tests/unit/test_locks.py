@@ -50,13 +50,14 @@ TAKEN_BACK = re.compile(
 """What leads elsewhere, and options whose last word counts: no lock helps against them."""
 
 EXCEPTIONS = {
-    ("Makefile", "pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable ."): (
-        "this project's own sources, built by what the lock has installed"
-    ),
+    (
+        "Makefile",
+        "pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . --editable client",
+    ): "this project's own sources, built by what the lock has installed",
     ("tests/version_matrix.py", "UV run --quiet --isolated --no-project"): (
         "`make matrix` tries the newest versions, which no lock can name; its job has no token but to read"
     ),
-    ("tests/release_rehearsal.py", "-m pip install --quiet --upgrade dsql-dr-constructs<=version"): (
+    ("tests/release_rehearsal.py", "-m pip install --quiet --upgrade name<=version"): (
         "a release rehearsal installs what its index on loopback has; files came there by their hash"
     ),
     (
@@ -126,7 +127,7 @@ def unlocked_in(file: Path, text: str) -> set[str]:
 
 def sources() -> list[Path]:
     found = [ROOT / "Makefile", ROOT / ".projenrc.py", *ROOT.glob(".ci/*"), *ROOT.glob(".github/workflows/*.yml")]
-    for folder in ("src", "tests", "examples", "benchmarks", "docs"):
+    for folder in ("src", "client", "tests", "examples", "benchmarks", "docs"):
         found += (ROOT / folder).rglob("*.py")
     return [one for one in found if one != Path(__file__)]
 

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from dsql_dr_constructs import (
     BackupOptions,
     ClusterOptions,
+    FailoverOptions,
     MonitoringOptions,
     MonitorOptions,
     MultiRegionDsqlDr,
@@ -358,6 +359,7 @@ def test_every_parameter_is_in_that_table() -> None:
     options = {
         "backup": BackupOptions,
         "cluster_options": ClusterOptions,
+        "failover": FailoverOptions,
         "stack_options": StackOptions,
         "monitoring": MonitoringOptions,
     }

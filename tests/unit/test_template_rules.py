@@ -36,6 +36,7 @@ from dsql_dr_constructs import (
     DatabaseRole,
     DrDashboard,
     DrillOptions,
+    FailoverOptions,
     HealthAlarmOptions,
     HealthAlarms,
     HealthMonitor,
@@ -175,6 +176,7 @@ def fully_monitored(app: cdk.App) -> None:
         "Pair",
         alert_emails=["ops@example.com"],
         schedule=cdk.Duration.minutes(1),
+        failover=FailoverOptions(),
         monitoring=MonitoringOptions(
             witness_observer=True,
             warning_emails=["dev@example.com"],
@@ -278,6 +280,7 @@ OPTIONS: dict[str, list[Any]] = {
         BackupOptions(removal_policy=cdk.RemovalPolicy.DESTROY, delete_recovery_points=True),
     ],
     "drill": ["none", "default", "all"],
+    "failover": [None, FailoverOptions(), FailoverOptions(unhealthy_observers=1, unhealthy_without_data=False)],
 }
 """Every parameter of `MultiRegionDsqlDr` and its options, each with values that make a difference."""
 
@@ -335,6 +338,7 @@ def combined(values: dict[str, Any]) -> Build:
             stack_options=stack_options,
             monitoring=monitoring if one["monitoring"] else None,
             drill=drills[one["drill"]] if one["monitoring"] else None,
+            failover=one["failover"] if one["monitoring"] else None,
             encryption_keys=keys,
         )
 
@@ -356,6 +360,7 @@ PARTS: dict[str, list[Any]] = {
     "policy": [False, True],
     "cluster_endpoint": [False, True],
     # HealthMonitor
+    "evacuation": [False, True],
     "schedule": [None, cdk.Duration.minutes(5)],
     "probe_timeout": [None, cdk.Duration.seconds(10)],
     "memory_size": [256, 512],
@@ -409,6 +414,7 @@ def composed(values: dict[str, Any]) -> Build:
             witness_region=one["witness_region"],
             schedule=one["schedule"],
             backup_vaults=one["backup_vaults"],
+            evacuation=one["evacuation"],
             encryption_key=key,
             options=MonitorOptions(
                 **{name: one[name] for name in MONITOR_OPTIONS}, **network_options(stack, vpc, one["network"])
@@ -545,7 +551,7 @@ def lint(template: Mapping[str, Any], *regions: str) -> list[Match]:
 def test_cfn_lint_has_nothing_to_say(synthesized: Synthesized) -> None:
     """Of a stack in each Region with the same constructs, the primary's; the next test reads the others, too."""
     for stack, found in synthesized:
-        if re.search("(Secondary|Witness)(Monitoring|DatabaseRoles|Drill)", stack.stack_name):
+        if re.search("(Secondary|Witness)(Monitoring|DatabaseRoles|Drill|Failover)", stack.stack_name):
             continue
         assert lint(found, stack.region) == []
 
@@ -553,7 +559,7 @@ def test_cfn_lint_has_nothing_to_say(synthesized: Synthesized) -> None:
 def test_each_known_region_has_every_service_that_a_pair_is_made_of(app: cdk.App) -> None:
     monitoring = MonitoringOptions(sql_probe=True, witness_observer=True)
     drill = DrillOptions(schedules={"us-east-1": "cron(0 9 ? 1,7 TUE#2 *)"})
-    MultiRegionDsqlDr(app, "Pair", monitoring=monitoring, drill=drill)
+    MultiRegionDsqlDr(app, "Pair", monitoring=monitoring, drill=drill, failover=FailoverOptions())
     regions = [region for continent in MULTI_REGION.values() for region in continent]
     missing: dict[str, set[str]] = {}
     for stack in _stacks(app):

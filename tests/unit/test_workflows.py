@@ -119,7 +119,11 @@ def test_release_is_built_by_what_a_lock_names_tested_and_then_published() -> No
     ]
 
 
-SDIST, WHEEL = "dsql_dr_constructs-1.0.0.tar.gz", "dsql_dr_constructs-1.0.0-py3-none-any.whl"
+CONSTRUCTS, CLIENT = (
+    (f"{one}-1.0.0.tar.gz", f"{one}-1.0.0-py3-none-any.whl") for one in ("dsql_dr_constructs", "dsql_dr_client")
+)
+SDIST, WHEEL = CONSTRUCTS
+BUILT = (*CONSTRUCTS, *CLIENT)
 HASHED = ("release: build", "What was built, for the jobs that follow")
 CHECKS = {
     "dist/release": ("release: publish", "What is published is what was built"),
@@ -130,7 +134,7 @@ CHECKS = {
 def files(folder: Path, changed: Mapping[str, str | None] | None = None) -> Path:
     """A folder with a release's files; None for one that is missing."""
     folder.mkdir(parents=True)
-    for name, text in {SDIST: "sdist", WHEEL: "wheel", **(changed or {})}.items():
+    for name, text in {**dict.fromkeys(BUILT, "built"), **(changed or {})}.items():
         if text is not None:
             (folder / name).write_text(text)
     return folder
@@ -180,6 +184,9 @@ def test_files_that_were_built_pass(where: str, tmp_path: Path) -> None:
         {WHEEL: None},
         {SDIST: None, "pip.py": "import os"},
         {WHEEL: None, SDIST: None},
+        dict.fromkeys(CLIENT),
+        {CLIENT[1]: "another wheel"},
+        {CLIENT[1]: None, "dsql_dr_client-1.0.1-py3-none-any.whl": "built"},
     ],
     ids=str,
 )
@@ -188,7 +195,7 @@ def test_files_that_are_not_what_was_built_are_not_published(
 ) -> None:
     files(tmp_path / "built" / "dist" / "release")
     files(tmp_path / where, changed)
-    refused = f"::error::{where} has other files than the sdist and the wheel that were built."
+    refused = f"::error::{where} has other files than the sdists and the wheels that were built."
     assert checked(where, tmp_path, built(tmp_path / "built")) == refused
 
 
@@ -197,8 +204,8 @@ def test_nothing_is_published_without_digests(tmp_path: Path) -> None:
     assert checked("dist/release", tmp_path, "")
 
 
-@pytest.mark.parametrize("missing", [WHEEL, SDIST])
-def test_build_of_half_a_release_fails(missing: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("missing", BUILT)
+def test_build_of_a_part_of_a_release_fails(missing: str, tmp_path: Path) -> None:
     files(tmp_path / "dist" / "release", {missing: None})
     hashed = step(*HASHED)["run"]
     assert run(hashed, tmp_path, GITHUB_OUTPUT=str(tmp_path / "output")).returncode

@@ -116,6 +116,8 @@ class Things:
             return self.one("single")
         if owner == "DrDrill" and name == "alarms":
             return self.instance(HealthAlarms)
+        if owner == "RegionHealthCheck" and name == "alarms":
+            return self.one("followed")
         if name in named:
             return named[name]()
         by_annotation = {"str": "us-east-1", "float": 1, "iam.IGrantable": iam.ServicePrincipal("lambda.amazonaws.com")}
@@ -130,6 +132,11 @@ class Things:
             "peer": lambda: RegionalCluster(self.other, "Peer", witness_region="us-east-2"),
             "monitor": lambda: HealthMonitor(
                 stack, "Monitor", deployment_name="m", clusters=[self.one("cluster"), self.one("peer")]
+            ),
+            "followed": lambda: list(
+                MultiRegionMonitoring(
+                    self.app, "Followed", deployment_name="f", account="111111111111", evacuation=True
+                ).alarms.values()
             ),
             "queue": lambda: sqs.Queue(stack, "Queue"),
             "role": lambda: iam.Role(stack, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com")),

@@ -18,7 +18,7 @@ LONGEST_PROBE = 15.0
 PROBES_TO_RETURN = 2
 """One successful probe is not enough, however much time has passed: a frozen process has seen nothing meanwhile."""
 LOSSES_TO_SUSPECT = 3
-"""One connection may be lost for its own reasons; so many, and no transaction that ended well, are the endpoint's."""
+"""One connection may be lost for its own reasons; so many, and no successful transaction, are the endpoint's."""
 
 
 class State(str, Enum):

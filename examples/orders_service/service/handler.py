@@ -1,4 +1,4 @@
-"""The function's URL: PUT /<id> with {"item": ..., "quantity": ...} stores an order, GET /<id> shows it."""
+"""What the service answers: PUT /<id> with {"item": ..., "quantity": ...} stores an order, GET /<id> shows it."""
 
 from __future__ import annotations
 
@@ -10,15 +10,18 @@ from uuid import UUID
 
 from orders import Order, Orders, OtherContentsError, UnavailableError
 
-orders = Orders(json.loads(os.environ["ENDPOINTS"]))
+from dsql_dr_client import FailoverPool
+
+# one connection, since a function handles one request at a time; kept between invocations
+orders = Orders(FailoverPool(deployment=os.environ["DEPLOYMENT"], user="orders", max_size=1))
 
 
 def handle(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """Payload format 2.0: https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html"""
-    method = event["requestContext"]["http"]["method"]
+    """The URL's payload (https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html), or the REST API's."""
+    http = event["requestContext"].get("http") or {"method": event["httpMethod"], "path": event["path"]}
     try:
-        id = UUID(event["rawPath"].strip("/"))
-        if method == "PUT":
+        id = UUID(http["path"].strip("/"))
+        if http["method"] == "PUT":
             text = event["body"]  # in base64 if the client did not call it JSON; curl does not
             body = json.loads(b64decode(text) if event.get("isBase64Encoded") else text)
             order = Order(id, str(body["item"]), int(body["quantity"]))

@@ -57,8 +57,15 @@ def _deployment(given: str) -> str:
     return given
 
 
-def region_and_clients(options: argparse.Namespace) -> tuple[str, Client]:
+def region_and_clients(
+    options: argparse.Namespace, *, connect_timeout: float = 5, read_timeout: float = 60
+) -> tuple[str, Client]:
     """The Region to ask first, and clients of the profile.
+
+    Args:
+        options: Of the command line.
+        connect_timeout: Seconds for a connection to AWS.
+        read_timeout: Seconds for an answer.
 
     Raises:
         NoRegionError: none is given, and none is configured.
@@ -68,7 +75,8 @@ def region_and_clients(options: argparse.Namespace) -> tuple[str, Client]:
         raise NoRegionError("No Region is configured: give --region one of the pair's.")
 
     def client(service: str, region: str, /, *, attempts: int = 2) -> Any:
-        config = Config(connect_timeout=5, read_timeout=60, retries={"total_max_attempts": attempts})
+        retries = {"total_max_attempts": attempts}
+        config = Config(connect_timeout=connect_timeout, read_timeout=read_timeout, retries=retries)
         return session.client(service, region_name=region, config=config)
 
     return session.region_name, client

@@ -29,11 +29,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _run(arguments: Sequence[str] | None) -> bool:
     from rich.console import Console  # of the extra, as what the commands import
 
-    from . import backups, cost, dashboard, drill, faults, notification_test, rehearse, restore, status
+    from . import backups, cost, dashboard, drill, evacuate, faults, notification_test, rehearse, restore, status
 
     parser = argparse.ArgumentParser(prog="dsql-dr", description="Aurora DSQL across Regions.")
     commands = parser.add_subparsers(required=True)
-    for one in (rehearse, cost, dashboard, status, notification_test, drill, faults, backups, restore):
+    for one in (rehearse, cost, dashboard, status, notification_test, drill, evacuate, faults, backups, restore):
         one.add_parser(commands)
     options = parser.parse_args(arguments)
     console = Console(highlight=False, markup=False, emoji=False)

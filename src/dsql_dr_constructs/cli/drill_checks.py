@@ -196,6 +196,12 @@ def _unhealthy(status: Status) -> Iterator[str]:
     """Why the pair is not healthy, or nobody is notified."""
     yield from (f"Failed call: {one}" for one in status.problems)
     yield from (*status.wrong_clusters, *status.not_monitored)
+    if status.evacuation:
+        region = status.evacuation["region"]
+        yield (
+            f"{region} is evacuated, so that all users are in the other Region. End that first: dsql-dr evacuate "
+            f"{status.deployment} {region} --back"
+        )
     for one in status.clusters:
         if not one.healthy:
             peered = "" if one.peered else ", without its peer"

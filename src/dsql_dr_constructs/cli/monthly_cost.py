@@ -23,9 +23,12 @@ _METRICS_A_CLUSTER = (
     names.PROBE_LATENCY,
     names.PROBE_ATTEMPTS,
 )
+_METRICS_OF_EVACUATIONS = 2  # one for each cluster
 _SQL_METRICS_A_CLUSTER = (names.SQL_SERVES, names.COMMIT_LATENCY, names.READ_BACK_LATENCY)
 _OF_SSM, _OF_NOTIFICATIONS, _OF_BACKUPS, _OF_SQL = '"parameters"', "NOTIFICATION_PATHS", "BACKUP_VAULTS", "SQL_ROLE"
+_OF_EVACUATIONS = "EVACUATION_REGIONS"
 """In the environment of a monitor that checks these; for the first three it puts one more metric each."""
+_HEALTH_CHECKS = "Health checks of Route 53"
 _HANDLER = "runtime.health_monitor.handler.handle"
 
 UNKNOWN = (
@@ -63,6 +66,7 @@ def monitoring(templates: Iterable[Mapping[str, Any]], prices: Prices = BY_REGIO
         "Dashboards": 0,
         "KMS keys": 0,
         "Custom metrics": 0,
+        _HEALTH_CHECKS: 0,
     }
     runs = checks = probes = 0.0
     gb_seconds = {"arm64": 0.0, "x86_64": 0.0}
@@ -80,6 +84,8 @@ def monitoring(templates: Iterable[Mapping[str, Any]], prices: Prices = BY_REGIO
                 counts["Dashboards"] += 1
             elif kind == "AWS::KMS::Key":
                 counts["KMS keys"] += 1
+            elif kind == "AWS::Route53::HealthCheck":
+                counts[_HEALTH_CHECKS] += 1
             elif kind == "AWS::Lambda::Function" and properties.get("Handler") == _HANDLER:
                 environment = properties["Environment"]["Variables"]
                 checked = [_OF_SSM in str(environment["CLUSTERS"])]
@@ -87,6 +93,7 @@ def monitoring(templates: Iterable[Mapping[str, Any]], prices: Prices = BY_REGIO
                 sql = _OF_SQL in environment
                 counts["Custom metrics"] += 2 * len(_METRICS_A_CLUSTER) + 1 + sum(checked)
                 counts["Custom metrics"] += 2 * len(_SQL_METRICS_A_CLUSTER) * sql
+                counts["Custom metrics"] += _METRICS_OF_EVACUATIONS * (_OF_EVACUATIONS in environment)
                 others = str(environment.get(_OF_NOTIFICATIONS)).count('"topic_arn"')
                 checks += others * runs_here / int(environment.get("NOTIFICATIONS_EVERY", 1))
                 [architecture] = properties.get("Architectures", ["x86_64"])
@@ -100,10 +107,11 @@ def monitoring(templates: Iterable[Mapping[str, Any]], prices: Prices = BY_REGIO
         prices.dashboard_month,
         prices.key_month,
         prices.custom_metric_month,
+        prices.health_check_month,
     )
     lines = [Line(what, count, price) for (what, count), price in zip(counts.items(), each, strict=True)]
     return [
-        *lines,
+        *(one for one in lines if one.count or one.what != _HEALTH_CHECKS),
         Line("PutMetricData, calls", runs, prices.metric_request),
         Line("DescribeAlarms, calls", checks, prices.metric_request),
         Line("DescribeKey, calls", checks, prices.key_request),
@@ -160,6 +168,11 @@ def notes(stacks: Iterable[tuple[str, Mapping[str, Any]]], region: str) -> list[
         )
     if any(one["Type"] == "AWS::Backup::BackupPlan" for one in resources):
         sentences.append(_BACKUPS)
+    if any(one["Type"] == "AWS::Route53::HealthCheck" for one in resources):
+        sentences.append(
+            "Health checks of Route 53 are counted at the price of one for an endpoint within AWS. The first 50 of an "
+            "account are free, which is not subtracted; your records and their queries are not counted."
+        )
     return [*sentences, *_drills(found, BY_REGION[region]), *UNKNOWN]
 
 

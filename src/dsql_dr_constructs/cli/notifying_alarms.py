@@ -11,6 +11,7 @@ from typing import Any
 
 from ..physical_names import (
     CLUSTER_DOWN,
+    EVACUATED,
     MONITORING_NOT_WORKING,
     NOTIFICATIONS_BROKEN,
     PARAMETERS_CHANGED,
@@ -33,7 +34,7 @@ _NEVER_SILENT = (
 )
 """Begins of alarms that notify the topic for faults, if no other."""
 
-_FOR_ROUTE_53 = "cluster-health-"
+_FOR_ROUTE_53 = ("cluster-health-", EVACUATED)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -22,6 +22,7 @@ from ..physical_names import (
 )
 from ..runtime.health_monitor import metric_names as names
 from ..runtime.parameter_registry import DEPLOYMENT_TAG, IDENTIFIER, parameter_path
+from . import pair_evacuation
 from .aws_session import Client
 from .destinations import Destination
 from .drill_clean_up import running
@@ -78,10 +79,12 @@ class Status:
     problems: list[str] = field(default_factory=list)
     """Sentences: calls that failed."""
     notes: list[str] = field(default_factory=list)
-    """Sentences: experiments that are running, alarms that were left out, topics that cannot be checked.
+    """Sentences: an evacuation, experiments that are running, alarms that were left out, topics that cannot be checked.
 
     A pair with these can be healthy.
     """
+    evacuation: dict[str, str | None] | None = None
+    """Region, who, when and why, as in a monitor's answer; None: no Region is evacuated."""
 
     @property
     def healthy(self) -> bool:
@@ -91,7 +94,7 @@ class Status:
             and len(self.clusters) == 2
             and all(one.healthy for one in self.clusters)
             and set(self.verdicts.values()) == {"HEALTHY"}
-            and set(self.alarms.values()) <= {"OK"}
+            and {state for one, state in self.alarms.items() if not pair_evacuation.is_of_evacuations(one)} <= {"OK"}
         )
 
 
@@ -123,6 +126,10 @@ def ask(deployment: str, region: str, client: Client) -> Status:
     for one in answers:
         with _noted(status, one):
             _observer(status, one, client, regions=regions, account=account, answers=answers)
+    if any(map(pair_evacuation.is_of_evacuations, status.alarms)):
+        declared = pair_evacuation.read(deployment, regions, client)
+        status.notes.extend(pair_evacuation.notes(deployment, declared, status.alarms))
+        return replace(status, evacuation=declared.evacuation.to_json() if declared.evacuation else None)
     return status
 
 

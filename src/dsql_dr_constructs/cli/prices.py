@@ -40,6 +40,10 @@ class Prices:
     fault_action_minute: float = 0.10
     """Each minute of each action of an experiment, also of those that run at the same time."""
 
+    # https://aws.amazon.com/route53/pricing/
+    health_check_month: float = 0.50
+    """Each health check, calculated ones too; without the 50 that are free for endpoints within AWS."""
+
     # https://aws.amazon.com/rds/aurora/dsql/pricing/
     dpu: float = 8.00 / 1e6
     free_dpus_month: float = 100_000

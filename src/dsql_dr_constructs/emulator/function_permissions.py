@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .credentials import Credentials
-from .ministack_seams import drop_logs_without_group, give_function_credentials
+from .ministack_functions import drop_logs_without_group, give_function_credentials
 
 _ALWAYS_ALLOWED = frozenset({"sts:GetCallerIdentity"})
 

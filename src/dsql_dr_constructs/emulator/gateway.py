@@ -6,18 +6,17 @@ import asyncio
 import json
 import re
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from email.utils import formatdate
 from typing import Any
 from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
 
-from . import backup_api, dsql_api, fis_api, function_permissions, ministack_seams, operation
+from . import backup_api, dsql_api, fis_api, function_permissions, ministack_seams, operation, route53
 from .access_control import AccessControl, Caller, RefusedError, headers_of, needs_no_credentials
 from .backup import Backup
-from .clock import Clock
+from .control_api import ControlApi
 from .dsql import Dsql
-from .dsql_cluster import DsqlError
 from .faults import Fault, Faults
 from .fis import Fis
 from .signature import Signature
@@ -33,6 +32,7 @@ CONTROL = "/_emulator/"
 _OWNERS = (CONTROL, "/_ministack/", "/_localstack/")
 _API = "/_aws/execute-api/"
 _APIS: dict[str, Any] = {"dsql": dsql_api, "backup": backup_api, "fis": fis_api}
+_IS_QUERY = "x-www-form-urlencoded"
 _NOT_OWNER = {"message": "Only the owner of this local AWS emulator, who started it, can control it."}
 
 
@@ -62,7 +62,7 @@ class Gateway:
         backup: Answers those that are signed for ``backup``.
         fis: Answers those that are signed for ``fis``.
         faults: Shared with *dsql*.
-        clock: Can be moved by the owner.
+        control: Answers the owner's requests to the emulator itself.
         actions: Gives IAM's action and resource for a request to any other service.
     """
 
@@ -74,7 +74,7 @@ class Gateway:
         backup: Backup,
         fis: Fis,
         faults: Faults,
-        clock: Clock,
+        control: ControlApi,
         actions: Callable[..., tuple[str | None, str]],
         *,
         enforce: bool,
@@ -85,7 +85,7 @@ class Gateway:
         self._backup = backup
         self._fis = fis
         self._faults = faults
-        self._clock = clock
+        self._control = control
         self._actions = actions
         self._enforce = enforce
         self._calls: list[Call] = []
@@ -114,7 +114,9 @@ class Gateway:
             await _respond(send, _json(403, _NOT_OWNER))
             return
         if path.startswith(CONTROL):
-            await _respond(send, await self._control(scope, await _read(receive)))
+            body = await _read(receive)
+            answer = await self._control.answer(scope["method"], path.removeprefix(CONTROL), body, self._calls)
+            await _respond(send, _json(*answer))
             return
         query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         if signature.service == "s3":  # has no part in peering, and its bodies are streams
@@ -123,10 +125,14 @@ class Gateway:
             else:
                 await _respond(send, _error("AccessDeniedException", operation.NOT_S3, 403, headers))
             return
-        account, region, service, body = caller.account, signature.region, signature.service, await _read(receive)
+        account, service, body = caller.account, signature.service, await _read(receive)
+        region = route53.CONTROL_PLANE if service == "route53" else signature.region
         api = _APIS.get(service)
         request: Request | None = api.parse(scope["method"], path, query, body, account, region) if api else None
         name = request.name if request else _call_name(scope, headers, body)
+        if service == "route53":
+            action, _ = self._actions(service, scope["method"], path, headers, body, query, region, account)
+            name = (action or name).removeprefix("route53:")
         call = Call(account, region, service, name, caller.role, scope["path"])
         self._calls.append(call)
         fault = self._faults.affecting(("error", "timeout"), region, _IN_BOTO3.get(service, service), name)
@@ -193,6 +199,8 @@ class Gateway:
         found, resource = self._actions(
             asked, scope["method"], call.path, headers, body, query, call.region, call.account
         )
+        if asked == "route53" and (checked := re.search("healthcheck/([^/]+)", call.path)):
+            resource = f"arn:aws:route53:::healthcheck/{checked[1]}"
         if call.name == "DescribeKey" and ":alias/" in resource:  # IAM decides on the key that the alias is of
             key = ministack_seams.kms_key(call.account, call.region, resource)
             resource = key["Arn"] if key else resource
@@ -204,31 +212,6 @@ class Gateway:
             return
         while (await receive())["type"] != "http.disconnect":  # until the caller's timeout
             await asyncio.sleep(0.05)
-
-    async def _control(self, scope: Scope, body: bytes) -> Answer:
-        """Requests of tests and of the command line to the emulator itself."""
-        request = (scope["method"], scope["path"].removeprefix(CONTROL))
-        asked = json.loads(body) if body else {}
-        result: Any = {}
-        try:
-            if request == ("GET", "calls"):
-                result = [asdict(call) for call in self._calls]
-            elif request == ("DELETE", "calls"):
-                self._calls.clear()
-            elif request == ("POST", "faults"):
-                self._faults.inject(Fault(**asked))
-            elif request == ("DELETE", "faults"):
-                self._faults.clear(asked.get("name"))
-            elif request == ("POST", "cluster-status"):
-                self._dsql.set_status(**asked)
-            elif request == ("POST", "clock"):
-                await asyncio.to_thread(self._clock.advance, asked["seconds"])  # functions that it starts ask us
-                result = self._clock.now()
-            elif request != ("GET", "health"):
-                return _json(404, {"message": f"The local AWS emulator has no {' '.join(request)}."})
-        except (DsqlError, TypeError, ValueError) as error:
-            return _json(400, {"message": str(error)})
-        return _json(200, result)
 
 
 def _context(call_name: str, body: bytes) -> dict[str, str]:
@@ -251,8 +234,9 @@ def _call_name(scope: Scope, headers: dict[str, str], body: bytes) -> str:
 
 
 def _error(code: str, message: str, status: int, headers: dict[str, str]) -> Answer:
-    """*code* in the protocol of the request: XML for the Query protocol, JSON for the others."""
-    if "x-www-form-urlencoded" not in headers.get("content-type", ""):
+    """*code* in the protocol of the request: XML for the Query protocol and Route 53, JSON for the others."""
+    in_xml = "/route53/" in headers.get("authorization", "") or _IS_QUERY in headers.get("content-type", "")
+    if not in_xml:
         return dsql_api.error_response(code, message, status)
     error = f"<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{escape(message)}</Message></Error>"
     return status, {"content-type": "text/xml"}, f"{error}</ErrorResponse>".encode()

@@ -10,7 +10,7 @@ import importlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from . import ministack_alarms, ministack_cloudformation, ministack_seams
+from . import ministack_alarms, ministack_cloudformation, ministack_functions, ministack_seams
 from .dsql_cluster import invalid
 from .function_permissions import refusal as role_refusal
 
@@ -25,7 +25,7 @@ def install(*, enforce_roles: bool) -> None:
     ministack_seams.check_log_groups(log_group_refusal)
     ministack_alarms.check_alarm_actions(alarm_refusal)
     if enforce_roles:
-        ministack_seams.check_functions(function_refusal)
+        ministack_functions.check_functions(function_refusal)
 
 
 def cluster_key(cluster_arn: str, key: str) -> str:
@@ -185,7 +185,7 @@ def _remember_topic_key(topic_arn: str, properties: dict[str, Any]) -> None:
 
 
 def _remember_function_key(name: str, properties: dict[str, Any]) -> None:
-    ministack_seams.function_config(name)["KMSKeyArn"] = properties.get("KmsKeyArn", "")
+    ministack_functions.function_config(name)["KMSKeyArn"] = properties.get("KmsKeyArn", "")
 
 
 def _admit_log_group(name: str, properties: dict[str, Any]) -> None:

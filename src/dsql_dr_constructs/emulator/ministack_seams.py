@@ -2,9 +2,8 @@
 
 ministack (https://github.com/ministackorg/ministack) has no public interface for new resource types or for Lambda's
 credentials, so its version is pinned and each name used is listed here; none of its files is edited. What is done with
-CloudWatch is in `ministack_alarms`, with EventBridge in `ministack_schedules` and
-`ministack_scheduler`, and with CloudFormation in
-`ministack_cloudformation`.
+CloudWatch is in `ministack_alarms`, with Lambda in `ministack_functions`, with Route 53 in `ministack_route53`, with
+EventBridge in `ministack_schedules` and `ministack_scheduler`, and with CloudFormation in `ministack_cloudformation`.
 """
 
 from __future__ import annotations
@@ -96,6 +95,22 @@ SEAMS: dict[str, dict[str, list[str] | None]] = {
         "_put_events": ["data", "allow_aws_source"],
         "_pattern_event_view": ["event"],
     },
+    "ministack.services.route53": {
+        "handle_request": ["method", "path", "headers", "body", "query_params"],
+        "_create_health_check": ["body"],
+        "_update_health_check": ["hc_id", "body"],
+        "_delete_health_check": ["hc_id"],
+        "_build_health_check_el": ["parent", "hc"],
+        "_parse_health_check_config": ["el"],
+        "_parse_body": ["body"],
+        "_find": ["el", "tag"],
+        "_text": ["el", "tag", "default"],
+        "_xml_response": ["root_tag", "builder_fn", "status"],
+        "_error_response": ["code", "message", "status"],
+        "_health_checks": None,
+        "_records": None,
+        "_tags": None,
+    },
     "ministack.services.scheduler": {"_schedules": None, "_tick_schedules": []},
     "ministack.services.iam": {
         "_roles": None,
@@ -168,13 +183,6 @@ def where() -> tuple[str, str]:
     return responses.get_account_id(), responses.get_region()
 
 
-def give_function_credentials(variables: Callable[[dict[str, Any]], dict[str, str]]) -> None:
-    """Let a function have the credentials that *variables* makes of its configuration, instead of the server's."""
-    runtime: Any = importlib.import_module("ministack.core.lambda_runtime")
-    service: Any = importlib.import_module("ministack.services.lambda_svc")
-    runtime.execution_credentials = service.execution_credentials = variables
-
-
 def know_credentials(account: str, owner: Credentials) -> None:
     """Let ministack have the *owner's* as *account*'s own; it needs them for S3's presigned URLs only."""
     own = {"Arn": f"arn:aws:iam::{account}:root", "UserId": account, "PrincipalType": "Root"}
@@ -187,35 +195,6 @@ def sts_session(access_key: str) -> dict[str, Any] | None:
     sts: Any = importlib.import_module("ministack.services.sts")
     session: dict[str, Any] | None = sts._sessions.get(access_key)
     return None if session is None or sts._session_expired(session) else session
-
-
-def keep_workers_of_other_regions() -> None:
-    """Let a new function end the processes of its name in its own Region only, as monitors of a pair share theirs."""
-    service: Any = importlib.import_module("ministack.services.lambda_svc")
-    plain = service.invalidate_worker
-
-    def here(
-        func_name: str, qualifier: str | None = None, account: str | None = None, region: str | None = None
-    ) -> None:
-        default_account, default_region = where()
-        plain(func_name, qualifier, account or default_account, region or default_region)
-
-    service.invalidate_worker = here
-
-
-def drop_logs_without_group(may_create: Callable[[dict[str, Any]], bool]) -> None:
-    """Let a function's logs create their log group only if *may_create* is true for its configuration."""
-    service: Any = importlib.import_module("ministack.services.lambda_svc")
-    groups: Any = importlib.import_module("ministack.services.cloudwatch_logs")
-    plain = service._emit_lambda_logs
-
-    def checked(func: dict[str, Any], *arguments: Any, **options: Any) -> None:
-        config = func.get("config") or func
-        group = (config.get("LoggingConfig") or {}).get("LogGroup")
-        if not group or group in groups._log_groups or may_create(config):
-            plain(func, *arguments, **options)
-
-    service._emit_lambda_logs = checked
 
 
 def kms_key(account: str, region: str, name: str) -> dict[str, Any] | None:
@@ -258,27 +237,6 @@ def service_asked(method: str, path: str, headers: dict[str, str], query: dict[s
     """The service that ministack gives a request to."""
     router: Any = importlib.import_module("ministack.core.router")
     return str(router.detect_service(method, path, headers, query))
-
-
-def function_config(name: str) -> dict[str, Any]:
-    """Configuration of a function, to read and to change, in the account and Region at work."""
-    config: dict[str, Any] = importlib.import_module("ministack.services.lambda_svc")._functions[name]["config"]
-    return config
-
-
-def check_functions(refusal: Callable[[dict[str, Any]], str | None]) -> None:
-    """Let an invocation fail if *refusal* gives a reason for the function's configuration."""
-    service: Any = importlib.import_module("ministack.services.lambda_svc")
-    plain = service._execute_function
-
-    def checked(func: dict[str, Any], event: dict[str, Any]) -> Any:
-        refused = refusal(func.get("config") or func)
-        if not refused:
-            return plain(func, event)
-        body = {"errorType": "KMSAccessDeniedException", "errorMessage": refused}
-        return {"error": True, "body": body, "log": ""}
-
-    service._execute_function = checked
 
 
 def check_log_groups(refusal: Callable[[str, str], str | None]) -> None:

@@ -23,7 +23,9 @@ from . import (
     key_policies,
     ministack_alarms,
     ministack_cloudformation,
+    ministack_functions,
     ministack_log_targets,
+    ministack_route53,
     ministack_scheduler,
     ministack_schedules,
     ministack_seams,
@@ -35,17 +37,20 @@ from .cloudformation_backup import PlanHandler, SelectionHandler, VaultHandler
 from .cloudformation_composite_alarm import CompositeAlarmHandler
 from .cloudformation_dsql_cluster import NO_ENDPOINT, ClusterHandler
 from .cloudformation_fis import ExperimentTemplateHandler
+from .cloudformation_health_check import TYPES, HealthCheckHandler, OfControlPlane
 from .cloudformation_metric_alarm import MetricAlarmHandler
 from .cloudformation_recorded import RECORDED, RecordedHandler
 from .cluster_activity import ClusterActivity
 from .cluster_data import ClusterData
 from .cluster_endpoints import ClusterEndpoints
+from .control_api import ControlApi
 from .credentials import ACCOUNT, Credentials
 from .dsql import Dsql
 from .faults import Faults
 from .fis import Fis
 from .fis_roles import FisAlarms, FisRoles
 from .gateway import Gateway
+from .route53 import Route53
 from .undocumented import Undocumented
 
 
@@ -75,7 +80,7 @@ def build(options: argparse.Namespace, owner: Credentials) -> Gateway:
     key_policies.install(enforce_roles=options.enforce_permissions)
     ministack_alarms.count_invocations()  # after what refuses them
     ministack_seams.confirm_subscriptions()
-    ministack_seams.keep_workers_of_other_regions()
+    ministack_functions.keep_workers_of_other_regions()
     ministack_cloudformation.name_resources_by_region()
     ministack_cloudformation.answer_the_cdk_when_stacks_are_done()
     ministack_cloudformation.find_stacks_by_their_resources()
@@ -127,8 +132,10 @@ def build(options: argparse.Namespace, owner: Credentials) -> Gateway:
     ministack_cloudformation.add_resource_type("AWS::FIS::ExperimentTemplate", templates)
     ministack_scheduler.run_cron_schedules(clock, fis, enforce=options.enforce_permissions)
     fis.start()
+    route53 = _route53(dsql, faults, options.time_scale)
+    control = ControlApi(faults, dsql, clock, route53)
     actions, enforce = _action_and_resource, options.enforce_permissions
-    return Gateway(inner, access_control, dsql, backup, fis, faults, clock, actions, enforce=enforce)
+    return Gateway(inner, access_control, dsql, backup, fis, faults, control, actions, enforce=enforce)
 
 
 def main() -> None:
@@ -157,6 +164,22 @@ async def _serve(app: Gateway, socket: int) -> None:
     await hypercorn.serve(app, config, shutdown_trigger=stop.wait)
 
 
+def _route53(dsql: Dsql, faults: Faults, time_scale: float) -> Route53:
+    route53 = Route53(
+        ministack_route53.health_checks(),
+        ministack_route53.records,
+        ministack_route53.AllRegions(faults),
+        missing_data=dsql.undocumented.route53_missing_data,
+        time_scale=time_scale,
+    )
+    ministack_route53.answer_for(route53)
+    ministack_cloudformation.add_resource_type(TYPES[0], HealthCheckHandler(route53))
+    for name in TYPES:
+        ministack_cloudformation.wrap_resource_type(name, lambda plain: OfControlPlane(plain, route53, faults))
+    route53.start()
+    return route53
+
+
 def _stay_on_loopback(event: str, arguments: tuple[Any, ...]) -> None:
     """Refuse every other address to the listeners that ministack starts for one service or the other."""
     if event == "socket.bind" and arguments[0].family in (socket.AF_INET, socket.AF_INET6):
@@ -171,7 +194,7 @@ def _with_metric_math(plain: dict[str, Any]) -> MetricAlarmHandler:
 
 def _remember_dead_letter_queue(name: str, properties: dict[str, Any]) -> None:
     if "DeadLetterConfig" in properties:
-        ministack_seams.function_config(name)["DeadLetterConfig"] = dict(properties["DeadLetterConfig"])
+        ministack_functions.function_config(name)["DeadLetterConfig"] = dict(properties["DeadLetterConfig"])
 
 
 def _alarm_arn(name: str) -> str:

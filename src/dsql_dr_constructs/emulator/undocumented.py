@@ -18,6 +18,7 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
     "connection_failure": ("connection", "login"),
     "stop_alarm_without_data": ("fail", "run"),
     "fis_target_key": ("Clusters", "clusters"),
+    "route53_missing_data": ("health-check", "alarm"),
 }
 
 
@@ -41,6 +42,7 @@ class Undocumented:
     connection_failure: str = "connection"
     stop_alarm_without_data: str = "fail"
     fis_target_key: str = "Clusters"
+    route53_missing_data: str = "health-check"
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():

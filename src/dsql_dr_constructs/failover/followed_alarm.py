@@ -13,12 +13,12 @@ from ..monitoring.health_alarms import HealthAlarms
 from ..monitoring.notification_path import described
 
 _WITHOUT_DATA = {
-    TreatMissingData.BREACHING: "Unhealthy",
-    TreatMissingData.NOT_BREACHING: "Healthy",
-    TreatMissingData.IGNORE: "LastKnownStatus",
-    TreatMissingData.MISSING: "LastKnownStatus",
+    TreatMissingData.BREACHING: ("breaching", "Unhealthy"),
+    TreatMissingData.NOT_BREACHING: ("notBreaching", "Healthy"),
+    TreatMissingData.IGNORE: ("ignore", "LastKnownStatus"),
+    TreatMissingData.MISSING: ("missing", "LastKnownStatus"),
 }
-"""What a health check is without data, as the alarm is: AWS does not say which of the two settings Route 53 follows.
+"""What an alarm and its health check are without data: AWS does not say which of the two settings Route 53 follows.
 
 Source: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-ge-cfn.html
 """
@@ -71,9 +71,10 @@ def follow(alarms: HealthAlarms, what: str, *, without_data: TreatMissingData | 
     alarm = cast("CfnAlarm", alarms.alarms[what].node.default_child)
     if needed:
         alarm.datapoints_to_alarm = None
+    treated_as, status = _WITHOUT_DATA[missing]
     if without_data:
-        alarm.treat_missing_data = without_data.value
+        alarm.treat_missing_data = treated_as
     settings = described({what: evaluated}, alarms._monitor._stack)[what]
     copied = {name: value for name, value in settings.items() if name not in _NOT_COPIED}
     fingerprint = hashlib.sha256(json.dumps(copied, sort_keys=True).encode()).hexdigest()[:8]
-    return FollowedAlarm(what, alarms._name(what), alarms.region, _WITHOUT_DATA[missing], fingerprint)
+    return FollowedAlarm(what, alarms._name(what), alarms.region, status, fingerprint)

@@ -32,13 +32,15 @@ class FailoverPair(MonitoredPair):
         ``/dsql-dr/<deployment>/<region>/health-check-id`` there.
 
         Args:
-            region: Region of a cluster of the pair.
+            region: For example ``us-east-1``; one of the two that have a cluster.
 
         Raises:
             ValueError: *failover* is None, or *region* has no cluster of the pair.
         """
         if not self.health_checks:
-            raise ValueError(f"{self.node.path!r} has no health checks: give failover=FailoverOptions().")
+            raise ValueError(
+                f"region is {region!r}, and {self.node.path!r} has no health checks: give failover=FailoverOptions()."
+            )
         if region not in self.health_checks:
             raise ValueError(
                 f"region is {region!r}, and {self.node.path!r} has health checks of "

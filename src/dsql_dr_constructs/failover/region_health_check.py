@@ -60,8 +60,8 @@ class RegionHealthCheck(Construct):
         Args:
             scope: A stack in any Region of the alarms' account; it is deployed after theirs, and gets the SSM parameter
                 ``/dsql-dr/<deployment>/<region>/health-check-id``.
-            region: Region of the cluster that it is about.
-            alarms: Those of all observing Regions of one pair; the monitors beside its clusters need *evacuation*.
+            region: As in `FailoverPair.health_check`.
+            alarms: As in `HealthAlarms.check_each_other`; the monitors beside the clusters need *evacuation*.
             options: How many observers, and what no data means. Default: as `FailoverOptions` says.
 
         Raises:

@@ -53,11 +53,13 @@ def cluster_down(monitor: HealthMonitor, region: str, observer: str) -> AlarmDes
     [other] = [one.cluster_region for one in monitor.clusters if one.cluster_region != region]
     down = "is down or does not serve SQL" if monitor.sql_probe else "is down"
     reason = " (a reason of the SQL probe begins with SQL:)" if monitor.sql_probe else ""
+    itself = "Route 53 records with its health check leave it by themselves. " if monitor.evacuation else ""
+    what = "what else connects" if monitor.evacuation else "your application"
     return AlarmDescription(
         fault=f"The cluster in {region} {down}, as seen from {observer}. The cluster in {other} takes reads and "
         "writes, unless a notification says that it is down, too.",
         ok=f"The cluster in {region} is healthy.",
-        action=f"Send your application to the endpoint in {other}; nothing has to be promoted. This command says why "
+        action=f"{itself}Send {what} to the endpoint in {other}; nothing has to be promoted. This command says why "
         f"the cluster in {region} {down}{reason}:",
         command=ask_for_verdict(monitor.deployment_name, observer),
     )

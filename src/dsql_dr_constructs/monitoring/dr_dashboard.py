@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from aws_cdk import Duration, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -18,17 +17,12 @@ from ..physical_names import NOTIFICATIONS_BROKEN, PARAMETERS_CHANGED, dashboard
 from ..resource_policies import name_of
 from ..runtime.health_monitor import metric_names as names
 from .alarm_status import AlarmStatus
+from .dashboard_graphs import COUNT, HOURS, MILLISECONDS, WIDTH, ZERO_TO_ONE, Axis, graph
 from .health_alarms import HealthAlarms
 from .health_metric import health_metric
 from .runbook import runbook
 
-_WIDTH = 24
 _LAMBDA, _EVENTS = "AWS/Lambda", "AWS/Events"
-_Axis = Mapping[str, Any]  # a YAxisProps when it is used: the first struct loads jsii's type checker, 40 ms
-_ZERO_TO_ONE: _Axis = {"min": 0, "max": 1}
-_COUNT: _Axis = {"min": 0, "label": "Count"}
-_MILLISECONDS: _Axis = {"min": 0, "label": "ms"}
-_HOURS: _Axis = {"min": 0, "label": "h"}
 
 
 class DrDashboard(Construct):
@@ -90,6 +84,7 @@ class DrDashboard(Construct):
                 self._health(alarms),
                 self._causes(alarms),
                 *([self._sql()] if sql_probe else []),
+                *self._evacuations(alarms),
                 *self._backups(alarms),
                 [self._runbook(witness_region, peering_region, alarms)],
                 *self._cluster_metrics(),
@@ -109,24 +104,24 @@ class DrDashboard(Construct):
             ValueError: an alarm has no name.
         """
         arns = [self._arn(Stack.of(one).region, name_of(one)) for one in alarms]
-        self.dashboard.add_widgets(AlarmStatus(title, arns, _WIDTH, max(2, math.ceil(1.3 + 0.65 * len(arns) / 6))))
+        self.dashboard.add_widgets(AlarmStatus(title, arns, WIDTH, max(2, math.ceil(1.3 + 0.65 * len(arns) / 6))))
 
     def _health(self, alarms: Sequence[HealthAlarms]) -> list[cloudwatch.IWidget]:
         """A line for each cluster and observer, which falls from 1 to 0 when a fault begins; beside it the alarms."""
         names_in = {one: one.names for one in alarms}
         rows = math.ceil(sum(map(len, names_in.values())) / 3)
         height = max(6, math.ceil(1.3 + 0.95 * rows))  # so that all alarms are visible
-        health = self._graph(
+        health = graph(
             "Cluster health (1: healthy, 0: down)",
             self._by_observer(names.CLUSTER_HEALTH),
-            _ZERO_TO_ONE,
-            width=_WIDTH // 2 if alarms else _WIDTH,
+            ZERO_TO_ONE,
+            width=WIDTH // 2 if alarms else WIDTH,
             height=height,
         )
         arns = [self._arn(one.region, name) for one, found in names_in.items() for name in found]
         if not arns:
             return [health]
-        return [health, AlarmStatus("Alarms", arns, _WIDTH // 2, height)]
+        return [health, AlarmStatus("Alarms", arns, WIDTH // 2, height)]
 
     def _causes(self, alarms: Sequence[HealthAlarms]) -> list[cloudwatch.IWidget]:
         """The first graph has the metrics of no cluster, too, where there are alarms on them."""
@@ -148,17 +143,24 @@ class DrDashboard(Construct):
         ]
         title = "Peering, SSM parameters, notifications (1: as configured)" if also else "Peering (1: as configured)"
         return [
-            self._graph(title, [*self._by_observer(names.PEERING_HEALTH), *also], _ZERO_TO_ONE),
-            self._observed("Endpoint reachable (1: yes, 0: no)", names.ENDPOINT_REACHABLE, _ZERO_TO_ONE),
-            self._observed("Connection time (ms)", names.PROBE_LATENCY, _MILLISECONDS),
+            graph(title, [*self._by_observer(names.PEERING_HEALTH), *also], ZERO_TO_ONE),
+            self._observed("Endpoint reachable (1: yes, 0: no)", names.ENDPOINT_REACHABLE, ZERO_TO_ONE),
+            self._observed("Connection time (ms)", names.PROBE_LATENCY, MILLISECONDS),
         ]
 
     def _sql(self) -> list[cloudwatch.IWidget]:
         return [
-            self._observed("SQL serves (1: yes, 0: no)", names.SQL_SERVES, _ZERO_TO_ONE),
-            self._observed("Commit time through each endpoint (ms)", names.COMMIT_LATENCY, _MILLISECONDS),
-            self._observed("Read-back time (ms)", names.READ_BACK_LATENCY, _MILLISECONDS),
+            self._observed("SQL serves (1: yes, 0: no)", names.SQL_SERVES, ZERO_TO_ONE),
+            self._observed("Commit time through each endpoint (ms)", names.COMMIT_LATENCY, MILLISECONDS),
+            self._observed("Read-back time (ms)", names.READ_BACK_LATENCY, MILLISECONDS),
         ]
+
+    def _evacuations(self, alarms: Sequence[HealthAlarms]) -> list[list[cloudwatch.IWidget]]:
+        """Where a monitor with *alarms* reads what is declared."""
+        observers = [one.region for one in alarms if one._monitor.evacuation]
+        title = "Evacuated Regions (1: somebody declared it, and Route 53 sends users to the other Region)"
+        lines = self._by_observer(names.EVACUATED, "Maximum", observers)
+        return [[graph(title, lines, ZERO_TO_ONE, WIDTH)]] if observers else []
 
     def _backups(self, alarms: Sequence[HealthAlarms]) -> list[list[cloudwatch.IWidget]]:
         """Where a monitor with *alarms* checks recovery points."""
@@ -176,7 +178,7 @@ class DrDashboard(Construct):
             if one._monitor.backup_vaults
         ]
         title = "Age of the newest recovery point that both Regions hold (hours)"
-        return [[self._graph(title, ages, _HOURS, _WIDTH)]] if ages else []
+        return [[graph(title, ages, HOURS, WIDTH)]] if ages else []
 
     def _arn(self, region: str, alarm: str) -> str:
         return f"arn:{self._partition}:cloudwatch:{region}:{self._account}:alarm:{alarm}"
@@ -187,27 +189,29 @@ class DrDashboard(Construct):
         repairs = [command for one in alarms for command in one._repair_of_notifications()]
         pair = (self._deployment, self._clusters, self._observers)
         backed_up = [region for one in alarms for region in one._monitor.backup_vaults]
-        text = runbook(*pair, witness_region, peering_region, repairs, backed_up, sql_probe=self._sql_probe)
-        height = 9 + (4 if self._sql_probe else 3) * len(self._observers) + (2 if backed_up else 0)
-        return cloudwatch.TextWidget(markdown=text, width=_WIDTH, height=height)
+        sql, evacuation = self._sql_probe, any(one._monitor.evacuation for one in alarms)
+        known = (*pair, witness_region, peering_region, repairs, backed_up)
+        text = runbook(*known, sql_probe=sql, evacuation=evacuation)
+        height = 9 + (4 if sql else 3) * len(self._observers) + (2 if backed_up else 0) + (2 if evacuation else 0)
+        return cloudwatch.TextWidget(markdown=text, width=WIDTH, height=height)
 
     def _cluster_metrics(self) -> list[list[cloudwatch.IWidget]]:
         """Both clusters side by side, the same metrics at the same height."""
-        rows: list[tuple[str, _Axis, Callable[[IRegionalCluster], list[cloudwatch.IMetric]]]] = [
+        rows: list[tuple[str, Axis, Callable[[IRegionalCluster], list[cloudwatch.IMetric]]]] = [
             (
                 "Transactions",
-                _COUNT,
+                COUNT,
                 lambda one: [one.metric_total_transactions(), one.metric_read_only_transactions()],
             ),
             (
                 "Conflicts and query timeouts",
-                _COUNT,
+                COUNT,
                 lambda one: [one.metric_occ_conflicts(), one.metric_query_timeouts()],
             ),
-            ("Commit latency, median (ms)", _MILLISECONDS, lambda one: [one.metric_commit_latency()]),
+            ("Commit latency, median (ms)", MILLISECONDS, lambda one: [one.metric_commit_latency()]),
             (
                 "DPUs",
-                _COUNT,
+                COUNT,
                 lambda one: [
                     one.metric_write_dpu(),
                     one.metric_read_dpu(),
@@ -218,7 +222,7 @@ class DrDashboard(Construct):
         ]
         return [
             [
-                self._graph(f"{title}: {one.cluster_region}", metrics(one), axis, _WIDTH // 2, one.cluster_region)
+                graph(f"{title}: {one.cluster_region}", metrics(one), axis, WIDTH // 2, one.cluster_region)
                 for one in self._clusters
             ]
             for title, axis, metrics in rows
@@ -226,31 +230,33 @@ class DrDashboard(Construct):
 
     def _monitors(self) -> list[cloudwatch.IWidget]:
         return [
-            self._graph(
+            graph(
                 "Monitor: runs and errors",
                 [self._of_monitor(_LAMBDA, "Invocations", one) for one in self._observers]
                 + [self._of_monitor(_LAMBDA, "Errors", one) for one in self._observers],
-                _COUNT,
+                COUNT,
             ),
-            self._graph(
+            graph(
                 "Monitor: longest run (ms)",
                 [self._of_monitor(_LAMBDA, "Duration", one, statistic="Maximum") for one in self._observers],
-                _MILLISECONDS,
+                MILLISECONDS,
             ),
-            self._graph(
+            graph(
                 "Schedule: invocations and failures",
                 [self._of_monitor(_EVENTS, "Invocations", one) for one in self._observers]
                 + [self._of_monitor(_EVENTS, "FailedInvocations", one) for one in self._observers],
-                _COUNT,
+                COUNT,
             ),
         ]
 
-    def _observed(self, title: str, metric_name: str, axis: _Axis) -> cloudwatch.GraphWidget:
+    def _observed(self, title: str, metric_name: str, axis: Axis) -> cloudwatch.GraphWidget:
         """The worst value of each datapoint."""
-        worst = "Maximum" if axis is _MILLISECONDS else "Minimum"
-        return self._graph(title, self._by_observer(metric_name, worst), axis)
+        worst = "Maximum" if axis is MILLISECONDS else "Minimum"
+        return graph(title, self._by_observer(metric_name, worst), axis)
 
-    def _by_observer(self, metric_name: str, statistic: str = "Minimum") -> list[cloudwatch.IMetric]:
+    def _by_observer(
+        self, metric_name: str, statistic: str = "Minimum", observers: Sequence[str] | None = None
+    ) -> list[cloudwatch.IMetric]:
         return [
             health_metric(
                 self._deployment,
@@ -262,7 +268,7 @@ class DrDashboard(Construct):
                 label=f"{cluster.cluster_region}, seen from {observer}",
             )
             for cluster in self._clusters
-            for observer in self._observers
+            for observer in (self._observers if observers is None else observers)
         ]
 
     def _of_monitor(
@@ -277,22 +283,4 @@ class DrDashboard(Construct):
             statistic=statistic,
             period=self._period,
             label=f"{metric_name}, {region}",
-        )
-
-    def _graph(
-        self,
-        title: str,
-        metrics: Sequence[cloudwatch.IMetric],
-        axis: _Axis,
-        width: int = _WIDTH // 3,
-        region: str | None = None,
-        height: int | None = None,
-    ) -> cloudwatch.GraphWidget:
-        return cloudwatch.GraphWidget(
-            title=title,
-            left=list(metrics),
-            left_y_axis=cloudwatch.YAxisProps(**axis, show_units=False),
-            width=width,
-            height=height,
-            region=region,
         )

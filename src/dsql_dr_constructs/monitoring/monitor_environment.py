@@ -1,4 +1,4 @@
-"""What a monitor is told by its function's environment."""
+"""What every monitor has in its function's environment."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def monitor_environment(
     probe_timeout: Duration,
     stack: Stack,
 ) -> Mapping[str, str]:
-    """What every monitor needs; *probe_timeout* is the time that the checks of one run have together."""
+    """*probe_timeout* is the time that the checks of one run have together."""
     described: list[dict[str, str]] = []
     for one in clusters:
         folder = parameter_folder(one)

@@ -96,6 +96,7 @@ def runbook(
     backup_regions: Sequence[str],
     *,
     sql_probe: bool,
+    evacuation: bool,
 ) -> str:
     """Markdown with every command filled in.
 
@@ -108,6 +109,7 @@ def runbook(
         repair_of_notifications: Commands of all Regions that notify, as `notification_commands` gives them.
         backup_regions: Regions of the backup vaults whose recovery points are checked.
         sql_probe: Whether the monitors have one.
+        evacuation: Whether a Region can be evacuated.
     """
     witness = f" (configured: {witness_region})" if witness_region else ""
     how = "repair it; the answer lists what was changed:" if peering_region else f"repair it by {UPDATE_CLUSTER}."
@@ -121,6 +123,7 @@ def runbook(
             f"has to be promoted. {_SQL_PROBLEMS if sql_probe else ''}See https://health.aws.amazon.com, and status "
             "and endpoint of both clusters:",
             *_code([_describe(one, clusters) for one in clusters]),
+            *(_on_evacuations(deployment, clusters) if evacuation else []),
             f"Verdict {names.BOTH_DOWN}: get the verdict from every Region. If only one Region reports it, that "
             "Region's network or monitor is at fault. If all do, no cluster takes writes: open a case with AWS.",
             "",
@@ -168,6 +171,16 @@ def _on_backups(deployment: str, region: str) -> list[str]:
         "cannot be backed up, and a copy needs the key of the vault that it goes to. See which recovery points there "
         "are:",
         *_code([backups_command(deployment, region)]),
+    ]
+
+
+def _on_evacuations(deployment: str, clusters: Sequence[IRegionalCluster]) -> list[str]:
+    regions = [one.cluster_region for one in clusters]
+    other = dict(zip(regions, reversed(regions), strict=True))
+    return [
+        "Route 53 records with its health check leave that Region by themselves. To take its users away although the "
+        "check is healthy, evacuate it; with `--back` in place of `--why` they return:",
+        *_code([f'dsql-dr evacuate {deployment} {one} --region {other[one]} --why "$REASON"' for one in regions]),
     ]
 
 

@@ -5,11 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import Any, Final
 
 NOTHING_DECLARED: Final = "{}"
 """Value with which CloudFormation creates the parameter, and which it may write again with a later deployment."""
+
+LONGEST_WHY: Final = 300
+"""Characters of a reason: in JSON each may become 12, and a parameter takes 4,096.
+
+Source: https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html
+"""
 
 
 @dataclass(frozen=True)
@@ -30,8 +36,16 @@ class Declaration:
 
     @staticmethod
     def value(region: str | None, why: str) -> str:
-        """Value of the parameter for such a declaration."""
-        return json.dumps({"evacuated": region, "why": why})
+        """Value of the parameter for such a declaration; SSM refuses ``{{`` in values, which only *why* can have.
+
+        Source: https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html
+        """
+        return json.dumps({"evacuated": region, "why": why}).replace("{{", "{\\u007b")
+
+    def to_json(self) -> dict[str, str | None]:
+        """As in docs/monitor-answer.schema.json; somebody else may have written a longer reason."""
+        when = self.when.astimezone(timezone.utc).isoformat(timespec="seconds")
+        return {"region": self.region, "who": self.who, "when": when, "why": self.why[:LONGEST_WHY]}
 
 
 def newest(versions: Iterable[Mapping[str, Any]], regions: Collection[str]) -> Declaration | None:
@@ -50,9 +64,9 @@ def _parsed(version: Mapping[str, Any], regions: Collection[str]) -> Declaration
     try:
         value = json.loads(version["Value"])
         region = value["evacuated"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
-    if region is not None and region not in regions:
+    if region is not None and not (isinstance(region, str) and region in regions):
         return None
     return Declaration(
         region, str(value.get("why", "")), version.get("LastModifiedUser", ""), version["LastModifiedDate"]

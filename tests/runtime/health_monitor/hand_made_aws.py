@@ -172,6 +172,11 @@ class Aws:
         self.parameters = {f"{FOLDERS[arn]}/{name}": value for arn in FOLDERS for name, value in said_of(arn).items()}
         self.written: dict[str, datetime] = {}
         """When SSM parameters were last written, by name."""
+        self.evacuation_regions: tuple[str, ...] = ()
+        """Empty for a pair without health checks for failover."""
+        self.declared: dict[str, list[dict[str, Any]]] = {}
+        """Versions of the SSM parameter of evacuations, by Region; a Region without has no such parameter."""
+        self.history_fails: dict[str, list[Any]] = {"us-east-1": [], "us-west-2": []}
         self.paths: tuple[NotificationPath, ...] = ()
         self.others: dict[str, OtherRegion] = {}
         """What notifies in each other Region."""
@@ -199,7 +204,8 @@ class Aws:
         if service == "cloudwatch" and region not in self.others:
             return judged(service, {"put_metric_data": self._put})
         if service == "ssm":
-            return judged(service, {"get_parameters": self._get_parameters})
+            methods = {"get_parameters": self._get_parameters, "get_parameter_history": self._history(region)}
+            return judged(service, methods)
         if service == "backup" and self.backup:
             return self.backup.client(region)
         if service != "dsql":
@@ -256,6 +262,25 @@ class Aws:
             ]
         }
 
+    def declare(self, where: str, value: str, *, at: float, who: str = "arn:aws:iam::1:user/alice") -> None:
+        """Somebody, or CloudFormation, wrote *value* in Region *where*."""
+        when = datetime.fromtimestamp(at, timezone.utc)
+        version = {"Value": value, "LastModifiedUser": who, "LastModifiedDate": when}
+        self.declared.setdefault(where, []).append(version)
+
+    def _history(self, region: str) -> Callable[..., Any]:
+        def get_parameter_history(*, Name: str, MaxResults: int, NextToken: str = "0") -> dict[str, Any]:  # noqa: N803
+            assert Name == "/dsql-dr/Orders-production/evacuation"
+            if self.history_fails[region]:
+                raise self.history_fails[region].pop()
+            if region not in self.declared:
+                raise error("ParameterNotFound")
+            rest = self.declared[region][int(NextToken) :]
+            more = {"NextToken": str(int(NextToken) + MaxResults)} if rest[MaxResults:] else {}
+            return {"Parameters": rest[:MaxResults], **more}
+
+        return get_parameter_history
+
     def _probe(self, host: str, port: int, tls: ssl.SSLContext, time_left: Callable[[], float]) -> None:
         self.time.sleep(0.02)
         self.endpoint_does.get(host.partition(".")[0], lambda: None)()
@@ -267,7 +292,17 @@ class Aws:
     def run(self, observer: str = "us-east-1", *, budget: float = 20.0, **options: Any) -> dict[str, Any]:
         role, table = self.sql or (None, "")
         settings = Settings(
-            "Orders-production", observer, self.endpoints, "us-east-2", budget, self.folders, self.paths, 2, role, table
+            "Orders-production",
+            observer,
+            self.endpoints,
+            "us-east-2",
+            budget,
+            self.folders,
+            self.paths,
+            2,
+            role,
+            table,
+            evacuation_regions=self.evacuation_regions,
         )
         surroundings = self.time.surroundings()
         self.notifications = self.notifications or NotificationCheck(

@@ -19,11 +19,12 @@ VALIDATOR = jsonschema.Draft202012Validator(SCHEMA, format_checker=jsonschema.Fo
 
 
 def full_pair() -> Aws:
-    """With SSM parameters, backup vaults, and another observing Region."""
+    """With SSM parameters, backup vaults, another observing Region, and health checks for failover."""
     aws = Aws()
     aws.folders, aws.backup = FOLDERS, AwsBackup()
     aws.others = {"us-west-2": OtherRegion("us-west-2")}
     aws.paths = (aws.others["us-west-2"].path,)
+    aws.evacuation_regions = ("us-east-1", "us-west-2")
     return aws
 
 

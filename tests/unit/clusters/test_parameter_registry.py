@@ -366,3 +366,57 @@ def _may_connect(statements: Any, identifier: str, tags: Mapping[str, str]) -> b
 
 def _as_list(value: Any) -> Sequence[Any]:
     return value if isinstance(value, list) else [value]
+
+
+def read_statements(stack: cdk.Stack) -> dict[tuple[str, ...], list[str]]:
+    """ARNs of SSM parameters by the actions on them."""
+    found = {}
+    for one in template(stack)["Resources"].values():
+        if one["Type"] == "AWS::IAM::Policy":
+            for statement in one["Properties"]["PolicyDocument"]["Statement"]:
+                names = tuple(_as_list(statement["Action"]))
+                found[names] = [
+                    written_out(arn, {"AWS::Partition": "aws"}.get) for arn in _as_list(statement["Resource"])
+                ]
+    return found
+
+
+def test_what_reads_parameters_when_it_runs_may_read_these_in_its_own_region_and_no_others(app: cdk.App) -> None:
+    pair = MultiRegionDsqlDr(app, "Orders", account=ACCOUNT, failover=FailoverOptions())
+    stack, role = consumer(app)
+    assert len(pair.grant_read_parameters(role)) == 2
+    folder = f"arn:aws:ssm:us-west-2:{ACCOUNT}:parameter/dsql-dr/Orders-production"
+    assert read_statements(stack) == {
+        ("ssm:GetParameters",): [f"{folder}/us-east-1/endpoint", f"{folder}/us-west-2/endpoint"],
+        ("ssm:GetParameter", "ssm:GetParameterHistory"): [f"{folder}/evacuation"],
+    }
+    assert stack.dependencies == [pair.stacks[1]]
+
+
+def test_without_failover_there_is_no_evacuation_to_read(app: cdk.App) -> None:
+    pair = MultiRegionDsqlDr(app, "Orders", account=ACCOUNT)
+    stack, role = consumer(app)
+    assert len(pair.grant_read_parameters(role)) == 1
+    assert list(read_statements(stack)) == [("ssm:GetParameters",)]
+
+
+def test_parameters_are_granted_where_they_are_and_to_what_has_a_policy(app: cdk.App) -> None:
+    pair = MultiRegionDsqlDr(app, "Orders", account=ACCOUNT)
+    _, role = consumer(app, "eu-west-1")
+    with pytest.raises(ValueError, match="is in Region 'eu-west-1', where the pair has no SSM parameters"):
+        pair.grant_read_parameters(role)
+    with pytest.raises(ValueError, match=r"^The grantee of grant_read_parameters is ServicePrincipal, which is in no"):
+        pair.grant_read_parameters(iam.ServicePrincipal("lambda.amazonaws.com"))
+
+
+def test_imported_role_gets_a_warning_with_each_statement_about_parameters(app: cdk.App) -> None:
+    pair = MultiRegionDsqlDr(app, "Orders", account=ACCOUNT, failover=FailoverOptions())
+    stack, _ = consumer(app)
+    role = iam.Role.from_role_arn(stack, "Own", f"arn:aws:iam::{ACCOUNT}:role/x", mutable=False)
+    pair.grant_read_parameters(role)
+    warned = [
+        str(one.entry.data)
+        for one in assertions.Annotations.from_stack(stack).find_warning("*", assertions.Match.any_value())
+    ]
+    for action in ("ssm:GetParameters", "ssm:GetParameterHistory"):
+        assert any(action in one and "'Consumer/Own' is imported" in one for one in warned), action

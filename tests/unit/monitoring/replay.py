@@ -49,6 +49,7 @@ class Run:
         parameters: Whether the SSM parameters have what GetCluster returns. None: SSM does not answer.
         notifications: Whether the other Region can notify, for the runs that check it. None: it does not answer.
         recovery_point_age: Hours, for the runs that check it.
+        evacuated: The Region that somebody declared evacuated, which a pair with failover puts. None: neither is.
         forged: Whether somebody else put all this, and Lambda ran nothing.
     """
 
@@ -58,6 +59,7 @@ class Run:
     parameters: bool | None = True
     notifications: bool | None = True
     recovery_point_age: float | None = None
+    evacuated: str | None = None
     forged: bool = False
 
 
@@ -274,6 +276,7 @@ class Replay(Evaluation):
         values: list[tuple[str, str | None, float]]
         values = [(name, one.region, value) for one in run.seen for name, value, _ in one.measures()]
         values += [(name, None, float(value)) for name, value in findings.items() if run.seen and value is not None]
+        values += [(names.EVACUATED, one.region, float(one.region == run.evacuated)) for one in run.seen]
 
         at = began if run.forged or first else self._times_of_runs.of(_EPOCH + began) - _EPOCH
 

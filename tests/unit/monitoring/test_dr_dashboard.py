@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dsql_dr_constructs import DrDashboard, MonitoringOptions, MultiRegionDsqlDr, RegionalCluster
+from dsql_dr_constructs import DrDashboard, FailoverOptions, MonitoringOptions, MultiRegionDsqlDr, RegionalCluster
 from dsql_dr_constructs.runtime.health_monitor import metric_names as names
 from tests.unit.intrinsics import written_out
 from tests.unit.monitoring.monitored_pair import DEPLOYMENT, MonitoredPair
@@ -171,6 +171,28 @@ def test_parameters_and_notifications_are_lines_of_the_graph_of_the_peering(widg
     shown = [(name, rendering["region"]) for _, name, _, rendering in metrics([peering])]
     for name in (names.PARAMETER_HEALTH, names.NOTIFICATION_HEALTH):
         assert [region for one, region in shown if one == name] == ["us-east-1", "us-west-2", "us-east-2"]
+
+
+def test_with_failover_it_shows_which_region_is_evacuated_as_both_regions_see_it() -> None:
+    options = MonitoringOptions(witness_observer=True)
+    app = cdk.App()
+    widgets = body(MultiRegionDsqlDr(app, "Orders", monitoring=options, failover=FailoverOptions()).stacks[2])
+    [shown] = [one for one in widgets if one["properties"].get("title", "").startswith("Evacuated Regions (1: ")]
+    regions = ("us-east-1", "us-west-2")
+    found = metrics([shown])
+    assert {(name, d["ClusterRegion"], d["ObserverRegion"], r["region"]) for _, name, d, r in found} == {
+        (names.EVACUATED, cluster, observer, observer) for cluster in regions for observer in regions
+    }, "and not as the witness Region, which reads no declarations"
+    assert {one["label"] for *_, one in found} == {f"{a}, seen from {b}" for a in regions for b in regions}
+    assert {one["stat"] for *_, one in found} == {"Maximum"}
+    [text] = [one["properties"]["markdown"] for one in widgets if one["type"] == "text"]
+    for region, other in (regions, regions[::-1]):
+        assert f'dsql-dr evacuate Orders-production {region} --region {other} --why "$REASON"\n' in text
+
+
+def test_without_failover_it_has_no_graph_of_evacuations(widgets: list[dict[str, Any]]) -> None:
+    assert names.EVACUATED not in {name for _, name, *_ in metrics(widgets)}
+    assert "evacuate" not in json.dumps(widgets)
 
 
 def test_both_clusters_stand_side_by_side(widgets: list[dict[str, Any]]) -> None:

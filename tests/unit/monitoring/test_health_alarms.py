@@ -11,10 +11,12 @@ import pytest
 from aws_cdk import assertions
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_kms as kms
+from aws_cdk.aws_cloudwatch import CfnAlarm
 
 from dsql_dr_constructs import (
     AlarmOptions,
     AlertingTopic,
+    FailoverOptions,
     HealthAlarmOptions,
     HealthAlarms,
     HealthMonitor,
@@ -186,6 +188,19 @@ def test_cluster_down_says_which_cluster_works_and_how_to_ask_for_the_reason(app
     assert ok == "OK: The cluster in us-west-2 is healthy."
     assert "Send your application to the endpoint in us-east-1; nothing has to be promoted." in action
     assert "aws lambda invoke --region us-east-1 --function-name aurora-dsql-monitor-Orders-production" in command
+
+
+def test_with_failover_cluster_down_says_that_users_leave_by_themselves(app: cdk.App) -> None:
+    pair = MultiRegionDsqlDr(app, "Orders", failover=FailoverOptions())
+    for region, other in (("us-east-1", "us-west-2"), ("us-west-2", "us-east-1")):
+        for alarms in pair.alarms.values():
+            alarm = alarms.alarms[f"cluster-down-{region}"].node.default_child
+            assert isinstance(alarm, CfnAlarm)
+            assert alarm.alarm_description
+            assert (
+                "Route 53 records with its health check leave it by themselves. Send what else connects to the "
+                f"endpoint in {other}; nothing has to be promoted."
+            ) in alarm.alarm_description
 
 
 def test_lost_peering_is_notified_with_the_command_that_repairs_it(app: cdk.App) -> None:
@@ -369,7 +384,9 @@ def test_digest_of_each_alarm_that_notifies_and_of_its_causes_is_that_of_the_tem
     assert len(causes) == 5
 
 
-def pair_of_the_longest_names(app: cdk.App, *, sql_probe: bool = False) -> MultiRegionDsqlDr:
+def pair_of_the_longest_names(
+    app: cdk.App, *, sql_probe: bool = False, failover: FailoverOptions | None = None
+) -> MultiRegionDsqlDr:
     """With as many observers as there can be."""
     return MultiRegionDsqlDr(
         app,
@@ -379,6 +396,7 @@ def pair_of_the_longest_names(app: cdk.App, *, sql_probe: bool = False) -> Multi
         secondary_region="ap-northeast-2",
         witness_region="ap-northeast-3",
         monitoring=MonitoringOptions(witness_observer=True, sql_probe=sql_probe),
+        failover=failover,
     )
 
 
@@ -532,13 +550,17 @@ def test_own_alarms_of_a_pair_without_monitoring_are_refused(app: cdk.App) -> No
         pair.add_alarms([])
 
 
-@pytest.mark.parametrize("sql_probe", [False, True], ids=["", "with the SQL probe"])
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"sql_probe": True, "failover": FailoverOptions()}],
+    ids=["", "with the SQL probe and failover"],
+)
 def test_names_are_unique_in_all_regions_and_the_fault_fits_a_notifications_subject(
-    app: cdk.App, sql_probe: bool
+    app: cdk.App, options: dict[str, Any]
 ) -> None:
     """https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html"""
     names = []
-    for stack in pair_of_the_longest_names(app, sql_probe=sql_probe).stacks[2:]:
+    for stack in pair_of_the_longest_names(app, **options).stacks[2:]:
         template = assertions.Template.from_stack(stack).to_json()
         for one in template["Resources"].values():
             if one["Type"] in ("AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm"):

@@ -15,8 +15,8 @@ from ..aws_errors import is_transient
 from .retries import MonitorError, NoAnswer, NotAllowedYet, TransientlyUnreachable
 
 _ACCESS_DENIED = frozenset({"AccessDenied", "AccessDeniedException", "AuthorizationError"})
-_NOT_FOUND = frozenset({"ResourceNotFoundException", "NotFound", "NotFoundException"})
-"""As DSQL, SNS and KMS call it."""
+_NOT_FOUND = frozenset({"ResourceNotFoundException", "NotFound", "NotFoundException", "ParameterNotFound"})
+"""As DSQL, SNS, KMS and SSM call it."""
 
 
 Ask = Callable[[str, Callable[[], Any]], Any]

@@ -55,6 +55,7 @@ class Metrics:
         tries: Tries,
         *,
         at: datetime | None,
+        evacuated: Mapping[str, float] | None = None,
     ) -> None:
         """All in one call, which takes up to 1,000 metrics.
 
@@ -70,11 +71,14 @@ class Metrics:
             ask: Calls AWS.
             tries: Of the call.
             at: Their time. None: that at which CloudWatch gets them.
+            evacuated: 1 or 0, by Region of a cluster. Default: not known.
 
         Raises:
             MonitorError: CloudWatch did not take them.
         """
-        data = [datum for one in clusters for datum in self._of_cluster(one)]
+        data = [datum for one in clusters for datum in self._of_cluster(one.region, one.measures())]
+        for region, value in (evacuated or {}).items():
+            data += self._of_cluster(region, [(names.EVACUATED, value, "None")])
         if len(clusters) == len(self._settings.clusters):
             data.append(_datum(names.CLUSTER_HEALTH, all(one.healthy for one in clusters), "None"))
         here = self._dimensions({names.OBSERVER_REGION: self._settings.observer})
@@ -92,10 +96,10 @@ class Metrics:
         except Unreachable as reason:
             raise MonitorError(f"PutMetricData in {self._settings.observer}: {reason}") from reason
 
-    def _of_cluster(self, one: Observation) -> list[dict[str, Any]]:
-        where = {names.CLUSTER_REGION: one.region, names.OBSERVER_REGION: self._settings.observer}
+    def _of_cluster(self, region: str, measures: Sequence[tuple[str, float, str]]) -> list[dict[str, Any]]:
+        where = {names.CLUSTER_REGION: region, names.OBSERVER_REGION: self._settings.observer}
         dimensions = self._dimensions(where)
-        return [{**_datum(*measure), "Dimensions": dimensions} for measure in one.measures()]
+        return [{**_datum(*measure), "Dimensions": dimensions} for measure in measures]
 
     def _dimensions(self, where: Mapping[str, str]) -> list[dict[str, str]]:
         named = {names.DEPLOYMENT: self._settings.deployment, **where}

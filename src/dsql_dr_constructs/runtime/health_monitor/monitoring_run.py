@@ -6,23 +6,21 @@ import json
 import ssl
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from . import metric_names as names
 from .asking import Finding, ask, kept, result
 from .cluster_check import ClusterCheck, Probe
 from .connection_probe import probe_connection
 from .metrics import Metrics, RunTimes
 from .notifications import NotificationCheck
-from .observation import ControlPlane, Observation, ProbeResult, observe, verdict
+from .observation import ControlPlane, Observed, ProbeResult, observe, verdict
 from .parameters import ParameterCheck, named_at
 from .retries import MonitorError, Surroundings, Tries
 from .settings import NotificationPath, Settings
 
 if TYPE_CHECKING:
-    from .recovery_point_check import BackupFinding, RecoveryPointCheck
+    from .recovery_point_check import RecoveryPointCheck
     from .sql_session import Connect
 
 REPORT_SECONDS = 8.0
@@ -33,24 +31,6 @@ PERMISSION_SECONDS = 120.0
 
 _GRACE_SECONDS = 0.5
 """So that a try that the budget itself cut short can still say what it was waiting for."""
-
-
-@dataclass
-class _Observed:
-    """What one run observed; None where it did not check, or could not."""
-
-    clusters: list[Observation] = field(default_factory=list)
-    parameters: Finding | None = None
-    notifications: Finding | None = None
-    backups: BackupFinding | None = None
-
-    def of_the_observer(self) -> dict[str, float | None]:
-        """Values of what is of no cluster, by metric."""
-        return {
-            names.PARAMETER_HEALTH: self.parameters.healthy if self.parameters else None,
-            names.NOTIFICATION_HEALTH: self.notifications.healthy if self.notifications else None,
-            names.RECOVERY_POINT_AGE: self.backups.age_hours if self.backups else None,
-        }
 
 
 class FailedRunError(MonitorError):
@@ -112,6 +92,11 @@ class MonitoringRun:
 
             options = {"connect": connect} if connect else {}
             self._sql = SqlCheck(settings, client=client, surroundings=surroundings, first=first, **options)
+        self._evacuation = None
+        if settings.evacuation_regions:
+            from .evacuation_check import EvacuationCheck  # as above
+
+            self._evacuation = EvacuationCheck(settings, client)
         self._notifications = notifications or NotificationCheck(
             settings.notification_paths, settings.notifications_every, client=client, now=surroundings.now
         )
@@ -130,18 +115,19 @@ class MonitoringRun:
                 metrics of what could be observed are put before, and the run's line is in the log.
         """
         began, settings = self._surroundings.clock(), self._settings
-        observed, errors = _Observed(), list[MonitorError]()
+        observed, errors = Observed(), list[MonitorError]()
         answer: dict[str, Any] = {"verdict": None, "deployment": settings.deployment, "observer": settings.observer}
         with kept(errors, "The run"):
             self._check(began, observed, errors)
             if len(observed.clusters) == len(settings.clusters):
                 answer["verdict"] = self._verdict(observed)
         checked = self._surroundings.clock()
-        if observed.clusters:
+        if observed.clusters or observed.evacuation:
+            evacuated = observed.evacuation.metrics if observed.evacuation else None
             with kept(errors, "PutMetricData"):
                 tries = self._tries(self._surroundings.clock() + REPORT_SECONDS, began)
                 values, at = observed.of_the_observer(), self._time_of_metrics(began)
-                self._metrics.put(observed.clusters, values, self._ask, tries, at=at)
+                self._metrics.put(observed.clusters, values, self._ask, tries, at=at, evacuated=evacuated)
         answer["regions_down"] = [one.region for one in observed.clusters if not one.healthy]
         answer["clusters"] = [one.to_json() for one in observed.clusters]
         if observed.parameters:
@@ -150,6 +136,8 @@ class MonitoringRun:
             answer["notifications"] = self._notifications.to_json()
         if observed.backups:
             answer["backups"] = vars(observed.backups)
+        if observed.evacuation:
+            answer["evacuation"] = observed.evacuation.to_json()
         answer["errors"] = [str(error) for error in errors]
         answer["checks_ms"] = round(1000 * (checked - began))
         answer["report_ms"] = round(1000 * (self._surroundings.clock() - checked))
@@ -172,7 +160,7 @@ class MonitoringRun:
         at = aws - int(clock - began)
         return datetime.fromtimestamp(at if self._on_demand else self._times.of(at), timezone.utc)
 
-    def _verdict(self, observed: _Observed) -> str:
+    def _verdict(self, observed: Observed) -> str:
         """The last finding on the other Regions' notifications holds until the next one."""
         last = self._notifications.last
         return verdict(
@@ -181,12 +169,13 @@ class MonitoringRun:
             notifications=last.healthy if last else None,
         )
 
-    def _check(self, began: float, observed: _Observed, errors: list[MonitorError]) -> None:
+    def _check(self, began: float, observed: Observed, errors: list[MonitorError]) -> None:
         """Control plane and endpoint of both clusters, and all else, at once: none takes time from the others."""
         clusters, tls, until = self._clusters, self._tls(), began + self._settings.budget
         check = self._notifications
         paths = check.due(first=self._first, on_demand=self._on_demand)
-        pool = ThreadPoolExecutor(max_workers=3 * len(clusters) + 2 + len(paths))
+        of_history = {region: self._tries(until, began) for region in self._settings.evacuation_regions}
+        pool = ThreadPoolExecutor(max_workers=3 * len(clusters) + 2 + len(paths) + len(of_history))
         tries = {arn: (self._tries(until, began), self._tries(until, began)) for arn in clusters}
         asked = {arn: pool.submit(one.control_plane, self._ask, tries[arn][0]) for arn, one in clusters.items()}
         probed = {arn: pool.submit(one.endpoint, tls, tries[arn][1]) for arn, one in clusters.items()}
@@ -199,11 +188,15 @@ class MonitoringRun:
         if backups and not backups.due(on_demand=self._on_demand):
             backups = None
         held = [pool.submit(backups.read, self._ask, of_backup)] if backups else []
+        history = self._evacuation.read if self._evacuation else None
+        declared = {one: pool.submit(history, one, self._ask, of_history[one]) for one in of_history if history}
         others = [pool.submit(check.check, path, _ask_early, Tries(until, self._surroundings)) for path in paths]
-        self._wait([*asked.values(), *probed.values(), *queried.values(), *read, *held, *others], until)
+        in_both: list[Future[Any]] = [*asked.values(), *probed.values(), *queried.values(), *declared.values()]
+        self._wait([*in_both, *read, *held, *others], until)
         denied = [asked[arn] for arn in clusters if tries[arn][0].denied]
         denied_sql = [question for arn, question in queried.items() if of_sql[arn].denied]
         denied_once = [*(read if of_ssm.denied else ()), *(held if of_backup.denied else ())]
+        denied_once += [question for region, question in declared.items() if of_history[region].denied]
         self._wait([*denied, *denied_sql, *denied_once], began + PERMISSION_SECONDS)
         pool.shutdown(wait=False, cancel_futures=True)
         late = f"no answer within the run's {self._settings.budget:g} s"
@@ -237,6 +230,8 @@ class MonitoringRun:
                     observed.parameters = named = found
                 else:
                     observed.parameters, named = self._parameters.compare(found, control_planes), named_at(found)
+        if self._evacuation:
+            observed.evacuation = self._evacuation.conclude(declared, errors)
         if backups:
             what = "The check of recovery points"
             with kept(errors, what):

@@ -1,13 +1,18 @@
-"""What one run observed of a cluster, and the verdict on both."""
+"""What one run observed, of a cluster and of all else, and the verdict on both clusters."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import metric_names as names
+from .asking import Finding
+
+if TYPE_CHECKING:
+    from .evacuation_check import Evacuation
+    from .recovery_point_check import BackupFinding
 
 
 @dataclass(frozen=True)
@@ -109,6 +114,25 @@ class Observation:
         else:
             del found["sql"]
         return found
+
+
+@dataclass
+class Observed:
+    """What one run observed; None where it did not check, or could not."""
+
+    clusters: list[Observation] = field(default_factory=list)
+    parameters: Finding | None = None
+    notifications: Finding | None = None
+    backups: BackupFinding | None = None
+    evacuation: Evacuation | None = None
+
+    def of_the_observer(self) -> dict[str, float | None]:
+        """Values of what is of no cluster, by metric."""
+        return {
+            names.PARAMETER_HEALTH: self.parameters.healthy if self.parameters else None,
+            names.NOTIFICATION_HEALTH: self.notifications.healthy if self.notifications else None,
+            names.RECOVERY_POINT_AGE: self.backups.age_hours if self.backups else None,
+        }
 
 
 def observe(

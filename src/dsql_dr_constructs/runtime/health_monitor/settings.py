@@ -56,6 +56,7 @@ class Settings:
         backup_vaults: Name of the backup vault, by Region. Empty: recovery points are not checked.
         backups_every: How many runs there are for each check of these.
         stale_hours: Age from which the newest recovery point is a problem, as of the alarm on it.
+        evacuation_regions: Regions of both clusters, of which one may be evacuated. Empty: that is not checked.
     """
 
     deployment: str
@@ -71,6 +72,7 @@ class Settings:
     backup_vaults: Mapping[str, str] = field(default_factory=dict)
     backups_every: int = 1
     stale_hours: float = STALE_HOURS
+    evacuation_regions: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Settings:
@@ -90,4 +92,5 @@ class Settings:
             backup_vaults=json.loads(environment.get("BACKUP_VAULTS", "{}")),
             backups_every=int(environment.get("BACKUPS_EVERY", "1")),
             stale_hours=float(environment.get("STALE_HOURS", STALE_HOURS)),
+            evacuation_regions=tuple(json.loads(environment.get("EVACUATION_REGIONS", "[]"))),
         )

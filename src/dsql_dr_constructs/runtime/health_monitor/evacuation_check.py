@@ -1,0 +1,91 @@
+"""Whether somebody declared a Region evacuated, as the SSM parameters in both Regions say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any
+
+from ..evacuation import Declaration, newest
+from ..parameter_registry import evacuation_path
+from .asking import Ask, NotFound, kept, result
+from .retries import MonitorError, NotAllowedYet, Tries, Unreachable
+from .settings import Settings
+
+Versions = Sequence[Mapping[str, Any]]
+"""Entries of GetParameterHistory's answer."""
+
+_PAGE = 50
+"""The most that SSM returns at once, of 100 versions that it keeps.
+
+Source: https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameterHistory.html
+"""
+
+
+@dataclass(frozen=True)
+class Evacuation:
+    """What is declared.
+
+    Args:
+        metrics: 1 for the evacuated Region, and 0 for one that is not.
+        declaration: That of the evacuated Region. None: no Region is.
+    """
+
+    metrics: Mapping[str, float]
+    declaration: Declaration | None
+
+    def to_json(self) -> dict[str, str | None] | None:
+        """As in docs/monitor-answer.schema.json."""
+        return self.declaration.to_json() if self.declaration else None
+
+
+class EvacuationCheck:
+    """Reads the declarations in both Regions, since either may be the one that is down.
+
+    Args:
+        settings: The pair.
+        client: Gives the client of a service in a Region; asked before any thread starts.
+    """
+
+    def __init__(self, settings: Settings, client: Callable[[str, str], Any]) -> None:
+        self._name = evacuation_path(settings.deployment)
+        self._ssm = {region: client("ssm", region) for region in settings.evacuation_regions}
+
+    def read(self, region: str, ask: Ask, tries: Tries) -> Versions | None:
+        """All versions in *region*, of which there are none before it is deployed; None if SSM does not answer.
+
+        Raises:
+            MonitorError: reading is refused, and was so for as long as a new permission takes.
+        """
+        what, versions, next_page = f"GetParameterHistory in {region}", list[Mapping[str, Any]](), dict[str, str]()
+        while True:
+            request = {"Name": self._name, "MaxResults": _PAGE, **next_page}
+            try:
+                answer = tries.of(lambda: ask(what, lambda: self._ssm[region].get_parameter_history(**request)))  # noqa: B023 - called at once
+            except NotFound:
+                return versions
+            except NotAllowedYet as reason:
+                raise MonitorError(f"{what} was refused: {reason}") from reason
+            except Unreachable:
+                return None
+            versions += answer["Parameters"]
+            if not answer.get("NextToken"):
+                return versions
+            next_page = {"NextToken": answer["NextToken"]}
+
+    def conclude(self, read: Mapping[str, Future[Versions | None]], errors: list[MonitorError]) -> Evacuation | None:
+        """What the newest declaration says that was *read* in any Region; None if none answered."""
+        answered = []
+        for region, question in read.items():
+            what = f"The check of evacuations in {region}"
+            with kept(errors, what):
+                versions = result(what, question, None)
+                if versions is not None:
+                    answered.append(versions)
+        if not answered:
+            return None
+        declaration = newest((version for versions in answered for version in versions), self._ssm)
+        evacuated = declaration.region if declaration else None
+        metrics = {region: float(region == evacuated) for region in self._ssm}
+        return Evacuation(metrics, declaration if evacuated else None)
