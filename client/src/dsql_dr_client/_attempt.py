@@ -60,5 +60,5 @@ class Attempt:
         """What to raise: with no endpoint to blame, it is only that all connections are in use."""
         if not self._reasons and not endpoint.limit:
             return error
-        self._reasons[endpoint.region] = endpoint.limit or describe(error)
+        self._reasons.setdefault(endpoint.region, endpoint.limit or describe(error))
         return AllEndpointsFailed(self._reasons, self._deadline - self._begun)

@@ -48,13 +48,8 @@ class GuardedConnection(Guarded, psycopg.Connection[Any]):
             self.wait(self._start_query())
         self.proven = True
 
-    def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
-        try:
-            return super().wait(gen, interval, self.answer_timeout if timeout is None else timeout)
-        except psycopg.errors._WaitTimeout:
-            if timeout is not None:
-                raise
-            raise self.give_up() from None
+    def wait(self, gen: PQGen[RV], *args: Any, **kwargs: Any) -> RV:
+        return super().wait(self.answered(gen), *args, **kwargs)
 
 
 class GuardedAsyncConnection(Guarded, psycopg.AsyncConnection[Any]):
@@ -88,13 +83,8 @@ class GuardedAsyncConnection(Guarded, psycopg.AsyncConnection[Any]):
             await self.wait(self._start_query())
         self.proven = True
 
-    async def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
-        try:
-            return await super().wait(gen, interval, self.answer_timeout if timeout is None else timeout)
-        except psycopg.errors._WaitTimeout:
-            if timeout is not None:
-                raise
-            raise self.give_up() from None
+    async def wait(self, gen: PQGen[RV], *args: Any, **kwargs: Any) -> RV:
+        return await super().wait(self.answered(gen), *args, **kwargs)
 
 
 class AsyncDSQLConnection(DSQLAsyncConnection):  # type: ignore[misc]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
+from psycopg.abc import PQGen
 from psycopg.pq import TransactionStatus
 
 from ._connection_rate import ConnectionRate
@@ -29,6 +31,11 @@ Source: https://docs.aws.amazon.com/aurora-dsql/latest/userguide/CHAP_quotas.htm
 READ_ONLY_SETTINGS = ("default_transaction_read_only", "in_hot_standby")
 """Reported by PostgreSQL at each login."""
 
+RV = TypeVar("RV")
+
+INTERVAL = 0.1
+"""Seconds after which psycopg resumes what waits for its socket."""
+
 
 class Guarded(psycopg.BaseConnection[Any]):
     """What a pool has to know of a connection."""
@@ -41,10 +48,28 @@ class Guarded(psycopg.BaseConnection[Any]):
     proven = False
     """Whether it has answered a statement since its login."""
 
-    def give_up(self) -> NoAnswer:
-        self.unanswered = True
-        self.pgconn.finish()
-        return NoAnswer(f"There was no answer to a statement within {self.answer_timeout:g} s.")
+    def answered(self, gen: PQGen[RV]) -> PQGen[RV]:
+        """*gen*, which psycopg resumes when its socket is ready, and every 0.1 s when it is not.
+
+        Raises:
+            NoAnswer: Nothing has come for `answer_timeout`; the connection is closed.
+        """
+        try:
+            wanted = next(gen)
+            until = 0.0
+            while True:
+                ready = yield wanted
+                if ready or not self.answer_timeout:
+                    until = 0.0
+                elif not until:
+                    until = time.monotonic() - INTERVAL + self.answer_timeout
+                if until and time.monotonic() >= until:
+                    self.unanswered = True
+                    self.pgconn.finish()
+                    raise NoAnswer(f"There was no answer to a statement within {self.answer_timeout:g} s.")
+                wanted = gen.send(ready)
+        except StopIteration as done:
+            return done.value  # type: ignore[no-any-return]
 
 
 class Endpoint:

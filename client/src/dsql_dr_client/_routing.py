@@ -98,6 +98,8 @@ class Router:
 
     def choose(self, tried: Collection[str] = ()) -> str | None:
         """The best endpoint that is not among those *tried*."""
+        if not tried:
+            return self._order[0]
         return next((region for region in self._order if region not in tried), None)
 
     def connected(self, region: str) -> None:
