@@ -431,7 +431,7 @@ def test_evacuation_is_said_with_its_end_and_the_pair_is_healthy() -> None:
     assert found.healthy
     assert found.notes == [
         f"us-east-1 is evacuated: {ALICE} declared it at 2026-11-26 09:00:00 UTC, because 'planned work'. To end it: "
-        "dsql-dr evacuate Orders us-east-1 --back"
+        "dsql-dr evacuate Orders us-east-1 --back --region us-west-2"
     ]
     assert found.notes[0] in shown(found)
     assert json.loads(pair_status.to_json(found))["evacuation"] == {
@@ -446,7 +446,7 @@ def test_evacuation_is_said_with_its_end_and_the_pair_is_healthy() -> None:
     ("west", "command"),
     [
         ([], "us-east-1 --why …"),
-        ([EVACUATED, ENDED], "us-east-1 or us-west-2 --back"),
+        ([EVACUATED, ENDED], "us-east-1 --back --region us-west-2"),
     ],
 )
 def test_declaration_that_only_one_region_took_is_to_be_repeated(west: list[tuple[str, str]], command: str) -> None:

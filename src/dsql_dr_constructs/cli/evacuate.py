@@ -165,7 +165,7 @@ class _Evacuation:
         if holds and holds.region == self._other:
             raise EvacuationError(
                 f"{said(holds)} Nothing was declared of {self._region}, since no Region would be left. End that one "
-                f"first: dsql-dr evacuate {self._deployment} {self._other} --back"
+                f"first: {found.end(self._deployment, self._other)}"
             )
         reasons = [] if self._options.back or self._options.force else list(self._doubts(found))
         if reasons:
@@ -265,8 +265,7 @@ class _Evacuation:
             yield "Somebody else declared something at the same time, which is newer and holds:"
         yield said(now) if now else f"{self._region} takes users again, as far as it is healthy."
         if now:
-            [ask] = (one for one in self._regions if one != now.region)
-            yield f"To end it: dsql-dr evacuate {self._deployment} {now.region} --back --region {ask}"
+            yield f"To end it: {Declared(self._regions).end(self._deployment, now.region)}"
 
     def _say(self, line: str) -> None:
         self._console.print(line, soft_wrap=True)

@@ -38,10 +38,15 @@ class Declared:
         """That of the Region that is evacuated now."""
         return self.newest if self.newest and self.newest.region else None
 
-    def is_same(self) -> bool:
-        """Whether the Regions that were read say the same."""
+    def by_region(self) -> set[str | None]:
+        """Which Region is evacuated, as each Region that was read says it alone; more than one if they differ."""
         found = [newest(versions, self.regions) for versions in self.versions.values()]
-        return len({one.region if one else None for one in found}) < 2
+        return {one.region if one else None for one in found}
+
+    def end(self, deployment: str, region: str | None) -> str:
+        """The command that ends the evacuation of *region*, by the other one, which may be the only one that works."""
+        [other] = (one for one in self.regions if one != region)
+        return f"dsql-dr evacuate {deployment} {region} --back --region {other}"
 
 
 def read(deployment: str, regions: Sequence[str], client: Client) -> Declared:
@@ -72,16 +77,18 @@ def notes(deployment: str, declared: Declared, alarms: Mapping[str, str]) -> Ite
         declared: What was read.
         alarms: State of the pair's alarms, by Region and name.
     """
-    command, holds = f"dsql-dr evacuate {deployment}", declared.evacuation
+    holds = declared.evacuation
     if holds:
-        yield f"{said(holds)} To end it: {command} {holds.region} --back"
+        yield f"{said(holds)} To end it: {declared.end(deployment, holds.region)}"
     for region, error in declared.failures.items():
         yield f"Whether a Region is evacuated could not be read in {region}: {error}"
-    if not declared.is_same():
-        again = f"{holds.region} --why …" if holds else f"{' or '.join(declared.regions)} --back"
+    said_alone = declared.by_region()
+    if len(said_alone) > 1:
+        again = f"dsql-dr evacuate {deployment} {holds.region} --why …" if holds else ""
+        again = again or declared.end(deployment, max(filter(None, said_alone)))
         yield (
             "The SSM parameters of both Regions do not say the same of evacuations. The newest declaration holds; run "
-            f"it again, so that it is in both: {command} {again}"
+            f"it again, so that it is in both: {again}"
         )
     for one in raised(alarms):
         region, _, what = one.partition(" ")
