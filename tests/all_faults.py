@@ -21,7 +21,7 @@ import os
 
 import aws_cdk as cdk
 from aws_cdk import aws_kms as kms
-from dsql_dr_constructs import BackupOptions, MonitoringOptions, MultiRegionDsqlDr
+from dsql_dr_constructs import BackupOptions, FailoverOptions, MonitoringOptions, MultiRegionDsqlDr
 
 app = cdk.App()
 keys = {}
@@ -36,6 +36,7 @@ MultiRegionDsqlDr(
     encryption_keys=keys,
     monitoring=MonitoringOptions(sql_probe=True),
     backup=BackupOptions(),
+    failover=FailoverOptions(),
 )
 app.synth()
 """

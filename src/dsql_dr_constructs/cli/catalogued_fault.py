@@ -150,8 +150,8 @@ class Expected:
             none.
         warnings: The same of warnings, which notify if the pair has a topic for them. Default: none.
         afterwards: What may be notified after the end, ALARM and OK, since CloudWatch had no data. Default: nothing.
-        traffic_leaves: Roles of the Regions that Route 53's health checks find unhealthy, if the pair has *failover*; with
-            both of them, Route 53 answers as if both were healthy. Default: neither.
+        traffic_leaves: Roles of the Regions that Route 53's health checks find unhealthy at some time, if the pair has
+            *failover*. With both at once, Route 53 answers as if both were healthy. Default: neither.
         deployment: What the deployment ends with that runs meanwhile: ``done``, or its error as a regular expression.
             Default: none runs.
     """
@@ -183,7 +183,7 @@ class CataloguedFault:
         during: The deployment that runs meanwhile: ``create``, ``update`` or ``destroy``. Default: none.
         needs: Options that the app must have: ``sql`` (the SQL probe), ``without-sql``, ``backup``, ``cluster-keys``
             (keys of the user's for the clusters), ``function-key`` (one for the function's environment), ``one-key``
-            (``encryption_keys``), ``deletion-protection``. Default: none.
+            (``encryption_keys``), ``deletion-protection``, ``failover``. Default: none.
         only_simulated: Why it cannot be made on the local AWS emulator. Default: it can.
     """
 

@@ -37,6 +37,7 @@ _NEEDS = {
     "cluster-keys": "an app with KMS keys for its clusters that its topics do not share",
     "deletion-protection": "an app whose clusters have deletion protection",
     "one-key": "an app with encryption_keys, one for clusters, monitors and topics of a Region",
+    "failover": "an app with health checks, failover=FailoverOptions()",
     "function-key": "an app whose monitors have a KMS key for their environment that its topics do not share",
 }
 
@@ -235,6 +236,7 @@ class EmulatedFaults:
             "sql": "SQL_ROLE" in variables,
             "without-sql": "SQL_ROLE" not in variables,
             "backup": "BACKUP_VAULTS" in variables,
+            "failover": "EVACUATION_REGIONS" in variables,
             "function-key": (function.get("KMSKeyArn") or None) not in (None, self._topics_key()),
         }.get(need, False)
 

@@ -7,10 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
+from ..runtime.evacuation import NOTHING_DECLARED, Declaration
+from ..runtime.health_monitor import metric_names as names
+from ..runtime.parameter_registry import evacuation_path, health_check_path
 from .catalogued_fault import OBSERVERS, Act, CataloguedFault, Expected, Pair, SimulatedAws
 
 _BY_REGION_DOWN = 5 + 1 / 3
-_NAMESPACE = "Aurora/DSQL/DisasterRecovery"
 
 Kinds = Sequence[tuple[str, str]]
 
@@ -402,11 +404,18 @@ _OF_PUT_METRIC_ALARM = [
 """What PutMetricAlarm takes of what DescribeAlarms gives."""
 
 
-def _remember_alarm(pair: Pair) -> None:
-    name = pair.alarm("cluster-down-secondary", pair.primary)
-    cloudwatch = pair.aws.client("cloudwatch", pair.primary)
-    [found] = cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"]
-    pair.memory["alarm"] = {key: found[key] for key in _OF_PUT_METRIC_ALARM if found.get(key) not in (None, [])}
+def _remember(what: str) -> Act:
+    """What the primary's alarm is, to put it again."""
+
+    def act(pair: Pair) -> None:
+        cloudwatch = pair.aws.client("cloudwatch", pair.primary)
+        [found] = cloudwatch.describe_alarms(AlarmNames=[pair.alarm(what, pair.primary)])["MetricAlarms"]
+        pair.memory["alarm"] = {key: found[key] for key in _OF_PUT_METRIC_ALARM if found.get(key) not in (None, [])}
+
+    return act
+
+
+_remember_alarm = _remember("cluster-down-secondary")
 
 
 def _put_alarm(**changes: Any) -> Act:
@@ -472,9 +481,53 @@ def _forge(role: str, **values: float) -> Act:
             for name, value in values.items()
             for cluster in (pair.regions if name == "ProbeAttempts" else pair.regions[:1])
         ]
-        pair.aws.client("cloudwatch", region).put_metric_data(Namespace=_NAMESPACE, MetricData=data)
+        pair.aws.client("cloudwatch", region).put_metric_data(Namespace=names.NAMESPACE, MetricData=data)
 
     return act
+
+
+def _write_evacuation(pair: Pair, role: str, value: str) -> None:
+    name = evacuation_path(pair.deployment)
+    pair.aws.client("ssm", pair.region(role)).put_parameter(Name=name, Value=value, Type="String", Overwrite=True)
+
+
+def _evacuate(*roles: str, back: bool = False) -> Act:
+    """Declare the primary evacuated, or no longer, as `dsql-dr evacuate` does it in the Regions of *roles*."""
+
+    def act(pair: Pair) -> None:
+        for role in roles:
+            _write_evacuation(pair, role, Declaration.value(None if back else pair.primary, "a fault of the catalogue"))
+            _forge(role, **{names.EVACUATED: 0.0 if back else 1.0})(pair)
+
+    return act
+
+
+def _take_users_again(pair: Pair) -> None:
+    """And leave the parameters as they were deployed."""
+    _evacuate(*OBSERVERS, back=True)(pair)
+    for role in OBSERVERS:
+        _write_evacuation(pair, role, NOTHING_DECLARED)
+
+
+def _overwrite_evacuation(pair: Pair) -> None:
+    for role in OBSERVERS:
+        _write_evacuation(pair, role, Declaration.value("eu-west-1", "not of this pair"))
+
+
+_delete_evacuation = _call(
+    "ssm", "primary", "delete_parameters", lambda pair: {"Names": [evacuation_path(pair.deployment)]}
+)
+
+
+def _health_check(inverted: bool) -> Act:
+    """Invert that of the primary, or no longer."""
+
+    def arguments(pair: Pair) -> dict[str, Any]:
+        name = health_check_path(pair.deployment, pair.primary)
+        [found] = pair.aws.client("ssm", pair.primary).get_parameters(Names=[name])["Parameters"]
+        return {"HealthCheckId": found["Value"], "Inverted": inverted}
+
+    return _call("route53", "primary", "update_health_check", arguments)
 
 
 def _sql(statement: str) -> Act:
@@ -559,18 +612,28 @@ def _unnoticed(verdict: str = "HEALTHY") -> Expected:
 
 
 _PRIMARY_DOWN = Expected(
-    verdicts=_same("CLUSTER_DOWN primary"), notified=_from_both("cluster-down-primary"), within=_BY_REGION_DOWN
+    verdicts=_same("CLUSTER_DOWN primary"),
+    notified=_from_both("cluster-down-primary"),
+    within=_BY_REGION_DOWN,
+    traffic_leaves=["primary"],
 )
 _FAILS = {"primary": None, "secondary": "HEALTHY"}
 
 
-def _monitor(within: float, *warnings: str, secondary: str = "HEALTHY", primary: str | None = None) -> Expected:
+def _monitor(
+    within: float,
+    *warnings: str,
+    secondary: str = "HEALTHY",
+    primary: str | None = None,
+    leaves: Sequence[str] = (),
+) -> Expected:
     """The primary's monitor does not work."""
     return Expected(
         verdicts={"primary": primary, "secondary": secondary},
         notified=[("monitoring-not-working", "primary")],
         within=within,
         warnings=[(one, "primary") for one in warnings],
+        traffic_leaves=leaves,
     )
 
 
@@ -592,6 +655,11 @@ _MACHINES_CLOCK = "The emulator's functions have this machine's clock."
 _BY_SECONDS = (
     "Whether a Region that is back notifies of its own monitor, which has not run yet, is a matter of seconds."
 )
+_COPY = (
+    "Route 53 has a copy of the alarm's settings and reads the metric itself (AWS does not document what it does "
+    "without the alarm)"
+)
+_FAILOVER = frozenset({"failover"})
 _NO_ORIGIN = "The emulator's faults are the same for all callers, and this one is of one monitor only."
 
 REGIONS = (
@@ -606,6 +674,7 @@ REGIONS = (
             notified=[("cluster-down-primary", "secondary")],
             within=_BY_REGION_DOWN,
             afterwards=[("monitoring-not-working", "primary")],
+            traffic_leaves=["primary"],
         ),
         runbook=_SWITCH,
         ends="AWS repairs the Region; then send the application back. Its own alarm monitoring-not-working may notify "
@@ -665,6 +734,7 @@ REGIONS = (
             verdicts=_same("BOTH_DOWN"),
             notified=[*_from_both("cluster-down-primary"), *_from_both("cluster-down-secondary")],
             within=_BY_REGION_DOWN,
+            traffic_leaves=OBSERVERS,
         ),
         runbook="Both Regions report both clusters: open a case with AWS. If one Region alone reports it, its own "
         "network is at fault.",
@@ -686,6 +756,7 @@ REGIONS = (
             notified=[("cluster-down-primary", "secondary"), ("cluster-down-secondary", "secondary")],
             within=_BY_REGION_DOWN,
             afterwards=[("monitoring-not-working", "primary")],
+            traffic_leaves=OBSERVERS,
         ),
         runbook="Open a case with AWS, which does not describe this case: nothing can be promoted. Without the SQL "
         "probe the verdict is CLUSTER_DOWN of the lost Region, so try a statement before you send the application.",
@@ -710,7 +781,9 @@ REGIONS = (
         title="both Regions are lost: nothing in them answers or runs",
         begin=_inject("lost", *OBSERVERS, effect="timeout"),
         end=_clear,
-        expected=Expected(verdicts=_same(None), afterwards=_from_both("monitoring-not-working")),
+        expected=Expected(
+            verdicts=_same(None), afterwards=_from_both("monitoring-not-working"), traffic_leaves=OBSERVERS
+        ),
         runbook="Nobody is left to notify, unless a third Region monitors the pair (witness_observer=True): it "
         "notifies of both clusters. Your application's own alarms outside of these Regions notice it.",
         ends="AWS repairs it; no write is possible until one cluster is back.",
@@ -911,7 +984,7 @@ NETWORK = (
         title="the monitor of a Region has no network, for example by a route or a security group of its VPC",
         begin=_cut(("primary", "primary"), ("primary", "secondary")),
         end=_each(_reconnect, _purge()),
-        expected=_monitor(6, "dead-letters"),
+        expected=_monitor(6, "dead-letters", leaves=["primary"]),
         runbook=f"{_ASK_OTHER}: PutMetricData has no answer.",
         ends="Somebody repairs the monitor's network, and purges the dead-letter queue.",
         only_simulated=_NO_ORIGIN,
@@ -1036,7 +1109,7 @@ MONITOR = (
         title="somebody disables the rule of a monitor",
         begin=_rule("disable_rule"),
         end=_rule("enable_rule"),
-        expected=_monitor(7),
+        expected=_monitor(7, leaves=["primary"]),
         runbook=f"{_ASK_OTHER}: it has no new lines. Enable the rule, and find out who disabled it (CloudTrail).",
         ends="Somebody enables the rule.",
     ),
@@ -1046,7 +1119,7 @@ MONITOR = (
         title="somebody removes the rule's target",
         begin=_without_targets,
         end=_former_targets,
-        expected=_monitor(7),
+        expected=_monitor(7, leaves=["primary"]),
         runbook=f"{_ASK_OTHER}: it has no new lines.",
         ends=_REVERT,
     ),
@@ -1056,7 +1129,7 @@ MONITOR = (
         title="somebody changes the schedule to once an hour",
         begin=_rule("put_rule", ScheduleExpression="rate(1 hour)"),
         end=_rule("put_rule", ScheduleExpression="rate(2 minutes)"),
-        expected=_monitor(7),
+        expected=_monitor(7, leaves=["primary"]),
         runbook=f"{_ASK_OTHER}: it has few lines. It notifies of OK and again of ALARM with each run, once an hour.",
         ends=_REVERT,
     ),
@@ -1066,7 +1139,7 @@ MONITOR = (
         title="the rule may not invoke the function any more",
         begin=_without_permission_to_invoke,
         end=_each(_with_permission_to_invoke, _purge()),
-        expected=_monitor(7, "failed-invocations", "dead-letters"),
+        expected=_monitor(7, "failed-invocations", "dead-letters", leaves=["primary"]),
         runbook=f"{_ASK_OTHER}: it has no new lines. The dead-letter queue has the reason (ERROR_MESSAGE).",
         ends=f"{_REVERT} Purge the dead-letter queue.",
         only_simulated="The emulator's rules invoke a function whatever its policy says.",
@@ -1080,7 +1153,7 @@ MONITOR = (
             _call("lambda", "primary", "delete_function_concurrency", lambda pair: {"FunctionName": pair.monitor}),
             _purge(),
         ),
-        expected=_monitor(7, "monitor-throttles", "dead-letters"),
+        expected=_monitor(7, "monitor-throttles", "dead-letters", leaves=["primary"]),
         runbook=f"{_ASK_OTHER}: it has no new lines. Raise the quota of concurrent executions, or reserve some for it.",
         ends="Somebody raises the quota or removes the limit, and purges the dead-letter queue.",
     ),
@@ -1090,7 +1163,7 @@ MONITOR = (
         title="somebody breaks the environment of a monitor, so that it cannot start",
         begin=_environment(CLUSTERS="no JSON"),
         end=_each(_former_environment, _purge()),
-        expected=_monitor(6, "dead-letters"),
+        expected=_monitor(6, "dead-letters", leaves=["primary"]),
         runbook=f"{_ASK_OTHER}.",
         ends=f"{_REVERT} Purge the dead-letter queue.",
     ),
@@ -1100,7 +1173,7 @@ MONITOR = (
         title="somebody gives a monitor another deployment's name, so that its metrics are of no alarm",
         begin=_environment(DEPLOYMENT="Other-production"),
         end=_former_environment,
-        expected=_monitor(7, primary="HEALTHY"),
+        expected=_monitor(7, primary="HEALTHY", leaves=["primary"]),
         runbook=f"{_ASK_OTHER}: its runs succeed, with another deployment in each line.",
         ends=_REVERT,
     ),
@@ -1135,7 +1208,7 @@ MONITOR = (
         title="CloudWatch throttles or fails PutMetricData",
         begin=_inject("put", "primary", service="cloudwatch", call="PutMetricData", error="ThrottlingException"),
         end=_each(_clear, _purge()),
-        expected=_monitor(6, "dead-letters"),
+        expected=_monitor(6, "dead-letters", leaves=["primary"]),
         runbook=f"{_ASK_OTHER}: PutMetricData is throttled.",
         ends="When the account puts fewer metrics, or AWS repairs it. Purge the dead-letter queue.",
     ),
@@ -1145,7 +1218,7 @@ MONITOR = (
         title="the clock of a monitor is wrong by an hour, so that AWS refuses its signatures",
         begin=_simulated(lambda aws, pair: aws.set_clock(pair.primary, 3600)),
         end=_each(_simulated(lambda aws, pair: aws.set_clock(pair.primary, 0)), _purge()),
-        expected=_monitor(6, "dead-letters"),
+        expected=_monitor(6, "dead-letters", leaves=["primary"]),
         runbook=f"{_ASK_OTHER}: signatures are refused. No cluster is reported as down.",
         ends="AWS repairs it; a new process of the function may be enough. Purge the dead-letter queue.",
         only_simulated=_MACHINES_CLOCK,
@@ -1192,7 +1265,7 @@ MONITOR = (
         title="somebody deletes the function of a monitor",
         begin=_delete_function,
         end=_each(_create_function, _purge()),
-        expected=_monitor(7, "failed-invocations", "dead-letters"),
+        expected=_monitor(7, "failed-invocations", "dead-letters", leaves=["primary"]),
         runbook=f"{_ASK_OTHER}: it has no new lines, and there is no function to invoke.",
         ends=f"{_REVERT} Purge the dead-letter queue.",
         only_simulated="The function's code would be gone.",
@@ -1209,7 +1282,10 @@ MONITOR = (
         ),
         lasts=50,
         expected=Expected(
-            verdicts=_same("CLUSTER_DOWN primary"), notified=_from_both("cluster-down-primary"), within=28 + 9 + 1 / 3
+            verdicts=_same("CLUSTER_DOWN primary"),
+            notified=_from_both("cluster-down-primary"),
+            within=28 + 9 + 1 / 3,
+            traffic_leaves=["primary"],
         ),
         runbook=f"{_SWITCH} Nobody is notified of a schedule that is at most twice as slow; a cluster that fails is "
         "reported after up to 9 min 20 s instead of 5 min 20 s.",
@@ -1252,7 +1328,7 @@ FORGED = (
         then=[(minutes, _forge("primary", ClusterHealth=1, ProbeAttempts=2)) for minutes in range(1, 30)],
         end=_rule("enable_rule"),
         lasts=30,
-        expected=_monitor(11),
+        expected=_monitor(11, leaves=["primary"]),
         runbook="Find out who disabled the rule (CloudTrail), and who may PutMetricData.",
         ends="Somebody enables the rule, and nobody puts these metrics.",
     ),
@@ -1280,12 +1356,23 @@ PERMISSIONS = (
         ends=f"{_REVERT} Purge the dead-letter queue.",
     ),
     CataloguedFault(
+        name="get-parameter-history-denied",
+        group="Permissions of a monitor",
+        title="a policy denies ssm:GetParameterHistory, with which evacuations are read",
+        begin=_deny("ssm:GetParameterHistory"),
+        end=_each(_allow, _purge()),
+        needs=_FAILOVER,
+        expected=_monitor(6, "dead-letters", leaves=["primary"]),
+        runbook=f"{_ASK_OTHER}: GetParameterHistory was refused. Faults of the clusters are still notified.",
+        ends=f"{_REVERT} Purge the dead-letter queue.",
+    ),
+    CataloguedFault(
         name="put-metric-data-denied",
         group="Permissions of a monitor",
         title="a policy denies cloudwatch:PutMetricData",
         begin=_deny("cloudwatch:PutMetricData"),
         end=_each(_allow, _purge()),
-        expected=_monitor(6, "dead-letters"),
+        expected=_monitor(6, "dead-letters", leaves=["primary"]),
         runbook=f"{_ASK_OTHER}: PutMetricData was refused.",
         ends=f"{_REVERT} Purge the dead-letter queue.",
     ),
@@ -1417,6 +1504,7 @@ KEYS = (
             notified=[("cluster-down-primary", "secondary"), ("notifications-broken", "secondary")],
             within=10,
             afterwards=[("monitoring-not-working", "primary"), ("dead-letters", "primary")],
+            traffic_leaves=["primary"],
         ),
         runbook=f"{_SWITCH} The problem says KMS_KEY_INACCESSIBLE: enable the key. Nothing comes from that "
         "Region, whose topics and monitor need the key, too.",
@@ -1431,7 +1519,9 @@ KEYS = (
         end=_each(*(_each(_clusters_key("enable_key", role), _purge(role)) for role in OBSERVERS)),
         needs=frozenset({"one-key"}),
         expected=Expected(
-            verdicts=_same(None), afterwards=[*_from_both("monitoring-not-working"), *_from_both("dead-letters")]
+            verdicts=_same(None),
+            afterwards=[*_from_both("monitoring-not-working"), *_from_both("dead-letters")],
+            traffic_leaves=OBSERVERS,
         ),
         runbook="Nobody gets it: run `dsql-dr status` every day, which exits with 1, and let an alarm of your own "
         "follow your application's errors. With `alert_topics` under another key, `monitoring-not-working` notifies.",
@@ -1444,7 +1534,7 @@ KEYS = (
         begin=_functions_key("disable_key"),
         end=_each(_functions_key("enable_key"), _purge()),
         needs=frozenset({"function-key"}),
-        expected=_monitor(7, "dead-letters"),
+        expected=_monitor(7, "dead-letters", leaves=["primary"]),
         runbook=f"{_ASK_OTHER}: it has no new lines, since Lambda cannot start it.",
         ends="Somebody enables the key, and purges the dead-letter queue.",
     ),
@@ -1737,6 +1827,7 @@ TWO_AT_ONCE = (
             notified=[("monitoring-not-working", "secondary")],
             within=7,
             afterwards=[("monitoring-not-working", "primary")],
+            traffic_leaves=OBSERVERS,
         ),
         runbook="Nobody reports the loss of the Region: repair a monitor the day it fails, or use "
         "witness_observer=True.",
@@ -1754,6 +1845,7 @@ TWO_AT_ONCE = (
             verdicts=_same("CLUSTER_DOWN secondary"),
             notified=[*_from_both("peering-lost"), *_from_both("cluster-down-secondary")],
             within=10 + _BY_REGION_DOWN,
+            traffic_leaves=["secondary"],
         ),
         runbook=f"{_SWITCH} The verdict names the worst; each fault has its own notification, and its own OK.",
         ends=_REPAIR,
@@ -1771,6 +1863,7 @@ TWO_AT_ONCE = (
             notified=[("notifications-broken", "secondary"), ("cluster-down-primary", "secondary")],
             within=15 + _BY_REGION_DOWN,
             afterwards=[("cluster-down-primary", "primary")],
+            traffic_leaves=["primary"],
         ),
         runbook=f"{_SWITCH} The other Region notifies.",
         ends=_BACK,
@@ -1788,6 +1881,7 @@ TWO_AT_ONCE = (
             notified=[("cluster-down-primary", "secondary")],
             within=10 + _BY_REGION_DOWN,
             afterwards=[("cluster-down-primary", "primary")],
+            traffic_leaves=["primary"],
         ),
         runbook=f"{_SWITCH} The other Region notifies.",
         ends=_BACK,
@@ -1832,6 +1926,7 @@ TWO_AT_ONCE = (
             verdicts=_same("CLUSTER_DOWN primary"),
             notified=[*_from_both("cluster-down-primary"), *_from_both("cluster-down-primary")],
             within=20 + _BY_REGION_DOWN,
+            traffic_leaves=["primary"],
         ),
         runbook=f"{_SWITCH} Each time is notified, and each OK: send the application back only when it is over.",
         ends=_BACK,
@@ -1842,7 +1937,9 @@ TWO_AT_ONCE = (
         title="somebody disables the rules of both monitors",
         begin=_each(*(_rule("disable_rule", role) for role in OBSERVERS)),
         end=_each(*(_rule("enable_rule", role) for role in OBSERVERS)),
-        expected=Expected(verdicts=_same(None), notified=_from_both("monitoring-not-working"), within=7),
+        expected=Expected(
+            verdicts=_same(None), notified=_from_both("monitoring-not-working"), within=7, traffic_leaves=OBSERVERS
+        ),
         runbook="Nobody monitors the clusters now: enable both rules at once, and find out who disabled them "
         "(CloudTrail).",
         ends="Somebody enables the rules.",
@@ -1864,6 +1961,7 @@ TWO_AT_ONCE = (
             ],
             within=20 + _BY_REGION_DOWN,
             afterwards=[("monitoring-not-working", "secondary")],
+            traffic_leaves=OBSERVERS,
         ),
         runbook=f"{_SWITCH} The Region that is back may notify of its own monitor until that has run.",
         ends=_BACK,
@@ -1956,6 +2054,7 @@ DEPLOYMENTS = (
             within=_BY_REGION_DOWN,
             afterwards=[("monitoring-not-working", "primary")],
             deployment="Peering of .* failed: still not done after 30 minutes",
+            traffic_leaves=["primary"],
         ),
         runbook=f"{_SWITCH} Deploy the monitoring stack of the other Region only, until the Region is back.",
         ends="AWS repairs the Region, and somebody deploys again.",
@@ -2020,11 +2119,122 @@ DEPLOYMENTS = (
             notified=_from_both("cluster-down-primary"),
             within=_BY_REGION_DOWN,
             deployment="Removal of .* failed: still not done after 30 minutes",
+            traffic_leaves=["primary"],
         ),
         runbook="The stack is in DELETE_FAILED, and no cluster was deleted. Monitoring that is not destroyed yet "
         "reports the cluster.",
         ends="AWS repairs the Region, and somebody destroys again.",
         only_simulated=_NEEDS_DEPLOYMENT,
+    ),
+)
+
+FAILOVER = (
+    CataloguedFault(
+        name="region-evacuated",
+        group="Evacuations and health checks",
+        title="somebody evacuates a Region",
+        begin=_evacuate(*OBSERVERS),
+        end=_take_users_again,
+        needs=_FAILOVER,
+        expected=Expected(verdicts=_same("HEALTHY"), traffic_leaves=["primary"]),
+        runbook="Nothing: `dsql-dr status` says who did it, when, and why.",
+        ends="Somebody runs `dsql-dr evacuate --back`; users return within 7 minutes.",
+    ),
+    CataloguedFault(
+        name="lost-region-evacuated",
+        group="Evacuations and health checks",
+        title="a Region is lost, and somebody evacuates it from the other one",
+        begin=_each(_inject("lost", "primary", effect="timeout"), _evacuate("secondary")),
+        end=_each(_clear, _take_users_again),
+        needs=_FAILOVER,
+        expected=Expected(
+            verdicts={"primary": None, "secondary": "CLUSTER_DOWN primary"},
+            notified=[("cluster-down-primary", "secondary")],
+            within=_BY_REGION_DOWN,
+            afterwards=[("monitoring-not-working", "primary")],
+            traffic_leaves=["primary"],
+        ),
+        runbook="Nothing: users left a minute after the command, before the notification. One Region's SSM parameter "
+        "is enough.",
+        ends="AWS repairs the Region; then somebody runs `dsql-dr evacuate --back`.",
+    ),
+    CataloguedFault(
+        name="evacuation-overwritten",
+        group="Evacuations and health checks",
+        title="a Region is evacuated, and somebody overwrites its SSM parameters with a Region that is not the pair's",
+        begin=_evacuate(*OBSERVERS),
+        then=[(4, _overwrite_evacuation)],
+        end=_take_users_again,
+        needs=_FAILOVER,
+        expected=Expected(verdicts=_same("HEALTHY"), traffic_leaves=["primary"]),
+        runbook="Nothing: what is no declaration about the pair is passed over, and the one before it holds. Find out "
+        "who did it (CloudTrail).",
+        ends="Somebody runs `dsql-dr evacuate --back`.",
+    ),
+    CataloguedFault(
+        name="evacuation-parameter-deleted",
+        group="Evacuations and health checks",
+        title="a Region is evacuated, and somebody deletes the SSM parameter of one Region",
+        begin=_evacuate(*OBSERVERS),
+        then=[(4, _delete_evacuation)],
+        end=_take_users_again,
+        needs=_FAILOVER,
+        expected=Expected(verdicts=_same("HEALTHY"), traffic_leaves=["primary"]),
+        runbook="Nothing: the other Region's one holds. Without both, nothing is declared, and users return.",
+        ends=f"{_REVERT} Somebody runs `dsql-dr evacuate --back`.",
+    ),
+    CataloguedFault(
+        name="evacuation-forged",
+        group="Evacuations and health checks",
+        title="somebody puts the metric of an evacuation that nobody declared",
+        begin=_forge("secondary", **{names.EVACUATED: 1.0}),
+        end=_nothing,
+        needs=_FAILOVER,
+        expected=Expected(verdicts=_same("HEALTHY"), traffic_leaves=["primary"]),
+        runbook="Run `dsql-dr status`, which has no evacuation then: find out who may PutMetricData.",
+        ends="When nobody puts it any more; users return within 7 minutes.",
+    ),
+    CataloguedFault(
+        name="evacuated-alarm-deleted",
+        group="Evacuations and health checks",
+        title="somebody deletes an alarm that a health check follows for evacuations, and then evacuates the Region",
+        begin=_each(_remember("evacuated-primary"), _on_alarm("delete_alarms", "evacuated-primary")),
+        then=[(4, _evacuate(*OBSERVERS))],
+        end=_each(_take_users_again, _put_alarm()),
+        needs=_FAILOVER,
+        expected=Expected(verdicts=_same("HEALTHY"), traffic_leaves=["primary"]),
+        runbook=f"Nothing: {_COPY}, and there are more than one for an evacuation.",
+        ends=f"{_REVERT} Somebody runs `dsql-dr evacuate --back`.",
+    ),
+    CataloguedFault(
+        name="cluster-health-alarm-deleted",
+        group="Evacuations and health checks",
+        title="somebody deletes an alarm that a health check follows, and 10 minutes later a cluster fails",
+        begin=_each(_remember("cluster-health-primary"), _on_alarm("delete_alarms", "cluster-health-primary")),
+        then=[(10, _status("FAILED", "primary"))],
+        end=_each(_status("ACTIVE", "primary"), _put_alarm()),
+        lasts=30,
+        needs=_FAILOVER,
+        expected=Expected(
+            verdicts=_same("CLUSTER_DOWN primary"),
+            notified=_from_both("cluster-down-primary"),
+            within=10 + _BY_REGION_DOWN,
+            traffic_leaves=["primary"],
+        ),
+        runbook=f"{_SWITCH} Of the alarm nobody is notified: {_COPY}.",
+        ends=f"{_BACK} {_REVERT}",
+    ),
+    CataloguedFault(
+        name="health-check-inverted",
+        group="Evacuations and health checks",
+        title="somebody inverts the health check of a Region in the console",
+        begin=_health_check(inverted=True),
+        end=_health_check(inverted=False),
+        needs=_FAILOVER,
+        expected=Expected(verdicts=_same("HEALTHY"), traffic_leaves=["primary"]),
+        runbook="The monitors do not see it: CloudFormation shows the drift of the Region's failover stack, and your "
+        "own monitoring shows that its requests end.",
+        ends="Somebody reverts the drift of that Region's failover stack.",
     ),
 )
 
@@ -2040,6 +2250,7 @@ FAULTS = (
     *KEYS,
     *NOTIFICATIONS,
     *PARAMETERS,
+    *FAILOVER,
     *BACKUPS,
     *DEPLOYMENTS,
     *TWO_AT_ONCE,

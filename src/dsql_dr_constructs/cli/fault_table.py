@@ -20,11 +20,14 @@ exchanged, the same happens. *From both* means that the monitors of both Regions
 the primary Region is us-east-1. Each alarm that is notified sends one OK when it is over.
 
 *Within* is the longest time from the fault (with two faults, the first) to the last notification, with the default
-schedule of 2 minutes. Warnings are sent if the pair has [a topic for them](notifications.md#warnings), within 15
-minutes or, if that is later, before the last notification. Every row is a test: the real code of the monitors and the
-alarms as they are deployed, in simulated time, by CloudWatch's documented rules (`tests/faults` in the repository).
-Aurora DSQL itself is simulated by its documentation: this version has not run against it. `dsql-dr faults NAME` makes a
-fault on the local AWS emulator, with your own app.
+schedule of 2 minutes. *Users leave* is for a pair with [`failover`](failover.md#how-long-it-takes): the Regions whose
+Route 53 health check becomes unhealthy while the fault lasts, with a monitor that does not work after up to 16 minutes.
+Where both are unhealthy at once, Route 53 answers as if both were healthy. Warnings are sent if the pair has [a topic
+for them](notifications.md#warnings), within 15 minutes or, if that is later, before the last notification. Every row is
+a test: the real code of the monitors, the alarms and the health checks as they are deployed, in simulated time, by the
+documented rules of CloudWatch and Route 53 (`tests/faults` in the repository). Aurora DSQL itself is simulated by its
+documentation: this version has not run against it. `dsql-dr faults NAME` makes a fault on the local AWS emulator, with
+your own app.
 """
 
 _NOT_IN_TABLES = """\
@@ -40,6 +43,8 @@ _NOT_IN_TABLES = """\
   missing](operations.md#a-backup-is-missing)).
 - The role of a monitor is deleted, or its code is replaced: as when it does not run. Code that puts healthy metrics
   is believed, as its permissions are; CloudTrail has the call.
+- A health check is deleted: AWS says that the status which records with its ID then see can't be predicted. Of a child
+  it says nothing. Nobody is notified; CloudFormation shows the drift of the Region's failover stack.
 - The dead-letter queue of a monitor is deleted: nobody is notified; CloudFormation shows the drift.
 - Amazon SNS or the evaluation of alarms fails in a Region: the other Region notifies of clusters; of the first
   one's own monitor nobody is notified.
@@ -69,12 +74,13 @@ def _table(faults: Sequence[CataloguedFault]) -> str:
             _verdicts(one.expected.verdicts),
             _notified(one),
             duration(one.expected.within) if one.expected.notified else "",
+            " and ".join(one.expected.traffic_leaves),
             one.runbook,
             one.ends,
         )
         for one in faults
     ]
-    head = ("What happens if …", "Verdict", "Notified", "Within", "Do", "It ends")
+    head = ("What happens if …", "Verdict", "Notified", "Within", "Users leave", "Do", "It ends")
     return "\n".join(f"| {' | '.join(one)} |" for one in (head, ("---",) * len(head), *rows))
 
 
@@ -86,6 +92,7 @@ def _needs(fault: CataloguedFault) -> str:
         "cluster-keys": "with keys of yours for the clusters",
         "one-key": "with `encryption_keys`",
         "function-key": "with a key of yours for the monitors",
+        "failover": "with `failover`",
     }
     return "".join(f"({said[one]}) " for one in sorted(fault.needs) if one in said)
 
