@@ -2191,7 +2191,7 @@ FAILOVER = (
         end=_nothing,
         needs=_FAILOVER,
         expected=Expected(verdicts=_same("HEALTHY"), traffic_leaves=["primary"]),
-        runbook="`dsql-dr status` says of no evacuation: find out who may PutMetricData.",
+        runbook="Run `dsql-dr status`, which has no evacuation then: find out who may PutMetricData.",
         ends="When nobody puts it any more; users return within 7 minutes.",
     ),
     CataloguedFault(
