@@ -156,7 +156,7 @@ def drills(app: cdk.App, stack: cdk.Stack, monitoring: MultiRegionMonitoring) ->
 
 
 def failover(app: cdk.App, stack: cdk.Stack, monitoring: MultiRegionMonitoring) -> Sequence[str]:
-    options = FailoverOptions(unhealthy_observers=1, unhealthy_without_data=False)
+    options = FailoverOptions(unhealthy_without_data=False)
     pair = MultiRegionDsqlDr(app, "Orders", failover=options)
     alarms = list(monitoring.alarms.values())
     alone = RegionHealthCheck(stack, "Check", region="us-east-1", alarms=alarms, options=options)

@@ -80,7 +80,6 @@ CHANGES: dict[str, dict[str, Any]] = {
     "`drill`: `report_buckets`": {"drill": DrillOptions(report_buckets={"us-east-1": "drill-reports"})},
     "`drill`: `log_retention`": {"drill": DrillOptions(log_retention=RetentionDays.THREE_YEARS)},
     "`failover`": {"failover": None},
-    "`failover`: `unhealthy_observers`": {"failover": FailoverOptions(unhealthy_observers=1)},
     "`failover`: `unhealthy_without_data`": {"failover": FailoverOptions(unhealthy_without_data=False)},
     "`monitoring`": {"monitoring": None},
     "`monitoring`: `witness_observer`": {"monitoring": MonitoringOptions(witness_observer=True)},

@@ -280,7 +280,7 @@ OPTIONS: dict[str, list[Any]] = {
         BackupOptions(removal_policy=cdk.RemovalPolicy.DESTROY, delete_recovery_points=True),
     ],
     "drill": ["none", "default", "all"],
-    "failover": [None, FailoverOptions(), FailoverOptions(unhealthy_observers=1, unhealthy_without_data=False)],
+    "failover": [None, FailoverOptions(), FailoverOptions(unhealthy_without_data=False)],
 }
 """Every parameter of `MultiRegionDsqlDr` and its options, each with values that make a difference."""
 

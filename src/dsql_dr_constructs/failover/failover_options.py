@@ -9,27 +9,22 @@ from ..arguments import check_fields
 
 @dataclass(frozen=True, kw_only=True)
 class FailoverOptions:
-    """Health checks of a pair: a Region is unhealthy while enough observers see its cluster down, or it is evacuated.
+    """Health checks of a pair: a Region is unhealthy while its cluster is down, or it is evacuated.
 
-        FailoverOptions(unhealthy_observers=1)
+        FailoverOptions(unhealthy_without_data=False)
+
+    It is down when more than half of the observing Regions see it down, both of two and two of three; one that puts no
+    data counts as one that does. Fewer would let a Region that is lost take the other one out of service, too.
 
     Args:
-        unhealthy_observers: Number of observing Regions that must see the cluster of a Region down; one that puts no
-            data counts as one that does. Default: more than half of them: both of two, two of three.
         unhealthy_without_data: Whether a Region is unhealthy while its own monitor puts no data, whatever the others
             see, since users who are sent there need more of the Region than the cluster. Default: True.
 
     Raises:
-        ValueError: a field has a value of another type, or *unhealthy_observers* is less than 1.
+        ValueError: a field has a value of another type.
     """
 
-    unhealthy_observers: int | None = None
     unhealthy_without_data: bool = True
 
     def __post_init__(self) -> None:
         check_fields(self)
-        if self.unhealthy_observers is not None and self.unhealthy_observers < 1:
-            raise ValueError(
-                f"unhealthy_observers is {self.unhealthy_observers}: a number of observing Regions from 1 on is "
-                "needed; or leave it out for more than half of them."
-            )

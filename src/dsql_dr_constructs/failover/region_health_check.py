@@ -30,8 +30,8 @@ class RegionHealthCheck(Construct):
         route53.ARecord(stack, "Virginia", zone=zone, target=target, region="us-east-1",
                         health_check=check.health_check)
 
-    It is a calculated one over health checks that follow CloudWatch alarms. The Region is unhealthy while enough
-    observers see its cluster down, while its own monitor puts no data, and while it is evacuated. `MultiRegionDsqlDr`
+    It is a calculated one over health checks that follow CloudWatch alarms. The Region is unhealthy while more
+    than half of the observers see its cluster down, while its own monitor puts no data, and while it is evacuated. `MultiRegionDsqlDr`
     creates one for each Region with *failover*.
 
     Source: https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/dns-failover-determining-health-of-endpoints.html
@@ -62,12 +62,11 @@ class RegionHealthCheck(Construct):
                 ``/dsql-dr/<deployment>/<region>/health-check-id``.
             region: As in `FailoverPair.health_check`.
             alarms: As in `HealthAlarms.check_each_other`; the monitors beside the clusters need *evacuation*.
-            options: How many observers, and what no data means. Default: as `FailoverOptions` says.
+            options: What no data means. Default: as `FailoverOptions` says.
 
         Raises:
             ValueError: *alarms* are of several pairs, another account or Stage, or lack an observer beside a cluster,
-                Route 53 cannot follow one of them, *region* has no cluster of the pair, or more observers are asked for
-                than there are.
+                Route 53 cannot follow one of them, or *region* has no cluster of the pair.
         """
         super().__init__(scope, id)
         self._alarms, self.region = {one.region: one for one in alarms}, region
@@ -77,7 +76,7 @@ class RegionHealthCheck(Construct):
         self._refuse_missing_observers()
         self._deploy_after_alarms()
         self._refuse_second()
-        needed = self._unhealthy_observers()
+        needed = len(alarms) // 2 + 1
         self.children = [
             self._child(one, copy) for one, copies in self._followed(needed) for copy in range(1, copies + 1)
         ]
@@ -175,15 +174,6 @@ class RegionHealthCheck(Construct):
                     f"{self.node.path!r} and {other.node.path!r} are both the health check of {self._deployment!r} in "
                     f"{self.region}, and write one SSM parameter: leave one of them out."
                 )
-
-    def _unhealthy_observers(self) -> int:
-        given, observers = self._options.unhealthy_observers, len(self._alarms)
-        if given and given > observers:
-            raise ValueError(
-                f"unhealthy_observers is {given}, and {observers} Regions observe the pair: give 1 to {observers}, or "
-                "leave it out for more than half of them."
-            )
-        return given or observers // 2 + 1
 
     def _followed(self, needed: int) -> Iterator[tuple[FollowedAlarm, int]]:
         """Each with the number of health checks that follow it.
