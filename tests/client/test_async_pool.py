@@ -112,7 +112,7 @@ def test_two_dead_endpoints_are_both_named(pair: PairOfEndpoints) -> None:
         with pytest.raises(AllEndpointsFailed, match=rf"{EAST}: .*refused.*{WEST}: .*refused"):
             await served_by(pool)
 
-    run(lambda: pool_of(pair, timeout=0.5), body)
+    run(lambda: pool_of(pair, timeout=2), body)
 
 
 def test_evacuated_region_is_left_at_once(pair: PairOfEndpoints) -> None:
