@@ -31,8 +31,8 @@ class RegionHealthCheck(Construct):
                         health_check=check.health_check)
 
     It is a calculated one over health checks that follow CloudWatch alarms. The Region is unhealthy while more
-    than half of the observers see its cluster down, while its own monitor puts no data, and while it is evacuated. `MultiRegionDsqlDr`
-    creates one for each Region with *failover*.
+    than half of the observers see its cluster down, while its own monitor puts no data, and while it is evacuated.
+    `MultiRegionDsqlDr` creates one for each Region with *failover*.
 
     Source: https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/dns-failover-determining-health-of-endpoints.html
     """
