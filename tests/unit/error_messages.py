@@ -1,4 +1,7 @@
-"""Every sentence that the library can raise or report, read from its sources, with … for what is filled in."""
+"""Every sentence that the library can raise or report, read from its sources, with … for what is filled in.
+
+Those of the client are in the table of its own guide, docs/client.md.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-SOURCES, CLIENT = ROOT / "src" / "dsql_dr_constructs", ROOT / "client" / "src" / "dsql_dr_client"
+SOURCES = ROOT / "src" / "dsql_dr_constructs"
 AS_AWS_SAYS_IT = (
     *("backup.py", "dsql.py", "dsql_*.py", "backup_*.py", "cloudformation_*.py"),
     *("fis.py", "fis_*.py", "ministack_scheduler.py", "route53.py"),
@@ -20,7 +23,7 @@ NOT_FOR_USERS = {"fault_catalogue.py"}
 
 
 def error_messages() -> set[str]:
-    sources = [one for package in (SOURCES, CLIENT) for one in package.rglob("*.py") if one.name not in NOT_FOR_USERS]
+    sources = [one for one in SOURCES.rglob("*.py") if one.name not in NOT_FOR_USERS]
     return {message for path in sources for message in _raised(path) if message.strip("…: ;\n")}
 
 

@@ -15,10 +15,13 @@ class AllEndpointsFailed(psycopg.OperationalError):
         timeout: How long they were tried, in seconds.
     """
 
+    reasons: Mapping[str, str]
+    """As given."""
+
     def __init__(self, reasons: Mapping[str, str], timeout: float) -> None:
         each = "; ".join(f"{region}: {reason}" for region, reason in reasons.items())
         super().__init__(f"No endpoint gave a connection within {timeout:g} s. {each}.")
-        self.reasons = dict(reasons)
+        self.reasons = reasons
 
 
 class CommitUnknown(psycopg.OperationalError):
@@ -28,6 +31,11 @@ class CommitUnknown(psycopg.OperationalError):
         attempts: How often the function ran.
         region: Region of the endpoint at which it ran last.
     """
+
+    attempts: int
+    """As given."""
+    region: str
+    """As given."""
 
     def __init__(self, attempts: int, region: str) -> None:
         super().__init__(
@@ -44,6 +52,11 @@ class ConflictBudgetExceeded(psycopg.errors.SerializationFailure):
         attempts: How often the function ran.
         region: Region of the endpoint at which it ran last.
     """
+
+    attempts: int
+    """As given."""
+    region: str
+    """As given."""
 
     def __init__(self, attempts: int, region: str) -> None:
         super().__init__(
