@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ConnectTimeoutError
 from rich.console import Console
 
 from dsql_dr_constructs.cli import pair_status, status_tables
@@ -418,6 +418,23 @@ def with_failover(east: list[tuple[str, str]], west: list[tuple[str, str]], *, s
             found = alarm(observer, f"evacuated-{one}", actions=[])
             aws.alarms[observer].append({**found, "StateValue": state if one == "us-east-1" else "OK"})
     return aws
+
+
+def test_region_that_does_not_answer_is_asked_once() -> None:
+    class Unreachable(FakeAws):
+        def client(self, service: str, region: str, **_: Any) -> Any:
+            called.append((service, region))
+            if region == "us-west-2":
+                raise ConnectTimeoutError(endpoint_url="https://dsql.us-west-2.api.aws")
+            return _FakeClient(self, region)
+
+    called: list[tuple[str, str]] = []
+    status = pair_status.ask("Orders", "us-east-1", Unreachable().client)
+    assert [one for one in called if one[1] == "us-west-2"] == [("dsql", "us-west-2")]
+    [problem] = [one for one in status.problems if one.startswith("us-west-2: ")]
+    assert "Connect timeout" in problem
+    assert status.verdicts == {"us-east-1": "HEALTHY"}
+    assert not status.healthy
 
 
 def test_pair_that_was_never_evacuated_says_nothing_of_it() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from base64 import b64decode
 from typing import Any
@@ -33,6 +34,7 @@ def handle(event: dict[str, Any], context: object) -> dict[str, Any]:
     except OtherContentsError:
         return {"statusCode": 409, "body": json.dumps({"error": "This id belongs to an order with other contents."})}
     except UnavailableError:
+        logging.exception("No order was taken.")
         return {"statusCode": 503, "body": json.dumps({"error": "Try again with the same id, here or in the peer."})}
 
 

@@ -65,7 +65,7 @@ def region_and_clients(
     Args:
         options: Of the command line.
         connect_timeout: Seconds for a connection to AWS.
-        read_timeout: Seconds for an answer.
+        read_timeout: Seconds for an answer; that of a function may take a minute.
 
     Raises:
         NoRegionError: none is given, and none is configured.
@@ -76,7 +76,8 @@ def region_and_clients(
 
     def client(service: str, region: str, /, *, attempts: int = 2) -> Any:
         retries = {"total_max_attempts": attempts}
-        config = Config(connect_timeout=connect_timeout, read_timeout=read_timeout, retries=retries)
+        longest = 60 if service == "lambda" else read_timeout
+        config = Config(connect_timeout=connect_timeout, read_timeout=longest, retries=retries)
         return session.client(service, region_name=region, config=config)
 
     return session.region_name, client

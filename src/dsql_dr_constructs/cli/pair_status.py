@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as NotConnected
 
 from ..physical_names import (
     CLUSTER_DOWN,
@@ -107,8 +108,9 @@ def ask(deployment: str, region: str, client: Client) -> Status:
     arns = cluster_arns(deployment, region, client)
     status = Status(deployment)
     regions = [arn.split(":")[3] for arn in arns]
+    unreachable: set[str] = set()  # each further call there would take as long
     for arn, one in zip(arns, regions, strict=True):
-        with _noted(status, one):
+        with _noted(status, one, unreachable):
             found = _cluster(arn, set(arns) - {arn}, client("dsql", one))
             status.clusters.append(found)
             if found.deployment != deployment:
@@ -116,10 +118,13 @@ def ask(deployment: str, region: str, client: Client) -> Status:
                     f"The tag {DEPLOYMENT_TAG} of cluster {found.identifier} in {one} is {found.deployment!r}, so it "
                     f"does not belong to {deployment}, although the SSM parameters name it."
                 )
-        status.notes.extend(_experiments(deployment, one, client))
+        if one not in unreachable:
+            status.notes.extend(_experiments(deployment, one, client))
     witnesses = [one.witness_region for one in status.clusters]
     answers: dict[str, Answer] = {}
     for one in dict.fromkeys([*regions, *filter(None, witnesses)]):  # the witness Region may observe, too
+        if one in unreachable:
+            continue
         with _noted(status, one):
             answers[one] = _answer(deployment, client("lambda", one))
     account = arns[0].split(":")[4]
@@ -134,10 +139,12 @@ def ask(deployment: str, region: str, client: Client) -> Status:
 
 
 @contextmanager
-def _noted(status: Status, what: str) -> Iterator[None]:
+def _noted(status: Status, what: str, unreachable: set[str] | None = None) -> Iterator[None]:
     try:
         yield
     except (BotoCoreError, ClientError) as error:
+        if unreachable is not None and isinstance(error, (NotConnected, HTTPClientError)):
+            unreachable.add(what)
         status.problems.append(f"{what}: {error}")
 
 
