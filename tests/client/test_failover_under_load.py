@@ -8,7 +8,7 @@ import time
 import uuid
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -51,12 +51,21 @@ class Load:
     def run(self) -> None:
         with ThreadPoolExecutor(WORKERS + 1) as threads:
             working = [threads.submit(self._work, worker) for worker in range(WORKERS)]
-            threads.submit(self._let_endpoints_fail).result()
+            failing = threads.submit(self._let_endpoints_fail)
+            for one in (failing, *working):
+                one.add_done_callback(self._end_with_an_error)
+            failing.result()
             with self._changed:
-                self._changed.wait_for(lambda: len(self.done) >= TRANSACTIONS)
+                self._wait_for(lambda: len(self.done) >= TRANSACTIONS)
                 self._finished = True
             for one in working:
                 one.result()
+
+    def _end_with_an_error(self, of: Future[None]) -> None:
+        if of.exception():
+            with self._changed:
+                self._finished = True
+                self._changed.notify_all()
 
     def _let_endpoints_fail(self) -> None:
         """Each fault lasts until every worker of that Region has committed in spite of it; resets meet few commits."""
@@ -72,6 +81,10 @@ class Load:
                 self._enter(f"{region} {fault}", own=[one for one in range(WORKERS) if (EAST, WEST)[one % 2] == region])
                 self.pair.recover()
 
+    def _wait_for(self, happened: Callable[[], bool]) -> None:
+        """An error of a worker ends it, too; the time only keeps what never happens from being waited for."""
+        assert self._changed.wait_for(lambda: self._finished or happened(), timeout=120), self._fault
+
     def _is_at_home(self, region: str) -> bool:
         return self.pools[region].region_in_use == region
 
@@ -82,7 +95,7 @@ class Load:
         with self._changed:
             self._fault, self._begun_in = phase, {}
             enough = len(self.done) + 100
-            self._changed.wait_for(lambda: len(self.done) > enough and set(own) <= self._begun_in.keys() and until())
+            self._wait_for(lambda: len(self.done) > enough and set(own) <= self._begun_in.keys() and until())
 
     def _work(self, worker: int) -> None:
         region = (EAST, WEST)[worker % 2]
