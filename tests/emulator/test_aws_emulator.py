@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import io
 import json
 import os
 import signal
@@ -9,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -66,6 +68,15 @@ with AwsEmulator(regions=["us-east-1"]) as aws:
     started_with = {"endpoint": aws.endpoint, "folder": str(aws.directory), "group": aws._server.process.pid}
     print(json.dumps(started_with), flush=True)
     time.sleep(600)
+"""
+
+
+NODE = """
+const { SSM, SSMClient, PutParameterCommand } = require("@aws-sdk/client-ssm");
+exports.handler = async (event) => {
+  const parameter = { Name: event.name, Value: process.env.AWS_REGION, Type: "String", Overwrite: true };
+  await %s;
+};
 """
 
 
@@ -373,6 +384,36 @@ def test_region_can_stop_answering_while_the_other_answers(aws: AwsEmulator) -> 
     with pytest.raises(ReadTimeoutError):
         boto3.client("dsql", config=impatient, **where(aws, aws._credentials)).list_clusters()
     assert aws.client("dsql", "us-west-2").list_clusters()["clusters"] == []
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "new SSM({ region: event.region }).putParameter(parameter)",
+        "new SSMClient({ region: event.region }).send(new PutParameterCommand(parameter))",
+    ],
+)
+def test_node_function_calls_the_region_that_its_client_is_made_for(
+    aws: AwsEmulator, call: str, request: pytest.FixtureRequest
+) -> None:
+    code = io.BytesIO()
+    with zipfile.ZipFile(code, "w") as archive:
+        archive.writestr("index.js", NODE % call)
+    name = f"node-{request.node.callspec.indices['call']}"
+    role = aws.client("iam", "us-west-2").create_role(RoleName=name, AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+    may_put = {"Effect": "Allow", "Action": "ssm:PutParameter", "Resource": "arn:aws:ssm:us-east-1:*:parameter/*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [may_put]})
+    aws.client("iam", "us-west-2").put_role_policy(RoleName=name, PolicyName="ssm", PolicyDocument=document)
+    function = aws.client("lambda", "us-west-2")
+    function.create_function(
+        FunctionName=name, Runtime="nodejs22.x", Role=role, Handler="index.handler", Code={"ZipFile": code.getvalue()}
+    )
+    for region, puts in (("us-east-1", True), ("us-west-2", False), (None, False), ("us-east-1", True)):
+        answer = function.invoke(FunctionName=name, Payload=json.dumps({"region": region, "name": f"/{name}"}))
+        assert ("FunctionError" not in answer) is puts, answer["Payload"].read()
+    assert aws.client("ssm", "us-east-1").get_parameter(Name=f"/{name}")["Parameter"]["Value"] == "us-west-2"
+    with pytest.raises(ClientError, match="ParameterNotFound"):
+        aws.client("ssm", "us-west-2").get_parameter(Name=f"/{name}")
 
 
 def test_unknown_fault_is_refused(aws: AwsEmulator) -> None:

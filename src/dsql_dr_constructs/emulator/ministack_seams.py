@@ -33,7 +33,7 @@ SEAMS: dict[str, dict[str, list[str] | None]] = {
         "_topic_by_arn_any_scope": ["topic_arn"],
         "_http_post_sync": ["endpoint", "payload", "sns_message_type"],
     },
-    "ministack.core.lambda_runtime": {"execution_credentials": ["config"]},
+    "ministack.core.lambda_runtime": {"execution_credentials": ["config"], "_NODEJS_WORKER_SCRIPT": None},
     "ministack.services.sts": {
         "register_session": ["access_key", "session"],
         "_sessions": None,
