@@ -206,6 +206,23 @@ def test_nothing_of_another_ministack_is_used(monkeypatch: pytest.MonkeyPatch, t
     assert list(tmp_path.iterdir()) == []
 
 
+def test_history_of_a_parameter_says_who_put_it(aws: AwsEmulator) -> None:
+    role = aws.client("iam", "us-east-1").create_role(RoleName="on-call", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+    given = aws.client("sts", "us-east-1").assume_role(RoleArn=role, RoleSessionName="mary")["Credentials"]
+    session = Credentials(given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"])
+    owners = aws.client("ssm", "us-east-1")
+    owners.put_parameter(Name="/said", Value="one", Type="String")
+    for value, credentials in (("two", session), ("three", aws._credentials)):
+        ssm = boto3.client("ssm", **where(aws, credentials))
+        ssm.put_parameter(Name="/said", Value=value, Type="String", Overwrite=True)
+    found = owners.get_parameter_history(Name="/said")["Parameters"]
+    assert [(one["Value"], one["LastModifiedUser"]) for one in found] == [
+        ("one", "arn:aws:iam::000000000000:root"),
+        ("two", "arn:aws:sts::000000000000:assumed-role/on-call/mary"),
+        ("three", "arn:aws:iam::000000000000:root"),
+    ]
+
+
 def test_several_do_not_disturb_each_other(aws: AwsEmulator) -> None:
     with AwsEmulator(regions=["us-east-1"]) as other:
         other.client("dsql", "us-east-1").create_cluster()

@@ -95,7 +95,7 @@ class Control:
             region: Region of the resolver.
 
         Raises:
-            ValueError: the records have another routing policy.
+            ValueError: the records have another routing policy, or lead in a circle.
         """
         asked = {"name": name, "record_type": record_type, "region": region}
         answer: list[str] = self._control("POST", "resolve", asked)
