@@ -287,8 +287,9 @@ def test_cluster_is_described_tagged_and_protected_by_its_policy(aws: AwsEmulato
 def test_status_that_aws_decides_on_can_be_set(aws: AwsEmulator) -> None:
     dsql = aws.client("dsql", "us-east-1")
     identifier = active_cluster(dsql)
-    aws.set_cluster_status("us-east-1", identifier, "FAILED")
-    assert dsql.get_cluster(identifier=identifier)["status"] == "FAILED"
+    for status in ("FAILED", "ACTIVE"):
+        aws.set_cluster_status("us-east-1", identifier, status)
+        assert dsql.get_cluster(identifier=identifier)["status"] == status
     with pytest.raises(ValueError, match="does not exist"):
         aws.set_cluster_status("us-west-2", identifier, "FAILED")
 

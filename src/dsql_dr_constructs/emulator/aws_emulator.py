@@ -52,8 +52,8 @@ class AwsEmulator(control.Control):
         wait_scale: Factor on the waits of Step Functions, such as the 10 s between two polls of the peering. Default:
             0.05.
         time_scale: Duration of a minute of EventBridge schedules and CloudWatch alarms, in minutes: with 1/60, a
-            monitor that runs every 2 minutes runs every 2 seconds. The emulator's clock goes faster by as much.
-            Default: 1.
+            monitor that runs every 2 minutes runs every 2 seconds. Functions are not faster: a run that outlasts the
+            time to the next one has no data in time. The emulator's clock goes faster by as much. Default: 1.
         idle_after: Seconds on the emulator's clock after which a cluster without connections becomes IDLE; a peer is a
             cluster of its own. A login makes it ACTIVE again, after *transition_seconds*. Default: it stays ACTIVE.
         enforce_permissions: Whether the calls of Lambda functions are checked against the policies of their roles, and

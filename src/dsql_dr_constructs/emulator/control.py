@@ -62,7 +62,7 @@ class Control:
         self._control("DELETE", "calls")
 
     def set_cluster_status(self, region: str, identifier: str, status: str) -> None:
-        """Give a cluster a status that only AWS itself can give it: IDLE, INACTIVE or FAILED.
+        """Give a cluster a status that only AWS itself can give it: IDLE, INACTIVE or FAILED, and ACTIVE after it.
 
         A login makes one that is IDLE or INACTIVE become ACTIVE. INACTIVE refuses it with "waking up cluster, please
         retry later".
