@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import io
 import json
 import os
 import signal
@@ -9,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -66,6 +68,15 @@ with AwsEmulator(regions=["us-east-1"]) as aws:
     started_with = {"endpoint": aws.endpoint, "folder": str(aws.directory), "group": aws._server.process.pid}
     print(json.dumps(started_with), flush=True)
     time.sleep(600)
+"""
+
+
+NODE = """
+const { SSM, SSMClient, PutParameterCommand } = require("@aws-sdk/client-ssm");
+exports.handler = async (event) => {
+  const parameter = { Name: event.name, Value: process.env.AWS_REGION, Type: "String", Overwrite: true };
+  await %s;
+};
 """
 
 
@@ -195,6 +206,23 @@ def test_nothing_of_another_ministack_is_used(monkeypatch: pytest.MonkeyPatch, t
     assert list(tmp_path.iterdir()) == []
 
 
+def test_history_of_a_parameter_says_who_put_it(aws: AwsEmulator) -> None:
+    role = aws.client("iam", "us-east-1").create_role(RoleName="on-call", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+    given = aws.client("sts", "us-east-1").assume_role(RoleArn=role, RoleSessionName="mary")["Credentials"]
+    session = Credentials(given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"])
+    owners = aws.client("ssm", "us-east-1")
+    owners.put_parameter(Name="/said", Value="one", Type="String")
+    for value, credentials in (("two", session), ("three", aws._credentials)):
+        ssm = boto3.client("ssm", **where(aws, credentials))
+        ssm.put_parameter(Name="/said", Value=value, Type="String", Overwrite=True)
+    found = owners.get_parameter_history(Name="/said")["Parameters"]
+    assert [(one["Value"], one["LastModifiedUser"]) for one in found] == [
+        ("one", "arn:aws:iam::000000000000:root"),
+        ("two", "arn:aws:sts::000000000000:assumed-role/on-call/mary"),
+        ("three", "arn:aws:iam::000000000000:root"),
+    ]
+
+
 def test_several_do_not_disturb_each_other(aws: AwsEmulator) -> None:
     with AwsEmulator(regions=["us-east-1"]) as other:
         other.client("dsql", "us-east-1").create_cluster()
@@ -259,8 +287,9 @@ def test_cluster_is_described_tagged_and_protected_by_its_policy(aws: AwsEmulato
 def test_status_that_aws_decides_on_can_be_set(aws: AwsEmulator) -> None:
     dsql = aws.client("dsql", "us-east-1")
     identifier = active_cluster(dsql)
-    aws.set_cluster_status("us-east-1", identifier, "FAILED")
-    assert dsql.get_cluster(identifier=identifier)["status"] == "FAILED"
+    for status in ("FAILED", "ACTIVE"):
+        aws.set_cluster_status("us-east-1", identifier, status)
+        assert dsql.get_cluster(identifier=identifier)["status"] == status
     with pytest.raises(ValueError, match="does not exist"):
         aws.set_cluster_status("us-west-2", identifier, "FAILED")
 
@@ -373,6 +402,36 @@ def test_region_can_stop_answering_while_the_other_answers(aws: AwsEmulator) -> 
     with pytest.raises(ReadTimeoutError):
         boto3.client("dsql", config=impatient, **where(aws, aws._credentials)).list_clusters()
     assert aws.client("dsql", "us-west-2").list_clusters()["clusters"] == []
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "new SSM({ region: event.region }).putParameter(parameter)",
+        "new SSMClient({ region: event.region }).send(new PutParameterCommand(parameter))",
+    ],
+)
+def test_node_function_calls_the_region_that_its_client_is_made_for(
+    aws: AwsEmulator, call: str, request: pytest.FixtureRequest
+) -> None:
+    code = io.BytesIO()
+    with zipfile.ZipFile(code, "w") as archive:
+        archive.writestr("index.js", NODE % call)
+    name = f"node-{request.node.callspec.indices['call']}"
+    role = aws.client("iam", "us-west-2").create_role(RoleName=name, AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+    may_put = {"Effect": "Allow", "Action": "ssm:PutParameter", "Resource": "arn:aws:ssm:us-east-1:*:parameter/*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [may_put]})
+    aws.client("iam", "us-west-2").put_role_policy(RoleName=name, PolicyName="ssm", PolicyDocument=document)
+    function = aws.client("lambda", "us-west-2")
+    function.create_function(
+        FunctionName=name, Runtime="nodejs22.x", Role=role, Handler="index.handler", Code={"ZipFile": code.getvalue()}
+    )
+    for region, puts in (("us-east-1", True), ("us-west-2", False), (None, False), ("us-east-1", True)):
+        answer = function.invoke(FunctionName=name, Payload=json.dumps({"region": region, "name": f"/{name}"}))
+        assert ("FunctionError" not in answer) is puts, answer["Payload"].read()
+    assert aws.client("ssm", "us-east-1").get_parameter(Name=f"/{name}")["Parameter"]["Value"] == "us-west-2"
+    with pytest.raises(ClientError, match="ParameterNotFound"):
+        aws.client("ssm", "us-west-2").get_parameter(Name=f"/{name}")
 
 
 def test_unknown_fault_is_refused(aws: AwsEmulator) -> None:

@@ -113,6 +113,25 @@ def test_refusals_have_route_53s_codes(aws: AwsEmulator) -> None:
         assert error.value.response["Error"]["Code"] == code
 
 
+def test_calculated_check_is_made_listed_and_updated_by_the_api(aws: AwsEmulator) -> None:
+    route53 = aws.client("route53", EAST)
+    children = [create(aws, "healthy"), create(aws, "unhealthy", Inverted=True)]
+    config = {"Type": "CALCULATED", "HealthThreshold": 2, "ChildHealthChecks": children}
+    made = route53.create_health_check(CallerReference="calculated", HealthCheckConfig=config)["HealthCheck"]
+    assert made["HealthCheckConfig"]["ChildHealthChecks"] == children
+    assert aws.health_check_status(made["Id"]) == "Unhealthy"
+    assert update(route53, made["Id"], ChildHealthChecks=children[:1], HealthThreshold=1)["HealthCheckVersion"] == 2
+    assert aws.health_check_status(made["Id"]) == "Healthy"
+    found = route53.get_health_check(HealthCheckId=made["Id"])["HealthCheck"]["HealthCheckConfig"]
+    assert found["ChildHealthChecks"] == children[:1]
+    update(route53, made["Id"], ResetElements=["ChildHealthChecks"])
+    assert aws.health_check_status(made["Id"]) == "Unhealthy"
+
+    endpoint = {"Type": "HTTP", "IPAddress": "192.0.2.1", "Regions": [WEST, EAST, "eu-west-1"]}
+    made = route53.create_health_check(CallerReference="http", HealthCheckConfig=endpoint)["HealthCheck"]
+    assert made["HealthCheckConfig"]["Regions"] == endpoint["Regions"]
+
+
 def test_tags_of_several_health_checks_are_listed(aws: AwsEmulator) -> None:
     route53, (one, two) = aws.client("route53", EAST), (create(aws, "one"), create(aws, "two"))
     route53.change_tags_for_resource(
@@ -140,6 +159,13 @@ def test_record_needs_its_health_check_when_it_is_made_and_not_when_it_is_delete
     assert error.value.response["Error"]["Code"] == "NoSuchHealthCheck"
     change("CREATE")
     assert aws.resolve("a.example.org", region=WEST) == ["192.0.2.1"]
+    for name, to in (("b", "c"), ("c", "b")):
+        circle = {"Name": f"{name}.example.org", "Type": "CNAME", "TTL": 60}
+        circle |= {"ResourceRecords": [{"Value": f"{to}.example.org"}]}
+        batch = {"Changes": [{"Action": "CREATE", "ResourceRecordSet": circle}]}
+        route53.change_resource_record_sets(HostedZoneId=zone, ChangeBatch=batch)
+    with pytest.raises(ValueError, match=r"The records of b\.example\.org lead in a circle"):
+        aws.resolve("b.example.org", region=WEST)
     route53.delete_health_check(HealthCheckId=check)
     change("DELETE")
     assert aws.resolve("a.example.org", region=WEST) == []

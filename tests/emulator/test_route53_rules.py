@@ -215,6 +215,31 @@ def test_a_target_outside_of_the_zone_is_answered_by_its_name() -> None:
     assert resolve([cname]) == ["one.execute-api.amazonaws.com"]
 
 
+@pytest.mark.parametrize(
+    ("wildcard", "other", "expected"),
+    [
+        ("*.example.com.", None, ["1"]),
+        ("\\052.example.com.", None, ["1"]),
+        ("*.com.", None, ["1"]),
+        ("*.com.", "example.com.", []),
+        ("*.example.com.", "example.com.", ["1"]),
+        ("*.example.com.", "orders.example.com.", []),
+        ("*.orders.example.com.", None, []),
+    ],
+)
+def test_a_name_without_records_is_answered_by_the_nearest_wildcard(
+    wildcard: str, other: str | None, expected: list[str]
+) -> None:
+    others = [{**record("2"), "Name": other, "Type": "TXT"}] if other else []
+    assert resolve([{**record("1"), "Name": wildcard}, *others]) == expected
+
+
+@pytest.mark.parametrize("evaluates", [True, False])
+def test_records_that_lead_in_a_circle_are_an_error(evaluates: bool) -> None:
+    with pytest.raises(ValueError, match=r"The records of Orders\.example\.com lead in a circle"):
+        resolve([{**record("1"), "AliasTarget": alias("orders.example.com", evaluate=evaluates)}])
+
+
 def test_a_policy_that_the_model_lacks_is_an_error() -> None:
     with pytest.raises(ValueError, match="it resolves simple, weighted"):
         resolve([record("a", GeoLocation={"CountryCode": "*"})])

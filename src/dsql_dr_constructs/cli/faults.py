@@ -41,12 +41,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="go on after a fault that contradicts the list, or after which the pair is not as before; then the app is "
         "deployed again",
     )
-    parser.add_argument(
-        "--postgresql",
-        metavar="FOLDER:PORT",
-        help="unix socket of a PostgreSQL that takes every role without a password, for apps with database roles or "
-        "the SQL probe",
-    )
+    synthesized_app.add_postgresql_argument(parser)
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--markdown", action="store_true", help="print the list as Markdown, as docs/faults.md has it")
     form.add_argument("--json", action="store_true", help="print JSON")

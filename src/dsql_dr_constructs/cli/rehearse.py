@@ -43,12 +43,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         action="store_true",
         help="keep the emulator running until Ctrl-C, and print the variables that let other programs use it",
     )
-    parser.add_argument(
-        "--postgresql",
-        metavar="FOLDER:PORT",
-        help="unix socket of a PostgreSQL that takes every role without a password, for apps with database roles or "
-        "the SQL probe",
-    )
+    synthesized_app.add_postgresql_argument(parser)
     parser.set_defaults(command=rehearse)
 
 

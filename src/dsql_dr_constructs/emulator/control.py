@@ -62,7 +62,7 @@ class Control:
         self._control("DELETE", "calls")
 
     def set_cluster_status(self, region: str, identifier: str, status: str) -> None:
-        """Give a cluster a status that only AWS itself can give it: IDLE, INACTIVE or FAILED.
+        """Give a cluster a status that only AWS itself can give it: IDLE, INACTIVE or FAILED, and ACTIVE after it.
 
         A login makes one that is IDLE or INACTIVE become ACTIVE. INACTIVE refuses it with "waking up cluster, please
         retry later".
@@ -95,7 +95,7 @@ class Control:
             region: Region of the resolver.
 
         Raises:
-            ValueError: the records have another routing policy.
+            ValueError: the records have another routing policy, or lead in a circle.
         """
         asked = {"name": name, "record_type": record_type, "region": region}
         answer: list[str] = self._control("POST", "resolve", asked)

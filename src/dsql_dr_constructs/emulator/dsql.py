@@ -206,7 +206,7 @@ class Dsql:
             return cluster.status
 
     def set_status(self, account: str, region: str, identifier: str, status: str) -> None:
-        """Let a cluster become IDLE, INACTIVE or FAILED, which AWS decides."""
+        """Let a cluster become IDLE, INACTIVE or FAILED, which AWS decides, or ACTIVE again."""
         with self._lock:
             cluster = self.get_cluster(account, region, identifier)
             cluster.status, cluster.due = status, None

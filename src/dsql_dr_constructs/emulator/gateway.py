@@ -110,6 +110,7 @@ class Gateway:
 
     async def _serve(self, caller: Caller, signature: Signature, scope: Scope, receive: Receive, send: Send) -> None:
         headers, path = headers_of(scope), scope["path"]
+        ministack_seams.CALLER.set(caller.user_arn)
         if path.startswith(_OWNERS) and not caller.is_owner and not needs_no_credentials(scope):
             await _respond(send, _json(403, _NOT_OWNER))
             return

@@ -8,12 +8,50 @@ from typing import Any
 
 from . import ministack_seams
 
+_SIGN_FOR_THE_CLIENTS_REGION = r"""
+{
+  const plain = Module.prototype.require;
+  const inRegion = (client, region) => new Proxy(client, {
+    get(_, name) {
+      const call = client[name];
+      if (typeof call !== "function") return call;
+      return (...given) => {
+        const own = process.env.AWS_REGION;
+        process.env.AWS_REGION = region || own;  // a request is signed before its call returns
+        try { return call.apply(client, given); } finally { process.env.AWS_REGION = own; }
+      };
+    },
+  });
+  Module.prototype.require = function (id) {
+    const sdk = plain.apply(this, arguments);
+    if (!id.startsWith("@aws-sdk/client-")) return sdk;
+    try { Module._resolveFilename(id, this); return sdk; } catch (_) {}  // a function's own SDK needs none of it
+    return new Proxy(sdk, {
+      get(_, name) {
+        const exported = sdk[name];
+        if (!/^[A-Z]/.test(String(name)) || name.endsWith("Command")) return exported;
+        return function (config) { return inRegion(new exported(config), (config || {}).region); };
+      },
+    });
+  };
+}
+"""
+
 
 def give_function_credentials(variables: Callable[[dict[str, Any]], dict[str, str]]) -> None:
     """Let a function have the credentials that *variables* makes of its configuration, instead of the server's."""
     runtime: Any = importlib.import_module("ministack.core.lambda_runtime")
     service: Any = importlib.import_module("ministack.services.lambda_svc")
     runtime.execution_credentials = service.execution_credentials = variables
+
+
+def let_node_call_other_regions() -> None:
+    """Let clients in Node.js functions call the Region that they are made for, as the CDK's cross-Region references do.
+
+    In place of AWS's SDK, ministack gives such a function clients that sign for the function's own Region.
+    """
+    runtime: Any = importlib.import_module("ministack.core.lambda_runtime")
+    runtime._NODEJS_WORKER_SCRIPT += _SIGN_FOR_THE_CLIENTS_REGION
 
 
 def keep_workers_of_other_regions() -> None:

@@ -68,6 +68,7 @@ def answer_for(service: Route53) -> None:
     """Let calls about health checks be answered by *service*, and those that ministack lacks."""
     route53 = _route53()
     build, plain = route53._build_health_check_el, route53.handle_request
+    parse = route53._parse_health_check_config
 
     def built(parent: Element, check: Check) -> None:
         config = {name: str(one).lower() if isinstance(one, bool) else one for name, one in check["config"].items()}
@@ -75,12 +76,19 @@ def answer_for(service: Route53) -> None:
         if check.get("alarm"):
             _add_settings(SubElement(parent[-1], "CloudWatchAlarmConfiguration"), check["alarm"])
 
+    def parsed(element: Element) -> dict[str, Any]:
+        config: dict[str, Any] = parse(element)
+        for name in ("ChildHealthChecks", "Regions"):  # whose members have no text in ministack's
+            if (listed := route53._find(element, name)) is not None:
+                config[name] = [one.text for one in listed]
+        return config
+
     def answered(name: str, check: Check, status: int) -> Any:
         return route53._xml_response(f"{name}Response", lambda root: built(root, check), status)
 
     def created(body: bytes) -> Any:
         root = route53._parse_body(body)
-        config = route53._parse_health_check_config(route53._find(root, "HealthCheckConfig"))
+        config = parsed(route53._find(root, "HealthCheckConfig"))
         return answered("CreateHealthCheck", service.create(route53._text(root, "CallerReference"), config), 201)
 
     def updated(identifier: str, body: bytes) -> Any:
@@ -89,7 +97,7 @@ def answer_for(service: Route53) -> None:
         version = route53._text(root, "HealthCheckVersion")
         check = service.update(
             identifier,
-            route53._parse_health_check_config(root),
+            parsed(root),
             reset=() if reset is None else [one.text for one in reset],
             version=int(version) if version else None,
         )

@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -28,12 +29,13 @@ SEAMS: dict[str, dict[str, list[str] | None]] = {
         "set_request_region": None,
         "request_scope": ["account_id", "region"],
     },
+    "ministack.services.ssm": {"_put_parameter": ["data"], "_parameter_history": None},
     "ministack.services.kms": {"_resolve_key": ["key_id_or_arn"]},
     "ministack.services.sns": {
         "_topic_by_arn_any_scope": ["topic_arn"],
         "_http_post_sync": ["endpoint", "payload", "sns_message_type"],
     },
-    "ministack.core.lambda_runtime": {"execution_credentials": ["config"]},
+    "ministack.core.lambda_runtime": {"execution_credentials": ["config"], "_NODEJS_WORKER_SCRIPT": None},
     "ministack.services.sts": {
         "register_session": ["access_key", "session"],
         "_sessions": None,
@@ -162,6 +164,9 @@ SEAMS: dict[str, dict[str, list[str] | None]] = {
 }
 """Modules, the names used from each, and the parameters of those that are functions."""
 
+CALLER: ContextVar[str] = ContextVar("caller")
+"""ARN of who made the request at work."""
+
 
 def moved() -> list[str]:
     """Seams that the installed ministack no longer has, each with what it has instead."""
@@ -231,6 +236,20 @@ def confirm_subscriptions() -> None:
         return send(endpoint, payload, sns_message_type) if here else 200
 
     sns._topic_by_arn_any_scope, sns._http_post_sync = confirmed, send_here
+
+
+def record_who_puts_parameters() -> None:
+    """Let LastModifiedUser in the history of an SSM parameter be the caller, and not always the root user."""
+    ssm: Any = importlib.import_module("ministack.services.ssm")
+    plain = ssm._put_parameter
+
+    def put(data: dict[str, Any]) -> Any:
+        answer = plain(data)
+        if answer[0] == 200 and (caller := CALLER.get(None)):
+            ssm._parameter_history[data["Name"]][-1]["LastModifiedUser"] = caller
+        return answer
+
+    ssm._put_parameter = put
 
 
 def service_asked(method: str, path: str, headers: dict[str, str], query: dict[str, list[str]]) -> str:

@@ -1,4 +1,4 @@
-"""The unix socket of a PostgreSQL that accepts every role without a password, so only its owner may have access."""
+"""A PostgreSQL that accepts every role without a password, so only its owner may have access to its unix socket."""
 
 from __future__ import annotations
 
@@ -38,3 +38,31 @@ def private_socket(postgresql: str) -> Path:
             "could run programs as PostgreSQL's user: give the folder mode 0700."
         )
     return path
+
+
+def check_postgresql(postgresql: str) -> None:
+    """Connect to it once.
+
+    Raises:
+        ValueError: as `private_socket`, or it does not accept ``postgres``, or is older than Aurora DSQL's version.
+
+    Source: https://docs.aws.amazon.com/aurora-dsql/latest/userguide/working-with-postgresql-compatibility.html
+    """
+    import psycopg  # which takes a moment, and only those who have a PostgreSQL need it
+
+    private_socket(postgresql)
+    folder, port = folder_and_port(postgresql)
+    try:
+        with psycopg.connect(
+            host=folder, hostaddr="", port=port, user="postgres", dbname="postgres", connect_timeout=10
+        ) as connection:
+            version = connection.info.server_version // 10_000
+    except psycopg.OperationalError as error:
+        raise ValueError(
+            f"postgresql is {postgresql!r}, and postgres cannot connect to it without a password: {error}"
+        ) from error
+    if version < 16:
+        raise ValueError(
+            f"postgresql is {postgresql!r}, which is PostgreSQL {version}: use version 16, as Aurora DSQL has it, or a "
+            "newer one."
+        )

@@ -132,12 +132,31 @@ class Zone:
         """The values for a resolver in *region*, with CNAMEs and aliases followed as far as the zone has them.
 
         A target outside of the zone, such as a load balancer, is given by its name.
+
+        Raises:
+            ValueError: the records lead in a circle, or have a routing policy that is not modelled.
         """
+        try:
+            return self._answered(name, record_type, region)
+        except RecursionError:
+            raise ValueError(f"The records of {name} lead in a circle: let one of them end it.") from None
+
+    def _answered(self, name: str, record_type: str, region: str) -> list[str]:
         group = self._group(name, record_type) or self._group(name, "CNAME")
         return [value for record in self._chosen(group, region) for value in self._values(record, record_type, region)]
 
     def _group(self, name: str, record_type: str) -> list[Record]:
-        return [one for one in self.records if _same(one["Name"], name) and one["Type"] == record_type]
+        """The records of a name, or, if it has none of any type, those of ``*`` in its place."""
+        found, rest = self._named(name), name
+        while not found and "." in rest.rstrip("."):
+            rest = rest.partition(".")[2]
+            found = self._named(f"*.{rest}")
+            if self._named(rest):  # below a name that exists, only its own * applies
+                break
+        return [one for one in found if one["Type"] == record_type]
+
+    def _named(self, name: str) -> list[Record]:
+        return [one for one in self.records if _same(one["Name"], name)]
 
     def _values(self, record: Record, record_type: str, region: str) -> list[str]:
         if alias := record.get("AliasTarget"):
@@ -148,7 +167,7 @@ class Zone:
         return values
 
     def _followed(self, name: str, record_type: str, region: str) -> list[str]:
-        return self.resolve(name, record_type, region) or [name.rstrip(".")]
+        return self._answered(name, record_type, region) or [name.rstrip(".")]
 
     def _is_well(self, record: Record) -> bool:
         """Whether a record is healthy; with a check and an alias that evaluates its target, both have to be."""
@@ -193,4 +212,8 @@ def _latency(resolver: str, region: str) -> tuple[int, str]:
 
 
 def _same(one: str, other: str) -> bool:
-    return one.rstrip(".").lower() == other.rstrip(".").lower()
+    return _plain(one) == _plain(other)
+
+
+def _plain(name: str) -> str:
+    return name.replace("\\052", "*").rstrip(".").lower()  # as Route 53 lists it

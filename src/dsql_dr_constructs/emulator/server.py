@@ -80,7 +80,9 @@ def build(options: argparse.Namespace, owner: Credentials) -> Gateway:
     key_policies.install(enforce_roles=options.enforce_permissions)
     ministack_alarms.count_invocations()  # after what refuses them
     ministack_seams.confirm_subscriptions()
+    ministack_seams.record_who_puts_parameters()
     ministack_functions.keep_workers_of_other_regions()
+    ministack_functions.let_node_call_other_regions()
     ministack_cloudformation.name_resources_by_region()
     ministack_cloudformation.answer_the_cdk_when_stacks_are_done()
     ministack_cloudformation.find_stacks_by_their_resources()
