@@ -1363,8 +1363,8 @@ PERMISSIONS = (
         end=_each(_allow, _purge()),
         needs=_FAILOVER,
         expected=_monitor(6, "dead-letters"),
-        runbook=f"{_ASK_OTHER}: GetParameterHistory was refused. Faults of the clusters are still notified, and what was "
-        "read last holds for as long as the function's process lives; without it, the Region leaves service.",
+        runbook=f"{_ASK_OTHER}: GetParameterHistory was refused. Faults of the clusters are still notified, and what "
+        "was read last holds for as long as the function's process lives; without it, the Region leaves service.",
         ends=f"{_REVERT} Purge the dead-letter queue.",
     ),
     CataloguedFault(
@@ -1775,8 +1775,8 @@ PARAMETERS = (
             within=6,
             warnings=_from_both("dead-letters"),
         ),
-        runbook="Read in the log of the function that evacuations could not be read. A monitor in a network needs a way "
-        "to SSM. What was read last holds for as long as the function's process lives; without it, the Region leaves "
+        runbook="Read in the log of the function that evacuations could not be read. A monitor in a network needs a "
+        "way to SSM. What was read last holds for as long as the function's process lives; without it, the Region leaves "
         "service. Faults of the clusters are still notified.",
         ends="AWS repairs it, or you repair the network. Purge the dead-letter queue.",
     ),

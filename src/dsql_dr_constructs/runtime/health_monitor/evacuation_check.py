@@ -88,18 +88,18 @@ class EvacuationCheck:
             late: The reason where there is no answer yet.
             errors: Takes what went wrong.
         """
-        silent = []
+        unanswered = []
         for region, question in read.items():
             what = f"The check of evacuations in {region}"
             with kept(errors, what):
                 found = result(what, question, late)
                 if isinstance(found, str):
-                    silent.append(f"{region}: {found}")
+                    unanswered.append(f"{region}: {found}")
                 else:
                     self._known[region] = found
         with kept(errors, "The check of evacuations"):
-            if len(silent) == len(self._ssm):
-                raise MonitorError(f"Evacuations could not be read, since no Region's SSM answers: {'; '.join(silent)}")
+            if len(unanswered) == len(self._ssm):
+                raise MonitorError(f"Evacuations could not be read, since no Region's SSM answers: {'; '.join(unanswered)}")
         if not self._known:
             return None
         declaration = newest((version for versions in self._known.values() for version in versions), self._ssm)
