@@ -353,6 +353,14 @@ def test_for_a_pair_without_failover_it_says_what_to_add(run: Run) -> None:
     assert "give MultiRegionDsqlDr failover=FailoverOptions(), and deploy it." in printed
 
 
+def test_for_a_pair_without_parameters_of_its_clusters_it_says_why(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    aws = Aws()
+    monkeypatch.setattr(aws, "get_parameters_by_path", lambda region, request: iter([{"Parameters": []}]))
+    status, printed = run(aws, EAST, *WHY, "--yes")
+    assert (status, written(aws)) == (1, [])
+    assert "A pair that MultiRegionMonitoring monitors by cluster_arns has none." in printed
+
+
 def test_parameter_that_only_one_region_has_is_not_made_in_the_other_one(run: Run) -> None:
     """CloudFormation could not make it any more."""
     aws = Aws()

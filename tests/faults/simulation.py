@@ -18,6 +18,7 @@ from dsql_dr_constructs.runtime.cluster_peering.cluster import PeeringError
 from dsql_dr_constructs.runtime.cluster_peering.peering import Peering
 from dsql_dr_constructs.runtime.cluster_peering.teardown import Teardown
 from dsql_dr_constructs.runtime.health_monitor import monitoring_run
+from dsql_dr_constructs.runtime.health_monitor.evacuation_check import EvacuationCheck
 from dsql_dr_constructs.runtime.health_monitor.metrics import RunTimes
 from dsql_dr_constructs.runtime.health_monitor.monitoring_run import FailedRunError, MonitoringRun
 from dsql_dr_constructs.runtime.health_monitor.notifications import NotificationCheck
@@ -316,6 +317,7 @@ class Simulation:
                 )
                 if settings.backup_vaults
                 else None,
+                "evacuation": EvacuationCheck(settings, client) if settings.evacuation_regions else None,
             }
             self._processes[region] = there.deployments, options
             self._deletions_failed.discard(region)

@@ -36,6 +36,7 @@ from dsql_dr_constructs.runtime.database_role.role_request import RoleError
 from dsql_dr_constructs.runtime.database_role.serving_endpoint import Cluster, ServingEndpoint
 from dsql_dr_constructs.runtime.database_role.wake import Wake
 from dsql_dr_constructs.runtime.database_session import NoConnectionError
+from dsql_dr_constructs.runtime.health_monitor.evacuation_check import EvacuationCheck
 from dsql_dr_constructs.runtime.health_monitor.monitoring_run import MonitoringRun
 from dsql_dr_constructs.runtime.health_monitor.recovery_point_check import RecoveryPointCheck
 from dsql_dr_constructs.runtime.health_monitor.retries import Surroundings, Unreachable
@@ -323,6 +324,7 @@ def monitor_calls(
         settings,
         client=client,
         recovery_points=vaults,
+        evacuation=EvacuationCheck(settings, client) if failover else None,
         tls=ssl.create_default_context,
         surroundings=Surroundings(draw=lambda: 0.0),
         log=lambda line: None,

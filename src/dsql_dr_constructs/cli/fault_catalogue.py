@@ -1362,8 +1362,9 @@ PERMISSIONS = (
         begin=_deny("ssm:GetParameterHistory"),
         end=_each(_allow, _purge()),
         needs=_FAILOVER,
-        expected=_monitor(6, "dead-letters", leaves=["primary"]),
-        runbook=f"{_ASK_OTHER}: GetParameterHistory was refused. Faults of the clusters are still notified.",
+        expected=_monitor(6, "dead-letters"),
+        runbook=f"{_ASK_OTHER}: GetParameterHistory was refused. Faults of the clusters are still notified, and what "
+        "was read last holds for as long as the function's process lives; without it, the Region leaves service.",
         ends=f"{_REVERT} Purge the dead-letter queue.",
     ),
     CataloguedFault(
@@ -1760,6 +1761,24 @@ PARAMETERS = (
         expected=_unnoticed(),
         runbook="Nothing: the clusters do not depend on it, and the alarm keeps its state.",
         ends="AWS repairs it.",
+    ),
+    CataloguedFault(
+        name="ssm-fails-in-both",
+        group="SSM parameters",
+        title="SSM does not answer in either Region, or not to the monitor, when it reads evacuations",
+        begin=_inject("ssm", *OBSERVERS, service="ssm", call="GetParameterHistory"),
+        end=_each(_clear, _purge(), _purge("secondary")),
+        needs=_FAILOVER,
+        expected=Expected(
+            verdicts=_same(None),
+            notified=_from_both("monitoring-not-working"),
+            within=6,
+            warnings=_from_both("dead-letters"),
+        ),
+        runbook="Read in the log of the function that evacuations could not be read. A monitor in a network needs a "
+        "way to SSM. What was read last holds for as long as the function's process lives; without it, the Region leaves "
+        "service. Faults of the clusters are still notified.",
+        ends="AWS repairs it, or you repair the network. Purge the dead-letter queue.",
     ),
 )
 

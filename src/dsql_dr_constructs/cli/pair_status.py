@@ -185,7 +185,8 @@ def cluster_arns(deployment: str, region: str, client: Client) -> list[str]:
     if len(arns) != 2:
         raise StatusError(
             f"{region} has no SSM parameters of a deployment {deployment!r}: give --region one of the pair's Regions, "
-            "and the deployment's name as its stacks have it, for example AuroraDsqlDR-production."
+            "and the deployment's name as its stacks have it, for example AuroraDsqlDR-production. A pair that "
+            "MultiRegionMonitoring monitors by cluster_arns has none."
         )
     return list(arns.values())
 

@@ -18,7 +18,8 @@ class FailoverOptions:
 
     Args:
         unhealthy_without_data: Whether a Region is unhealthy while its own monitor puts no data, whatever the others
-            see, since users who are sent there need more of the Region than the cluster. Default: True.
+            see, since users who are sent there need more of the Region than the cluster. False: it counts as
+            one that sees the cluster down, and no more. Default: True.
 
     Raises:
         ValueError: a field has a value of another type.

@@ -15,8 +15,6 @@ from ..monitoring.notification_path import described
 _WITHOUT_DATA = {
     TreatMissingData.BREACHING: ("breaching", "Unhealthy"),
     TreatMissingData.NOT_BREACHING: ("notBreaching", "Healthy"),
-    TreatMissingData.IGNORE: ("ignore", "LastKnownStatus"),
-    TreatMissingData.MISSING: ("missing", "LastKnownStatus"),
 }
 """What an alarm and its health check are without data: AWS does not say which of the two settings Route 53 follows.
 
@@ -68,6 +66,11 @@ def follow(alarms: HealthAlarms, what: str, *, without_data: TreatMissingData | 
             "such alarms: give datapoints_to_alarm and evaluation_periods the same number."
         )
     missing = without_data or cast("TreatMissingData", evaluated[2].treat_missing_data)
+    if what.startswith("cluster-health-") and missing != TreatMissingData.BREACHING:
+        raise ValueError(
+            f"cluster_health has treat_missing_data {missing.name} in {alarms.region}, and users would not leave a "
+            "Region that is lost with its monitor: leave treat_missing_data out, or give BREACHING."
+        )
     alarm = cast("CfnAlarm", alarms.alarms[what].node.default_child)
     if needed:
         alarm.datapoints_to_alarm = None

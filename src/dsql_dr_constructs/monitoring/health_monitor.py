@@ -265,7 +265,7 @@ class HealthMonitor(Construct):
         if options.vpc:
             permit_network_interfaces(self._role)
         if options.vpc and options.vpc_endpoints:
-            add_endpoints(self, options.vpc)
+            add_endpoints(self, options.vpc, ssm=self.evacuation)
         if encryption_key:
             encryption_key.grant_decrypt(self._role)
             if is_imported(encryption_key):

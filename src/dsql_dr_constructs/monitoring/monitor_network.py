@@ -76,8 +76,13 @@ def permit_network_interfaces(role: iam.Role) -> None:
     )
 
 
-def add_endpoints(scope: Construct, vpc: ec2.IVpc) -> None:
+def add_endpoints(scope: Construct, vpc: ec2.IVpc, *, ssm: bool) -> None:
     """Interface endpoints for CloudWatch metrics and the DSQL API of this Region, so that neither needs the NAT.
+
+    Args:
+        scope: Of the monitor.
+        vpc: Its network.
+        ssm: Whether SSM has one, too: what is evacuated is read there.
 
     Raises:
         ValueError: *vpc* was imported without its addresses, from which the endpoints allow ingress.
@@ -86,7 +91,7 @@ def add_endpoints(scope: Construct, vpc: ec2.IVpc) -> None:
     """
     refuse_unknown_addresses(vpc, "leave the endpoints out with vpc_endpoints=False")
     warn_of_private_dns(scope, vpc)
-    for service in ("monitoring", "dsql"):
+    for service in ("monitoring", "dsql", *(("ssm",) if ssm else ())):
         name = f"com.amazonaws.{Stack.of(scope).region}.{service}"
         ec2.InterfaceVpcEndpoint(
             scope,

@@ -33,8 +33,9 @@ class MonitorOptions:
         vpc_subnets: Subnets in *vpc*; they need a NAT, since the other Region's cluster is outside of the network.
             Default: private subnets with egress.
         security_group: Security group of the function. Default: a new one, with egress to ports 443 and 5432 only.
-        vpc_endpoints: Whether *vpc* gets interface endpoints for CloudWatch metrics and the DSQL API, so that the
-            checks of the own Region do not depend on the NAT. False if it has them. Default: True.
+        vpc_endpoints: Whether *vpc* gets interface endpoints for CloudWatch metrics and the DSQL API, and for SSM where
+            a Region can be evacuated, so that the checks of the own Region do not depend on the NAT. False if it has
+            them. Default: True.
 
     Raises:
         ValueError: a field has a value of another type or out of bounds, or *vpc_subnets* or *security_group* is given

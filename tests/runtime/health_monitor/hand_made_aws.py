@@ -17,6 +17,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from dsql_dr_constructs.runtime.health_monitor.alarm_digest import digest
+from dsql_dr_constructs.runtime.health_monitor.evacuation_check import EvacuationCheck
 from dsql_dr_constructs.runtime.health_monitor.metric_names import NAMESPACE
 from dsql_dr_constructs.runtime.health_monitor.monitoring_run import MonitoringRun
 from dsql_dr_constructs.runtime.health_monitor.notifications import NotificationCheck
@@ -184,6 +185,7 @@ class Aws:
         self.backup: AwsBackup | None = None
         """None: recovery points are not checked."""
         self.recovery_points: RecoveryPointCheck | None = None
+        self.evacuations: dict[str, EvacuationCheck] = {}
         self.sql: tuple[str, str] | None = None
         """Role and table of the SQL probe."""
         self.token: Callable[..., str] = lambda host, **_: f"token for {host}"
@@ -312,8 +314,11 @@ class Aws:
             self.recovery_points = RecoveryPointCheck(
                 self.endpoints, VAULTS, 2, client=self.client, now=lambda: self.time.now
             )
+        if self.evacuation_regions and observer not in self.evacuations:
+            self.evacuations[observer] = EvacuationCheck(settings, self.client)
         options = {
             "recovery_points": self.recovery_points,
+            "evacuation": self.evacuations.get(observer),
             "tls": ssl.create_default_context,
             "surroundings": surroundings,
             "notifications": self.notifications,

@@ -78,13 +78,54 @@ def test_region_that_does_not_answer_hides_no_declaration_of_the_other_one(aws: 
     assert evacuated(aws) == {"us-east-1": 1.0, "us-west-2": 0.0}
 
 
-def test_where_neither_region_answers_nothing_is_put(aws: Aws) -> None:
-    for fails in aws.history_fails.values():
-        fails += [ConnectTimeoutError(endpoint_url="https://ssm")] * 1000
-    found = aws.run()
-    assert found["verdict"] == names.HEALTHY
-    assert "evacuation" not in found
+def ssm_is_silent(aws: Aws, *regions: str) -> None:
+    for region in regions:
+        aws.history_fails[region] = [ConnectTimeoutError(endpoint_url=f"https://ssm.{region}")] * 1000
+
+
+def test_where_neither_region_answers_the_run_fails_so_that_somebody_is_notified(aws: Aws) -> None:
+    ssm_is_silent(aws, *REGIONS)
+    line = aws.failing_run()
+    [error] = line["errors"]
+    assert error.startswith("Evacuations could not be read, since no Region's SSM answers: us-east-1: no answer (")
+    assert "; us-west-2: no answer (" in error
+    assert line["verdict"] == names.HEALTHY
+    assert "evacuation" not in line
     assert evacuated(aws) == {}
+
+
+def test_where_neither_region_answers_any_more_what_was_read_last_is_put(aws: Aws) -> None:
+    aws.declare("us-west-2", EAST_IS_EVACUATED, at=60)
+    declared = aws.run()["evacuation"]
+    ssm_is_silent(aws, *REGIONS)
+    line = aws.failing_run()
+    assert len(line["errors"]) == 1
+    assert line["evacuation"] == declared
+    assert evacuated(aws) == {"us-east-1": 1.0, "us-west-2": 0.0}
+
+
+def test_region_that_serves_stays_in_service_while_ssm_answers_in_neither(aws: Aws) -> None:
+    aws.run()
+    ssm_is_silent(aws, *REGIONS)
+    assert aws.failing_run()["evacuation"] is None
+    assert evacuated(aws) == {"us-east-1": 0.0, "us-west-2": 0.0}
+
+
+def test_declaration_of_a_region_that_does_not_answer_any_more_holds_until_a_newer_one(aws: Aws) -> None:
+    aws.declare("us-east-1", EAST_IS_EVACUATED, at=60)
+    aws.run("us-west-2")
+    ssm_is_silent(aws, "us-east-1")
+    found = aws.run("us-west-2")
+    assert (found["errors"], found["evacuation"]["region"]) == ([], "us-east-1")
+    aws.declare("us-west-2", Declaration.value(None, ""), at=120)
+    assert aws.run("us-west-2")["evacuation"] is None
+
+
+def test_parameter_that_was_deleted_declares_nothing_any_more(aws: Aws) -> None:
+    aws.declare("us-east-1", EAST_IS_EVACUATED, at=60)
+    aws.run()
+    aws.declared.clear()
+    assert aws.run()["evacuation"] is None
 
 
 def test_parameter_that_is_not_deployed_yet_declares_nothing(aws: Aws) -> None:

@@ -113,11 +113,20 @@ def test_recovery_points_are_remembered_from_run_to_run_and_their_clients_made_a
     assert handler._monitoring_run.keywords["recovery_points"] is handler._recovery_points is not None
 
 
-def test_without_vaults_a_start_loads_nothing_of_recovery_points() -> None:
-    modules = "'recovery_point_check', 'failed_jobs', 'recovery_points'"
+def test_evacuations_are_remembered_from_run_to_run_and_their_clients_made_at_the_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    handler = load(monkeypatch, EVACUATION_REGIONS='["us-west-2", "us-east-1"]')
+    assert handler._client.cache_info().currsize == 3 + 2, "SSM in both Regions"
+    assert handler._monitoring_run.keywords["evacuation"] is handler._evacuation is not None
+
+
+def test_without_vaults_and_failover_a_start_loads_nothing_of_recovery_points_and_evacuations() -> None:
+    modules = "'recovery_point_check', 'failed_jobs', 'recovery_points', 'evacuation_check', 'evacuation'"
     code = (
         "import sys, dsql_dr_constructs.runtime.health_monitor.handler as handler\n"
         "assert handler._recovery_points is None\n"
+        "assert handler._evacuation is None\n"
         f"print([one for one in sys.modules if one.rpartition('.')[2] in ({modules})])"
     )
     environment = {**os.environ, **ENVIRONMENT}

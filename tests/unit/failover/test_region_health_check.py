@@ -163,8 +163,6 @@ def test_monitor_without_data_can_be_no_reason() -> None:
 WITHOUT_DATA = {
     "breaching": "Unhealthy",
     "notBreaching": "Healthy",
-    "ignore": "LastKnownStatus",
-    "missing": "LastKnownStatus",
 }
 
 
@@ -177,22 +175,29 @@ def alarms_of(made: MultiRegionDsqlDr) -> dict[str, Mapping[str, Any]]:
     }
 
 
-@pytest.mark.parametrize("missing", list(TreatMissingData))
-def test_what_route_53_follows_says_the_same_without_data_as_the_alarm(
-    missing: TreatMissingData,
-) -> None:
-    options = HealthAlarmOptions(cluster_health=AlarmOptions(treat_missing_data=missing))
-    made = MultiRegionDsqlDr(
-        cdk.App(),
-        "Orders",
-        account=ACCOUNT,
-        monitoring=MonitoringOptions(alarm_options=options),
-        failover=FailoverOptions(),
-    )
+@pytest.mark.parametrize("unhealthy_without_data", [True, False])
+def test_what_route_53_follows_says_the_same_without_data_as_the_alarm(unhealthy_without_data: bool) -> None:
+    made = pair(unhealthy_without_data=unhealthy_without_data)
     alarms = alarms_of(made)
     for region in (EAST, WEST):
-        for name, _, without_data in followed(of(made, region)):
+        found = followed(of(made, region))
+        for name, _, without_data in found:
             assert without_data == WITHOUT_DATA[alarms[name]["TreatMissingData"]], name
+        assert {status for name, _, status in found if name.startswith("cluster-health")} == {"Unhealthy"}
+
+
+@pytest.mark.parametrize("missing", [one for one in TreatMissingData if one != TreatMissingData.BREACHING])
+@pytest.mark.parametrize("unhealthy_without_data", [True, False])
+def test_observer_that_would_hide_a_lost_region_is_refused(
+    missing: TreatMissingData, unhealthy_without_data: bool
+) -> None:
+    options = FailoverOptions(unhealthy_without_data=unhealthy_without_data)
+    with pytest.raises(
+        ValueError,
+        match=rf"^cluster_health has treat_missing_data {missing.name} in us-east-1, and users would not leave a",
+    ):
+        with_alarm(AlarmOptions(treat_missing_data=missing), options)
+    assert with_alarm(AlarmOptions(treat_missing_data=TreatMissingData.BREACHING), options)
 
 
 def test_followed_alarms_are_plain_and_notify_nobody() -> None:
@@ -210,13 +215,13 @@ def test_followed_alarms_are_plain_and_notify_nobody() -> None:
             assert one["DatapointsToAlarm"] == 2, "the others are as they were"
 
 
-def with_alarm(options: AlarmOptions) -> dict[str, Mapping[str, Any]]:
+def with_alarm(options: AlarmOptions, failover: FailoverOptions | None = None) -> dict[str, Mapping[str, Any]]:
     made = MultiRegionDsqlDr(
         cdk.App(),
         "Orders",
         account=ACCOUNT,
         monitoring=MonitoringOptions(alarm_options=HealthAlarmOptions(cluster_health=options)),
-        failover=FailoverOptions(),
+        failover=failover or FailoverOptions(),
     )
     return checks(of(made))
 
@@ -241,8 +246,9 @@ def test_changed_settings_of_an_alarm_replace_the_child_and_keep_the_id_of_recor
 
 
 def test_what_route_53_does_not_copy_replaces_nothing() -> None:
-    ignored = AlarmOptions(treat_missing_data=TreatMissingData.IGNORE)
-    assert with_alarm(ignored).keys() == checks(of(pair())).keys()
+    before, after = checks(of(pair())), checks(of(pair(unhealthy_without_data=False)))
+    assert before != after
+    assert before.keys() == after.keys()
 
 
 def test_logical_id_of_the_check_in_users_records_is_pinned() -> None:

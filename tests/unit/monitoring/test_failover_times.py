@@ -99,6 +99,15 @@ def test_traffic_leaves_a_lost_region_in_time_whatever_missing_data_means_where_
 
 
 @reading
+@pytest.mark.parametrize("fault", [dead, dead_without_metrics], ids=["read", "not read"])
+def test_traffic_leaves_a_lost_region_where_a_monitor_without_data_alone_is_no_reason(
+    fault: Fault, reading: str
+) -> None:
+    pair = Failover.of(failover=FailoverOptions(unhealthy_without_data=False))
+    assert 0 < leaving_time(pair, fault, reading=reading) <= 540
+
+
+@reading
 def test_traffic_leaves_a_region_whose_metrics_cannot_be_read_at_once(reading: str) -> None:
     assert 0 < leaving_time(failover(), dead_without_metrics, reading=reading) <= 60
 

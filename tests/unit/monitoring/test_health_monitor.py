@@ -237,6 +237,12 @@ def test_in_a_network_it_may_go_out_to_apis_and_clusters_and_nothing_comes_in(pa
     assert any("ec2:CreateNetworkInterface" in one["Action"] for one in statements(pair))
 
 
+def test_network_of_a_monitor_that_reads_evacuations_has_an_endpoint_of_ssm_too(pair: MonitoredPair) -> None:
+    pair.monitor(options=MonitorOptions(vpc=ec2.Vpc(pair.stack, "Vpc")), evacuation=True)
+    services = [one["ServiceName"].rpartition(".")[2] for one in pair.properties("AWS::EC2::VPCEndpoint")]
+    assert services == ["monitoring", "dsql", "ssm"]
+
+
 def test_network_can_have_its_endpoints_and_groups_already(pair: MonitoredPair) -> None:
     vpc = ec2.Vpc(pair.stack, "Vpc")
     group = ec2.SecurityGroup(pair.stack, "Ours", vpc=vpc)

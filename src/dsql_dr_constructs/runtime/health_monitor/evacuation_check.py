@@ -41,7 +41,7 @@ class Evacuation:
 
 
 class EvacuationCheck:
-    """Reads the declarations in both Regions, since either may be the one that is down.
+    """Reads the declarations in both Regions, since either may be the one that is down, and remembers them.
 
     Args:
         settings: The pair.
@@ -51,9 +51,10 @@ class EvacuationCheck:
     def __init__(self, settings: Settings, client: Callable[[str, str], Any]) -> None:
         self._name = evacuation_path(settings.deployment)
         self._ssm = {region: client("ssm", region) for region in settings.evacuation_regions}
+        self._known: dict[str, Versions] = {}
 
-    def read(self, region: str, ask: Ask, tries: Tries) -> Versions | None:
-        """All versions in *region*, of which there are none before it is deployed; None if SSM does not answer.
+    def read(self, region: str, ask: Ask, tries: Tries) -> Versions | str:
+        """All versions in *region*, of which there are none before it is deployed; a text if SSM does not answer.
 
         Raises:
             MonitorError: reading is refused, and was so for as long as a new permission takes.
@@ -67,25 +68,41 @@ class EvacuationCheck:
                 return versions
             except NotAllowedYet as reason:
                 raise MonitorError(f"{what} was refused: {reason}") from reason
-            except Unreachable:
-                return None
+            except Unreachable as reason:
+                return str(reason)
             versions += answer["Parameters"]
             if not answer.get("NextToken"):
                 return versions
             next_page = {"NextToken": answer["NextToken"]}
 
-    def conclude(self, read: Mapping[str, Future[Versions | None]], errors: list[MonitorError]) -> Evacuation | None:
-        """What the newest declaration says that was *read* in any Region; None if none answered."""
-        answered = []
+    def conclude(
+        self, read: Mapping[str, Future[Versions | str]], late: str, errors: list[MonitorError]
+    ) -> Evacuation | None:
+        """What the newest declaration says, with what a Region said last that does not answer now.
+
+        It is an error of the run that none answers: without it, nobody would be notified before the monitor's process
+        ends, and with it what was read, and users leave a Region that serves. None if none ever answered.
+
+        Args:
+            read: By Region.
+            late: The reason where there is no answer yet.
+            errors: Takes what went wrong.
+        """
+        unanswered = []
         for region, question in read.items():
             what = f"The check of evacuations in {region}"
             with kept(errors, what):
-                versions = result(what, question, None)
-                if versions is not None:
-                    answered.append(versions)
-        if not answered:
+                found = result(what, question, late)
+                if isinstance(found, str):
+                    unanswered.append(f"{region}: {found}")
+                else:
+                    self._known[region] = found
+        with kept(errors, "The check of evacuations"):
+            if len(unanswered) == len(self._ssm):
+                raise MonitorError(f"Evacuations could not be read, since no Region's SSM answers: {'; '.join(unanswered)}")
+        if not self._known:
             return None
-        declaration = newest((version for versions in answered for version in versions), self._ssm)
+        declaration = newest((version for versions in self._known.values() for version in versions), self._ssm)
         evacuated = declaration.region if declaration else None
         metrics = {region: float(region == evacuated) for region in self._ssm}
         return Evacuation(metrics, declaration if evacuated else None)

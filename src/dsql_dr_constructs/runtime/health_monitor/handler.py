@@ -48,6 +48,11 @@ if _SETTINGS.backup_vaults:
         now=_SURROUNDINGS.now,
         stale_hours=_SETTINGS.stale_hours,
     )
+_evacuation = None
+if _SETTINGS.evacuation_regions:
+    from .evacuation_check import EvacuationCheck  # as above
+
+    _evacuation = EvacuationCheck(_SETTINGS, _client)
 _monitoring_run = partial(
     MonitoringRun,
     _SETTINGS,
@@ -56,6 +61,7 @@ _monitoring_run = partial(
     surroundings=_SURROUNDINGS,
     notifications=_notifications,
     recovery_points=_recovery_points,
+    evacuation=_evacuation,
     times=RunTimes(),
 )
 _deletions_failed: list[bool] = []

@@ -20,6 +20,7 @@ from .retries import MonitorError, Surroundings, Tries
 from .settings import NotificationPath, Settings
 
 if TYPE_CHECKING:
+    from .evacuation_check import EvacuationCheck
     from .recovery_point_check import RecoveryPointCheck
     from .sql_session import Connect
 
@@ -51,6 +52,7 @@ class MonitoringRun:
         surroundings: Clock, pauses and random numbers.
         notifications: Checks the other Regions' notifications, and remembers when. Default: one of this run's own.
         recovery_points: Checks the age of the newest recovery point, and remembers when. Default: nobody does.
+        evacuation: Reads what is declared evacuated, and remembers it. Default: nobody does.
         times: Time of the metrics of runs on schedule. Default: when they begin.
         first: Whether this is the first run after a deployment, when a permission just given may not hold yet, and the
             other Regions may not be deployed.
@@ -69,6 +71,7 @@ class MonitoringRun:
         surroundings: Surroundings,
         notifications: NotificationCheck | None = None,
         recovery_points: RecoveryPointCheck | None = None,
+        evacuation: EvacuationCheck | None = None,
         times: RunTimes | None = None,
         first: bool = False,
         on_demand: bool = False,
@@ -92,15 +95,10 @@ class MonitoringRun:
 
             options = {"connect": connect} if connect else {}
             self._sql = SqlCheck(settings, client=client, surroundings=surroundings, first=first, **options)
-        self._evacuation = None
-        if settings.evacuation_regions:
-            from .evacuation_check import EvacuationCheck  # as above
-
-            self._evacuation = EvacuationCheck(settings, client)
         self._notifications = notifications or NotificationCheck(
             settings.notification_paths, settings.notifications_every, client=client, now=surroundings.now
         )
-        self._recovery_points = recovery_points
+        self._recovery_points, self._evacuation = recovery_points, evacuation
         self._times = times or RunTimes()
         self._tls = tls
         self._surroundings = surroundings
@@ -231,7 +229,7 @@ class MonitoringRun:
                 else:
                     observed.parameters, named = self._parameters.compare(found, control_planes), named_at(found)
         if self._evacuation:
-            observed.evacuation = self._evacuation.conclude(declared, errors)
+            observed.evacuation = self._evacuation.conclude(declared, late, errors)
         if backups:
             what = "The check of recovery points"
             with kept(errors, what):
