@@ -11,7 +11,8 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
-from ..physical_names import alarm_name
+from ..physical_names import EVACUATED, alarm_name
+from ..runtime.answer_time import time_of_answer
 from ..runtime.evacuation import LONGEST_WHY, Declaration
 from ..runtime.health_monitor import metric_names as names
 from ..runtime.parameter_registry import evacuation_path
@@ -126,9 +127,12 @@ class _Evacuation:
         ):
             return None
         written, problems = self._write(before)
-        now = self._read_again(before, written).evacuation
+        after = self._read_again(before, written)
+        now = after.evacuation
         holds = (now.region if now else None) == (None if self._options.back else self._region)
         problems += self._put(now, written)
+        if now and holds:
+            problems += dict.fromkeys(self._still_evacuated(after))
         for line in self._result(now, holds, problems):
             self._say(line)
         return {
@@ -167,7 +171,7 @@ class _Evacuation:
                 f"{said(holds)} Nothing was declared of {self._region}, since no Region would be left. End that one "
                 f"first: {found.end(self._deployment, self._other)}"
             )
-        reasons = [] if self._options.back or self._options.force else list(self._doubts(found))
+        reasons = [] if self._options.back or self._options.force else list(dict.fromkeys(self._doubts(found)))
         if reasons:
             raise EvacuationError(
                 f"{self._other}, which would take all users, is not known to be healthy. Nothing was declared: give "
@@ -181,8 +185,7 @@ class _Evacuation:
         for observer in (self._other, *(found.versions.keys() - {self._other})):
             name = alarm_name(self._deployment, f"cluster-health-{self._other}", observer)
             try:
-                cloudwatch = self._client("cloudwatch", observer)
-                alarms = cloudwatch.describe_alarms(AlarmNames=[name], AlarmTypes=["MetricAlarm"])["MetricAlarms"]
+                alarms = self._read_alarm(name, observer)["MetricAlarms"]
             except (BotoCoreError, ClientError) as error:
                 if observer == self._other:
                     yield f"Alarm {name} in {observer} could not be read: {error}"
@@ -190,6 +193,27 @@ class _Evacuation:
             state = alarms[0]["StateValue"] if alarms else "not there"
             if state == "ALARM" or (state != "OK" and observer == self._other):
                 yield f"Alarm {name} in {observer} is {state}."
+        yield from self._still_evacuated(found)
+
+    def _still_evacuated(self, found: Declared) -> Iterator[str]:
+        """Why Route 53 may send no users to the other Region yet, although it is not declared evacuated any more."""
+        for observer in found.versions:
+            name = alarm_name(self._deployment, f"{EVACUATED}{self._other}", observer)
+            try:
+                answer = self._read_alarm(name, observer)
+            except (BotoCoreError, ClientError):
+                continue
+            for alarm in answer["MetricAlarms"]:
+                if until := found.seen_until(self._other, alarm, time_of_answer(answer)):
+                    yield (
+                        f"The evacuation of {self._other} has just ended, and Route 53 may see it until "
+                        f"{until:%Y-%m-%d %H:%M:%S} UTC: until then it would answer with both Regions."
+                    )
+                elif alarm["StateValue"] == "ALARM":
+                    yield f"Alarm {name} in {observer} is ALARM."
+
+    def _read_alarm(self, name: str, observer: str) -> Any:
+        return self._client("cloudwatch", observer).describe_alarms(AlarmNames=[name], AlarmTypes=["MetricAlarm"])
 
     def _plan(self, before: Declared) -> Iterator[str]:
         if before.evacuation:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -12,6 +14,9 @@ from ..physical_names import EVACUATED
 from ..runtime.evacuation import Declaration, newest
 from ..runtime.parameter_registry import evacuation_path
 from .aws_session import Client
+
+_SEEN_AFTER_THE_PERIOD: Final = timedelta(minutes=2)
+"""A run of a monitor that had read the parameter before the evacuation ended, and Route 53's evaluation."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,23 @@ class Declared:
         """Which Region is evacuated, as each Region that was read says it alone; more than one if they differ."""
         found = [newest(versions, self.regions) for versions in self.versions.values()]
         return {one.region if one else None for one in found}
+
+    def seen_until(self, region: str, alarm: Mapping[str, Any], now: datetime) -> datetime | None:
+        """Until when Route 53 may see an evacuation of *region* that has ended; None: it does not, or none has ended.
+
+        Args:
+            region: One of the two.
+            alarm: For Route 53, on evacuations of *region*, as DescribeAlarms returns it.
+            now: By AWS's clock.
+        """
+        every = sorted((one for versions in self.versions.values() for one in versions), key=_when)
+        declared = [one for one in (newest([version], self.regions) for version in every) if one]
+        ends = [after.when for one, after in pairwise(declared) if one.region == region != after.region]
+        # one that is OK since before the end may not have seen the evacuation yet
+        if not ends or (alarm["StateValue"] == "OK" and alarm["StateUpdatedTimestamp"] > ends[-1]):
+            return None
+        until = ends[-1] + timedelta(seconds=alarm["Period"]) + _SEEN_AFTER_THE_PERIOD
+        return until if now < until else None
 
     def end(self, deployment: str, region: str | None) -> str:
         """The command that ends the evacuation of *region*, by the other one, which may be the only one that works."""
@@ -109,3 +131,8 @@ def raised(alarms: Mapping[str, str]) -> Iterable[str]:
 def is_of_evacuations(alarm: str) -> bool:
     """*alarm* has its Region before its name."""
     return alarm.partition(" ")[2].startswith(EVACUATED)
+
+
+def _when(version: Mapping[str, Any]) -> datetime:
+    when: datetime = version["LastModifiedDate"]
+    return when
