@@ -278,20 +278,59 @@ def test_alarm_on_an_evacuation_that_nobody_declared_is_a_doubt(run: Run, observ
     assert run(aws, EAST, *WHY, "--yes")[0] == 0, "of the Region to leave it is none"
 
 
-def test_of_two_people_who_evacuate_both_regions_at_once_the_second_one_is_told(run: Run) -> None:
+def at_call(aws: Aws, number: int, wanted: str, do: Callable[[], None]) -> None:
+    """Before the call of that number of the operation *wanted*."""
+    seen: list[str] = []
+
+    def count(operation: str, region: str) -> None:
+        seen.append(operation)
+        if operation == wanted and seen.count(wanted) == number:
+            do()
+
+    aws.on_call = count
+
+
+def by_somebody_else(aws: Aws) -> Callable[[], None]:
+    return lambda: aws.declare(WEST, *REGIONS, why="maintenance")
+
+
+@pytest.mark.parametrize("arguments", [WHY, ("--back",)])
+def test_what_is_declared_while_the_question_stands_is_not_replaced(run: Run, arguments: tuple[str, ...]) -> None:
     aws = Aws()
+    at_call(aws, 3, "GetParameterHistory", by_somebody_else(aws))
+    status, printed = run(aws, EAST, *arguments, answer="yes")
+    assert (status, written(aws), aws.put) == (1, [], [])
+    assert f"Somebody else declared something while the question stood. {WEST} is evacuated: {BOB}" in printed
 
-    def another(operation: str, region: str) -> None:
-        if operation == "PutParameter":
-            aws.on_call = lambda operation, region: None
-            aws.declare(WEST, *REGIONS, why="by somebody else")
 
-    aws.on_call = another
-    status, printed = run(aws, EAST, *WHY, "--yes", "--json")
-    assert status == 0, run.errors
-    [problem] = json.loads(printed)["problems"]
-    assert problem.startswith(f"The evacuation of {WEST} has just ended, and Route 53 may see it until ")
-    assert problem.endswith("until then it would answer with both Regions.")
+def test_region_that_dies_while_the_question_stands_is_left_all_the_same(run: Run) -> None:
+    aws = Aws()
+    aws.declare(None, EAST)
+    at_call(aws, 3, "GetParameterHistory", lambda: aws.down(EAST))
+    status, printed = run(aws, EAST, *WHY, answer="yes")
+    assert (status, written(aws)) == (0, [WEST]), printed
+
+
+@pytest.mark.parametrize(("arguments", "holds"), [(WHY, EAST), (("--back",), None)])
+def test_what_is_declared_at_the_same_time_and_replaced_is_said(
+    run: Run, arguments: tuple[str, ...], holds: str | None
+) -> None:
+    aws = Aws()
+    at_call(aws, 1, "PutParameter", by_somebody_else(aws))
+    status, printed = run(aws, EAST, *arguments, "--yes", "--json")
+    assert (status, aws.declared(WEST)["evacuated"]) == (1, holds)
+    found = json.loads(printed)
+    assert [(one["region"], one["who"], one["why"]) for one in found["replaced"]] == [(WEST, BOB, "maintenance")]
+    *both, replaced = found["problems"]
+    assert replaced.startswith(f"What somebody else declared at the same time is replaced, and does not hold: {WEST}")
+    assert [one.partition(" has just ended")[0] for one in both] == ([f"The evacuation of {WEST}"] if holds else [])
+
+
+def test_what_a_dead_region_may_know_of_evacuations_is_said_before_the_question(run: Run) -> None:
+    aws = Aws()
+    aws.down(EAST)
+    _, printed = run(aws, EAST, *WHY, answer="no")
+    assert f"What {EAST} has of evacuations could not be read, and is replaced if this is newer: Could not" in printed
 
 
 @pytest.mark.parametrize("observer", REGIONS)
@@ -503,6 +542,7 @@ def test_json_is_all_of_stdout(run: Run) -> None:
     assert found == {
         "deployment": "Orders-production",
         "holds": True,
+        "replaced": [],
         "evacuation": {"region": EAST, "who": ALICE, "why": "planned work"},
         "written_in": [WEST],
     }

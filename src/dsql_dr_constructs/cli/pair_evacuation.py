@@ -11,7 +11,7 @@ from typing import Any, Final
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ..physical_names import EVACUATED
-from ..runtime.evacuation import Declaration, newest
+from ..runtime.evacuation import Declaration, newest, order
 from ..runtime.parameter_registry import evacuation_path
 from .aws_session import Client
 
@@ -48,6 +48,24 @@ class Declared:
         found = [newest(versions, self.regions) for versions in self.versions.values()]
         return {one.region if one else None for one in found}
 
+    def between(self, before: Declared, written: Mapping[str, int]) -> Sequence[Declaration]:
+        """Evacuations of another Region than what holds, declared since *before* by somebody else.
+
+        Args:
+            before: What was read then.
+            written: Versions that are not somebody else's, by Region.
+        """
+        known = {region: {one["Version"] for one in versions} for region, versions in before.versions.items()}
+        new = [
+            version
+            for region, versions in self.versions.items()
+            for version in versions
+            if version["Version"] not in known.get(region, ()) and version["Version"] != written.get(region)
+        ]
+        found = [one for one in (newest([version], self.regions) for version in new) if one]
+        holds = self.evacuation.region if self.evacuation else None
+        return list({one.region: one for one in found if one.region and one.region != holds}.values())
+
     def seen_until(self, region: str, alarm: Mapping[str, Any], now: datetime) -> datetime | None:
         """Until when Route 53 may see an evacuation of *region* that has ended; None: it does not, or none has ended.
 
@@ -56,7 +74,7 @@ class Declared:
             alarm: For Route 53, on evacuations of *region*, as DescribeAlarms returns it.
             now: By AWS's clock.
         """
-        every = sorted((one for versions in self.versions.values() for one in versions), key=_when)
+        every = sorted((one for versions in self.versions.values() for one in versions), key=order)
         declared = [one for one in (newest([version], self.regions) for version in every) if one]
         ends = [after.when for one, after in pairwise(declared) if one.region == region != after.region]
         # one that is OK since before the end may not have seen the evacuation yet
@@ -131,8 +149,3 @@ def raised(alarms: Mapping[str, str]) -> Iterable[str]:
 def is_of_evacuations(alarm: str) -> bool:
     """*alarm* has its Region before its name."""
     return alarm.partition(" ")[2].startswith(EVACUATED)
-
-
-def _when(version: Mapping[str, Any]) -> datetime:
-    when: datetime = version["LastModifiedDate"]
-    return when
