@@ -35,6 +35,8 @@ class Aws:
     """Versions of the parameter, by Region that has it."""
     alarms: dict[tuple[str, str], str] = field(default_factory=dict)
     """State of the alarm on the health of a Region's cluster, by that Region and observer."""
+    evacuated: dict[tuple[str, str], tuple[str, datetime]] = field(default_factory=dict)
+    """State of the alarm on evacuations of a Region, by that Region and observer, and since when it has it."""
     put: list[tuple[str, str, float]] = field(default_factory=list)
     """Observer, Region of the cluster, and value of the metric."""
     faults: dict[tuple[str, str], Callable[[str], Exception]] = field(default_factory=dict)
@@ -50,6 +52,7 @@ class Aws:
             self.write(region, NOTHING_DECLARED, "arn:aws:sts::111122223333:assumed-role/cdk/AWSCloudFormation")
             for observer in REGIONS:
                 self.alarms[region, observer] = "OK"
+                self.evacuated[region, observer] = "OK", NOW
 
     def client(self, service: str, region: str, /, *, attempts: int = 2) -> Any:
         return AwsClient(self, service, region, attempts)
@@ -92,12 +95,15 @@ class Aws:
 
     def describe_alarms(self, region: str, request: Mapping[str, Any]) -> dict[str, Any]:
         [name] = request["AlarmNames"]
-        found = {
-            f"aurora-dsql-Orders-production-cluster-health-{of}-from-{observer}": state
-            for (of, observer), state in self.alarms.items()
-            if observer == region
+        alarms = {("cluster-health", *key): (state, NOW) for key, state in self.alarms.items()}
+        alarms |= {("evacuated", *key): alarm for key, alarm in self.evacuated.items()}
+        return {
+            "MetricAlarms": [
+                {"AlarmName": name, "StateValue": state, "StateUpdatedTimestamp": since, "Period": 300}
+                for (kind, of, observer), (state, since) in alarms.items()
+                if (name, region) == (f"aurora-dsql-Orders-production-{kind}-{of}-from-{observer}", observer)
+            ]
         }
-        return {"MetricAlarms": [{"AlarmName": name, "StateValue": found[name]}] if name in found else []}
 
     def put_metric_data(self, region: str, request: Mapping[str, Any]) -> dict[str, Any]:
         assert request["Namespace"] == "Aurora/DSQL/DisasterRecovery"
@@ -210,6 +216,121 @@ def test_both_regions_cannot_be_evacuated(run: Run, force: list[str]) -> None:
     assert (status, written(aws)) == (1, [])
     assert f"{WEST} is evacuated: {BOB} declared it at" in printed
     assert f"End that one first: dsql-dr evacuate Orders-production {WEST} --back" in printed
+
+
+def swap(run: Run, aws: Aws, *options: str) -> tuple[int, str]:
+    """One Region is evacuated by mistake, and then the other one."""
+    assert run(aws, WEST, *WHY, "--yes")[0] == 0
+    assert run(aws, WEST, "--back", "--yes")[0] == 0
+    aws.put.clear()
+    return run(aws, EAST, *WHY, "--yes", *options)
+
+
+def until(aws: Aws) -> str:
+    """The alarm's period and two minutes after the end of the evacuation, which the first write of it is."""
+    return f"{aws.history[EAST][-1]['LastModifiedDate'] + timedelta(minutes=7):%Y-%m-%d %H:%M:%S} UTC"
+
+
+@pytest.mark.parametrize("raised", [[], [WEST], REGIONS], ids=len)
+def test_users_are_not_sent_to_a_region_whose_evacuation_route_53_still_sees(run: Run, raised: list[str]) -> None:
+    """As its alarm says, or will say, which is evaluated every minute only."""
+    aws = Aws()
+    aws.evacuated.update({(WEST, one): ("ALARM", NOW) for one in raised})
+    status, printed = swap(run, aws)
+    assert (status, aws.put) == (1, [])
+    assert aws.declared(WEST)["evacuated"] is None
+    ended = f"The evacuation of {WEST} has just ended, and Route 53 may see it until {until(aws)}"
+    assert printed.count(ended) == 1
+    assert "give --force to evacuate us-east-1 all the same" in printed
+
+
+def test_who_forces_that_is_told_until_when_route_53_answers_with_both(run: Run) -> None:
+    aws = Aws()
+    ends = f"and Route 53 may see it until {until(aws)[:14]}"
+    status, printed = swap(run, aws, "--force")
+    assert status == 0
+    assert aws.declared(WEST)["evacuated"] == EAST
+    assert printed.count(f"The evacuation of {WEST} has just ended, {ends}") == 1
+
+
+def test_region_whose_evacuation_is_over_takes_all_users(run: Run) -> None:
+    aws = Aws()
+    assert run(aws, WEST, *WHY, "--yes")[0] == 0
+    assert run(aws, WEST, "--back", "--yes")[0] == 0
+    before = aws.now
+    aws.evacuated.update({(WEST, one): ("OK", aws.now + timedelta(seconds=1)) for one in REGIONS})
+    assert run(aws, EAST, *WHY, "--yes")[0] == 0, "its alarms have been OK since"
+    assert run(aws, EAST, "--back", "--yes")[0] == 0
+    aws.now = before + timedelta(days=1)
+    aws.evacuated.update(dict.fromkeys(aws.evacuated, ("OK", NOW)))
+    assert run(aws, WEST, *WHY, "--yes")[0] == 0, "its alarms never saw it"
+
+
+@pytest.mark.parametrize("observer", REGIONS)
+def test_alarm_on_an_evacuation_that_nobody_declared_is_a_doubt(run: Run, observer: str) -> None:
+    """The monitor there puts no data, or somebody else put them."""
+    aws = Aws()
+    aws.evacuated[WEST, observer] = "ALARM", NOW
+    status, printed = run(aws, EAST, *WHY, "--yes")
+    assert (status, written(aws)) == (1, [])
+    assert f"Alarm aurora-dsql-Orders-production-evacuated-{WEST}-from-{observer} in {observer} is ALARM." in printed
+    aws.evacuated = {(EAST, one): ("ALARM", NOW) for one in REGIONS}
+    assert run(aws, EAST, *WHY, "--yes")[0] == 0, "of the Region to leave it is none"
+
+
+def at_call(aws: Aws, number: int, wanted: str, do: Callable[[], None]) -> None:
+    """Before the call of that number of the operation *wanted*."""
+    seen: list[str] = []
+
+    def count(operation: str, region: str) -> None:
+        seen.append(operation)
+        if operation == wanted and seen.count(wanted) == number:
+            do()
+
+    aws.on_call = count
+
+
+def by_somebody_else(aws: Aws) -> Callable[[], None]:
+    return lambda: aws.declare(WEST, *REGIONS, why="maintenance")
+
+
+@pytest.mark.parametrize("arguments", [WHY, ("--back",)])
+def test_what_is_declared_while_the_question_stands_is_not_replaced(run: Run, arguments: tuple[str, ...]) -> None:
+    aws = Aws()
+    at_call(aws, 3, "GetParameterHistory", by_somebody_else(aws))
+    status, printed = run(aws, EAST, *arguments, answer="yes")
+    assert (status, written(aws), aws.put) == (1, [], [])
+    assert f"Somebody else declared something while the question stood. {WEST} is evacuated: {BOB}" in printed
+
+
+def test_region_that_dies_while_the_question_stands_is_left_all_the_same(run: Run) -> None:
+    aws = Aws()
+    aws.declare(None, EAST)
+    at_call(aws, 3, "GetParameterHistory", lambda: aws.down(EAST))
+    status, printed = run(aws, EAST, *WHY, answer="yes")
+    assert (status, written(aws)) == (0, [WEST]), printed
+
+
+@pytest.mark.parametrize(("arguments", "holds"), [(WHY, EAST), (("--back",), None)])
+def test_what_is_declared_at_the_same_time_and_replaced_is_said(
+    run: Run, arguments: tuple[str, ...], holds: str | None
+) -> None:
+    aws = Aws()
+    at_call(aws, 1, "PutParameter", by_somebody_else(aws))
+    status, printed = run(aws, EAST, *arguments, "--yes", "--json")
+    assert (status, aws.declared(WEST)["evacuated"]) == (1, holds)
+    found = json.loads(printed)
+    assert [(one["region"], one["who"], one["why"]) for one in found["replaced"]] == [(WEST, BOB, "maintenance")]
+    *both, replaced = found["problems"]
+    assert replaced.startswith(f"What somebody else declared at the same time is replaced, and does not hold: {WEST}")
+    assert [one.partition(" has just ended")[0] for one in both] == ([f"The evacuation of {WEST}"] if holds else [])
+
+
+def test_what_a_dead_region_may_know_of_evacuations_is_said_before_the_question(run: Run) -> None:
+    aws = Aws()
+    aws.down(EAST)
+    _, printed = run(aws, EAST, *WHY, answer="no")
+    assert f"What {EAST} has of evacuations could not be read, and is replaced if this is newer: Could not" in printed
 
 
 @pytest.mark.parametrize("observer", REGIONS)
@@ -429,6 +550,7 @@ def test_json_is_all_of_stdout(run: Run) -> None:
     assert found == {
         "deployment": "Orders-production",
         "holds": True,
+        "replaced": [],
         "evacuation": {"region": EAST, "who": ALICE, "why": "planned work"},
         "written_in": [WEST],
     }

@@ -29,6 +29,14 @@ def test_newest_of_both_regions_holds_whatever_their_order() -> None:
         assert found == Declaration("us-east-1", "planned work", ALICE, NOON + timedelta(minutes=7))
 
 
+def test_of_two_declarations_of_a_region_at_the_same_time_the_later_version_holds() -> None:
+    versions = [{**version(EAST), "Version": 9}, {**version(Declaration.value(None, "")), "Version": 10}]
+    for order in (versions, versions[::-1]):
+        found = newest(order, REGIONS)
+        assert found is not None
+        assert found.region is None
+
+
 def test_template_that_is_written_again_ends_no_evacuation() -> None:
     found = newest([version(EAST), version(NOTHING_DECLARED, 5)], REGIONS)
     assert found is not None

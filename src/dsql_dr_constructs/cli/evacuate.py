@@ -11,13 +11,13 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
-from ..physical_names import alarm_name
 from ..runtime.evacuation import LONGEST_WHY, Declaration
 from ..runtime.health_monitor import metric_names as names
 from ..runtime.parameter_registry import evacuation_path
 from . import aws_session, pair_evacuation
 from .aws_session import Client
 from .confirmation import NoTerminalError, confirmed
+from .evacuation_target import EvacuationTarget
 from .pair_evacuation import Declared, said
 from .pair_status import StatusError, cluster_arns
 
@@ -33,7 +33,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="declare that a Region takes no users, or that it does again",
         description="Declare one Region of a deployed pair evacuated: its Route 53 health check becomes unhealthy, so "
         "that users are sent to the other Region. With --back it takes users again. Nobody is notified, and nothing of "
-        "the clusters changes. It exits with 0 if what was declared holds.",
+        "the clusters changes. It exits with 0 if what was declared holds, and replaced no evacuation that somebody "
+        "else declared at the same time.",
     )
     aws_session.add_arguments(parser)
     parser.add_argument("evacuated", metavar="REGION", type=aws_session.not_empty, help="the Region to evacuate")
@@ -54,7 +55,7 @@ def _reason(given: str) -> str:
 
 
 def evacuate(options: argparse.Namespace, console: Console) -> bool:
-    """Whether what was declared holds."""
+    """Whether what was declared holds, and replaced nothing that was declared at the same time."""
     people = Console(stderr=True, highlight=False, markup=False, emoji=False) if options.json else console
     try:
         # a Region that is down must not cost minutes
@@ -66,7 +67,7 @@ def evacuate(options: argparse.Namespace, console: Console) -> bool:
         return False
     if found and options.json:
         console.print(json.dumps(found, indent=2), soft_wrap=True)
-    return bool(found and found["holds"])
+    return bool(found and found["holds"] and not found["replaced"])
 
 
 def _regions(options: argparse.Namespace, region: str, client: Client) -> list[str]:
@@ -108,6 +109,7 @@ class _Evacuation:
         self._options = options
         self._client = client
         self._console = console
+        self._target = EvacuationTarget(self._deployment, self._other, client)
 
     def declare(self) -> dict[str, Any] | None:
         """What holds then, as JSON; None if it was not wanted.
@@ -125,19 +127,47 @@ class _Evacuation:
             self._console, what, question="Declare it?", nothing="Nothing was declared."
         ):
             return None
+        before = self._unchanged(before)
         written, problems = self._write(before)
-        now = self._read_again(before, written).evacuation
+        after = self._read_again(before, written)
+        now = after.evacuation
         holds = (now.region if now else None) == (None if self._options.back else self._region)
+        replaced = after.between(before, written) if holds else []
         problems += self._put(now, written)
+        if now and holds:
+            problems += self._target.still_evacuated(after)
+        problems += [
+            f"What somebody else declared at the same time is replaced, and does not hold: {said(one)}"
+            for one in replaced
+        ]
         for line in self._result(now, holds, problems):
             self._say(line)
         return {
             "deployment": self._deployment,
             "holds": holds,
+            "replaced": [one.to_json() for one in replaced],
             "evacuation": now.to_json() if now else None,
             "written_in": list(written),
             "problems": problems,
         }
+
+    def _unchanged(self, before: Declared) -> Declared:
+        """What is declared after somebody has thought about the question.
+
+        Raises:
+            EvacuationError: something else was declared meanwhile.
+        """
+        if self._options.yes:
+            return before
+        again = pair_evacuation.read(self._deployment, self._regions, self._client)
+        found = Declared(self._regions, {**before.versions, **again.versions}, again.failures)
+        if found.newest != before.newest:
+            now = said(found.evacuation) if found.evacuation else "No Region is evacuated."
+            raise EvacuationError(
+                f"Somebody else declared something while the question stood. {now} Nothing was declared: run the "
+                "command again, if it is still what you want."
+            )
+        return found
 
     def _read_again(self, before: Declared, written: Mapping[str, int]) -> Declared:
         """With what AWS recorded of it, and what somebody else may have declared at the same time."""
@@ -167,31 +197,16 @@ class _Evacuation:
                 f"{said(holds)} Nothing was declared of {self._region}, since no Region would be left. End that one "
                 f"first: {found.end(self._deployment, self._other)}"
             )
-        reasons = [] if self._options.back or self._options.force else list(self._doubts(found))
+        reasons = [] if self._options.back or self._options.force else list(self._target.doubts(found))
         if reasons:
             raise EvacuationError(
                 f"{self._other}, which would take all users, is not known to be healthy. Nothing was declared: give "
                 f"--force to evacuate {self._region} all the same. {' '.join(reasons)}"
             )
 
-    def _doubts(self, found: Declared) -> Iterator[str]:
-        """Why the other Region may be no place to send users; the one to evacuate may say nothing, or be wrong."""
-        if self._other in found.failures:
-            yield f"SSM in {self._other} could not be read: {found.failures[self._other]}"
-        for observer in (self._other, *(found.versions.keys() - {self._other})):
-            name = alarm_name(self._deployment, f"cluster-health-{self._other}", observer)
-            try:
-                cloudwatch = self._client("cloudwatch", observer)
-                alarms = cloudwatch.describe_alarms(AlarmNames=[name], AlarmTypes=["MetricAlarm"])["MetricAlarms"]
-            except (BotoCoreError, ClientError) as error:
-                if observer == self._other:
-                    yield f"Alarm {name} in {observer} could not be read: {error}"
-                continue
-            state = alarms[0]["StateValue"] if alarms else "not there"
-            if state == "ALARM" or (state != "OK" and observer == self._other):
-                yield f"Alarm {name} in {observer} is {state}."
-
     def _plan(self, before: Declared) -> Iterator[str]:
+        for region, error in before.failures.items():
+            yield f"What {region} has of evacuations could not be read, and is replaced if this is newer: {error}"
         if before.evacuation:
             yield said(before.evacuation)
         if self._options.back:

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ..physical_names import EVACUATED
-from ..runtime.evacuation import Declaration, newest
+from ..runtime.evacuation import Declaration, newest, order
 from ..runtime.parameter_registry import evacuation_path
 from .aws_session import Client
+
+_SEEN_AFTER_THE_PERIOD: Final = timedelta(minutes=2)
+"""A run of a monitor that had read the parameter before the evacuation ended, and Route 53's evaluation."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,41 @@ class Declared:
         """Which Region is evacuated, as each Region that was read says it alone; more than one if they differ."""
         found = [newest(versions, self.regions) for versions in self.versions.values()]
         return {one.region if one else None for one in found}
+
+    def between(self, before: Declared, written: Mapping[str, int]) -> Sequence[Declaration]:
+        """Evacuations of another Region than what holds, declared since *before* by somebody else.
+
+        Args:
+            before: What was read then.
+            written: Versions that are not somebody else's, by Region.
+        """
+        known = {region: {one["Version"] for one in versions} for region, versions in before.versions.items()}
+        new = [
+            version
+            for region, versions in self.versions.items()
+            for version in versions
+            if version["Version"] not in known.get(region, ()) and version["Version"] != written.get(region)
+        ]
+        found = [one for one in (newest([version], self.regions) for version in new) if one]
+        holds = self.evacuation.region if self.evacuation else None
+        return list({one.region: one for one in found if one.region and one.region != holds}.values())
+
+    def seen_until(self, region: str, alarm: Mapping[str, Any], now: datetime) -> datetime | None:
+        """Until when Route 53 may see an evacuation of *region* that has ended; None: it does not, or none has ended.
+
+        Args:
+            region: One of the two.
+            alarm: For Route 53, on evacuations of *region*, as DescribeAlarms returns it.
+            now: By AWS's clock.
+        """
+        every = sorted((one for versions in self.versions.values() for one in versions), key=order)
+        declared = [one for one in (newest([version], self.regions) for version in every) if one]
+        ends = [after.when for one, after in pairwise(declared) if one.region == region != after.region]
+        # one that is OK since before the end may not have seen the evacuation yet
+        if not ends or (alarm["StateValue"] == "OK" and alarm["StateUpdatedTimestamp"] > ends[-1]):
+            return None
+        until = ends[-1] + timedelta(seconds=alarm["Period"]) + _SEEN_AFTER_THE_PERIOD
+        return until if now < until else None
 
     def end(self, deployment: str, region: str | None) -> str:
         """The command that ends the evacuation of *region*, by the other one, which may be the only one that works."""

@@ -166,10 +166,14 @@ class RegionHealthCheck(Construct):
                 deploy_after(stack, theirs)
 
     def _refuse_second(self) -> None:
+        stack, path = Stack.of(self), health_check_path(self._deployment, self.region)
         for other in self.node.root.node.find_all():
-            if not isinstance(other, RegionHealthCheck) or other is self or other.region != self.region:
+            if not isinstance(other, RegionHealthCheck) or other is self:
                 continue
-            if other._deployment == self._deployment and not differ(Stack.of(other).region, Stack.of(self).region):
+            theirs, elsewhere = health_check_path(other._deployment, other.region), Stack.of(other)
+            if theirs == path and not (
+                differ(elsewhere.account, stack.account) or differ(elsewhere.region, stack.region)
+            ):
                 raise ValueError(
                     f"{self.node.path!r} and {other.node.path!r} are both the health check of {self._deployment!r} in "
                     f"{self.region}, and write one SSM parameter: leave one of them out."

@@ -56,8 +56,13 @@ def newest(versions: Iterable[Mapping[str, Any]], regions: Collection[str]) -> D
 
     Source: https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_ParameterHistory.html
     """
-    found = [one for one in (_parsed(version, regions) for version in versions) if one]
-    return max(found, key=lambda one: one.when, default=None)
+    found = [one for one in (_parsed(version, regions) for version in sorted(versions, key=order)) if one]
+    return found[-1] if found else None
+
+
+def order(version: Mapping[str, Any]) -> tuple[datetime, int]:
+    """What sorts versions; those of one Region that AWS wrote at the same time, too."""
+    return version["LastModifiedDate"], version.get("Version", 0)
 
 
 def _parsed(version: Mapping[str, Any], regions: Collection[str]) -> Declaration | None:

@@ -412,6 +412,14 @@ def test_second_health_check_of_a_region_is_refused_where_it_would_write_the_sam
     RegionHealthCheck(cdk.Stack.of(first), "Other", region=WEST, alarms=alarms)
 
 
+def test_pairs_of_one_name_in_two_accounts_have_health_checks_of_their_own() -> None:
+    app = cdk.App()
+    for name, account in (("Dev", ACCOUNT), ("Prod", "222222222222")):
+        stage = cdk.Stage(app, name)
+        made = MultiRegionDsqlDr(stage, "Orders", account=account, deployment_name="orders", failover=FailoverOptions())
+        assert list(made.health_checks) == [EAST, WEST]
+
+
 def test_without_monitoring_there_is_nothing_to_follow() -> None:
     with pytest.raises(ValueError, match=r"^failover is given and monitoring is None: a health check follows alarms"):
         MultiRegionDsqlDr(cdk.App(), "Orders", monitoring=None, failover=FailoverOptions())

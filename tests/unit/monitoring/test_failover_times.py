@@ -129,22 +129,51 @@ def test_monitors_that_begin_their_runs_at_different_seconds_are_no_worse(fault:
     assert leaving_time(failover(), fault, offsets=[offset]) <= leaving_time(failover(), fault)
 
 
-@reading
-@pytest.mark.parametrize("phase", [0.5, 30.5])
-@pytest.mark.parametrize("is_by_command", [True, False])
-def test_users_are_back_within_seven_minutes_after_the_end_of_an_evacuation(
-    is_by_command: bool, phase: float, reading: str
-) -> None:
-    ends = BEGINS + 1800.0
+PERIODS = {1: 300.0, 2: 300.0, 10: 1200.0}
+"""Of the alarms on evacuations, in seconds, by schedule in minutes."""
+
+
+def evacuated_one_after_the_other(pause: float, *, lasts: float = 1800.0, is_by_command: bool = True) -> Fault:
+    """The first Region, and so many seconds after the end of that the other one."""
 
     def fault(observer: str, began: float) -> Observed:
-        puts = [(began, EAST, 1.0), (ends, EAST, 0.0)] if is_by_command else []
-        return Observed(lambda at: see(evacuated=EAST if began <= at < ends else None), puts)
+        ends, other = began + lasts, began + lasts + pause
+        puts = [(began, EAST, 1.0), (ends, EAST, 0.0), (other, WEST, 1.0)]
+        return Observed(
+            lambda at: see(evacuated=EAST if began <= at < ends else WEST if at >= other else None),
+            puts if is_by_command else (),
+        )
 
-    for extra in EXTRAS:
-        found = regions_by_status(failover(), fault, ends + 1800, phase=phase, reading=reading, extra=extra)
-        assert changes(found) == [NEVER, {EAST}, NEVER]
-        assert found.count(frozenset({EAST})) <= (1800 + 420) / 60
+    return fault
+
+
+@reading
+@pytest.mark.parametrize("minutes", PERIODS)
+@pytest.mark.parametrize("is_by_command", [True, False])
+def test_users_are_back_two_minutes_after_the_period_when_an_evacuation_has_ended(
+    minutes: int, is_by_command: bool, reading: str
+) -> None:
+    lasts = max(1800.0, 2 * PERIODS[minutes])
+    fault = evacuated_one_after_the_other(2 * DAY, lasts=lasts, is_by_command=is_by_command)
+    ends = BEGINS + lasts + PERIODS[minutes] + 1800
+    for phase in (0.5, 30.5):
+        for extra in EXTRAS:
+            found = regions_by_status(failover(minutes), fault, ends, phase=phase, reading=reading, extra=extra)
+            assert changes(found) == [NEVER, {EAST}, NEVER]
+            assert found.count(frozenset({EAST})) <= (lasts + PERIODS[minutes] + 120) / 60
+
+
+@reading
+@pytest.mark.parametrize("minutes", PERIODS)
+def test_the_other_region_can_be_evacuated_then_and_not_before(minutes: int, reading: str) -> None:
+    """Before, both are unhealthy, so Route 53 answers with both; `dsql-dr evacuate` refuses."""
+    lasts = max(1800.0, 2 * PERIODS[minutes])
+    after = PERIODS[minutes] + 120
+    for pause, is_too_early in ((after, False), (30.0, True)):
+        fault = evacuated_one_after_the_other(pause, lasts=lasts)
+        found = regions_by_status(failover(minutes), fault, BEGINS + lasts + 2 * after, reading=reading)
+        assert ({*REGIONS} in found) == is_too_early
+        assert changes(found)[-1] == {WEST}
 
 
 @reading
