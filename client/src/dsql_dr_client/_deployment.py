@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
 from ._events import EVACUATION_UNREADABLE, Event
 
@@ -80,7 +80,7 @@ class Deployment:
         try:
             pages = self._client.get_paginator("get_parameters_by_path").paginate(Path=self._path, Recursive=True)
             parameters = {one["Name"]: one for page in pages for one in page["Parameters"]}
-        except (ClientError, BotoCoreError) as error:
+        except Exception as error:  # botocore has some that are neither a ClientError nor a BotoCoreError
             raise RuntimeError(
                 f"The SSM parameters below {self._path} in {self._region} could not be read: {error} A role gets the "
                 "permission by pair.grant_read_parameters(role); or give the endpoints instead of deployment."
@@ -122,7 +122,7 @@ class Deployment:
         self._next(REFRESH_SECONDS)
         try:
             declared = self._declared(self._versions(present))
-        except (ClientError, BotoCoreError) as error:
+        except Exception as error:  # whatever it is, the thread would end by it, and nobody would know
             self._failed(error)
         else:
             self._evacuated = declared[0] if declared else None
@@ -145,13 +145,13 @@ class Deployment:
         for version in sorted(versions, key=lambda one: int(one["Version"]), reverse=True):
             try:
                 region = json.loads(version["Value"])["evacuated"]
-            except (ValueError, KeyError, TypeError):
+            except (ValueError, KeyError, TypeError, RecursionError):
                 continue
-            if region is None or region in self._endpoints:
+            if region is None or (isinstance(region, str) and region in self._endpoints):
                 return (region,)
         return None
 
-    def _failed(self, error: ClientError | BotoCoreError) -> None:
+    def _failed(self, error: Exception) -> None:
         """The last known value is kept, but where the parameter does not exist nothing is evacuated."""
         code = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
         if code in NOT_READABLE:
