@@ -28,7 +28,6 @@ class Lent(psycopg.BaseConnection[Any]):
     def _get_tx_start_command(self) -> bytes:
         """What psycopg sends with the next statement after a COMMIT or ROLLBACK that it does not know of."""
         if self.lent:
-            self._num_transactions = 0  # transaction() has counted the one that it now does not begin
             raise TransactionEnded
         return super()._get_tx_start_command()
 
@@ -54,7 +53,7 @@ class Lent(psycopg.BaseConnection[Any]):
 
     def _answer_of_commit(self) -> PQGen[str]:
         result = yield from self._exec_command(b"COMMIT")
-        return (result and result.command_status or b"").decode()
+        return ((result and result.command_status) or b"").decode()
 
 
 class GuardedConnection(Guarded, Lent, psycopg.Connection[Any]):

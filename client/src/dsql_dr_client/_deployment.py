@@ -23,7 +23,7 @@ readings a second in a Region.
 Source: https://docs.aws.amazon.com/general/latest/gr/ssm.html
 """
 REFRESH_SECONDS_WITHOUT: Final = 600.0
-"""The same where there is nothing to read: no ``failover=`` in the app, or no permission."""
+"""What that doubles to while there is nothing to read: no ``failover=`` in the app, or no permission."""
 
 NOT_READABLE: Final = ("ParameterNotFound", "AccessDeniedException")
 
@@ -64,6 +64,7 @@ class Deployment:
         self._endpoints: dict[str, str] = {}
         self._evacuated: str | None = None
         self._readable = True
+        self._refresh_seconds = REFRESH_SECONDS
         self._unreported: Event | None = None
         self._refresh_at = 0.0
         self._lock = threading.Lock()  # held while a thread reads
@@ -96,7 +97,7 @@ class Deployment:
         if parameter := parameters.get(f"{self._path}/evacuation"):
             self._read(parameter)
         else:
-            self._next(REFRESH_SECONDS_WITHOUT)
+            self._later()
         return dict(found)
 
     def evacuated(self) -> str | None:
@@ -119,7 +120,7 @@ class Deployment:
             self._lock.release()
 
     def _read(self, present: Mapping[str, Any] | None = None) -> None:
-        self._next(REFRESH_SECONDS)
+        self._next(self._refresh_seconds)
         try:
             declared = self._declared(self._versions(present))
         except Exception as error:  # whatever it is, the thread would end by it, and nobody would know
@@ -127,6 +128,7 @@ class Deployment:
         else:
             self._evacuated = declared[0] if declared else None
             self._readable = True
+            self._next(REFRESH_SECONDS)
 
     def _versions(self, present: Mapping[str, Any] | None) -> Iterable[Mapping[str, Any]]:
         """Of the parameter: the present one, or, where that is no declaration, all that AWS has kept.
@@ -155,7 +157,7 @@ class Deployment:
         """The last known value is kept, but where the parameter does not exist nothing is evacuated."""
         code = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
         if code in NOT_READABLE:
-            self._next(REFRESH_SECONDS_WITHOUT)
+            self._later()
         if code == "ParameterNotFound":
             self._evacuated = None
         elif self._readable:
@@ -163,5 +165,9 @@ class Deployment:
             attributes = {"error.type": code, "error.message": str(error), "cloud.region": self._region}
             self._unreported = Event(EVACUATION_UNREADABLE, attributes)
 
+    def _later(self) -> None:
+        self._next(min(REFRESH_SECONDS_WITHOUT, 2 * self._refresh_seconds))
+
     def _next(self, seconds: float) -> None:
+        self._refresh_seconds = seconds
         self._refresh_at = self._clock() + self._jitter(0, 2 * seconds)

@@ -153,8 +153,8 @@ class Run:
         """
         if connection.autocommit:
             raise psycopg.ProgrammingError(
-                "autocommit is on, so that each statement would be stored at once: leave it out of kwargs and configure, "
-                "or use pool.connection()."
+                "autocommit is on, so that each statement would be stored at once: leave it out of kwargs and "
+                "configure, or use pool.connection()."
             )
         self._attempts += 1
         self._connection, self._region = connection, connection.endpoint.region
@@ -175,8 +175,9 @@ class Run:
         psycopg.ProgrammingError: The function did with the transaction what is not its own to do.
         psycopg.errors.InFailedSqlTransaction: COMMIT would be answered with ROLLBACK.
         """
-        if inspect.iscoroutine(result) or inspect.isgenerator(result):
-            result.close()
+        if inspect.iscoroutine(result):
+            result.close()  # or Python warns that nobody awaited it
+        if inspect.iscoroutine(result) or inspect.isgenerator(result) or inspect.isasyncgen(result):
             raise psycopg.ProgrammingError(
                 f"The function returned a {type(result).__name__}, which would run after COMMIT: FailoverPool takes a "
                 "plain function, AsyncFailoverPool one that is async."
