@@ -23,6 +23,8 @@ from tests.client.pair_of_endpoints import EAST, WEST, PairOfEndpoints, pair_of_
 TRANSACTIONS, WORKERS = 20_000, 16
 ACCOUNTS = 400
 FAULTS = ("refused", "reset", "black-hole", "slow", "read-only", "flapping")
+LONGEST_PHASE = 300
+"""Seconds; one of them takes a few."""
 
 
 @pytest.fixture
@@ -46,15 +48,18 @@ class Load:
     _fault: str = "healthy"
     _begun_in: dict[int, str] = field(default_factory=dict)
     _finished: bool = False
+    _failure: BaseException | None = None
     _changed: threading.Condition = field(default_factory=threading.Condition)
 
     def run(self) -> None:
         with ThreadPoolExecutor(WORKERS + 1) as threads:
             working = [threads.submit(self._work, worker) for worker in range(WORKERS)]
-            threads.submit(self._let_endpoints_fail).result()
-            with self._changed:
-                self._changed.wait_for(lambda: len(self.done) >= TRANSACTIONS)
+            try:
+                threads.submit(self._let_endpoints_fail).result()
+                self._wait(lambda: len(self.done) >= TRANSACTIONS)
+            finally:
                 self._finished = True
+                self.pair.recover()
             for one in working:
                 one.result()
 
@@ -82,25 +87,41 @@ class Load:
         with self._changed:
             self._fault, self._begun_in = phase, {}
             enough = len(self.done) + 100
-            self._changed.wait_for(lambda: len(self.done) > enough and set(own) <= self._begun_in.keys() and until())
+        self._wait(lambda: len(self.done) > enough and set(own) <= self._begun_in.keys() and until())
+
+    def _wait(self, until: Callable[[], bool]) -> None:
+        """Raises: what ended a worker, for which the others would wait in vain."""
+        with self._changed:
+            ended = self._changed.wait_for(lambda: self._failure is not None or until(), timeout=LONGEST_PHASE)
+            if self._failure:
+                raise self._failure
+            assert ended, f"{self._fault}: only workers {sorted(self._begun_in)} committed; {len(self.done)} in all"
 
     def _work(self, worker: int) -> None:
-        region = (EAST, WEST)[worker % 2]
-        while not self._finished:
-            id, began, fault = uuid.uuid4(), time.monotonic(), self._fault
-            if worker % 4 < 2:
-                self._until_done_by_the_library(self.pools[region], id, fault)
-            else:
-                self._until_done_by_the_application(self.pools[region], id, fault)
+        try:
+            while not self._finished:
+                self._transfer(worker, (EAST, WEST)[worker % 2])
+        except BaseException as error:
             with self._changed:
-                self.done.add(id)
-                met = self._fault if fault == "healthy" else fault  # it may have begun before the fault
-                own = "its own" if region in met else "the other"
-                of = f"{met}, a worker whose endpoint is {own}"
-                self.longest[of] = max(self.longest.get(of, 0.0), time.monotonic() - began)
-                if fault == self._fault:
-                    self._begun_in[worker] = fault
+                self._failure = error
                 self._changed.notify_all()
+            raise
+
+    def _transfer(self, worker: int, region: str) -> None:
+        id, began, fault = uuid.uuid4(), time.monotonic(), self._fault
+        if worker % 4 < 2:
+            self._until_done_by_the_library(self.pools[region], id, fault)
+        else:
+            self._until_done_by_the_application(self.pools[region], id, fault)
+        with self._changed:
+            self.done.add(id)
+            met = self._fault if fault == "healthy" else fault  # it may have begun before the fault
+            own = "its own" if region in met else "the other"
+            of = f"{met}, a worker whose endpoint is {own}"
+            self.longest[of] = max(self.longest.get(of, 0.0), time.monotonic() - began)
+            if fault == self._fault:
+                self._begun_in[worker] = fault
+            self._changed.notify_all()
 
     def _until_done_by_the_library(self, pool: FailoverPool, id: uuid.UUID, fault: str) -> None:
         """The transaction may run again: the library does it as long as its budget lasts."""
