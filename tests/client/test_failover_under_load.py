@@ -68,13 +68,12 @@ class Load:
         for fault in (*FAULTS, "reset", "reset"):
             for region in (EAST, WEST):
                 self._enter("healthy", until=partial(self._is_at_home, region))
-                flaps = ("refused", "healthy") * 5 if fault == "flapping" else ()
-                for mode in flaps:
+                own = [one for one in range(WORKERS) if (EAST, WEST)[one % 2] == region]
+                self.pair.fail(region, "refused" if fault == "flapping" else fault)
+                self._enter(f"{region} {fault}", own=own)
+                for mode in ("healthy", "refused") * 5 if fault == "flapping" else ():
                     self.pair.endpoints[region].set(mode)
                     self._enter(f"{region} {fault}", own=[])
-                if not flaps:
-                    self.pair.fail(region, fault)
-                self._enter(f"{region} {fault}", own=[one for one in range(WORKERS) if (EAST, WEST)[one % 2] == region])
                 self.pair.recover()
 
     def _is_at_home(self, region: str) -> bool:
