@@ -150,15 +150,16 @@ def test_order_whose_commit_was_not_answered_is_stored_once(
 
 def test_hook_of_the_guide_makes_metrics_of_events(names: dict[str, Any]) -> None:
     names["failovers"], names["retries"] = MagicMock(), MagicMock()
-    of = {"cloud.region": EAST}
-    for name, attributes in (
+    of: dict[str, str | float] = {"cloud.region": EAST}
+    events: list[tuple[str, dict[str, str | float]]] = [
         (_events.CONNECTION_CREATED, of | {"server.address": HOSTS[EAST], "seconds": 0.1}),
         (_events.CIRCUIT, of | {"state": "open", "error.message": "refused"}),
         (_events.FAILOVER, {"from": EAST, "to": WEST}),
         (_events.RETRIES, of | {"reason": "conflict", "attempt": 7}),
         (_events.EVACUATED, of),
         (_events.EVACUATION_UNREADABLE, of | {"error.type": "AccessDeniedException", "error.message": "no"}),
-    ):
+    ]
+    for name, attributes in events:
         names["on_event"](dsql_dr_client.Event(name, attributes))
     names["connect_time"].record.assert_called_once_with(0.1, of)
     names["healthy"].set.assert_called_once_with(0, of)
