@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import psycopg
@@ -14,7 +15,7 @@ from dsql_core.connection_utils import ConnectionUtilities
 from psycopg.abc import PQGen
 from typing_extensions import Self
 
-from ._endpoint import Endpoint, Guarded
+from ._endpoint import INTERVAL, Endpoint, Guarded
 
 RV = TypeVar("RV")
 
@@ -59,6 +60,8 @@ class GuardedConnection(Guarded, psycopg.Connection[Any]):
         self.proven = True
 
     def wait(self, gen: PQGen[RV], *args: Any, **kwargs: Any) -> RV:
+        with suppress(psycopg.errors._WaitTimeout):  # most answers come at once, and this is the faster way
+            return super().wait(gen, timeout=INTERVAL)
         return super().wait(self.answered(gen), *args, **kwargs)
 
 
@@ -104,6 +107,8 @@ class GuardedAsyncConnection(Guarded, psycopg.AsyncConnection[Any]):
         self.proven = True
 
     async def wait(self, gen: PQGen[RV], *args: Any, **kwargs: Any) -> RV:
+        with suppress(psycopg.errors._WaitTimeout):
+            return await super().wait(gen, timeout=INTERVAL)
         return await super().wait(self.answered(gen), *args, **kwargs)
 
 
