@@ -6,9 +6,11 @@ import json
 import threading
 from collections.abc import Iterator
 from typing import Any
+from unittest.mock import MagicMock
 
 import boto3
 import pytest
+from botocore.parsers import ResponseParserError
 from botocore.stub import Stubber
 
 from dsql_dr_client import FailoverPool
@@ -164,7 +166,21 @@ def test_deployment_that_writes_the_parameter_again_ends_no_evacuation(world: Wo
     assert world.evacuated_after(LATER) is None
 
 
-@pytest.mark.parametrize("value", ["", "[]", '"us-east-1"', "null", '{"evacuated": 1}', declared("eu-west-1"), "{"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        "[]",
+        '"us-east-1"',
+        "null",
+        '{"evacuated": 1}',
+        '{"evacuated": ["us-east-1"]}',
+        '{"evacuated": {}}',
+        declared("eu-west-1"),
+        "{",
+        "[" * 100_000,
+    ],
+)
 def test_value_that_is_no_declaration_about_this_deployment_evacuates_nothing(
     world: World, ssm: Ssm, value: str
 ) -> None:
@@ -189,21 +205,57 @@ def test_last_known_value_is_kept_while_ssm_does_not_answer(world: World, ssm: S
     assert len(world.events) == 2, "it had been read in between"
 
 
+def test_answer_that_botocore_cannot_read_is_as_none(world: World, ssm: Ssm, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as that of a proxy; and the error is none of botocore's usual ones."""
+    with monkeypatch.context() as patch:
+        patch.setattr(ssm.client, "get_paginator", MagicMock(side_effect=ResponseParserError("no JSON")))
+        with pytest.raises(RuntimeError, match="could not be read: no JSON"):
+            world.deployment.endpoints()
+    ssm.has(NOTHING_DECLARED, declared(EAST))
+    world.deployment.endpoints()
+    monkeypatch.setattr(ssm.client, "get_parameter", MagicMock(side_effect=ResponseParserError("no JSON")))
+    assert world.evacuated_after(LATER) == EAST
+    assert [one.attributes["error.type"] for one in world.events] == ["ResponseParserError"]
+
+
 def test_missing_permission_is_reported_once_and_stops_no_transaction(world: World, ssm: Ssm) -> None:
     ssm.has(NOTHING_DECLARED)
     world.deployment.endpoints()
     ssm.refuses("AccessDeniedException")
     assert world.evacuated_after(LATER) is None
-    assert world.evacuated_after(MUCH_LATER - 1) is None, "it is asked less often"
+    assert world.evacuated_after(2 * LATER - 1) is None, "it is asked less often"
     ssm.refuses("AccessDeniedException")
     assert world.evacuated_after(1) is None
     assert [one.attributes["error.type"] for one in world.events] == ["AccessDeniedException"]
 
 
+def test_permission_that_is_there_after_a_moment_is_not_noticed_much_later(world: World, ssm: Ssm) -> None:
+    """A new role's policy needs some seconds to be known everywhere in AWS."""
+    ssm.has(NOTHING_DECLARED)
+    world.deployment.endpoints()
+    ssm.refuses("AccessDeniedException")
+    world.evacuated_after(LATER)
+    ssm.answers(declared(EAST), 2)
+    assert world.evacuated_after(2 * LATER) == EAST
+    ssm.answers(declared(None), 3)
+    assert world.evacuated_after(LATER) is None, "and it is read as often as ever"
+
+
+def test_pauses_between_readings_of_what_is_not_there_have_a_limit(world: World, ssm: Ssm) -> None:
+    ssm.has()
+    world.deployment.endpoints()
+    for _ in range(6):
+        ssm.refuses("ParameterNotFound")
+        world.evacuated_after(MUCH_LATER)
+    longest = [high for _, high in world.ranges]
+    assert longest[0] == 2 * LATER
+    assert longest[-1] == max(longest) == MUCH_LATER
+
+
 def test_app_without_failover_has_no_parameter_and_evacuates_nothing(world: World, ssm: Ssm) -> None:
     ssm.has()
     world.deployment.endpoints()
-    assert world.evacuated_after(MUCH_LATER - 1) is None, "it is asked less often"
+    assert world.evacuated_after(2 * LATER - 1) is None, "it is asked less often"
     ssm.refuses("ParameterNotFound")
     assert world.evacuated_after(1) is None
     assert world.events == [], "that is as it should be"

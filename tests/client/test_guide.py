@@ -17,6 +17,7 @@ import pytest
 
 import dsql_dr_client
 from dsql_dr_client import AsyncFailoverPool, FailoverPool, _events
+from dsql_dr_client._connection import GuardedConnection
 from tests.client.client_errors import client_errors
 from tests.client.pair_of_endpoints import EAST, HOSTS, PairOfEndpoints, pair_of_endpoints
 
@@ -130,17 +131,17 @@ def test_order_whose_commit_was_not_answered_is_stored_once(
     names: dict[str, Any], pair: PairOfEndpoints, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     id, [stock] = uuid.uuid4(), pair.ask("SELECT quantity FROM stock")
-    execute, lost = psycopg.Connection.execute, list[str]()
+    send_commit, lost = GuardedConnection.send_commit, list[str]()
 
-    def loses_one_answer(self: psycopg.Connection[Any], query: Any, *rest: Any, **options: Any) -> Any:
-        cursor = execute(self, query, *rest, **options)
-        if query == "COMMIT" and not lost:
-            lost.append(query)
+    def loses_one_answer(self: GuardedConnection) -> str:
+        answer = send_commit(self)
+        if not lost:
+            lost.append(answer)
             self.pgconn.finish()
             raise psycopg.OperationalError("server closed the connection unexpectedly")
-        return cursor
+        return answer
 
-    monkeypatch.setattr(psycopg.Connection, "execute", loses_one_answer)
+    monkeypatch.setattr(GuardedConnection, "send_commit", loses_one_answer)
     assert not names["accept"](id, "apple", 3), "the first attempt had stored it"
     assert lost
     assert pair.ask("SELECT id FROM orders") == [id]

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import psycopg
 import pytest
 
+from dsql_dr_client._connection import GuardedAsyncConnection, GuardedConnection
 from dsql_dr_client._errors import AllEndpointsFailed, CommitUnknown, ConflictBudgetExceeded, NoAnswer
 from dsql_dr_client._events import RETRIES, Event
 from dsql_dr_client._transactions import FIRST_PAUSE, LONGEST_PAUSE, run_transaction, run_transaction_async
@@ -26,14 +27,25 @@ T = TypeVar("T")
 Connection = psycopg.Connection[Any]
 
 
-class PooledConnection(Connection):
+ENDPOINT: Any = SimpleNamespace(region="us-east-1")
+
+
+class PooledConnection(GuardedConnection):
     """As a pool makes it."""
 
-    endpoint = SimpleNamespace(region="us-east-1")
+    endpoint = ENDPOINT
+
+    @classmethod
+    def to(cls, conninfo: str, **options: Any) -> PooledConnection:
+        return super(GuardedConnection, cls).connect(conninfo, **options)
 
 
-class AsyncConnection(psycopg.AsyncConnection[Any]):
-    endpoint = SimpleNamespace(region="us-east-1")
+class AsyncConnection(GuardedAsyncConnection):
+    endpoint = ENDPOINT
+
+    @classmethod
+    async def to(cls, conninfo: str) -> AsyncConnection:
+        return await super(GuardedAsyncConnection, cls).connect(conninfo)
 
 
 SCHEMA = """
@@ -55,20 +67,20 @@ CREATE CONSTRAINT TRIGGER answer AFTER INSERT ON stored DEFERRABLE INITIALLY DEF
 class Pool:
     """As the transactions see a pool: one connection for each attempt, and a clock that pauses set on."""
 
-    def __init__(self, conninfo: str) -> None:
-        self.conninfo = conninfo
+    def __init__(self, conninfo: str, **options: Any) -> None:
+        self.conninfo, self.options = conninfo, options
         self.now, self.pauses, self.events = 0.0, list[float](), list[Event]()
         self.connections: Iterator[type[PooledConnection] | Exception] = itertools.repeat(PooledConnection)
         self.deadlines: list[tuple[float, float | None]] = []
 
     @contextmanager
-    def _acquire(self, deadline: float, answer_timeout: float | None = None) -> Iterator[Connection]:
+    def _acquire(self, deadline: float, answer_timeout: float | None = None) -> Iterator[PooledConnection]:
         self.deadlines.append((deadline, answer_timeout))
         kind = next(self.connections)
         if isinstance(kind, Exception):
             raise kind
-        with closing(kind.connect(self.conninfo, autocommit=True)) as connection:
-            connection.execute("BEGIN")
+        with closing(kind.to(self.conninfo, **self.options)) as connection:
+            connection.begin()
             yield connection
 
     def _report(self, event: Event) -> None:
@@ -91,12 +103,10 @@ class LosesAnswerOfCommit(PooledConnection):
 
     error: type[psycopg.OperationalError] = psycopg.OperationalError
 
-    def execute(self, query: Any, *rest: Any, **options: Any) -> psycopg.Cursor[Any]:
-        cursor = super().execute(query, *rest, **options)
-        if query == "COMMIT":
-            self.close()
-            raise self.error("server closed the connection unexpectedly")
-        return cursor
+    def send_commit(self) -> str:
+        super().send_commit()
+        self.close()
+        raise self.error("server closed the connection unexpectedly")
 
 
 class WaitsForAnswerOfCommit(LosesAnswerOfCommit):
@@ -106,27 +116,22 @@ class WaitsForAnswerOfCommit(LosesAnswerOfCommit):
 class LosesCommit(PooledConnection):
     """COMMIT does not arrive."""
 
-    def execute(self, query: Any, *rest: Any, **options: Any) -> psycopg.Cursor[Any]:
-        if query == "COMMIT":
-            self.close()
-            raise psycopg.OperationalError("could not send data to server")
-        return super().execute(query, *rest, **options)
+    def send_commit(self) -> str:
+        self.close()
+        raise psycopg.OperationalError("could not send data to server")
 
 
 class LosesStatement(PooledConnection):
     """The server ends the session when a statement arrives."""
 
     def execute(self, query: Any, *rest: Any, **options: Any) -> psycopg.Cursor[Any]:
-        if query != "BEGIN":
-            super().execute("SELECT pg_terminate_backend(pg_backend_pid())")
+        super().execute("SELECT pg_terminate_backend(pg_backend_pid())")
         return super().execute(query, *rest, **options)
 
 
 class IsInterruptedAtCommit(PooledConnection):
-    def execute(self, query: Any, *rest: Any, **options: Any) -> psycopg.Cursor[Any]:
-        if query == "COMMIT":
-            raise KeyboardInterrupt
-        return super().execute(query, *rest, **options)
+    def send_commit(self) -> str:
+        raise KeyboardInterrupt
 
 
 @pytest.fixture(scope="module")
@@ -325,6 +330,15 @@ def test_after_an_unknown_outcome_conflicts_do_not_say_that_nothing_is_stored(po
         pool.run(lambda connection: store(next(ids))(connection), idempotent=True, budget=1.0)
 
 
+def test_after_an_unknown_outcome_no_error_of_the_database_says_that_nothing_is_stored(pool: Pool, key: str) -> None:
+    """Such as the one that the first attempt's own row causes."""
+    pool.connections = several(LosesAnswerOfCommit)
+    with pytest.raises(CommitUnknown) as raised:
+        pool.run(lambda connection: connection.execute("INSERT INTO stored VALUES (%s)", (key,)), idempotent=True)
+    assert isinstance(raised.value.__cause__, psycopg.errors.UniqueViolation)
+    assert is_stored(pool, key)
+
+
 def test_after_an_unknown_outcome_the_functions_own_error_is_its_own(pool: Pool, key: str) -> None:
     pool.connections = several(LosesAnswerOfCommit)
 
@@ -434,6 +448,115 @@ def test_function_that_ends_the_transaction_itself_is_an_error(pool: Pool, key: 
     assert pool.pauses == []
 
 
+CONFLICT = "DO $$ BEGIN RAISE EXCEPTION 'conflict' USING ERRCODE = '40001'; END $$"
+
+
+def then_a_statement(connection: Connection) -> None:
+    connection.execute("SELECT 1")
+
+
+def then_a_statement_whose_error_is_caught(connection: Connection) -> None:
+    with suppress(psycopg.Error):
+        connection.execute("SELECT 1")
+
+
+def then_a_conflict_in_transaction(connection: Connection) -> None:
+    with connection.transaction():
+        connection.execute(CONFLICT)
+
+
+def then_a_conflict_in_autocommit(connection: Connection) -> None:
+    connection.autocommit = True
+    connection.execute(CONFLICT)
+
+
+def then_an_exception(connection: Connection) -> None:
+    raise LookupError
+
+
+@pytest.mark.parametrize(
+    "then",
+    [
+        then_a_statement,
+        then_a_statement_whose_error_is_caught,
+        then_a_conflict_in_transaction,
+        then_a_conflict_in_autocommit,
+        then_an_exception,
+    ],
+)
+@pytest.mark.parametrize("end", ["COMMIT", "ROLLBACK"])
+def test_function_that_goes_on_after_the_end_of_its_transaction_is_an_error(
+    pool: Pool, key: str, end: str, then: Callable[[Connection], None]
+) -> None:
+    """psycopg would begin another transaction, which is kept or lost without the first, and repeated with it."""
+    runs: list[PooledConnection] = []
+
+    def fn(connection: Connection) -> None:
+        assert isinstance(connection, PooledConnection)
+        runs.append(connection)
+        store(key)(connection)
+        connection.execute(end.encode())
+        then(connection)
+
+    with pytest.raises(psycopg.ProgrammingError, match="by a statement of its own"):
+        pool.run(fn, idempotent=True)
+    [connection] = runs
+    assert connection._num_transactions == 0, "or commit() would be refused to who has it next"
+    assert is_stored(pool, key) == (end == "COMMIT")
+
+
+def test_conflict_after_a_commit_in_the_same_pipeline_does_not_run_the_function_again(pool: Pool) -> None:
+    ids: list[str] = []
+
+    def fn(connection: Connection) -> None:
+        ids.append(uuid.uuid4().hex)
+        with connection.pipeline():
+            store(ids[-1])(connection)
+            connection.execute("COMMIT")
+            connection.execute(CONFLICT)
+
+    with pytest.raises(psycopg.ProgrammingError, match="by a statement of its own"):
+        pool.run(fn, idempotent=True)
+    [id] = ids
+    assert is_stored(pool, id)
+
+
+def test_autocommit_in_which_nothing_could_be_rolled_back_is_refused(pool: Pool, key: str) -> None:
+    pool.options = {"autocommit": True}
+    with pytest.raises(psycopg.ProgrammingError, match="autocommit is on"):
+        pool.run(store(key))
+    assert not is_stored(pool, key)
+
+
+def test_pipeline_is_part_of_the_transaction(pool: Pool, key: str) -> None:
+    def fn(connection: Connection) -> None:
+        with connection.pipeline():
+            store(key)(connection)
+
+    pool.run(fn)
+    assert is_stored(pool, key)
+
+
+@pytest.mark.parametrize("is_sent", [True, False])
+def test_pipeline_that_is_still_open_is_an_error_and_commits_nothing(pool: Pool, key: str, is_sent: bool) -> None:
+    left: list[tuple[Connection, Any]] = []
+
+    def fn(connection: Connection) -> None:
+        pipeline = connection.pipeline()
+        left.append((connection, pipeline))
+        inner = pipeline.__enter__()
+        store(key)(connection)
+        if is_sent:
+            inner.sync()
+
+    with pytest.raises(psycopg.ProgrammingError, match="a pipeline is still open"):
+        pool.run(fn, idempotent=True)
+    [(connection, _)] = left
+    assert connection.closed
+    assert not connection.broken, "its endpoint is not to blame"
+    assert not is_stored(pool, key)
+
+
 def test_rows_that_were_not_read_to_the_end_are_an_error(pool: Pool) -> None:
     left: list[Any] = []
 
@@ -453,7 +576,10 @@ def test_function_that_has_not_run_when_it_returns_is_an_error(pool: Pool, key: 
     def one_by_one(connection: Connection) -> Iterator[str]:
         yield store(key)(connection)
 
-    for fn in (later, one_by_one):
+    async def one_by_one_and_later(connection: Connection) -> AsyncIterator[str]:
+        yield store(key)(connection)
+
+    for fn in (later, one_by_one, one_by_one_and_later):
         with pytest.raises(psycopg.ProgrammingError, match="would run after COMMIT"):
             pool.run(fn)
     assert not is_stored(pool, key)
@@ -494,7 +620,7 @@ def test_interrupt_at_commit_goes_on(pool: Pool, key: str) -> None:
 def test_error_while_the_connection_is_returned_does_not_hide_a_commit(pool: Pool, key: str) -> None:
     class Broken(Pool):
         @contextmanager
-        def _acquire(self, deadline: float, answer_timeout: float | None = None) -> Iterator[Connection]:
+        def _acquire(self, deadline: float, answer_timeout: float | None = None) -> Iterator[PooledConnection]:
             with super()._acquire(deadline, answer_timeout) as connection:
                 yield connection
             raise psycopg.OperationalError("reset failed")
@@ -512,12 +638,10 @@ class AsyncPool:
         self.now, self.pauses, self.events = 0.0, list[float](), list[Event]()
 
     @asynccontextmanager
-    async def _acquire(
-        self, deadline: float, answer_timeout: float | None = None
-    ) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
-        connection = await AsyncConnection.connect(self.conninfo, autocommit=True)
+    async def _acquire(self, deadline: float, answer_timeout: float | None = None) -> AsyncIterator[AsyncConnection]:
+        connection = await AsyncConnection.to(self.conninfo)
         try:
-            await connection.execute("BEGIN")
+            await connection.begin()
             yield connection
         finally:
             await connection.close()
@@ -552,6 +676,23 @@ def test_async_transaction_says_the_same_of_conflicts_and_unknown_outcomes(conni
     assert raised.value.attempts == len(one.pauses) + 1 == len(one.events) + 1 > 2
     with pytest.raises(CommitUnknown):
         asyncio.run(one.store("57P01"))
+
+
+@pytest.mark.parametrize("method", ["commit", "rollback"])
+def test_async_function_cannot_end_the_transaction_either(conninfo: str, pool: Pool, key: str, method: str) -> None:
+    async def by_method(connection: psycopg.AsyncConnection[Any]) -> None:
+        await connection.execute("INSERT INTO stored VALUES (%s)", (key,))
+        await getattr(connection, method)()
+
+    async def by_statement(connection: psycopg.AsyncConnection[Any]) -> None:
+        await connection.execute("INSERT INTO stored VALUES (%s)", (key,))
+        await connection.execute("ROLLBACK")
+        await connection.execute("SELECT 1")
+
+    for fn in (by_method, by_statement):
+        with pytest.raises(psycopg.ProgrammingError, match="leave COMMIT to run_transaction"):
+            asyncio.run(AsyncPool(conninfo).run(fn))
+    assert not is_stored(pool, key)
 
 
 def test_async_transaction_that_is_cancelled_rolls_back(conninfo: str, pool: Pool, key: str) -> None:

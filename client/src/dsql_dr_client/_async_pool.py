@@ -98,7 +98,7 @@ class AsyncFailoverPool(Failover[psycopg.AsyncConnection[Any], Awaitable[None]])
     @asynccontextmanager
     async def _acquire(
         self, deadline: float, answer_timeout: float | None = None
-    ) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
+    ) -> AsyncIterator[GuardedAsyncConnection]:
         """A connection in which BEGIN has been answered, until *deadline* of ``time.monotonic``.
 
         The caller commits. A transaction that is open at the end is rolled back, an exception that passes is reported

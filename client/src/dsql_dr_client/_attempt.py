@@ -55,7 +55,7 @@ class Attempt:
         """
         pause = self._jitter(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2**self._rounds))
         if pause >= self.remaining:
-            raise AllEndpointsFailed(self._reasons, self._deadline - self._begun)
+            raise AllEndpointsFailed(self._reasons, round(self._deadline - self._begun, 1))
         self._rounds += 1
         self._tried.clear()
         return pause
@@ -69,4 +69,4 @@ class Attempt:
         reasons = {**self._router.reasons_of_failed(), **self._reasons}
         if reasons or endpoint.limit:
             reasons.setdefault(endpoint.region, endpoint.limit or describe(error))
-            raise AllEndpointsFailed(reasons, self._deadline - self._begun) from error
+            raise AllEndpointsFailed(reasons, round(self._deadline - self._begun, 1)) from error

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import suppress
 from typing import Any, TypeVar
 
 import psycopg
@@ -16,11 +15,48 @@ from psycopg.abc import PQGen
 from typing_extensions import Self
 
 from ._endpoint import INTERVAL, Endpoint, Guarded
+from ._errors import TransactionEnded
 
 RV = TypeVar("RV")
 
 
-class GuardedConnection(Guarded, psycopg.Connection[Any]):
+class Lent(psycopg.BaseConnection[Any]):
+    """While the function of run_transaction has the connection, only run_transaction begins and ends transactions."""
+
+    lent = False
+
+    def _get_tx_start_command(self) -> bytes:
+        """What psycopg sends with the next statement after a COMMIT or ROLLBACK that it does not know of."""
+        if self.lent:
+            raise TransactionEnded
+        return super()._get_tx_start_command()
+
+    def _commit_gen(self) -> PQGen[None]:
+        self._check_not_lent()
+        return super()._commit_gen()
+
+    def _rollback_gen(self) -> PQGen[None]:
+        self._check_not_lent()
+        return super()._rollback_gen()
+
+    def _check_not_lent(self) -> None:
+        if self.lent:
+            raise psycopg.ProgrammingError(
+                "The function called commit() or rollback(), or used the connection in a with statement: leave COMMIT "
+                "to run_transaction, and raise an exception to roll back."
+            )
+
+    def discard(self) -> None:
+        """Close it, which says nothing about its endpoint."""
+        self._closed = True
+        self.pgconn.finish()
+
+    def _answer_of_commit(self) -> PQGen[str]:
+        result = yield from self._exec_command(b"COMMIT")
+        return ((result and result.command_status) or b"").decode()
+
+
+class GuardedConnection(Guarded, Lent, psycopg.Connection[Any]):
     """What this library adds to a connection class."""
 
     @classmethod
@@ -59,13 +95,20 @@ class GuardedConnection(Guarded, psycopg.Connection[Any]):
             self.wait(self._start_query())
         self.proven = True
 
+    def send_commit(self) -> str:
+        """As commit(), for run_transaction. Returns the database's answer: a transaction that failed has ROLLBACK."""
+        with self.lock:
+            return self.wait(self._answer_of_commit())
+
     def wait(self, gen: PQGen[RV], *args: Any, **kwargs: Any) -> RV:
-        with suppress(psycopg.errors._WaitTimeout):  # most answers come at once, and this is the faster way
+        try:
             return super().wait(gen, timeout=INTERVAL)
+        except psycopg.errors._WaitTimeout:  # most answers come at once, and that is the faster way for them
+            pass
         return super().wait(self.answered(gen), *args, **kwargs)
 
 
-class GuardedAsyncConnection(Guarded, psycopg.AsyncConnection[Any]):
+class GuardedAsyncConnection(Guarded, Lent, psycopg.AsyncConnection[Any]):
     """As `GuardedConnection`."""
 
     @classmethod
@@ -106,9 +149,16 @@ class GuardedAsyncConnection(Guarded, psycopg.AsyncConnection[Any]):
             await self.wait(self._start_query())
         self.proven = True
 
+    async def send_commit(self) -> str:
+        """As `GuardedConnection.send_commit`."""
+        async with self.lock:
+            return await self.wait(self._answer_of_commit())
+
     async def wait(self, gen: PQGen[RV], *args: Any, **kwargs: Any) -> RV:
-        with suppress(psycopg.errors._WaitTimeout):
+        try:
             return await super().wait(gen, timeout=INTERVAL)
+        except psycopg.errors._WaitTimeout:
+            pass
         return await super().wait(self.answered(gen), *args, **kwargs)
 
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
 from ._events import EVACUATION_UNREADABLE, Event
 
@@ -23,7 +23,7 @@ readings a second in a Region.
 Source: https://docs.aws.amazon.com/general/latest/gr/ssm.html
 """
 REFRESH_SECONDS_WITHOUT: Final = 600.0
-"""The same where there is nothing to read: no ``failover=`` in the app, or no permission."""
+"""What that doubles to while there is nothing to read: no ``failover=`` in the app, or no permission."""
 
 NOT_READABLE: Final = ("ParameterNotFound", "AccessDeniedException")
 
@@ -64,6 +64,7 @@ class Deployment:
         self._endpoints: dict[str, str] = {}
         self._evacuated: str | None = None
         self._readable = True
+        self._refresh_seconds = REFRESH_SECONDS
         self._unreported: Event | None = None
         self._refresh_at = 0.0
         self._lock = threading.Lock()  # held while a thread reads
@@ -80,7 +81,7 @@ class Deployment:
         try:
             pages = self._client.get_paginator("get_parameters_by_path").paginate(Path=self._path, Recursive=True)
             parameters = {one["Name"]: one for page in pages for one in page["Parameters"]}
-        except (ClientError, BotoCoreError) as error:
+        except Exception as error:  # botocore has some that are neither a ClientError nor a BotoCoreError
             raise RuntimeError(
                 f"The SSM parameters below {self._path} in {self._region} could not be read: {error} A role gets the "
                 "permission by pair.grant_read_parameters(role); or give the endpoints instead of deployment."
@@ -96,7 +97,7 @@ class Deployment:
         if parameter := parameters.get(f"{self._path}/evacuation"):
             self._read(parameter)
         else:
-            self._next(REFRESH_SECONDS_WITHOUT)
+            self._later()
         return dict(found)
 
     def evacuated(self) -> str | None:
@@ -119,14 +120,15 @@ class Deployment:
             self._lock.release()
 
     def _read(self, present: Mapping[str, Any] | None = None) -> None:
-        self._next(REFRESH_SECONDS)
+        self._next(self._refresh_seconds)
         try:
             declared = self._declared(self._versions(present))
-        except (ClientError, BotoCoreError) as error:
+        except Exception as error:  # whatever it is, the thread would end by it, and nobody would know
             self._failed(error)
         else:
             self._evacuated = declared[0] if declared else None
             self._readable = True
+            self._next(REFRESH_SECONDS)
 
     def _versions(self, present: Mapping[str, Any] | None) -> Iterable[Mapping[str, Any]]:
         """Of the parameter: the present one, or, where that is no declaration, all that AWS has kept.
@@ -145,17 +147,17 @@ class Deployment:
         for version in sorted(versions, key=lambda one: int(one["Version"]), reverse=True):
             try:
                 region = json.loads(version["Value"])["evacuated"]
-            except (ValueError, KeyError, TypeError):
+            except (ValueError, KeyError, TypeError, RecursionError):
                 continue
-            if region is None or region in self._endpoints:
+            if region is None or (isinstance(region, str) and region in self._endpoints):
                 return (region,)
         return None
 
-    def _failed(self, error: ClientError | BotoCoreError) -> None:
+    def _failed(self, error: Exception) -> None:
         """The last known value is kept, but where the parameter does not exist nothing is evacuated."""
         code = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
         if code in NOT_READABLE:
-            self._next(REFRESH_SECONDS_WITHOUT)
+            self._later()
         if code == "ParameterNotFound":
             self._evacuated = None
         elif self._readable:
@@ -163,5 +165,9 @@ class Deployment:
             attributes = {"error.type": code, "error.message": str(error), "cloud.region": self._region}
             self._unreported = Event(EVACUATION_UNREADABLE, attributes)
 
+    def _later(self) -> None:
+        self._next(min(REFRESH_SECONDS_WITHOUT, 2 * self._refresh_seconds))
+
     def _next(self, seconds: float) -> None:
+        self._refresh_seconds = seconds
         self._refresh_at = self._clock() + self._jitter(0, 2 * seconds)

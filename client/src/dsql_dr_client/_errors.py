@@ -40,7 +40,7 @@ class CommitUnknown(psycopg.OperationalError):
     def __init__(self, attempts: int, region: str) -> None:
         super().__init__(
             f"It is not known whether the transaction is committed: attempt {attempts}, in {region}, or one before it "
-            "had no answer to COMMIT. Read what it writes, or run it again with idempotent=True if that is safe."
+            "had no answer to COMMIT. Run it again with idempotent=True, in a form in which twice is as good as once."
         )
         self.attempts, self.region = attempts, region
 
@@ -64,6 +64,16 @@ class ConflictBudgetExceeded(psycopg.errors.SerializationFailure):
             "was used up: nothing is stored. Let fewer transactions write these rows, or give a larger budget."
         )
         self.attempts, self.region = attempts, region
+
+
+class TransactionEnded(psycopg.ProgrammingError):
+    """The function of run_transaction sent COMMIT or ROLLBACK as SQL; what came after would be another transaction."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The function ended the transaction by a statement of its own, which decided whether it is stored: "
+            "leave COMMIT to run_transaction, and raise an exception to roll back."
+        )
 
 
 class NoAnswer(psycopg.OperationalError):

@@ -47,7 +47,7 @@ class FailoverPool(Failover[psycopg.Connection[Any], None]):
         return_after: Seconds for which a failed endpoint must be healthy before it is used again. Default: 30
         max_connection_rate: Most new connections in any second. A cluster accepts 100 from all its clients.
             Default: 18
-        kwargs: Further parameters of psycopg's connect, such as ``autocommit`` or ``row_factory``.
+        kwargs: Further parameters of psycopg's connect, such as ``row_factory``.
         configure: Called with each new connection.
         reset: Called with each connection that is returned.
         on_event: Called with each `Event`; must not block. What it raises is logged.
@@ -135,7 +135,7 @@ class FailoverPool(Failover[psycopg.Connection[Any], None]):
         return run_transaction(self, fn, idempotent=idempotent, budget=budget, answer_timeout=answer_timeout)
 
     @contextmanager
-    def _acquire(self, deadline: float, answer_timeout: float | None = None) -> Iterator[psycopg.Connection[Any]]:
+    def _acquire(self, deadline: float, answer_timeout: float | None = None) -> Iterator[GuardedConnection]:
         """A connection in which BEGIN has been answered, until *deadline* of ``time.monotonic``.
 
         The caller commits. A transaction that is open at the end is rolled back, an exception that passes is reported

@@ -20,7 +20,7 @@ logger = logging.getLogger("dsql_dr_client")
 GRACE = 0.05
 """Seconds for the workers of a pool that was left: those who wait in it are sent on after that."""
 MISSED = 0.25
-"""A probe that is so many seconds late was missed while the process was frozen, as a Lambda function between requests."""
+"""A probe that is so many seconds late was missed: the process was frozen, as a Lambda function is between requests."""
 CATCH_UP = 0.3
 """Seconds for which one request waits for such a probe: there may be no other time in which the process runs."""
 

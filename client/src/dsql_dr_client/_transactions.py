@@ -10,12 +10,13 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager
 from contextvars import ContextVar, Token
 from enum import Enum, auto
-from typing import Any, Final, NoReturn, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 import psycopg
-from psycopg.pq import TransactionStatus
+from psycopg.pq import PipelineStatus, TransactionStatus
 
-from ._errors import CommitUnknown, ConflictBudgetExceeded
+from ._connection import GuardedAsyncConnection, GuardedConnection
+from ._errors import CommitUnknown, ConflictBudgetExceeded, TransactionEnded
 from ._events import RETRIES, Event
 
 T = TypeVar("T")
@@ -43,7 +44,7 @@ Source: https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-wit
 class Pool(Protocol):
     def _acquire(
         self, deadline: float, answer_timeout: float | None = None
-    ) -> AbstractContextManager[psycopg.Connection[Any]]: ...
+    ) -> AbstractContextManager[GuardedConnection]: ...
 
     def _report(self, event: Event) -> None: ...
 
@@ -51,7 +52,7 @@ class Pool(Protocol):
 class AsyncPool(Protocol):
     def _acquire(
         self, deadline: float, answer_timeout: float | None = None
-    ) -> AbstractAsyncContextManager[psycopg.AsyncConnection[Any]]: ...
+    ) -> AbstractAsyncContextManager[GuardedAsyncConnection]: ...
 
     def _report(self, event: Event) -> None: ...
 
@@ -73,7 +74,7 @@ def run_transaction(
                 with pool._acquire(run.deadline, answer_timeout) as connection, run.attempt(connection):
                     result = fn(connection)
                     run.before_commit(connection, result)
-                    run.committed(connection.execute("COMMIT", prepare=False).statusmessage)
+                    run.committed(connection.send_commit())
             except Exception as error:
                 if not run.is_committed:
                     sleep(run.pause(error))
@@ -99,7 +100,7 @@ async def run_transaction_async(
                     with run.attempt(connection):
                         result = await fn(connection)
                         run.before_commit(connection, result)
-                        run.committed((await connection.execute("COMMIT", prepare=False)).statusmessage)
+                        run.committed(await connection.send_commit())
             except Exception as error:
                 if not run.is_committed:
                     await sleep(run.pause(error))
@@ -144,33 +145,50 @@ class Run:
             self._token = None
 
     @contextmanager
-    def attempt(self, connection: psycopg.BaseConnection[Any]) -> Iterator[None]:
-        """While the function has *connection*, it cannot commit or roll back by psycopg's methods."""
+    def attempt(self, connection: GuardedConnection | GuardedAsyncConnection) -> Iterator[None]:
+        """While the function has *connection*.
+
+        Raises:
+            psycopg.ProgrammingError: It is in no transaction, or was in none any more when the function raised.
+        """
+        if connection.autocommit:
+            raise psycopg.ProgrammingError(
+                "autocommit is on, so that each statement would be stored at once: leave it out of kwargs and "
+                "configure, or use pool.connection()."
+            )
         self._attempts += 1
-        self._connection, self._region = connection, connection.endpoint.region  # type: ignore[attr-defined]
+        self._connection, self._region = connection, connection.endpoint.region
         self._step = _Step.WORKING
-        vars(connection).update(commit=_refuse, rollback=_refuse)
+        connection.lent = True
         try:
             yield
+        except Exception as error:
+            ended = self._step is _Step.WORKING and connection.pgconn.transaction_status == TransactionStatus.IDLE
+            if ended and not isinstance(error, TransactionEnded):
+                raise TransactionEnded from error
+            raise
         finally:
-            del connection.commit, connection.rollback  # type: ignore[attr-defined]
+            connection.lent = False
 
-    def before_commit(self, connection: psycopg.BaseConnection[Any], result: object) -> None:
+    def before_commit(self, connection: GuardedConnection | GuardedAsyncConnection, result: object) -> None:
         """Raises:
         psycopg.ProgrammingError: The function did with the transaction what is not its own to do.
         psycopg.errors.InFailedSqlTransaction: COMMIT would be answered with ROLLBACK.
         """
-        if inspect.iscoroutine(result) or inspect.isgenerator(result):
-            result.close()
+        if inspect.iscoroutine(result):
+            result.close()  # or Python warns that nobody awaited it
+        if inspect.iscoroutine(result) or inspect.isgenerator(result) or inspect.isasyncgen(result):
             raise psycopg.ProgrammingError(
                 f"The function returned a {type(result).__name__}, which would run after COMMIT: FailoverPool takes a "
                 "plain function, AsyncFailoverPool one that is async."
             )
-        status = connection.info.transaction_status
+        status = connection.pgconn.transaction_status
         if status == TransactionStatus.IDLE:
+            raise TransactionEnded
+        if connection.pgconn.pipeline_status != PipelineStatus.OFF:
+            connection.discard()  # who has it next would be in that pipeline, too
             raise psycopg.ProgrammingError(
-                "The function ended the transaction by a statement of its own, which decided whether it is stored: "
-                "leave COMMIT to run_transaction, and raise an exception to roll back."
+                "The function returned while a pipeline is still open: leave its with statement before that."
             )
         if status == TransactionStatus.ACTIVE:
             raise psycopg.ProgrammingError(
@@ -183,9 +201,8 @@ class Run:
             )
         self._step = _Step.COMMITTING
 
-    def committed(self, answer: str | None) -> None:
+    def committed(self, answer: str) -> None:
         if answer != "COMMIT":
-            self._step = _Step.WORKING
             raise psycopg.errors.InFailedSqlTransaction(f"COMMIT was answered with {answer}: nothing is stored.")
         self._step = _Step.COMMITTED
 
@@ -210,7 +227,7 @@ class Run:
             attributes: dict[str, str | float] = {"reason": reason or "", "attempt": self._attempts}
             self._pool._report(Event(RETRIES, {**attributes, "cloud.region": self._region}))
             return pause
-        if from_function and reason is None:
+        if from_function and reason is None and not isinstance(error, psycopg.Error):
             raise error
         if self._unknown:
             raise CommitUnknown(self._attempts, self._region) from error
@@ -243,13 +260,6 @@ def _surely_not_committed(error: Exception) -> bool:
         return False
     ends_session = error.diag.severity_nonlocalized in ("FATAL", "PANIC")
     return not ends_session and not error.sqlstate.startswith(SAYS_NOTHING_OF_COMMIT)
-
-
-def _refuse() -> NoReturn:
-    raise psycopg.ProgrammingError(
-        "The function called commit() or rollback(), or used the connection in a with statement: leave COMMIT to "
-        "run_transaction, and raise an exception to roll back."
-    )
 
 
 _RUNNING: ContextVar[tuple[Run, ...]] = ContextVar("dsql_dr_client_running", default=())
