@@ -22,6 +22,8 @@ from tests.client.pair_of_endpoints import EAST, WEST, PairOfEndpoints, pair_of_
 
 TRANSACTIONS, WORKERS = 20_000, 16
 ACCOUNTS = 400
+LONGEST_PHASE = 120
+"""Seconds, after which a fault that does not come to its end has failed the test."""
 FAULTS = ("refused", "reset", "black-hole", "slow", "read-only", "flapping")
 
 
@@ -46,17 +48,36 @@ class Load:
     _fault: str = "healthy"
     _begun_in: dict[int, str] = field(default_factory=dict)
     _finished: bool = False
+    _error: BaseException | None = None
     _changed: threading.Condition = field(default_factory=threading.Condition)
 
     def run(self) -> None:
-        with ThreadPoolExecutor(WORKERS + 1) as threads:
-            working = [threads.submit(self._work, worker) for worker in range(WORKERS)]
-            threads.submit(self._let_endpoints_fail).result()
-            with self._changed:
-                self._changed.wait_for(lambda: len(self.done) >= TRANSACTIONS)
+        with ThreadPoolExecutor(WORKERS) as threads:
+            working = [threads.submit(self._until_it_fails, worker) for worker in range(WORKERS)]
+            try:
+                self._let_endpoints_fail()
+                with self._changed:
+                    self._wait_for(lambda: len(self.done) >= TRANSACTIONS)
+            finally:
                 self._finished = True
             for one in working:
                 one.result()
+
+    def _wait_for(self, what: Callable[[], bool]) -> None:
+        """Workers that failed would be waited for in vain."""
+        came = self._changed.wait_for(lambda: self._error or what(), LONGEST_PHASE)
+        if self._error:
+            raise self._error
+        assert came, f"{self._fault!r} has no end; committed in it: {sorted(self._begun_in)} and {len(self.done)}"
+
+    def _until_it_fails(self, worker: int) -> None:
+        try:
+            self._work(worker)
+        except BaseException as error:
+            with self._changed:
+                self._error = error
+                self._changed.notify_all()
+            raise
 
     def _let_endpoints_fail(self) -> None:
         """Each fault lasts until every worker of that Region has committed in spite of it; resets meet few commits."""
@@ -82,7 +103,7 @@ class Load:
         with self._changed:
             self._fault, self._begun_in = phase, {}
             enough = len(self.done) + 100
-            self._changed.wait_for(lambda: len(self.done) > enough and set(own) <= self._begun_in.keys() and until())
+            self._wait_for(lambda: len(self.done) > enough and set(own) <= self._begun_in.keys() and until())
 
     def _work(self, worker: int) -> None:
         region = (EAST, WEST)[worker % 2]
@@ -178,7 +199,7 @@ def test_many_workers_that_fail_over_at_once_open_no_more_connections_than_their
     pair: PairOfEndpoints,
 ) -> None:
     workers, size = 200, 25
-    pools = [pair.pool(EAST, max_size=size, timeout=60) for _ in range(4)]
+    pools = [pair.pool(EAST, max_size=size, timeout=60) for _ in range(5)]
     everybody, failed = threading.Barrier(workers + 1), threading.Event()
 
     def work(number: int) -> str:
@@ -202,7 +223,7 @@ def test_many_workers_that_fail_over_at_once_open_no_more_connections_than_their
         one.close()
     seen = pair.endpoints[WEST].set("healthy")
     assert 0 < seen["peak"] <= size * len(pools)
-    assert _most_in_a_second(seen["opened"]) <= 100, (
+    assert _most_in_a_second(seen["opened"]) < 100, (
         "https://docs.aws.amazon.com/aurora-dsql/latest/userguide/CHAP_quotas.html"
     )
 

@@ -130,8 +130,9 @@ class AsyncPools:
 async def _put(pool: AsyncPool, connection: GuardedAsyncConnection) -> None:
     try:
         if connection.pgconn.transaction_status in (TransactionStatus.INTRANS, TransactionStatus.INERROR):
-            with suppress(psycopg.Error):
-                await connection.rollback()
+            await connection.rollback()
+    except psycopg.Error as error:
+        connection.endpoint.interrupted(connection, error)
     except BaseException:
         connection.pgconn.finish()
         raise

@@ -6,7 +6,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 
 import psycopg
 from psycopg.pq import TransactionStatus
@@ -159,8 +158,9 @@ def put(pool: Pool, connection: GuardedConnection) -> None:
     """Return it, in no transaction. It is closed if that is interrupted; its place is free in any case."""
     try:
         if connection.pgconn.transaction_status in (TransactionStatus.INTRANS, TransactionStatus.INERROR):
-            with suppress(psycopg.Error):
-                connection.rollback()
+            connection.rollback()
+    except psycopg.Error as error:
+        connection.endpoint.interrupted(connection, error)
     except BaseException:
         connection.pgconn.finish()
         raise
