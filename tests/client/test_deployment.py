@@ -187,6 +187,7 @@ def test_value_that_is_no_declaration_about_this_deployment_evacuates_nothing(
     ssm.has(value)
     world.deployment.endpoints()
     assert world.deployment.evacuated() is None
+    assert world.events == [], "it could be read"
 
 
 def test_last_known_value_is_kept_while_ssm_does_not_answer(world: World, ssm: Ssm) -> None:

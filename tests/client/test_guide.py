@@ -19,7 +19,7 @@ import dsql_dr_client
 from dsql_dr_client import AsyncFailoverPool, FailoverPool, _events
 from dsql_dr_client._connection import GuardedConnection
 from tests.client.client_errors import client_errors
-from tests.client.pair_of_endpoints import EAST, HOSTS, PairOfEndpoints, pair_of_endpoints
+from tests.client.pair_of_endpoints import EAST, HOSTS, WEST, PairOfEndpoints, pair_of_endpoints
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "client.md").read_text()
 
@@ -148,9 +148,20 @@ def test_order_whose_commit_was_not_answered_is_stored_once(
     assert pair.ask("SELECT quantity FROM stock") == [stock - 3]
 
 
-def test_hook_of_the_guide_makes_metrics_of_every_event(names: dict[str, Any]) -> None:
-    names["on_event"](dsql_dr_client.Event(_events.CONNECTION_CREATED, {"cloud.region": EAST, "seconds": 0.1}))
-    names["connect_time"].record.assert_called_once_with(0.1, {"cloud.region": EAST})
-    names["on_event"](dsql_dr_client.Event(_events.FAILOVER, {"from": "a", "to": "b"}))
-    names["meter"].create_counter.assert_called_once_with("dsql.failover")
-    names["meter"].create_counter().add.assert_called_once_with(1, {"from": "a", "to": "b"})
+def test_hook_of_the_guide_makes_metrics_of_events(names: dict[str, Any]) -> None:
+    names["failovers"], names["retries"] = MagicMock(), MagicMock()
+    of: dict[str, str | float] = {"cloud.region": EAST}
+    events: list[tuple[str, dict[str, str | float]]] = [
+        (_events.CONNECTION_CREATED, of | {"server.address": HOSTS[EAST], "seconds": 0.1}),
+        (_events.CIRCUIT, of | {"state": "open", "error.message": "refused"}),
+        (_events.FAILOVER, {"from": EAST, "to": WEST}),
+        (_events.RETRIES, of | {"reason": "conflict", "attempt": 7}),
+        (_events.EVACUATED, of),
+        (_events.EVACUATION_UNREADABLE, of | {"error.type": "AccessDeniedException", "error.message": "no"}),
+    ]
+    for name, attributes in events:
+        names["on_event"](dsql_dr_client.Event(name, attributes))
+    names["connect_time"].record.assert_called_once_with(0.1, of)
+    names["healthy"].set.assert_called_once_with(0, of)
+    names["failovers"].add.assert_called_once_with(1, {"from": EAST, "to": WEST})
+    names["retries"].add.assert_called_once_with(1, of | {"reason": "conflict"})

@@ -107,7 +107,7 @@ def test_version_and_license_are_those_of_the_constructs(wheel: Path, tmp_path: 
 def test_pypi_shows_the_readme_without_links_that_lead_nowhere(wheel: Path) -> None:
     shown = page(wheel)
     assert [one for one in links(shown) if not one.startswith("https://")] == []
-    assert "[" not in shown.replace("dsql-dr-client[", "")
+    assert "[" not in shown.replace("psycopg[", "")
     assert len(links((CLIENT / "README.md").read_text())) == 2
     assert "MIT license." in shown.splitlines()[-1]
 

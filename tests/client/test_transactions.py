@@ -539,21 +539,25 @@ def test_pipeline_is_part_of_the_transaction(pool: Pool, key: str) -> None:
 
 @pytest.mark.parametrize("is_sent", [True, False])
 def test_pipeline_that_is_still_open_is_an_error_and_commits_nothing(pool: Pool, key: str, is_sent: bool) -> None:
-    left: list[tuple[Connection, Any]] = []
+    left: list[Any] = []
+    when_returned: list[tuple[bool, bool]] = []
+
+    class Returned(PooledConnection):
+        def close(self) -> None:
+            when_returned.append((self.closed, self.broken))
+            super().close()
 
     def fn(connection: Connection) -> None:
-        pipeline = connection.pipeline()
-        left.append((connection, pipeline))
-        inner = pipeline.__enter__()
+        left.append(connection.pipeline())
+        inner = left[0].__enter__()
         store(key)(connection)
         if is_sent:
             inner.sync()
 
+    pool.connections = several(Returned)
     with pytest.raises(psycopg.ProgrammingError, match="a pipeline is still open"):
         pool.run(fn, idempotent=True)
-    [(connection, _)] = left
-    assert connection.closed
-    assert not connection.broken, "its endpoint is not to blame"
+    assert when_returned == [(True, False)], "nobody else gets it, and its endpoint is not to blame"
     assert not is_stored(pool, key)
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import random
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager
 from contextvars import ContextVar, Token
 from enum import Enum, auto
+from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any, Final, Protocol, TypeVar
 
 import psycopg
@@ -39,6 +39,10 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.01, 0.5
 
 Source: https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/
 """
+
+
+NOT_RUN_YET: Final = (CoroutineType, GeneratorType, AsyncGeneratorType)
+"""What a function of the wrong kind returns at once."""
 
 
 class Pool(Protocol):
@@ -175,9 +179,9 @@ class Run:
         psycopg.ProgrammingError: The function did with the transaction what is not its own to do.
         psycopg.errors.InFailedSqlTransaction: COMMIT would be answered with ROLLBACK.
         """
-        if inspect.iscoroutine(result):
-            result.close()  # or Python warns that nobody awaited it
-        if inspect.iscoroutine(result) or inspect.isgenerator(result) or inspect.isasyncgen(result):
+        if isinstance(result, NOT_RUN_YET):
+            if isinstance(result, CoroutineType):
+                result.close()  # or Python warns that nobody awaited it
             raise psycopg.ProgrammingError(
                 f"The function returned a {type(result).__name__}, which would run after COMMIT: FailoverPool takes a "
                 "plain function, AsyncFailoverPool one that is async."
