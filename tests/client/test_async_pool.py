@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from psycopg_pool import PoolClosed, PoolTimeout
 
 from dsql_dr_client import AllEndpointsFailed, AsyncFailoverPool, Event, NoAnswer
+from dsql_dr_client._routing import State
 from tests.client.pair_of_endpoints import EAST, HOSTS, WEST, PairOfEndpoints, pair_of_endpoints
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -97,7 +99,18 @@ def test_black_hole_costs_one_time_out_for_all(pair: PairOfEndpoints) -> None:
 
 def test_ended_sessions_are_replaced_before_the_work_begins(pair: PairOfEndpoints) -> None:
     async def body(pool: AsyncFailoverPool) -> None:
-        await asyncio.gather(*(served_by(pool) for _ in range(8)))
+        inside = 0
+        all_of_them = asyncio.Event()
+
+        async def together() -> None:
+            nonlocal inside
+            async with pool.connection():
+                inside += 1
+                if inside == 4:
+                    all_of_them.set()
+                await asyncio.wait_for(all_of_them.wait(), 20)
+
+        await asyncio.gather(*(together() for _ in range(4)))
         pair.ask("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = %s", EAST)
         assert [await served_by(pool) for _ in range(8)] == [EAST] * 8
 
@@ -109,10 +122,14 @@ def test_two_dead_endpoints_are_both_named(pair: PairOfEndpoints) -> None:
     pair.fail(WEST, "refused")
 
     async def body(pool: AsyncFailoverPool) -> None:
-        with pytest.raises(AllEndpointsFailed, match=rf"{EAST}: .*refused.*{WEST}: .*refused"):
+        while not all(pool._router.state(region) is State.OPEN for region in HOSTS):
+            with pytest.raises(psycopg.OperationalError):
+                await served_by(pool)
+        with pytest.raises(AllEndpointsFailed) as caught:
             await served_by(pool)
+        assert re.search(rf"{EAST}: .*refused.*{WEST}: .*refused", str(caught.value))
 
-    run(lambda: pool_of(pair, timeout=2), body)
+    run(lambda: pool_of(pair, timeout=1), body)
 
 
 def test_evacuated_region_is_left_at_once(pair: PairOfEndpoints) -> None:
@@ -190,6 +207,50 @@ def test_task_that_is_cancelled_while_it_waits_takes_no_place(pair: PairOfEndpoi
         assert await served_by(pool) == EAST
 
     run(lambda: pool_of(pair, max_size=1), body)
+
+
+def test_task_that_is_cancelled_again_and_again_gives_back_its_place(pair: PairOfEndpoints) -> None:
+    """As by the cancel scopes of anyio: each await is cancelled."""
+
+    async def body(pool: AsyncFailoverPool) -> None:
+        inside = asyncio.Event()
+
+        async def hold() -> None:
+            async with pool.connection() as connection:
+                await connection.execute("SELECT 1")
+                inside.set()
+                await asyncio.sleep(60)
+
+        task = asyncio.create_task(hold())
+        await inside.wait()
+        while not task.done():
+            task.cancel()
+            await asyncio.sleep(0)
+        assert task.cancelled()
+        assert await served_by(pool) == EAST
+        assert pool.get_stats()[EAST]["pool_size"] == 1
+
+    run(lambda: pool_of(pair, max_size=1), body)
+
+
+def test_pool_that_is_opened_again_comes_home(pair: PairOfEndpoints) -> None:
+    home = asyncio.Event()
+
+    def on_event(event: Event) -> None:
+        if event.name == "dsql.failover" and event.attributes["to"] == EAST:
+            home.set()
+
+    async def body(pool: AsyncFailoverPool) -> None:
+        pair.fail(EAST, "refused")
+        assert await served_by(pool) == WEST
+        await pool.close()
+        pair.recover()
+        await pool.open()
+        await served_by(pool)
+        await asyncio.wait_for(home.wait(), 20)
+        assert await served_by(pool) == EAST
+
+    run(lambda: pool_of(pair, on_event=on_event, return_after=0.2), body)
 
 
 def test_configure_and_reset_are_awaited(pair: PairOfEndpoints) -> None:

@@ -198,7 +198,7 @@ def test_many_workers_that_fail_over_at_once_open_no_more_connections_than_their
     pair: PairOfEndpoints,
 ) -> None:
     workers, size = 200, 25
-    pools = [pair.pool(EAST, max_size=size, timeout=60) for _ in range(4)]
+    pools = [pair.pool(EAST, max_size=size, timeout=60) for _ in range(5)]
     everybody, failed = threading.Barrier(workers + 1), threading.Event()
 
     def work(number: int) -> str:
@@ -222,7 +222,7 @@ def test_many_workers_that_fail_over_at_once_open_no_more_connections_than_their
         one.close()
     seen = pair.endpoints[WEST].set("healthy")
     assert 0 < seen["peak"] <= size * len(pools)
-    assert _most_in_a_second(seen["opened"]) <= 100, (
+    assert _most_in_a_second(seen["opened"]) < 100, (
         "https://docs.aws.amazon.com/aurora-dsql/latest/userguide/CHAP_quotas.html"
     )
 

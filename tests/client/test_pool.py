@@ -6,8 +6,10 @@ import os
 import re
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import psycopg
@@ -15,6 +17,7 @@ import pytest
 from psycopg_pool import PoolClosed, PoolTimeout
 
 from dsql_dr_client import AllEndpointsFailed, Event, FailoverPool, NoAnswer, _failover
+from dsql_dr_client._routing import State
 from tests.client.pair_of_endpoints import EAST, HOSTS, WEST, PairOfEndpoints, pair_of_endpoints
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -105,6 +108,42 @@ def test_pool_comes_home(pair: PairOfEndpoints) -> None:
         assert served_by(pool) == EAST
 
 
+def test_pool_that_is_opened_again_comes_home(pair: PairOfEndpoints) -> None:
+    events = Events()
+    pool = pair.pool(EAST, on_event=events, return_after=0.2)
+    pair.fail(EAST, "refused")
+    assert served_by(pool) == WEST
+    pool.close()
+    pair.recover()
+    with pool:
+        served_by(pool)
+        events.wait_for("dsql.failover", to=EAST)
+
+
+def test_thread_that_could_not_be_started_is_started_by_the_next_request(
+    pair: PairOfEndpoints, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    start, refused = threading.Thread.start, threading.Event()
+
+    def start_one_less(thread: threading.Thread) -> None:
+        if thread.name.endswith("tend") and not refused.is_set():
+            refused.set()
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_one_less)
+    events = Events()
+    with pair.pool(EAST, on_event=events, return_after=0.2, timeout=2) as pool:
+        pair.fail(EAST, "refused")
+        with suppress(psycopg.OperationalError):
+            served_by(pool)
+        assert refused.is_set()
+        assert served_by(pool) == WEST
+        pair.recover()
+        events.wait_for("dsql.failover", to=EAST)
+    assert "No thread could be started" in caplog.text
+
+
 def test_black_hole_costs_one_time_out_and_then_nothing(pair: PairOfEndpoints) -> None:
     pair.fail(EAST, "black-hole")
     before = logins(pair, EAST)
@@ -172,11 +211,15 @@ def test_two_dead_endpoints_are_both_named(pair: PairOfEndpoints) -> None:
     pair.fail(EAST, "refused")
     pair.fail(WEST, "refused")
     with pair.pool(EAST, timeout=1) as pool:
-        with pytest.raises(AllEndpointsFailed, match=rf"{EAST}: .*refused.*{WEST}: .*refused") as caught:
+        while not all(pool._router.state(region) is State.OPEN for region in HOSTS):
+            with pytest.raises(psycopg.OperationalError):
+                served_by(pool)
+        with pytest.raises(AllEndpointsFailed) as caught:
             served_by(pool)
+        assert re.search(rf"{EAST}: .*refused.*{WEST}: .*refused", str(caught.value))
         assert set(caught.value.reasons) == {EAST, WEST}
         pair.recover()
-        assert served_by(pool) in HOSTS
+        assert pool.run_transaction(lambda connection: connection.info.status.name, budget=20) == "OK"
 
 
 def test_endpoint_that_answers_again_is_used_although_both_circuits_are_open(pair: PairOfEndpoints) -> None:
@@ -231,9 +274,89 @@ def test_probe_that_meets_a_limit_is_not_the_last_one(pair: PairOfEndpoints) -> 
 
 def test_all_connections_in_use_is_no_failure_of_an_endpoint(pair: PairOfEndpoints) -> None:
     with pair.pool(EAST, max_size=1) as pool, pool.connection():
-        with pytest.raises(PoolTimeout), pool.connection(timeout=0.1):
+        with pytest.raises(PoolTimeout) as caught, pool.connection(timeout=0.1):
             pass
+        assert caught.value.__cause__ is not caught.value
         assert pool.region_in_use == EAST
+
+
+def test_request_within_a_request_that_finds_no_connection_ends_both(pair: PairOfEndpoints) -> None:
+    with pair.pool(EAST, max_size=1) as pool:
+        with pytest.raises(PoolTimeout), pool.connection(), pool.connection(timeout=0.1):
+            pass
+        assert served_by(pool) == EAST
+
+
+def test_exception_that_is_its_own_cause_ends_the_transaction(pair: PairOfEndpoints) -> None:
+    def fails() -> None:
+        with suppress(ZeroDivisionError), pool.connection():
+            error = ZeroDivisionError()
+            raise error from error
+
+    with pair.pool(EAST, max_size=1) as pool:
+        thread = threading.Thread(target=fails, daemon=True)
+        thread.start()
+        thread.join(20)
+        assert not thread.is_alive()
+        assert served_by(pool) == EAST
+
+
+def test_interrupt_while_a_transaction_is_rolled_back_frees_its_place(pair: PairOfEndpoints) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    def fails(pool: FailoverPool) -> None:
+        with pool._acquire(time.monotonic() + 20) as connection:
+            vars(connection)["rollback"] = interrupted
+            raise ZeroDivisionError
+
+    with pair.pool(EAST, max_size=1) as pool:
+        with pytest.raises(KeyboardInterrupt):
+            fails(pool)
+        assert served_by(pool) == EAST
+
+
+def test_rollback_without_an_answer_is_a_suspicion(pair: PairOfEndpoints) -> None:
+    def fails(pool: FailoverPool) -> None:
+        with pool._acquire(time.monotonic() + 20):
+            pair.fail(EAST, "black-hole")
+            raise ZeroDivisionError
+
+    events = Events()
+    with pair.pool(EAST, answer_timeout=0.5, on_event=events) as pool:
+        with pytest.raises(ZeroDivisionError):
+            fails(pool)
+        assert [one.attributes["state"] for one in events.all if one.name == "dsql.circuit.state"] == ["half-open"]
+        assert served_by(pool) == WEST
+
+
+def test_who_waits_at_an_endpoint_without_answers_is_sent_on_before_its_login_timed_out(pair: PairOfEndpoints) -> None:
+    began = threading.Event()
+
+    def waits(pool: FailoverPool) -> tuple[str, State]:
+        began.wait(20)
+        return served_by(pool), pool._router.state(EAST)
+
+    def asks_in_vain(pool: FailoverPool) -> None:
+        with pool.connection() as connection:
+            pair.fail(EAST, "black-hole")
+            began.set()
+            connection.execute("SELECT 1")
+
+    pool = pair.pool(EAST, max_size=1, answer_timeout=0.5, connect_timeout=5)
+    with ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(waits, pool)
+        with pytest.raises(NoAnswer):
+            asks_in_vain(pool)
+        assert waiting.result() == (WEST, State.HALF_OPEN), "a probe is still waiting for its login"
+    pool.close()
+
+
+def test_begin_leaves_the_peer_half_of_the_time(pair: PairOfEndpoints) -> None:
+    with pair.pool(EAST, answer_timeout=60, timeout=4) as pool:
+        assert served_by(pool) == EAST
+        pair.fail(EAST, "black-hole")
+        assert served_by(pool) == WEST
 
 
 def test_endpoint_that_does_not_write_is_left(pair: PairOfEndpoints) -> None:

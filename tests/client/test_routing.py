@@ -101,6 +101,18 @@ def test_only_one_probe_at_a_time(simulated: Simulated) -> None:
     assert simulated.router.begin_probe() == HOME
 
 
+def test_probe_that_comes_to_no_end_is_given_up(simulated: Simulated) -> None:
+    """Its task was cancelled, or its process is the child of a fork."""
+    simulated.router.failed(HOME, "refused")
+    simulated.now += LONGEST_PROBE
+    assert simulated.router.begin_probe() == HOME
+    at = simulated.router.next_probe()
+    assert at, "the circuit is open"
+    assert at > simulated.now, "who waits for the next probe waits"
+    simulated.now = at
+    assert simulated.router.begin_probe() == HOME
+
+
 def test_pool_returns_when_the_own_region_was_healthy_for_a_while(simulated: Simulated) -> None:
     simulated.router.failed(HOME, "refused")
     simulated.probe(succeeds=True)
@@ -253,6 +265,7 @@ class AnyHistory(RuleBasedStateMachine):
     def probed_until_all_are_healthy(self) -> None:
         healthy = all(self.router.state(one) is State.CLOSED for one in (HOME, PEER))
         assert (self.router.next_probe() is None) == healthy
+        assert self.router.healthy == healthy
 
     def teardown(self) -> None:
         """From wherever it is, it comes home when all is healthy."""

@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
 import psycopg
-from psycopg.pq import TransactionStatus
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 from typing_extensions import Self
 
@@ -118,10 +117,7 @@ class AsyncFailoverPool(Failover[psycopg.AsyncConnection[Any], Awaitable[None]])
             raise
         finally:
             connection.answer_timeout = self._answer_timeout
-            if connection.pgconn.transaction_status in (TransactionStatus.INTRANS, TransactionStatus.INERROR):
-                with suppress(psycopg.Error):
-                    await connection.rollback()
-            await pool.putconn(connection)
+            await self._pools.put(pool, connection)
 
     async def _take(self, deadline: float) -> tuple[AsyncPool, GuardedAsyncConnection]:
         if self._opens_by_itself:
@@ -129,6 +125,8 @@ class AsyncFailoverPool(Failover[psycopg.AsyncConnection[Any], Awaitable[None]])
             self._opens_by_itself = False
         self._follow_evacuation()
         attempt = Attempt(self._router, deadline)
+        if not self._router.healthy or self._pools.left:
+            await self._pools.catch_up(attempt.remaining)
         while True:
             region = attempt.next()
             if region is None:
@@ -139,7 +137,8 @@ class AsyncFailoverPool(Failover[psycopg.AsyncConnection[Any], Awaitable[None]])
                 pool = await self._pools.get(region)
                 connection = await pool.getconn(attempt.remaining)
             except PoolTimeout as error:
-                raise attempt.timed_out(endpoint, error) from error
+                attempt.timed_out(endpoint, error)
+                raise
             except PoolClosed:
                 if self._pools.closed:
                     raise
@@ -147,13 +146,14 @@ class AsyncFailoverPool(Failover[psycopg.AsyncConnection[Any], Awaitable[None]])
                     attempt.failed(region, self._router.reason(region))
                 continue
             try:
+                connection.answer_timeout = attempt.answer_timeout(self._answer_timeout)
                 await connection.begin()
             except (psycopg.OperationalError, psycopg.InterfaceError) as error:
                 if endpoint.dead(connection, error):
                     attempt.failed(region, describe(error))
-                await pool.putconn(connection)
+                await self._pools.put(pool, connection)
             except BaseException:
-                await pool.putconn(connection)
+                await self._pools.put(pool, connection)
                 raise
             else:
                 return pool, connection

@@ -7,10 +7,12 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
+import psycopg
+from psycopg.pq import TransactionStatus
 from psycopg_pool import AsyncConnectionPool, PoolClosed
 
 from ._connection import GuardedAsyncConnection
-from ._pools import GRACE, NOT_OPEN
+from ._pools import CATCH_UP, GRACE, NOT_OPEN, is_missed, logger
 from ._routing import Router
 
 AsyncPool = AsyncConnectionPool[GuardedAsyncConnection]
@@ -29,9 +31,12 @@ class AsyncPools:
     ) -> None:
         self._name, self._make, self._probe, self._router = name, make, probe, router
         self._pools: dict[str, AsyncPool] = {}
-        self._left: list[AsyncPool] = []
+        self.left: list[AsyncPool] = []
         self._task: asyncio.Task[None] | None = None
         self._change = asyncio.Event()
+        self._missed = False
+        self._probed = asyncio.Event()
+        self._returning: set[asyncio.Task[None]] = set()
         self.closed = True
 
     async def get(self, region: str) -> AsyncPool:
@@ -46,51 +51,90 @@ class AsyncPools:
         await pool.open()  # which waits for nobody
         return pool
 
+    async def put(self, pool: AsyncPool, connection: GuardedAsyncConnection) -> None:
+        """In a task of its own: each await of a task that is being cancelled may be cancelled again."""
+        task = asyncio.create_task(_put(pool, connection))
+        self._returning.add(task)
+        task.add_done_callback(self._returning.discard)
+        await asyncio.shield(task)
+
     def leave(self, region: str) -> None:
         """Close the pool: idle connections at once, and those in use when they are returned."""
         if pool := self._pools.pop(region, None):
-            self._left.append(pool)
+            self.left.append(pool)
         self.tend()
 
     def tend(self) -> None:
         """Something has changed for the task."""
+        if not self.closed:
+            self._start()
+            self._change.set()
+
+    async def catch_up(self, timeout: float) -> None:
+        """As `Pools.catch_up`."""
         if self.closed:
             return
-        self._change.set()
+        self._start()
+        if self._missed or is_missed(self._router.next_probe()):
+            self._missed = False
+            self._probed.clear()
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._probed.wait(), min(timeout, CATCH_UP))
+
+    def _start(self) -> None:
         if not self._task or self._task.done():
             self._task = asyncio.create_task(self._run(), name=f"{self._name}tend")
 
     async def close(self, timeout: float) -> None:
         self.closed = True
-        pools = [*self._pools.values(), *self._left]
-        self._pools, self._left = {}, []
+        pools = [*self._pools.values(), *self.left]
+        self._pools, self.left = {}, []
         for pool in pools:
             await pool.close(GRACE)
         for task in (own := [one for one in asyncio.all_tasks() if one.get_name().startswith(self._name)]):
             task.cancel()
-        if own:
+        if own := [*own, *self._returning]:
             await asyncio.wait(own, timeout=timeout)
 
     def get_stats(self) -> dict[str, dict[str, int]]:
         return {region: pool.get_stats() for region, pool in self._pools.items()}
 
     async def _run(self) -> None:
-        while await self._next():
-            if region := self._router.begin_probe():
-                await self._probe(region)
+        try:
+            while await self._next():
+                if region := self._router.begin_probe():
+                    await self._probe(region)
+                self._missed = False
+                self._probed.set()
+        except Exception:
+            logger.exception("Probing the endpoints failed; the next request begins again.")
 
     async def _next(self) -> bool:
         """Close what was left, and wait for the next probe. Returns False when there is nothing to do any more."""
         while True:
             self._change.clear()
-            left, self._left = self._left, []
+            left, self.left = self.left, []
             for pool in left:
                 await pool.close(GRACE)
             at = self._router.next_probe()
-            if not self._left:
+            if not self.left:
                 if self.closed or at is None:
                     return False
                 if at <= time.monotonic():
+                    self._missed = is_missed(at)
                     return True
                 with suppress(asyncio.TimeoutError):
                     await asyncio.wait_for(self._change.wait(), at - time.monotonic())
+
+
+async def _put(pool: AsyncPool, connection: GuardedAsyncConnection) -> None:
+    try:
+        if connection.pgconn.transaction_status in (TransactionStatus.INTRANS, TransactionStatus.INERROR):
+            await connection.rollback()
+    except psycopg.Error as error:
+        connection.endpoint.interrupted(connection, error)
+    except BaseException:
+        connection.pgconn.finish()
+        raise
+    finally:
+        await pool.putconn(connection)

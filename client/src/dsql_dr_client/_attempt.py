@@ -8,7 +8,7 @@ from random import uniform
 
 from psycopg_pool import PoolTimeout
 
-from ._endpoint import Endpoint, describe
+from ._endpoint import INTERVAL, Endpoint, describe
 from ._errors import AllEndpointsFailed
 from ._routing import Router
 
@@ -39,6 +39,10 @@ class Attempt:
     def remaining(self) -> float:
         return self._deadline - self._clock()
 
+    def answer_timeout(self, longest: float) -> float:
+        """Seconds for BEGIN: half of what remains at most, so that the peer has its turn."""
+        return max(INTERVAL, min(longest, self.remaining / 2))
+
     def failed(self, region: str, reason: str) -> None:
         self._tried.add(region)
         self._reasons[region] = reason
@@ -51,14 +55,18 @@ class Attempt:
         """
         pause = self._jitter(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2**self._rounds))
         if pause >= self.remaining:
-            raise AllEndpointsFailed(self._reasons, self._deadline - self._begun)
+            raise AllEndpointsFailed(self._reasons, round(self._deadline - self._begun, 1))
         self._rounds += 1
         self._tried.clear()
         return pause
 
-    def timed_out(self, endpoint: Endpoint, error: PoolTimeout) -> Exception:
-        """What to raise: with no endpoint to blame, it is only that all connections are in use."""
-        if not self._reasons and not endpoint.limit:
-            return error
-        self._reasons.setdefault(endpoint.region, endpoint.limit or describe(error))
-        return AllEndpointsFailed(self._reasons, self._deadline - self._begun)
+    def timed_out(self, endpoint: Endpoint, error: PoolTimeout) -> None:
+        """There was no connection in time; with no endpoint to blame, all are in use, as *error* says.
+
+        Raises:
+            AllEndpointsFailed: An endpoint is to blame.
+        """
+        reasons = {**self._router.reasons_of_failed(), **self._reasons}
+        if reasons or endpoint.limit:
+            reasons.setdefault(endpoint.region, endpoint.limit or describe(error))
+            raise AllEndpointsFailed(reasons, round(self._deadline - self._begun, 1)) from error

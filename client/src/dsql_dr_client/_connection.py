@@ -14,7 +14,7 @@ from dsql_core.connection_utils import ConnectionUtilities
 from psycopg.abc import PQGen
 from typing_extensions import Self
 
-from ._endpoint import Endpoint, Guarded
+from ._endpoint import INTERVAL, Endpoint, Guarded
 from ._errors import TransactionEnded
 
 RV = TypeVar("RV")
@@ -101,6 +101,10 @@ class GuardedConnection(Guarded, Lent, psycopg.Connection[Any]):
             return self.wait(self._answer_of_commit())
 
     def wait(self, gen: PQGen[RV], *args: Any, **kwargs: Any) -> RV:
+        try:
+            return super().wait(gen, timeout=INTERVAL)
+        except psycopg.errors._WaitTimeout:  # most answers come at once, and that is the faster way for them
+            pass
         return super().wait(self.answered(gen), *args, **kwargs)
 
 
@@ -151,6 +155,10 @@ class GuardedAsyncConnection(Guarded, Lent, psycopg.AsyncConnection[Any]):
             return await self.wait(self._answer_of_commit())
 
     async def wait(self, gen: PQGen[RV], *args: Any, **kwargs: Any) -> RV:
+        try:
+            return await super().wait(gen, timeout=INTERVAL)
+        except psycopg.errors._WaitTimeout:
+            pass
         return await super().wait(self.answered(gen), *args, **kwargs)
 
 

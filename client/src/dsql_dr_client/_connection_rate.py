@@ -11,15 +11,15 @@ class ConnectionRate:
     """A token bucket: a fail-over of many processes at once stays below what Aurora DSQL accepts.
 
     Args:
-        per_second: New connections a second.
-        at_once: How many may be made without a pause.
+        per_second: Most new connections in any second, those without a pause included.
+        at_once: How many of them may be made without a pause.
         clock: Seconds that never go back.
 
     Source: https://docs.aws.amazon.com/aurora-dsql/latest/userguide/CHAP_quotas.html (100 a second in each cluster)
     """
 
     def __init__(self, per_second: float, *, at_once: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._interval, self._at_once, self._clock = 1 / per_second, at_once, clock
+        self._interval, self._at_once, self._clock = 1 / (per_second - at_once + 1), at_once, clock
         self._lock = threading.Lock()
         self._next = clock() - at_once * self._interval
 

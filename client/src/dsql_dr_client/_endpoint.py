@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import psycopg
 from psycopg.abc import PQGen
 from psycopg.pq import TransactionStatus
+from psycopg.waiting import READY_NONE
 
 from ._connection_rate import ConnectionRate
 from ._errors import NoAnswer
@@ -49,14 +50,14 @@ class Guarded(psycopg.BaseConnection[Any]):
     """Whether it has answered a statement since its login."""
 
     def answered(self, gen: PQGen[RV]) -> PQGen[RV]:
-        """*gen*, which psycopg resumes when its socket is ready, and every 0.1 s when it is not.
+        """*gen*, which has had no answer for `INTERVAL`; psycopg resumes it when its socket is ready, and as often.
 
         Raises:
             NoAnswer: Nothing has come for `answer_timeout`; the connection is closed.
         """
         try:
-            wanted = next(gen)
-            until = 0.0
+            wanted = gen.send(READY_NONE)
+            until = time.monotonic() - INTERVAL + self.answer_timeout if self.answer_timeout else 0.0
             while True:
                 ready = yield wanted
                 if ready or not self.answer_timeout:
@@ -128,8 +129,7 @@ class Endpoint:
     def dead(self, connection: Guarded, error: Exception) -> bool:
         """BEGIN was not answered. Returns whether the endpoint is to blame, and not only an old connection."""
         if connection.unanswered:
-            self._router.unanswered(self.region, describe(error))
-            self._leave(self.region)  # the other idle ones are as old, and would take as long
+            self._suspect(error)
         elif not connection.proven:
             self._router.lost(self.region, describe(error))
         return connection.unanswered
@@ -137,11 +137,16 @@ class Endpoint:
     def interrupted(self, connection: Guarded, error: BaseException) -> None:
         """*error* ended a transaction."""
         if connection.unanswered:
-            self._router.unanswered(self.region, describe(error))
+            self._suspect(error)
         elif _read_only(error) and not connection.read_only:
             self._fail(describe(error))
         elif connection.broken:
             self._router.lost(self.region, describe(error))
+
+    def _suspect(self, error: BaseException) -> None:
+        """The idle connections are as old and would take as long, and so would a new one for those who wait."""
+        self._router.unanswered(self.region, describe(error))
+        self._leave(self.region)
 
     def _fail(self, reason: str) -> None:
         self._router.failed(self.region, reason)
@@ -155,6 +160,10 @@ def describe(error: BaseException) -> str:
 
 def _read_only(error: BaseException | None) -> bool:
     """Also if the caller's code made its own exception of it."""
-    while error and not isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
+    seen = set[int]()  # of ``raise error from error``
+    while error and id(error) not in seen:
+        if isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
+            return True
+        seen.add(id(error))
         error = error.__cause__ or error.__context__
-    return error is not None
+    return False

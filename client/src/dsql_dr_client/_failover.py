@@ -27,7 +27,7 @@ SHORTEST_CONNECT_TIMEOUT = 2.0
 """Of psycopg, as of libpq."""
 LONGEST_LIFETIME = 3600.0
 """Source: https://docs.aws.amazon.com/aurora-dsql/latest/userguide/CHAP_quotas.html"""
-RATE_AT_ONCE = 5
+RATE_AT_ONCE = 4
 """Of the new connections of a second, one in so many needs no pause: by default a small pool is filled at once."""
 RECONNECT_TIMEOUT = 15.0
 """Seconds for which psycopg_pool tries again by itself, with growing pauses, where an endpoint is at its limits."""
@@ -57,7 +57,7 @@ class Failover(Generic[C, R]):
         connect_timeout: float = 3.0,
         answer_timeout: float | None = None,
         return_after: float = 30.0,
-        max_connection_rate: float = 20.0,
+        max_connection_rate: float = 18.0,
         kwargs: Mapping[str, Any] | None = None,
         configure: Callable[[C], R] | None = None,
         reset: Callable[[C], R] | None = None,

@@ -8,7 +8,6 @@ from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 import psycopg
-from psycopg.pq import TransactionStatus
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 from typing_extensions import Self
 
@@ -16,7 +15,7 @@ from ._attempt import Attempt
 from ._connection import GuardedConnection, guarded
 from ._endpoint import describe
 from ._failover import Failover
-from ._pools import Pool, Pools
+from ._pools import Pool, Pools, put
 from ._routing import State
 from ._transactions import run_transaction
 
@@ -46,7 +45,8 @@ class FailoverPool(Failover[psycopg.Connection[Any], None]):
         answer_timeout: Seconds in which each statement must be answered; after that the connection is closed and the
             endpoint probed. Longer than your slowest statement. Default: *connect_timeout*
         return_after: Seconds for which a failed endpoint must be healthy before it is used again. Default: 30
-        max_connection_rate: New connections a second. A cluster accepts 100 from all its clients. Default: 20
+        max_connection_rate: Most new connections in any second. A cluster accepts 100 from all its clients.
+            Default: 18
         kwargs: Further parameters of psycopg's connect, such as ``row_factory``.
         configure: Called with each new connection.
         reset: Called with each connection that is returned.
@@ -154,14 +154,13 @@ class FailoverPool(Failover[psycopg.Connection[Any], None]):
             raise
         finally:
             connection.answer_timeout = self._answer_timeout
-            if connection.pgconn.transaction_status in (TransactionStatus.INTRANS, TransactionStatus.INERROR):
-                with suppress(psycopg.Error):
-                    connection.rollback()
-            pool.putconn(connection)
+            put(pool, connection)
 
     def _take(self, deadline: float) -> tuple[Pool, GuardedConnection]:
         self._follow_evacuation()
         attempt = Attempt(self._router, deadline)
+        if not self._router.healthy or self._pools.left:
+            self._pools.catch_up(attempt.remaining)
         while True:
             region = attempt.next()
             if region is None:
@@ -172,7 +171,8 @@ class FailoverPool(Failover[psycopg.Connection[Any], None]):
                 pool = self._pools.get(region)
                 connection = pool.getconn(attempt.remaining)
             except PoolTimeout as error:
-                raise attempt.timed_out(endpoint, error) from error
+                attempt.timed_out(endpoint, error)
+                raise
             except PoolClosed:
                 if self._pools.closed:
                     raise
@@ -180,13 +180,14 @@ class FailoverPool(Failover[psycopg.Connection[Any], None]):
                     attempt.failed(region, self._router.reason(region))
                 continue
             try:
+                connection.answer_timeout = attempt.answer_timeout(self._answer_timeout)
                 connection.begin()
             except (psycopg.OperationalError, psycopg.InterfaceError) as error:
                 if endpoint.dead(connection, error):
                     attempt.failed(region, describe(error))
-                pool.putconn(connection)
+                put(pool, connection)
             except BaseException:
-                pool.putconn(connection)
+                put(pool, connection)
                 raise
             else:
                 return pool, connection

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable
 
+import psycopg
+from psycopg.pq import TransactionStatus
 from psycopg_pool import ConnectionPool, PoolClosed
 
 from ._connection import GuardedConnection
 from ._routing import Router
 
+logger = logging.getLogger("dsql_dr_client")
+
 GRACE = 0.05
 """Seconds for the workers of a pool that was left: those who wait in it are sent on after that."""
+MISSED = 0.25
+"""A probe that is so many seconds late was missed: the process was frozen, as a Lambda function is between requests."""
+CATCH_UP = 0.3
+"""Seconds for which one request waits for such a probe: there may be no other time in which the process runs."""
 
 NOT_OPEN = "The pool is not open: call open(), or use it in a with statement."
 
@@ -38,9 +47,12 @@ class Pools:
     ) -> None:
         self._name, self._make, self._probe, self._router = name, make, probe, router
         self._pools: dict[str, Pool] = {}
-        self._left: list[Pool] = []
+        self.left: list[Pool] = []
         self._thread: threading.Thread | None = None
         self._change = threading.Condition()
+        self._missed = False
+        """Whether a probe was missed, and is made now, and nobody waits for it."""
+        self._probes = 0
         self.closed = True
 
     def open(self) -> None:
@@ -63,26 +75,43 @@ class Pools:
         """Close the pool: idle connections at once, and those in use when they are returned."""
         with self._change:
             if pool := self._pools.pop(region, None):
-                self._left.append(pool)
+                self.left.append(pool)
         self.tend()
 
     def tend(self) -> None:
         """Something has changed for the thread."""
         with self._change:
+            if not self.closed:
+                self._start()
+                self._change.notify_all()
+
+    def catch_up(self, timeout: float) -> None:
+        """For each request while something is not healthy: the thread may be missing, or frozen between requests."""
+        with self._change:
             if self.closed:
                 return
-            if not self._thread:
-                self._thread = threading.Thread(target=self._run, name=f"{self._name}tend", daemon=True)
-                self._thread.start()
-            self._change.notify()
+            self._start()
+            if self._missed or is_missed(self._router.next_probe()):
+                self._missed, probes = False, self._probes
+                self._change.wait_for(lambda: self.closed or self._probes != probes, min(timeout, CATCH_UP))
+
+    def _start(self) -> None:
+        if self._thread and self._thread.is_alive():  # it is not after a fork
+            return
+        self._thread = threading.Thread(target=self._run, name=f"{self._name}tend", daemon=True)
+        try:
+            self._thread.start()
+        except RuntimeError:
+            self._thread = None
+            logger.exception("No thread could be started to probe endpoints; the next request tries again.")
 
     def close(self, timeout: float) -> None:
         until = time.monotonic() + timeout
         with self._change:
             self.closed = True
-            pools = [*self._pools.values(), *self._left]
-            self._pools, self._left = {}, []
-            self._change.notify()
+            pools = [*self._pools.values(), *self.left]
+            self._pools, self.left = {}, []
+            self._change.notify_all()
         for pool in pools:
             pool.close(GRACE)
         for thread in threading.enumerate():  # of pools that were left, too
@@ -93,22 +122,47 @@ class Pools:
         return {region: pool.get_stats() for region, pool in dict(self._pools).items()}
 
     def _run(self) -> None:
-        while self._next():
-            if region := self._router.begin_probe():
-                self._probe(region)
+        try:
+            while self._next():
+                if region := self._router.begin_probe():
+                    self._probe(region)
+                with self._change:
+                    self._missed, self._probes = False, self._probes + 1
+                    self._change.notify_all()
+        except Exception:
+            logger.exception("Probing the endpoints failed; the next request begins again.")
 
     def _next(self) -> bool:
         """Close what was left, and wait for the next probe. Returns False when there is nothing to do any more."""
         while True:
             with self._change:
-                left, self._left = self._left, []
+                left, self.left = self.left, []
                 if not left:
                     at = self._router.next_probe()
                     if self.closed or at is None:
                         self._thread = None
                         return False
                     if at <= time.monotonic():
+                        self._missed = is_missed(at)
                         return True
                     self._change.wait(at - time.monotonic())
             for pool in left:
                 pool.close(GRACE)
+
+
+def is_missed(at: float | None) -> bool:
+    return at is not None and time.monotonic() - at > MISSED
+
+
+def put(pool: Pool, connection: GuardedConnection) -> None:
+    """Return it, in no transaction. It is closed if that is interrupted; its place is free in any case."""
+    try:
+        if connection.pgconn.transaction_status in (TransactionStatus.INTRANS, TransactionStatus.INERROR):
+            connection.rollback()
+    except psycopg.Error as error:
+        connection.endpoint.interrupted(connection, error)
+    except BaseException:
+        connection.pgconn.finish()
+        raise
+    finally:
+        pool.putconn(connection)

@@ -43,8 +43,8 @@ class _Circuit:
     failures: int = 0
     losses: int = 0
     suspected: bool = False
-    probing: bool = False
     probe_at: float = 0.0
+    probing_until: float = 0.0
     healthy_since: float | None = None
     probes: int = 0
 
@@ -79,6 +79,8 @@ class Router:
         self._lock = threading.Lock()
         self._evacuated: str | None = None
         self._order = list(regions)
+        self.healthy = True
+        """Whether all circuits are closed; an attribute, since every request asks."""
 
     @property
     def region(self) -> str:
@@ -96,6 +98,10 @@ class Router:
         """Why its circuit was opened last."""
         return self._circuits[region].reason
 
+    def reasons_of_failed(self) -> dict[str, str]:
+        """By Region, of the circuits that are open."""
+        return {region: one.reason for region, one in self._circuits.items() if one.state is State.OPEN}
+
     def choose(self, tried: Collection[str] = ()) -> str | None:
         """The best endpoint that is not among those *tried*."""
         if not tried:
@@ -108,7 +114,7 @@ class Router:
             return
         with self._changing(region) as circuit:
             now = self._clock()
-            circuit.failures, circuit.losses, circuit.probing = 0, 0, False
+            circuit.failures, circuit.losses, circuit.probing_until = 0, 0, 0.0
             circuit.healthy_since = now if circuit.healthy_since is None else circuit.healthy_since
             circuit.probes += 1
             returns_at = circuit.healthy_since + self._return_after
@@ -123,7 +129,7 @@ class Router:
         """No new connection could be made, or it refuses to write: the circuit is open."""
         with self._changing(region) as circuit:
             now = self._clock()
-            circuit.reason, circuit.probing = reason, False
+            circuit.reason, circuit.probing_until = reason, 0.0
             if circuit.state is State.OPEN and now < circuit.probe_at:
                 return  # known already, and each of many requests that failed at once would postpone the probe
             circuit.probe_at = now + self._jitter(0, min(LONGEST_PROBE, FIRST_PROBE * 2**circuit.failures))
@@ -159,16 +165,20 @@ class Router:
 
     def next_probe(self) -> float | None:
         """When `begin_probe` is due; None if all circuits are closed."""
-        waiting = (circuit.probe_at for circuit in self._circuits.values() if circuit.state is not State.CLOSED)
-        return min(waiting, default=None)
+        unhealthy = (circuit for circuit in self._circuits.values() if circuit.state is not State.CLOSED)
+        return min((max(circuit.probe_at, circuit.probing_until) for circuit in unhealthy), default=None)
 
     def begin_probe(self) -> str | None:
-        """A Region whose probe is due: one at a time, which ends with `connected` or `failed`."""
+        """A Region whose probe is due: one at a time, which ends with `connected` or `failed`.
+
+        One that ends with neither, since its task was cancelled or its process forked, is given up after a while.
+        """
         with self._lock:
             now = self._clock()
             for region, circuit in self._circuits.items():
-                if circuit.state is not State.CLOSED and not circuit.probing and circuit.probe_at <= now:
-                    circuit.probing = True
+                due = max(circuit.probe_at, circuit.probing_until)
+                if circuit.state is not State.CLOSED and due <= now:
+                    circuit.probing_until = now + LONGEST_PROBE
                     return region
         return None
 
@@ -182,6 +192,7 @@ class Router:
             circuit = self._circuits[region]
             home = list(self._circuits)
             self._order = sorted(home, key=lambda one: (self._rank(one), home.index(one)))
+            self.healthy = all(one.state is State.CLOSED for one in self._circuits.values())
             if circuit.state is not before:
                 why = {} if circuit.state is State.CLOSED else {"error.message": circuit.reason}
                 events.append(Event(CIRCUIT, {"cloud.region": region, "state": circuit.state.value, **why}))
