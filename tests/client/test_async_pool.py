@@ -311,6 +311,6 @@ def test_token_is_made_beside_the_event_loop(monkeypatch: pytest.MonkeyPatch) ->
         with pytest.raises(AllEndpointsFailed, match="refused"):
             await served_by(pool)
 
-    given: dict[str, Any] = {"user": "orders", "timeout": 2, "kwargs": {"hostaddr": "127.0.0.1", "port": 1}}
+    given: dict[str, Any] = {"user": "orders", "timeout": 8, "kwargs": {"hostaddr": "127.0.0.1", "port": 1}}
     run(lambda: AsyncFailoverPool(HOSTS, region=EAST, **given), body)
     assert len(made) >= len(HOSTS)

@@ -1776,8 +1776,8 @@ PARAMETERS = (
             warnings=_from_both("dead-letters"),
         ),
         runbook="Read in the log of the function that evacuations could not be read. A monitor in a network needs a "
-        "way to SSM. What was read last holds for as long as the function's process lives; without it, the Region leaves "
-        "service. Faults of the clusters are still notified.",
+        "way to SSM. What was read last holds for as long as the function's process lives; without it, the Region "
+        "leaves service. Faults of the clusters are still notified.",
         ends="AWS repairs it, or you repair the network. Purge the dead-letter queue.",
     ),
 )

@@ -78,10 +78,10 @@ class EvacuationCheck:
     def conclude(
         self, read: Mapping[str, Future[Versions | str]], late: str, errors: list[MonitorError]
     ) -> Evacuation | None:
-        """What the newest declaration says, with what a Region said last that does not answer now.
+        """What the newest declaration says; of a Region that does not answer, what was read there last counts.
 
-        It is an error of the run that none answers: without it, nobody would be notified before the monitor's process
-        ends, and with it what was read, and users leave a Region that serves. None if none ever answered.
+        None if no Region has ever answered: then the metric is not put, and users leave a Region that may serve. So it
+        is an error of each run in which none answers, which is notified, also while what was read is still known.
 
         Args:
             read: By Region.
@@ -99,7 +99,8 @@ class EvacuationCheck:
                     self._known[region] = found
         with kept(errors, "The check of evacuations"):
             if len(unanswered) == len(self._ssm):
-                raise MonitorError(f"Evacuations could not be read, since no Region's SSM answers: {'; '.join(unanswered)}")
+                reasons = "; ".join(unanswered)
+                raise MonitorError(f"Evacuations could not be read, since no Region's SSM answers: {reasons}")
         if not self._known:
             return None
         declaration = newest((version for versions in self._known.values() for version in versions), self._ssm)
