@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import io
 import json
 from collections.abc import Iterator
@@ -10,10 +11,16 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    ReadTimeoutError,
+)
 from rich.console import Console
 
-from dsql_dr_constructs.cli import pair_status, status_tables
+from dsql_dr_constructs.cli import pair_status, status, status_tables
 from dsql_dr_constructs.runtime.evacuation import NOTHING_DECLARED, Declaration
 
 REGIONS = ["us-east-1", "us-west-2"]
@@ -141,6 +148,51 @@ def shown(found: pair_status.Status) -> str:
     status_tables.show(found, console)
     assert isinstance(console.file, io.StringIO)
     return " ".join(console.file.getvalue().split())
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ConnectTimeoutError(endpoint_url="https://example", error="no route"),
+        ReadTimeoutError(endpoint_url="https://example", error="no answer"),
+        EndpointConnectionError(endpoint_url="https://example", error="refused"),
+    ],
+)
+def test_region_that_does_not_answer_is_asked_once_only(error: BotoCoreError) -> None:
+    """Each call would take its time-out, and a person waits."""
+    aws, called = FakeAws(), list[str]()
+
+    class Silent:
+        def __getattr__(self, operation: str) -> Any:
+            def call(**request: Any) -> Any:
+                called.append(operation)
+                raise error
+
+            return call
+
+    def client(service: str, region: str, /, *, attempts: int = 2) -> Any:
+        return Silent() if region == "us-west-2" else _FakeClient(aws, region)
+
+    found = pair_status.ask("Orders", "us-east-1", client)
+    assert called == ["get_cluster"]
+    assert found.problems == [f"us-west-2: {error}"]
+    assert [one.region for one in found.clusters] == ["us-east-1"]
+    assert found.verdicts["us-east-1"] == "HEALTHY"
+    assert not found.healthy
+
+
+def test_commands_wait_for_a_monitor_and_not_for_anything_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: dict[str, float] = {}
+    options = argparse.Namespace(profile=None, region="us-east-1", deployment="Orders", json=False)
+
+    def ask(deployment: str, region: str, client: Any) -> pair_status.Status:
+        for service in ("dsql", "lambda"):
+            waits[service] = client(service, region).meta.config.read_timeout
+        return pair_status.Status(deployment)
+
+    monkeypatch.setattr(pair_status, "ask", ask)
+    status.status(options, Console(file=io.StringIO()))
+    assert waits == {"dsql": 10, "lambda": 60}
 
 
 def test_every_subscription_is_counted_and_an_address_that_has_not_confirmed_is_shown() -> None:
