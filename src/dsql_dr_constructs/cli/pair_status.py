@@ -139,7 +139,7 @@ def ask(deployment: str, region: str, client: Client) -> Status:
 
 @contextmanager
 def _noted(status: Status, what: str, unanswered: set[str] | None = None) -> Iterator[None]:
-    """Calls whose failure is a problem of *what*; of calls that nothing answers, it is added to *unanswered*."""
+    """Calls whose failure is a problem of *what*, which is added to *unanswered* if nothing answered."""
     try:
         yield
     except (BotoCoreError, ClientError) as error:
