@@ -244,7 +244,7 @@ def test_users_are_not_sent_to_a_region_whose_evacuation_route_53_still_sees(run
     assert "give --force to evacuate us-east-1 all the same" in printed
 
 
-def test_with_force_it_says_until_when_route_53_answers_with_both(run: Run) -> None:
+def test_until_when_route_53_answers_with_both_is_said_to_who_forces_that(run: Run) -> None:
     aws = Aws()
     ends = f"and Route 53 may see it until {until(aws)[:14]}"
     status, printed = swap(run, aws, "--force")

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 import re
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import boto3
 from botocore.config import Config
+
+_MONITORS_RUN: Final = 60
+"""Seconds for the answer of a monitor, which waits for what does not answer it."""
 
 
 class Client(Protocol):
@@ -65,7 +68,7 @@ def region_and_clients(
     Args:
         options: Of the command line.
         connect_timeout: Seconds for a connection to AWS.
-        read_timeout: Seconds for an answer; that of a function may take a minute.
+        read_timeout: Seconds for an answer; a function has a minute at least.
 
     Raises:
         NoRegionError: none is given, and none is configured.
@@ -76,8 +79,8 @@ def region_and_clients(
 
     def client(service: str, region: str, /, *, attempts: int = 2) -> Any:
         retries = {"total_max_attempts": attempts}
-        longest = 60 if service == "lambda" else read_timeout
-        config = Config(connect_timeout=connect_timeout, read_timeout=longest, retries=retries)
+        read = read_timeout if service != "lambda" else max(read_timeout, _MONITORS_RUN)
+        config = Config(connect_timeout=connect_timeout, read_timeout=read, retries=retries)
         return session.client(service, region_name=region, config=config)
 
     return session.region_name, client

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
-from botocore.exceptions import ConnectionError as NotConnected
+from botocore.exceptions import ConnectionError as NoConnectionError
 
 from ..physical_names import (
     CLUSTER_DOWN,
@@ -108,9 +108,9 @@ def ask(deployment: str, region: str, client: Client) -> Status:
     arns = cluster_arns(deployment, region, client)
     status = Status(deployment)
     regions = [arn.split(":")[3] for arn in arns]
-    unreachable: set[str] = set()  # each further call there would take as long
+    unanswered: set[str] = set()
     for arn, one in zip(arns, regions, strict=True):
-        with _noted(status, one, unreachable):
+        with _noted(status, one, unanswered):
             found = _cluster(arn, set(arns) - {arn}, client("dsql", one))
             status.clusters.append(found)
             if found.deployment != deployment:
@@ -118,13 +118,12 @@ def ask(deployment: str, region: str, client: Client) -> Status:
                     f"The tag {DEPLOYMENT_TAG} of cluster {found.identifier} in {one} is {found.deployment!r}, so it "
                     f"does not belong to {deployment}, although the SSM parameters name it."
                 )
-        if one not in unreachable:
+        if one not in unanswered:
             status.notes.extend(_experiments(deployment, one, client))
     witnesses = [one.witness_region for one in status.clusters]
     answers: dict[str, Answer] = {}
-    for one in dict.fromkeys([*regions, *filter(None, witnesses)]):  # the witness Region may observe, too
-        if one in unreachable:
-            continue
+    observing = dict.fromkeys([*regions, *filter(None, witnesses)])  # the witness Region may observe, too
+    for one in [one for one in observing if one not in unanswered]:  # each call there would take its time-out
         with _noted(status, one):
             answers[one] = _answer(deployment, client("lambda", one))
     account = arns[0].split(":")[4]
@@ -139,13 +138,14 @@ def ask(deployment: str, region: str, client: Client) -> Status:
 
 
 @contextmanager
-def _noted(status: Status, what: str, unreachable: set[str] | None = None) -> Iterator[None]:
+def _noted(status: Status, what: str, unanswered: set[str] | None = None) -> Iterator[None]:
+    """Calls whose failure is a problem of *what*, which is added to *unanswered* if nothing answered."""
     try:
         yield
     except (BotoCoreError, ClientError) as error:
-        if unreachable is not None and isinstance(error, (NotConnected, HTTPClientError)):
-            unreachable.add(what)
         status.problems.append(f"{what}: {error}")
+        if unanswered is not None and isinstance(error, HTTPClientError | NoConnectionError):
+            unanswered.add(what)
 
 
 def _experiments(deployment: str, region: str, client: Client) -> Iterator[str]:

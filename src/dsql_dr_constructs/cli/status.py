@@ -26,6 +26,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def status(options: argparse.Namespace, console: Console) -> bool:
     """Whether the pair is healthy and somebody is notified."""
     try:
+        # a Region that is down must not cost minutes
         asked = aws_session.region_and_clients(options, connect_timeout=3, read_timeout=10)
         found = pair_status.ask(options.deployment, *asked)
     except (aws_session.NoRegionError, pair_status.StatusError, BotoCoreError) as error:
