@@ -158,6 +158,320 @@ def shown(found: pair_status.Status) -> str:
         EndpointConnectionError(endpoint_url="https://example", error="refused"),
     ],
 )
+def test_region_that_does_not_answer_is_asked_once_only(error: BotoCoreError) -> None:
+    """Each call would take its time-out, and a person waits."""
+    aws, called = FakeAws(), list[str]()
+
+    class Silent:
+        def __getattr__(self, operation: str) -> Any:
+            def call(**request: Any) -> Any:
+                called.append(operation)
+                raise error
+
+            return call
+
+    def client(service: str, region: str, /, *, attempts: int = 2) -> Any:
+        return Silent() if region == "us-west-2" else _FakeClient(aws, region)
+
+    found = pair_status.ask("Orders", "us-east-1", client)
+    assert called == ["get_cluster"]
+    assert found.problems == [f"us-west-2: {error}"]
+    assert [one.region for one in found.clusters] == ["us-east-1"]
+    assert found.verdicts["us-east-1"] == "HEALTHY"
+    assert not found.healthy
+
+
+def test_commands_wait_for_a_monitor_and_not_for_anything_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: dict[str, float] = {}
+    options = argparse.Namespace(profile=None, region="us-east-1", deployment="Orders", json=False)
+
+    def ask(deployment: str, region: str, client: Any) -> pair_status.Status:
+        for service in ("dsql", "lambda"):
+            waits[service] = client(service, region).meta.config.read_timeout
+        return pair_status.Status(deployment)
+
+    monkeypatch.setattr(pair_status, "ask", ask)
+    status.status(options, Console(file=io.StringIO()))
+    assert waits == {"dsql": 10, "lambda": 60}
+
+
+def test_every_subscription_is_counted_and_an_address_that_has_not_confirmed_is_shown() -> None:
+    chat = "https://global.sns-api.chatbot.amazonaws.com"
+    found = FakeAws(subscriptions=[(PENDING, "new@example.com"), (CONFIRMED, chat), (CONFIRMED, "b@example.com")]).ask()
+    assert [(one.confirmed, one.pending) for one in found.destinations] == [(2, ["new@example.com"])] * 2
+    assert found.healthy, "somebody is notified"
+    assert "us-west-2 Alerts 2 new@example.com" in shown(found)
+
+
+def test_queue_that_a_killed_drill_left_is_nobody() -> None:
+    queue = "arn:aws:sqs:us-east-1:111122223333:aurora-dsql-drill-Orders"
+    found = FakeAws(subscriptions=[(CONFIRMED, queue)]).ask()
+    assert found.nobody_notified == [f"Topic {TOPIC.format(one)} has no confirmed subscription." for one in REGIONS]
+
+
+def test_subscription_that_a_killed_drill_left_beside_others_is_named_and_the_pair_is_healthy() -> None:
+    queue = "arn:aws:sqs:us-east-1:111122223333:aurora-dsql-drill-Orders-3f2a91bc"
+    found = FakeAws(subscriptions=[(CONFIRMED, "ops@example.com"), (f"{CONFIRMED}2", queue)]).ask()
+    assert found.healthy
+    assert [(one.confirmed, one.left) for one in found.destinations] == [(1, [f"{CONFIRMED}2"])] * 2
+    assert [f"unsubscribe --region {one} --subscription-arn {CONFIRMED}2" in shown(found) for one in REGIONS] == [
+        True,
+        True,
+    ]
+    assert "the monitors of other Regions count it as somebody's" in shown(found)
+
+
+def test_pending_endpoint_of_an_incident_tool_is_shown_without_its_key() -> None:
+    found = FakeAws(
+        subscriptions=[(PENDING, "https://user:word@events.pagerduty.com/integration/SECRET/enqueue")]
+    ).ask()
+    assert found.destinations[0].pending == ["https://events.pagerduty.com/…"]
+
+
+@pytest.mark.parametrize("subscriptions", [[], [(PENDING, "ops@example.com")], [("Deleted", "ops@example.com")]])
+def test_topic_without_a_confirmed_subscription_is_not_healthy(subscriptions: list[tuple[str, str]]) -> None:
+    found = FakeAws(subscriptions=subscriptions).ask()
+    assert not found.healthy
+    assert found.nobody_notified == [f"Topic {TOPIC.format(one)} has no confirmed subscription." for one in REGIONS]
+    assert f"Nobody is notified: topic {TOPIC.format('us-east-1')} has no confirmed subscription." in shown(found)
+
+
+@pytest.mark.parametrize(
+    "broken", [{"actions": []}, {"enabled": False}, {"actions": ["arn:aws:ssm:us-west-2:111122223333:opsitem:3"]}]
+)
+@pytest.mark.parametrize("what", KINDS)
+def test_alarm_without_an_enabled_action_is_not_healthy(broken: dict[str, Any], what: str) -> None:
+    aws = FakeAws()
+    aws.alarms["us-west-2"][KINDS.index(what)] = alarm("us-west-2", what, **broken)
+    found = aws.ask()
+    assert not found.healthy
+    assert found.nobody_notified == [f"Alarm {what} in us-west-2 has no enabled action that notifies."]
+    del aws.alarms["us-west-2"][KINDS.index(what)]
+    assert not aws.ask().healthy
+    assert aws.ask().nobody_notified == [f"us-west-2 has no alarm {what}."]
+
+
+def without_peering_alarm(notifications: dict[str, Any] | None) -> FakeAws:
+    aws = FakeAws(notifications=notifications)
+    del aws.alarms["us-west-2"][KINDS.index("peering-lost")]
+    return aws
+
+
+def test_alarm_that_was_left_out_is_named_and_the_pair_is_healthy() -> None:
+    found = without_peering_alarm({"healthy": True, "problems": [], "unanswered": []}).ask()
+    assert found.nobody_notified == []
+    assert found.notes == ["us-west-2 was deployed without alarm peering-lost."]
+    assert found.notes[0] in shown(found)
+    assert found.healthy
+
+
+@pytest.mark.parametrize(
+    "notifications",
+    [
+        None,
+        {"healthy": None, "problems": [], "unanswered": ["us-west-2: no answer"]},
+        {
+            "healthy": False,
+            "problems": ["alarm aurora-dsql-Orders-peering-lost-from-us-west-2 does not exist"],
+            "unanswered": [],
+        },
+    ],
+)
+def test_alarm_that_is_missing_is_not_healthy_unless_a_monitor_has_checked_that_it_was_left_out(
+    notifications: dict[str, Any] | None,
+) -> None:
+    found = without_peering_alarm(notifications).ask()
+    assert found.nobody_notified == ["us-west-2 has no alarm peering-lost."]
+    assert not found.healthy
+
+
+def test_topic_of_another_account_is_not_checked_and_the_pair_is_healthy() -> None:
+    topics = [f"arn:aws:sns:{region}:444455556666:on-call" for region in REGIONS]
+    alarms = {
+        region: [alarm(region, one, actions=[topic]) for one in KINDS]
+        for region, topic in zip(REGIONS, topics, strict=True)
+    }
+    found = FakeAws(alarms=alarms, denied="list_subscriptions_by_topic").ask()
+    assert found.problems == []
+    assert found.notes == [
+        f"Topic {one} is in another account, so its subscriptions and its key are not checked." for one in topics
+    ]
+    assert found.healthy
+
+
+def experiment(status: str, tags: dict[str, str] | None = None) -> dict[str, Any]:
+    return {"id": f"EXP{status}", "experimentTemplateId": "EXT1", "state": {"status": status}, "tags": tags or {}}
+
+
+def test_experiment_that_is_running_is_shown_with_the_command_that_stops_it_and_the_pair_can_be_healthy() -> None:
+    of_pair = {"dsql-dr:deployment": "Orders", "Name": "aurora-dsql-drill-Orders"}
+    found = FakeAws(
+        experiments=[experiment("running", of_pair), experiment("completed"), experiment("initiating")]
+    ).ask()
+    begin, stop = (
+        "An experiment of AWS FIS is running in us-west-2: ",
+        "aws fis stop-experiment --region us-west-2 --id",
+    )
+    assert found.notes == [
+        f"{begin}EXPrunning, a drill of this pair. To stop it: {stop} EXPrunning",
+        f"{begin}EXPinitiating, of template EXT1. To stop it: {stop} EXPinitiating",
+    ]
+    assert found.notes[0] in shown(found)
+    assert found.healthy
+
+
+def test_experiments_that_may_not_be_listed_are_a_note_and_no_failed_call() -> None:
+    found = FakeAws(denied="list_experiments").ask()
+    assert [one.partition(": ")[0] for one in found.notes] == [
+        f"Whether an experiment of AWS FIS is running in {one} is not known" for one in REGIONS
+    ]
+    assert found.problems == []
+    assert found.healthy
+
+
+def test_topic_of_warnings_without_subscription_does_not_say_that_nobody_is_notified() -> None:
+    aws = FakeAws(subscriptions=[])
+    for one in aws.alarms["us-east-1"]:
+        one["AlarmActions"] = ["arn:aws:ssm-incidents::111122223333:response-plan/on-call"]
+    aws.alarms["us-east-1"].append(alarm("us-east-1", "commit-latency"))
+    del aws.alarms["us-west-2"]
+    found = aws.ask()
+    topic = TOPIC.format("us-east-1")
+    assert found.warnings_lost == [f"Topic {topic} has no confirmed subscription."]
+    assert f"Nobody receives warnings: topic {topic} has no confirmed subscription." in shown(found)
+    assert found.nobody_notified == [f"us-west-2 has no alarm {what}." for what in KINDS]
+    assert not found.healthy
+
+
+@pytest.mark.parametrize("state", ["ALARM", "INSUFFICIENT_DATA"])
+def test_alarm_that_is_not_ok_is_not_healthy(state: str) -> None:
+    aws = FakeAws()
+    aws.alarms["us-east-1"][0]["StateValue"] = state
+    assert not aws.ask().healthy
+
+
+def test_pair_that_nothing_monitors_is_not_healthy() -> None:
+    found = FakeAws(alarms={}, monitored=False).ask()
+    assert not found.healthy
+    for region in REGIONS:
+        assert f"No monitor in {region} observes this pair." in shown(found)
+    assert "Nobody is notified: us-east-1 has no alarm peering-lost." in shown(found)
+
+
+def test_schedule_that_is_disabled_is_not_healthy() -> None:
+    found = FakeAws(schedule="DISABLED").ask()
+    assert not found.healthy
+    assert found.not_monitored == [f"The schedule of the monitor in {one} is disabled." for one in REGIONS]
+
+
+@pytest.mark.parametrize(
+    "targets", [[], [{"Arn": FUNCTION + "-other"}], [{"Arn": FUNCTION, "Input": '{"RequestType": "Delete"}'}]]
+)
+def test_schedule_that_does_not_call_the_monitor_is_not_healthy(targets: list[dict[str, str]]) -> None:
+    found = FakeAws(targets=targets).ask()
+    assert not found.healthy
+    assert [one.partition(" does not call it")[0] for one in found.not_monitored] == [
+        f"The schedule of the monitor in {one}" for one in REGIONS
+    ]
+
+
+@pytest.mark.parametrize("what", ["parameters-changed", "notifications-broken"])
+def test_notifying_alarm_that_may_be_left_out_notifies_where_it_is(what: str) -> None:
+    aws = FakeAws()
+    aws.alarms["us-east-1"].append(alarm("us-east-1", what, enabled=False))
+    assert aws.ask().nobody_notified == [f"Alarm {what} in us-east-1 has no enabled action that notifies."]
+
+
+def test_alarm_with_a_name_like_theirs_does_not_take_the_place_of_theirs() -> None:
+    aws = FakeAws()
+    aws.alarms["us-east-1"][0]["StateValue"] = "ALARM"
+    decoy = alarm("us-east-1", "cluster-down-us-east-1")
+    aws.alarms["us-east-1"].append(decoy | {"AlarmName": "aurora-dsql-Orders-cluster-down-us-east-1"})
+    assert aws.ask().alarms["us-east-1 cluster-down-us-east-1"] == "ALARM"
+    assert not aws.ask().healthy
+
+
+@pytest.mark.parametrize("state", ["Disabled", "PendingDeletion"])
+def test_topic_whose_key_cannot_be_used_is_not_healthy(state: str) -> None:
+    found = FakeAws(key={"KeyState": state}).ask()
+    assert not found.healthy
+    assert found.nobody_notified == [f"The key of topic {TOPIC.format(one)} is {state}." for one in REGIONS]
+    assert FakeAws(key={}).ask().healthy, "a topic of the user's may have no key"
+
+
+@pytest.mark.parametrize(
+    "arn",
+    [
+        "*",
+        ARN.format("us-west-2")[:-1],
+        ARN.format("us-east-1"),
+        f"{ARN.format('us-west-2')} --region x; rm -rf /",
+        ARN.format("us-west-2").replace("dsql", "s3"),
+    ],
+)
+def test_parameter_that_is_no_arn_is_a_sentence_and_nobody_is_asked(arn: str) -> None:
+    with pytest.raises(
+        pair_status.StatusError, match="which is not the ARN of a cluster there: it was changed"
+    ) as raised:
+        FakeAws(arn=arn).ask()
+    assert "/dsql-dr/Orders/us-west-2/arn in us-east-1" in str(raised.value)
+
+
+def test_cluster_of_another_deployment_is_not_this_pairs() -> None:
+    found = FakeAws(tag="Other").ask()
+    assert not found.healthy
+    assert found.problems == []
+    east, west = found.wrong_clusters
+    assert west == east.replace("us-east-1", "us-west-2")
+    sentence = (
+        f"the tag dsql-dr:deployment of cluster {'a' * 26} in us-west-2 is 'Other', so it does not belong to Orders, "
+        "although the SSM parameters name it."
+    )
+    assert f"Wrong cluster: {sentence}" in shown(found)
+
+
+def test_action_that_is_no_topic_needs_no_subscription() -> None:
+    plan = "arn:aws:ssm-incidents::111122223333:response-plan/on-call"
+    alarms = {region: [alarm(region, one, actions=[plan]) for one in KINDS] for region in REGIONS}
+    found = FakeAws(alarms=alarms).ask()
+    assert [(one.arn, one.confirmed) for one in found.destinations] == [(plan, None)] * 2
+    assert found.healthy
+
+
+def test_failed_call_is_a_problem_and_not_reported_as_notifying_nobody() -> None:
+    found = FakeAws(denied="list_subscriptions_by_topic").ask()
+    assert not found.healthy
+    assert found.nobody_notified == []
+    assert [one.confirmed for one in found.destinations] == [None, None]
+    assert found.problems[0].startswith(f"us-east-1, topic {TOPIC.format('us-east-1')}: ")
+    assert f"Failed call: us-east-1, topic {TOPIC.format('us-east-1')}: An error" in shown(found)
+    found = FakeAws(denied="describe_alarms").ask()
+    assert found.nobody_notified == []
+    assert len(found.problems) == 3, "one for each Region that may observe"
+
+
+def test_alarms_are_named_by_what_they_are_for_and_other_deployments_are_left_out() -> None:
+    aws = FakeAws()
+    aws.alarms["us-east-1"] += [alarm("us-east-1", "commit-latency", deployment="Orders-two")]
+    assert list(aws.ask().alarms) == [f"{region} {what}" for region in REGIONS for what in KINDS]
+    assert list(aws.ask("Orders-two").alarms) == ["us-east-1 commit-latency"]
+
+
+DEPLOYED = ("08:00", NOTHING_DECLARED)
+EVACUATED = ("09:00", Declaration.value("us-east-1", "planned work"))
+ENDED = ("10:00", Declaration.value(None, ""))
+
+
+def with_failover(east: list[tuple[str, str]], west: list[tuple[str, str]], *, state: str = "OK") -> FakeAws:
+    """*state* is that of both alarms on an evacuation of us-east-1."""
+    aws = FakeAws(declared={"us-east-1": [DEPLOYED, *east], "us-west-2": [DEPLOYED, *west]})
+    for observer in REGIONS:
+        for one in REGIONS:
+            found = alarm(observer, f"evacuated-{one}", actions=[])
+            aws.alarms[observer].append({**found, "StateValue": state if one == "us-east-1" else "OK"})
+    return aws
+
+
 def test_pair_that_was_never_evacuated_says_nothing_of_it() -> None:
     found = with_failover([], []).ask()
     assert (found.healthy, found.notes, found.evacuation) == (True, [], None)

@@ -8,11 +8,10 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 import psycopg
-from psycopg.pq import TransactionStatus
 from psycopg_pool import AsyncConnectionPool, PoolClosed
 
 from ._connection import GuardedAsyncConnection
-from ._pools import CATCH_UP, GRACE, NOT_OPEN, is_missed, logger
+from ._pools import CATCH_UP, GRACE, IN_TRANSACTION, NOT_OPEN, is_missed, logger
 from ._routing import Router
 
 AsyncPool = AsyncConnectionPool[GuardedAsyncConnection]
@@ -129,7 +128,7 @@ class AsyncPools:
 
 async def _put(pool: AsyncPool, connection: GuardedAsyncConnection) -> None:
     try:
-        if connection.pgconn.transaction_status in (TransactionStatus.INTRANS, TransactionStatus.INERROR):
+        if connection.pgconn.transaction_status in IN_TRANSACTION:
             await connection.rollback()
     except psycopg.Error as error:
         connection.endpoint.interrupted(connection, error)

@@ -41,7 +41,8 @@ class Attempt:
 
     def answer_timeout(self, longest: float) -> float:
         """Seconds for BEGIN: half of what remains at most, so that the peer has its turn."""
-        return max(INTERVAL, min(longest, self.remaining / 2))
+        half = (self._deadline - self._clock()) / 2
+        return longest if longest < half else max(INTERVAL, half)
 
     def failed(self, region: str, reason: str) -> None:
         self._tried.add(region)

@@ -90,9 +90,8 @@ class GuardedConnection(Guarded, Lent, psycopg.Connection[Any]):
         return connection
 
     def begin(self) -> None:
-        """Send BEGIN now, and not with the first statement, unless autocommit is on."""
-        with self.lock:
-            self.wait(self._start_query())
+        """Send BEGIN now, and not with the first statement, unless autocommit is on; nobody else has it yet."""
+        self.wait(self._start_query())
         self.proven = True
 
     def send_commit(self) -> str:
@@ -145,8 +144,7 @@ class GuardedAsyncConnection(Guarded, Lent, psycopg.AsyncConnection[Any]):
 
     async def begin(self) -> None:
         """As `GuardedConnection.begin`."""
-        async with self.lock:
-            await self.wait(self._start_query())
+        await self.wait(self._start_query())
         self.proven = True
 
     async def send_commit(self) -> str:

@@ -25,6 +25,8 @@ CATCH_UP = 0.3
 
 NOT_OPEN = "The pool is not open: call open(), or use it in a with statement."
 
+IN_TRANSACTION = (TransactionStatus.INTRANS, TransactionStatus.INERROR)
+
 Pool = ConnectionPool[GuardedConnection]
 
 
@@ -157,7 +159,7 @@ def is_missed(at: float | None) -> bool:
 def put(pool: Pool, connection: GuardedConnection) -> None:
     """Return it, in no transaction. It is closed if that is interrupted; its place is free in any case."""
     try:
-        if connection.pgconn.transaction_status in (TransactionStatus.INTRANS, TransactionStatus.INERROR):
+        if connection.pgconn.transaction_status in IN_TRANSACTION:
             connection.rollback()
     except psycopg.Error as error:
         connection.endpoint.interrupted(connection, error)
