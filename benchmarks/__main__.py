@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import monitor_start, synthesis
+from . import client, monitor_start, synthesis
 
-for name, value in (*monitor_start.main(), *synthesis.main()):
+for name, value in (*monitor_start.main(), *synthesis.main(), *client.main()):
     print(f"| {name} | {value} |", flush=True)
