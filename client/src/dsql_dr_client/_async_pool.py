@@ -184,6 +184,3 @@ class AsyncFailoverPool(Failover[psycopg.AsyncConnection[Any], Awaitable[None]])
 
     def _leave(self, region: str) -> None:
         self._pools.leave(region)
-
-    def _tend(self) -> None:
-        self._pools.tend()

@@ -34,6 +34,7 @@ class AsyncPools:
         self._task: asyncio.Task[None] | None = None
         self._change = asyncio.Event()
         self._missed = False
+        self._waits_until: float | None = None
         self._probed = asyncio.Event()
         self._returning: set[asyncio.Task[None]] = set()
         self.closed = True
@@ -61,10 +62,6 @@ class AsyncPools:
         """Close the pool: idle connections at once, and those in use when they are returned."""
         if pool := self._pools.pop(region, None):
             self.left.append(pool)
-        self.tend()
-
-    def tend(self) -> None:
-        """Something has changed for the task."""
         if not self.closed:
             self._start()
             self._change.set()
@@ -74,7 +71,10 @@ class AsyncPools:
         if self.closed:
             return
         self._start()
-        if self._missed or is_missed(self._router.next_probe()):
+        at = self._router.next_probe()
+        if at != self._waits_until:
+            self._change.set()
+        if self._missed or is_missed(at):
             self._missed = False
             self._probed.clear()
             with suppress(asyncio.TimeoutError):
@@ -122,6 +122,7 @@ class AsyncPools:
                 if at <= time.monotonic():
                     self._missed = is_missed(at)
                     return True
+                self._waits_until = at
                 with suppress(asyncio.TimeoutError):
                     await asyncio.wait_for(self._change.wait(), at - time.monotonic())
 

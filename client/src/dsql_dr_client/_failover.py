@@ -15,7 +15,7 @@ from ._connection import dsql_parameters
 from ._connection_rate import ConnectionRate
 from ._deployment import Deployment
 from ._endpoint import Endpoint, Guarded
-from ._events import CIRCUIT, EVACUATED, Event
+from ._events import EVACUATED, Event
 from ._routing import Router
 
 logger = logging.getLogger("dsql_dr_client")
@@ -144,8 +144,6 @@ class Failover(Generic[C, R]):
         """Act on what the router decided, and hand it on."""
         if event.name == EVACUATED and event.attributes["cloud.region"]:
             self._leave(str(event.attributes["cloud.region"]))
-        if event.name == CIRCUIT:
-            self._tend()
         if self._on_event:
             try:
                 self._on_event(event)
@@ -163,10 +161,6 @@ class Failover(Generic[C, R]):
 
     def _leave(self, region: str) -> None:
         """Close its idle connections at once, and those in use when they are returned; who waits there goes on."""
-        raise NotImplementedError
-
-    def _tend(self) -> None:
-        """See to it in the background that endpoints that are not healthy are probed."""
         raise NotImplementedError
 
 

@@ -217,6 +217,3 @@ class FailoverPool(Failover[psycopg.Connection[Any], None]):
 
     def _leave(self, region: str) -> None:
         self._pools.leave(region)
-
-    def _tend(self) -> None:
-        self._pools.tend()

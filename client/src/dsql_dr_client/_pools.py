@@ -55,6 +55,7 @@ class Pools:
         self._missed = False
         """Whether a probe was missed, and is made now, and nobody waits for it."""
         self._probes = 0
+        self._waits_until: float | None = None
         self.closed = True
 
     def open(self) -> None:
@@ -78,11 +79,6 @@ class Pools:
         with self._change:
             if pool := self._pools.pop(region, None):
                 self.left.append(pool)
-        self.tend()
-
-    def tend(self) -> None:
-        """Something has changed for the thread."""
-        with self._change:
             if not self.closed:
                 self._start()
                 self._change.notify_all()
@@ -93,7 +89,10 @@ class Pools:
             if self.closed:
                 return
             self._start()
-            if self._missed or is_missed(self._router.next_probe()):
+            at = self._router.next_probe()
+            if at != self._waits_until:
+                self._change.notify_all()
+            if self._missed or is_missed(at):
                 self._missed, probes = False, self._probes
                 self._change.wait_for(lambda: self.closed or self._probes != probes, min(timeout, CATCH_UP))
 
@@ -147,6 +146,7 @@ class Pools:
                     if at <= time.monotonic():
                         self._missed = is_missed(at)
                         return True
+                    self._waits_until = at
                     self._change.wait(at - time.monotonic())
             for pool in left:
                 pool.close(GRACE)
