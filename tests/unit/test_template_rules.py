@@ -68,7 +68,7 @@ NAG_PACKS = (
     cdk_nag.ServerlessChecks,
 )
 A_FUNCTION = r"(Monitor|Peering|Deletion|AdoptedCluster)/Function/Resource|Provider/framework-\w+/Resource"
-ENDPOINTS = r"(VpcEndpoint|Endpoint-(dsql|monitoring))/SecurityGroup/Resource"
+ENDPOINTS = r"(VpcEndpoint|Endpoint-(dsql|monitoring|ssm))/SecurityGroup/Resource"
 NAG_FINDINGS = {
     # rule without its pack's name: resources of which the library may accept it; the reasons stand beside them
     "IAM5[Resource::arn:<AWS::Partition>:dsql:<Region>:<AWS::AccountId>:cluster/*]": "Peering/Role/DefaultPolicy/.*",

@@ -381,13 +381,15 @@ def read_statements(stack: cdk.Stack) -> dict[tuple[str, ...], list[str]]:
     return found
 
 
-def test_what_reads_parameters_when_it_runs_may_read_these_in_its_own_region_and_no_others(app: cdk.App) -> None:
+def test_what_reads_parameters_when_it_runs_may_read_those_of_the_pair_in_its_own_region_and_no_others(
+    app: cdk.App,
+) -> None:
     pair = MultiRegionDsqlDr(app, "Orders", account=ACCOUNT, failover=FailoverOptions())
     stack, role = consumer(app)
     assert len(pair.grant_read_parameters(role)) == 2
     folder = f"arn:aws:ssm:us-west-2:{ACCOUNT}:parameter/dsql-dr/Orders-production"
     assert read_statements(stack) == {
-        ("ssm:GetParameters",): [f"{folder}/us-east-1/endpoint", f"{folder}/us-west-2/endpoint"],
+        ("ssm:GetParametersByPath",): [folder, f"{folder}/*"],
         ("ssm:GetParameter", "ssm:GetParameterHistory"): [f"{folder}/evacuation"],
     }
     assert stack.dependencies == [pair.stacks[1]]
@@ -397,7 +399,7 @@ def test_without_failover_there_is_no_evacuation_to_read(app: cdk.App) -> None:
     pair = MultiRegionDsqlDr(app, "Orders", account=ACCOUNT)
     stack, role = consumer(app)
     assert len(pair.grant_read_parameters(role)) == 1
-    assert list(read_statements(stack)) == [("ssm:GetParameters",)]
+    assert list(read_statements(stack)) == [("ssm:GetParametersByPath",)]
 
 
 def test_parameters_are_granted_where_they_are_and_to_what_has_a_policy(app: cdk.App) -> None:
