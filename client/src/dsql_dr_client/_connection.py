@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
-from contextvars import ContextVar
-from functools import partial
 from typing import Any, TypeVar
 
 import psycopg
@@ -14,14 +11,13 @@ from aurora_dsql_psycopg import DSQLAsyncConnection, DSQLConnection
 from botocore.credentials import CredentialProvider, Credentials
 from botocore.session import Session
 from dsql_core.connection_utils import ConnectionUtilities
-from psycopg.abc import PQGen, PQGenConn
+from psycopg.abc import PQGen
 from typing_extensions import Self
 
 from ._endpoint import INTERVAL, Endpoint, Guarded
 from ._errors import TransactionEnded
 
 RV = TypeVar("RV")
-_CONNECT_UNTIL: ContextVar[float] = ContextVar("connect_until")
 
 
 class Lent(psycopg.BaseConnection[Any]):
@@ -77,7 +73,6 @@ class GuardedConnection(Guarded, Lent, psycopg.Connection[Any]):
         time.sleep(endpoint.rate.reserve())
         begun = time.monotonic()
         connection = None
-        connecting = _CONNECT_UNTIL.set(begun + kwargs["connect_timeout"])
         try:
             connection = super().connect(conninfo, **kwargs)
             connection.endpoint, connection.answer_timeout = endpoint, answer_timeout
@@ -92,23 +87,7 @@ class GuardedConnection(Guarded, Lent, psycopg.Connection[Any]):
                 connection.close()
             endpoint.refused(error)
             raise
-        finally:
-            _CONNECT_UNTIL.reset(connecting)
         return connection
-
-    @classmethod
-    def _connect_gen(cls, conninfo: str = "") -> PQGenConn[Self]:
-        """As psycopg's, which would give each address of the host the whole connect_timeout."""
-        gen, until = super()._connect_gen(conninfo), _CONNECT_UNTIL.get()
-        resume: Callable[[], Any] = partial(next, gen)
-        try:
-            while time.monotonic() < until:
-                ready = yield resume()
-                resume = partial(gen.send, ready)
-        except StopIteration as done:
-            return done.value  # type: ignore[no-any-return]
-        gen.close()
-        raise psycopg.errors.ConnectionTimeout("connection timeout expired")
 
     def begin(self) -> None:
         """Send BEGIN now, and not with the first statement, unless autocommit is on; nobody else has it yet."""
