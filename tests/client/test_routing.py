@@ -125,15 +125,27 @@ def test_pool_returns_when_the_own_region_was_healthy_for_a_while(simulated: Sim
     assert simulated.router.next_probe() is None
 
 
-def test_failed_probe_begins_the_wait_anew(simulated: Simulated) -> None:
+def test_two_failed_probes_in_a_row_begin_the_wait_anew(simulated: Simulated) -> None:
     simulated.router.failed(HOME, "refused")
     simulated.probe(succeeds=True)
+    simulated.probe(succeeds=False)
     simulated.probe(succeeds=False)
     simulated.probe(succeeds=True)
     healthy_since = simulated.now
     while simulated.router.region == PEER:
         simulated.probe(succeeds=True)
     assert simulated.now - healthy_since == RETURN_AFTER
+
+
+def test_one_failed_probe_among_others_is_made_again_and_does_not_count(simulated: Simulated) -> None:
+    simulated.router.failed(HOME, "refused")
+    simulated.probe(succeeds=True)
+    healthy_since = simulated.now
+    while simulated.router.region == PEER:
+        simulated.probe(succeeds=False)
+        assert simulated.router.region == PEER
+        simulated.probe(succeeds=True)
+    assert simulated.now - healthy_since < RETURN_AFTER + 1
 
 
 def test_time_in_which_the_process_was_frozen_proves_nothing(simulated: Simulated) -> None:
