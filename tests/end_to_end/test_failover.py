@@ -26,7 +26,7 @@ SCALE = 1 / 15
 DEPLOYMENT, DOMAIN = "OrdersDb-production", "orders.example.com"
 EXAMPLE = ROOT / "examples" / "orders_service"
 COMMAND = "from dsql_dr_constructs.cli import command_line; command_line.main()"
-TIMEOUT = 120.0
+TIMEOUT = 300.0
 
 
 class Service:
