@@ -53,8 +53,8 @@ class _Circuit:
 class Router:
     """The own Region first, the peer while that fails or is evacuated, and never none.
 
-    A connection that is lost says little: it may be old, or the process was frozen. A new one that fails is certain,
-    and opens the circuit. A missing answer is in between: the peer is used until a probe has come back, and if that
+    A connection that is lost says little: it may be old, or the process was frozen. A new one that fails opens the
+    circuit, but one among others that succeed is tried again first. A missing answer is in between: the peer is used until a probe has come back, and if that
     succeeds, only the statement took long.
 
     Args:
