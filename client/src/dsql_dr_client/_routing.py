@@ -54,8 +54,8 @@ class Router:
     """The own Region first, the peer while that fails or is evacuated, and never none.
 
     A connection that is lost says little: it may be old, or the process was frozen. A new one that fails opens the
-    circuit, but one among others that succeed is tried again first. A missing answer is in between: the peer is used until a probe has come back, and if that
-    succeeds, only the statement took long.
+    circuit, but one among others that succeed is tried again first. A missing answer is in between: the peer is used
+    until a probe has come back, and if that succeeds, only the statement took long.
 
     Args:
         regions: The own one first.
