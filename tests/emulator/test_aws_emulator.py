@@ -14,6 +14,7 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
 import pytest
@@ -204,6 +205,16 @@ def test_nothing_of_another_ministack_is_used(monkeypatch: pytest.MonkeyPatch, t
         one.client("s3", "us-east-1").put_object(Bucket="left-behind", Key="key", Body=b"body")
         one.client("cognito-idp", "us-east-1").create_user_pool(PoolName="left-behind")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_connection_that_its_client_ends_is_closed_here_too(aws: AwsEmulator) -> None:
+    host = urlsplit(aws.endpoint)
+    with socket.create_connection((str(host.hostname), int(host.port or 0)), timeout=30) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert client.recv(65536).startswith(b"HTTP/1.1 ")
+        client.shutdown(socket.SHUT_WR)
+        while client.recv(65536):
+            pass  # an open one would time out
 
 
 def test_history_of_a_parameter_says_who_put_it(aws: AwsEmulator) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import sys
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -132,6 +133,21 @@ class Writer:
 
 COMPLETE = "SELECT count(*) FROM (SELECT batch FROM orders GROUP BY batch HAVING count(*) = 2) AS complete"
 HALF = "SELECT count(*) FROM (SELECT batch FROM orders GROUP BY batch HAVING count(*) <> 2) AS half"
+
+
+def test_sql_is_answered_by_a_process_with_many_open_files(service: Service) -> None:
+    arn, _ = service.pair()
+    limit, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, most), most))
+    try:
+        with ExitStack() as opened:
+            number = 0
+            while number < 1024:  # where select.select() ends
+                number = os.open(os.devnull, os.O_RDONLY)
+                opened.callback(os.close, number)
+            assert service.query(arn, "SELECT 1") == 1
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, most))
 
 
 def test_dropped_table_comes_back_in_a_new_pair_and_the_old_one_stays_as_it_is(service: Service) -> None:

@@ -6,7 +6,7 @@ Source: https://docs.aws.amazon.com/aurora-dsql/latest/userguide/troubleshooting
 from __future__ import annotations
 
 import contextlib
-import select
+import selectors
 import socket
 import ssl
 import struct
@@ -133,11 +133,12 @@ class ClusterEndpoints:
                 self._serve(name, client, self._data.database.connect(startup, self._data.of(arn)))
 
     def _serve(self, name: str, client: ssl.SSLSocket, database: socket.socket) -> None:
-        with database:
+        with database, selectors.DefaultSelector() as selector:  # select.select() refuses files from number 1024 on
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # or each message takes 40 ms longer
+            for one in (client, database):
+                selector.register(one, selectors.EVENT_READ, one)
             while True:
-                waiting = [client] if client.pending() else select.select([client, database], [], [])[0]
-                for one in waiting:
+                for one in [client] if client.pending() else [key.data for key, _ in selector.select()]:
                     data = one.recv(65536)
                     fault = self._fault(("error", "timeout"), name, QUERY)
                     if fault and fault.effect == "timeout":

@@ -156,6 +156,7 @@ def main() -> None:
 
 
 async def _serve(app: Gateway, socket: int) -> None:
+    _close_with_clients()
     hypercorn = importlib.import_module("hypercorn.asyncio")
     config = importlib.import_module("hypercorn.config").Config()
     config.bind = [f"fd://{socket}"]
@@ -164,6 +165,18 @@ async def _serve(app: Gateway, socket: int) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     await hypercorn.serve(app, config, shutdown_trigger=stop.wait)
+
+
+def _close_with_clients() -> None:
+    """By itself hypercorn keeps a connection that its client has closed until keep_alive_timeout."""
+    connection: Any = importlib.import_module("hypercorn.asyncio.tcp_server").TCPServer
+    read = connection._read_data
+
+    async def read_to_the_end(self: Any) -> None:
+        await read(self)
+        await self.idle_task.stop()
+
+    connection._read_data = read_to_the_end
 
 
 def _route53(dsql: Dsql, faults: Faults, time_scale: float) -> Route53:
