@@ -1,8 +1,10 @@
-"""What a pool reads from SSM parameters: the endpoints once, and evacuations again and again, without waiting."""
+"""What a pool reads from SSM parameters: the endpoints once, and evacuations again and again, without waiting.
+
+Their names and values are as the constructs and `dsql-dr evacuate` write them.
+"""
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -16,16 +18,17 @@ from botocore.stub import Stubber
 from dsql_dr_client import FailoverPool
 from dsql_dr_client._deployment import REFRESH_SECONDS, REFRESH_SECONDS_WITHOUT, Deployment
 from dsql_dr_client._events import EVACUATED, EVACUATION_UNREADABLE, FAILOVER, Event
+from dsql_dr_constructs.runtime.evacuation import NOTHING_DECLARED, Declaration
+from dsql_dr_constructs.runtime.parameter_registry import evacuation_path, health_check_path, parameter_path
 
-PATH = "/dsql-dr/Orders-production"
-EVACUATION = f"{PATH}/evacuation"
+DEPLOYMENT = "Orders-production"
+PATH, EVACUATION = parameter_path(DEPLOYMENT), evacuation_path(DEPLOYMENT)
 EAST, WEST = "us-east-1", "us-west-2"
 ENDPOINTS = {EAST: f"{'e' * 26}.dsql.us-east-1.on.aws", WEST: f"{'w' * 26}.dsql-a1b2.us-west-2.on.aws"}
-NOTHING_DECLARED = "{}"
 
 
 def declared(region: str | None) -> str:
-    return json.dumps({"evacuated": region, "why": "planned work"})
+    return Declaration.value(region, "planned work, {{ticket 4711}}")
 
 
 class Ssm:
@@ -38,8 +41,11 @@ class Ssm:
 
     def has(self, *evacuations: str) -> None:
         """Of the evacuation's parameter, the values that it has had."""
-        parameters = [_parameter(f"{PATH}/{region}/endpoint", host) for region, host in ENDPOINTS.items()]
-        parameters += [_parameter(f"{PATH}/{EAST}/arn", "arn:…"), _parameter(f"{PATH}/{EAST}/health-check-id", "id")]
+        parameters = [
+            _parameter(parameter_path(DEPLOYMENT, region, "endpoint"), host) for region, host in ENDPOINTS.items()
+        ]
+        others = {parameter_path(DEPLOYMENT, EAST, "arn"): "arn:…", health_check_path(DEPLOYMENT, EAST): "id"}
+        parameters += [_parameter(name, value) for name, value in others.items()]
         if evacuations:
             parameters.append(_parameter(EVACUATION, evacuations[-1], len(evacuations)))
         for part, token in ((parameters[:3], "next"), (parameters[3:], None)):
@@ -73,7 +79,7 @@ class World:
         self.ssm, self.now, self.events = ssm, 0.0, list[Event]()
         self.ranges: list[tuple[float, float]] = []
         self.deployment = Deployment(
-            "Orders-production",
+            DEPLOYMENT,
             EAST,
             report=self.events.append,
             client=ssm.client,
