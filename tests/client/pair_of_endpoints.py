@@ -42,10 +42,15 @@ class PairOfEndpoints:
 
     def pool(self, region: str, **options: Any) -> FailoverPool:
         """A pool of an application in *region*, without TLS and tokens."""
-        return FailoverPool(HOSTS, region=region, user="postgres", connection_class=self.connection_class(), **options)
+        options.setdefault("connection_class", self.connection_class())
+        return FailoverPool(HOSTS, region=region, user="postgres", **options)
 
-    def connection_class(self) -> type[psycopg.Connection[Any]]:
-        ports = {HOSTS[region]: one.port for region, one in self.endpoints.items()}
+    def connection_class(self, **east: str) -> type[psycopg.Connection[Any]]:
+        """Where the endpoints are; *east* has host and port of something else in the place of that one."""
+        where: dict[str, dict[str, Any]] = {
+            HOSTS[region]: {"host": "127.0.0.1", "port": one.port} for region, one in self.endpoints.items()
+        }
+        where[HOSTS[EAST]].update(east)
         regions = {host: region for region, host in HOSTS.items()}
 
         class ToTheProxy(psycopg.Connection[Any]):
@@ -53,7 +58,7 @@ class PairOfEndpoints:
             def connect(cls, conninfo: str = "", **given: Any) -> ToTheProxy:
                 host = given.pop("host")
                 given |= {"sslmode": "disable", "sslrootcert": None, "application_name": regions[host]}
-                return super().connect(conninfo, host="127.0.0.1", port=ports[host], **given)
+                return super().connect(conninfo, **where[host], **given)
 
         return ToTheProxy
 

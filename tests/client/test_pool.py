@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -142,6 +143,18 @@ def test_thread_that_could_not_be_started_is_started_by_the_next_request(
         pair.recover()
         events.wait_for("dsql.failover", to=EAST)
     assert "No thread could be started" in caplog.text
+
+
+def test_addresses_of_an_endpoint_share_one_time_out(pair: PairOfEndpoints) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as first, socket.create_server(("127.0.0.1", 0)) as second:
+        ports = [one.getsockname()[1] for one in (first, second)]  # both accept, and never answer
+        connection_class = pair.connection_class(host="127.0.0.1,127.0.0.1", port=",".join(map(str, ports)))
+        with pair.pool(EAST, connection_class=connection_class) as pool:
+            assert served_by(pool) == WEST
+        first.accept()[0].close()
+        second.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            second.accept()
 
 
 def test_black_hole_costs_one_time_out_and_then_nothing(pair: PairOfEndpoints) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
+from contextvars import ContextVar
 from typing import Any, TypeVar
 
 import psycopg
@@ -11,13 +13,14 @@ from aurora_dsql_psycopg import DSQLAsyncConnection, DSQLConnection
 from botocore.credentials import CredentialProvider, Credentials
 from botocore.session import Session
 from dsql_core.connection_utils import ConnectionUtilities
-from psycopg.abc import PQGen
+from psycopg.abc import PQGen, PQGenConn
 from typing_extensions import Self
 
 from ._endpoint import INTERVAL, Endpoint, Guarded
 from ._errors import TransactionEnded
 
 RV = TypeVar("RV")
+_CONNECT_UNTIL: ContextVar[float] = ContextVar("connect_until", default=math.inf)
 
 
 class Lent(psycopg.BaseConnection[Any]):
@@ -73,6 +76,7 @@ class GuardedConnection(Guarded, Lent, psycopg.Connection[Any]):
         time.sleep(endpoint.rate.reserve())
         begun = time.monotonic()
         connection = None
+        connecting = _CONNECT_UNTIL.set(begun + kwargs["connect_timeout"])
         try:
             connection = super().connect(conninfo, **kwargs)
             connection.endpoint, connection.answer_timeout = endpoint, answer_timeout
@@ -87,7 +91,20 @@ class GuardedConnection(Guarded, Lent, psycopg.Connection[Any]):
                 connection.close()
             endpoint.refused(error)
             raise
+        finally:
+            _CONNECT_UNTIL.reset(connecting)
         return connection
+
+    @classmethod
+    def _connect_gen(cls, conninfo: str = "") -> PQGenConn[Self]:
+        """As psycopg's, which would give each address of the host the whole connect_timeout."""
+        gen, ready = super()._connect_gen(conninfo), None
+        try:
+            while time.monotonic() < _CONNECT_UNTIL.get():
+                ready = yield gen.send(ready)  # type: ignore[arg-type] # None begins it
+        except StopIteration as done:
+            return done.value  # type: ignore[no-any-return]
+        raise psycopg.errors.ConnectionTimeout("connection timeout expired")
 
     def begin(self) -> None:
         """Send BEGIN now, and not with the first statement, unless autocommit is on; nobody else has it yet."""
