@@ -125,10 +125,9 @@ def test_pool_returns_when_the_own_region_was_healthy_for_a_while(simulated: Sim
     assert simulated.router.next_probe() is None
 
 
-def test_two_failed_probes_in_a_row_begin_the_wait_anew(simulated: Simulated) -> None:
+def test_failed_probe_begins_the_wait_anew(simulated: Simulated) -> None:
     simulated.router.failed(HOME, "refused")
     simulated.probe(succeeds=True)
-    simulated.probe(succeeds=False)
     simulated.probe(succeeds=False)
     simulated.probe(succeeds=True)
     healthy_since = simulated.now
@@ -137,15 +136,16 @@ def test_two_failed_probes_in_a_row_begin_the_wait_anew(simulated: Simulated) ->
     assert simulated.now - healthy_since == RETURN_AFTER
 
 
-def test_one_failed_probe_among_others_is_made_again_and_does_not_count(simulated: Simulated) -> None:
-    simulated.router.failed(HOME, "refused")
+def test_peer_of_an_evacuated_region_is_left_at_once_when_it_fails_again_while_it_is_probed(
+    simulated: Simulated,
+) -> None:
+    simulated.router.failed(PEER, "refused")
+    simulated.router.evacuate(HOME)
+    assert simulated.router.region == HOME, "evacuated is better than failed"
     simulated.probe(succeeds=True)
-    healthy_since = simulated.now
-    while simulated.router.region == PEER:
-        simulated.probe(succeeds=False)
-        assert simulated.router.region == PEER
-        simulated.probe(succeeds=True)
-    assert simulated.now - healthy_since < RETURN_AFTER + 1
+    assert (simulated.router.region, simulated.router.state(PEER)) == (PEER, State.HALF_OPEN)
+    simulated.router.failed(PEER, "read-only")
+    assert simulated.router.region == HOME
 
 
 def test_time_in_which_the_process_was_frozen_proves_nothing(simulated: Simulated) -> None:

@@ -47,15 +47,14 @@ class _Circuit:
     probing_until: float = 0.0
     healthy_since: float | None = None
     probes: int = 0
-    doubted: bool = False
 
 
 class Router:
     """The own Region first, the peer while that fails or is evacuated, and never none.
 
-    A connection that is lost says little: it may be old, or the process was frozen. A new one that fails opens the
-    circuit, but one among others that succeed is tried again first. A missing answer is in between: the peer is used
-    until a probe has come back, and if that succeeds, only the statement took long.
+    A connection that is lost says little: it may be old, or the process was frozen. A new one that fails is certain,
+    and opens the circuit. A missing answer is in between: the peer is used until a probe has come back, and if that
+    succeeds, only the statement took long.
 
     Args:
         regions: The own one first.
@@ -115,7 +114,7 @@ class Router:
             return
         with self._changing(region) as circuit:
             now = self._clock()
-            circuit.failures, circuit.losses, circuit.probing_until, circuit.doubted = 0, 0, 0.0, False
+            circuit.failures, circuit.losses, circuit.probing_until = 0, 0, 0.0
             circuit.healthy_since = now if circuit.healthy_since is None else circuit.healthy_since
             circuit.probes += 1
             returns_at = circuit.healthy_since + self._return_after
@@ -133,13 +132,9 @@ class Router:
             circuit.reason, circuit.probing_until = reason, 0.0
             if circuit.state is State.OPEN and now < circuit.probe_at:
                 return  # known already, and each of many requests that failed at once would postpone the probe
-            if circuit.healthy_since is not None and not circuit.doubted:  # one of many may fail for its own reasons
-                circuit.doubted, circuit.probe_at = True, now + self._jitter(0, FIRST_PROBE)
-                return
             circuit.probe_at = now + self._jitter(0, min(LONGEST_PROBE, FIRST_PROBE * 2**circuit.failures))
             circuit.state, circuit.suspected = State.OPEN, False
             circuit.failures, circuit.healthy_since, circuit.probes = min(circuit.failures + 1, 30), None, 0
-            circuit.doubted = False
 
     def unanswered(self, region: str, reason: str) -> None:
         """A connection gave no answer in time: a probe decides, and nobody else waits meanwhile."""
