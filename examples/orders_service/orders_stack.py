@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 from typing import Any
 
@@ -57,10 +58,20 @@ def with_requirements(folder: Path) -> lambda_.Code:
         bundling=cdk.BundlingOptions(
             image=cdk.DockerImage.from_registry("unused"),
             local=_Pip(folder),
-            # no variable that anything reads: another version of the client makes another asset
-            environment={"CLIENT": cdk.FileSystem.fingerprint(str(CLIENT), exclude=["__pycache__"])},
+            # no variables that anything reads: another client or platform makes another asset
+            environment={
+                "CLIENT": cdk.FileSystem.fingerprint(str(CLIENT), exclude=["__pycache__"]),
+                "PLATFORM": " ".join(for_lambda() or [sysconfig.get_platform(), sys.version]),
+            },
         ),
     )
+
+
+def for_lambda() -> list[str]:
+    """pip's options for the function's platform; none for the local AWS emulator, which runs it on this machine."""
+    if "AWS_ENDPOINT_URL" in os.environ:
+        return []
+    return ["--platform=manylinux_2_28_aarch64", "--python-version=3.13"]  # Amazon Linux 2023 has glibc 2.34
 
 
 @jsii.implements(cdk.ILocalBundling)
@@ -69,12 +80,9 @@ class _Pip:
         self._folder = folder
 
     def try_bundle(self, output_dir: str, *, image: Any = None, **_: Any) -> bool:
-        for_lambda = ["--platform=manylinux_2_28_aarch64", "--python-version=3.13"]  # Amazon Linux 2023 has glibc 2.34
-        if "AWS_ENDPOINT_URL" in os.environ:  # the local AWS emulator runs functions on this machine
-            for_lambda = []
         command = [sys.executable, "-m", "pip", "install", "--require-hashes", "--only-binary=:all:", "--no-deps"]
         where = [f"--target={output_dir}", f"--requirement={self._folder / 'requirements.txt'}"]
-        subprocess.run([*command, *for_lambda, "--quiet", "--disable-pip-version-check", *where], check=True)
+        subprocess.run([*command, *for_lambda(), "--quiet", "--disable-pip-version-check", *where], check=True)
         for one in self._folder.glob("*.py"):
             (Path(output_dir) / one.name).write_bytes(one.read_bytes())
         shutil.copytree(CLIENT, Path(output_dir) / CLIENT.name, ignore=shutil.ignore_patterns("__pycache__"))

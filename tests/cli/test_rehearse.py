@@ -7,10 +7,15 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import boto3
 import pytest
+
+from tests.emulator.sessions import connect
+from tests.postgresql import Postgresql
 
 QUICKSTART = Path(__file__).parents[2] / "examples" / "quickstart"
 COMMAND = [sys.executable, "-c", "from dsql_dr_constructs.cli.command_line import main; main()", "rehearse"]
@@ -23,6 +28,14 @@ witness = dsql.CfnCluster.MultiRegionPropertiesProperty(witness_region="us-east-
 dsql.CfnCluster(stack, "Cluster", multi_region_properties=witness)
 app.synth()
 """
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[Postgresql]:
+    with tempfile.TemporaryDirectory() as folder:
+        running = Postgresql(Path(folder), auth="trust", default_transaction_isolation="repeatable read")
+        yield running
+        running.stop()
 
 
 def rehearse(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -104,9 +117,12 @@ def test_app_that_does_not_synthesize_is_explained_by_its_sentence(tmp_path: Pat
 
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
-def test_kept_emulator_can_be_used_by_other_programs_and_is_then_stopped(tmp_path: Path, end: signal.Signals) -> None:
-    (tmp_path / "app.py").write_text(FAILING_APP.replace('witness_region="us-east-1"', 'witness_region="us-east-2"'))
-    command = [*COMMAND, "--keep", "--app", f"{sys.executable} app.py", str(tmp_path)]
+def test_kept_emulator_can_be_used_by_other_programs_and_is_then_stopped(
+    tmp_path: Path, database: Postgresql, end: signal.Signals
+) -> None:
+    (tmp_path / "app.py").write_text(FAILING_APP.replace(", multi_region_properties=witness", ""))
+    options = ["--app", f"{sys.executable} app.py", "--postgresql", database.unix_socket]
+    command = [*COMMAND, "--keep", *options, str(tmp_path)]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(
         command,
@@ -127,7 +143,11 @@ def test_kept_emulator_can_be_used_by_other_programs_and_is_then_stopped(tmp_pat
         session = boto3.Session(*credentials, region_name=variables["AWS_REGION"])
         client = session.client("dsql", endpoint_url=variables["AWS_ENDPOINT_URL"])
         try:
-            assert len(client.list_clusters()["clusters"]) == 1
+            [cluster] = client.list_clusters()["clusters"]
+            endpoint = client.get_cluster(identifier=cluster["identifier"])["endpoint"]
+            token = client.generate_db_connect_admin_auth_token(endpoint, "us-east-1")
+            with connect(variables, endpoint, token) as connection:
+                assert connection.execute("SELECT 'served'").fetchone() == ("served",)
             kept.send_signal(end)
             assert kept.wait(timeout=60) == (0 if end == signal.SIGINT else 128 + end)
         finally:

@@ -57,6 +57,17 @@ def test_other_version_of_the_client_makes_another_function(
     assert before != after
 
 
+def test_asset_for_the_emulator_is_not_the_one_for_lambda(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Their packages are compiled for different processors, and the CDK uses an asset again that it has."""
+    for_lambda = codes(synthesize(EXAMPLE, tmp_path_factory.mktemp("lambda"), 0.0))
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    on_this_machine = codes(synthesize(EXAMPLE, tmp_path_factory.mktemp("emulator"), 0.0))
+    assert len(for_lambda) == len(on_this_machine) == 1
+    assert for_lambda != on_this_machine
+
+
 def codes(files: dict[str, str]) -> set[str]:
     """Assets of the service's functions."""
     of_the_service = [name for name in files if name.startswith("Orders-us") and "template" in name]

@@ -54,7 +54,7 @@ class OrdersService(cdk.Stack):
 def around(block: str) -> dict[str, Any]:
     """What *block* names and the reader has: an app with a pair, and a stack with a function and a queue."""
     app = cdk.App()
-    names: dict[str, Any] = {"cdk": cdk, "app": app, "MultiRegionDsqlDr": MultiRegionDsqlDr}
+    names: dict[str, Any] = {"cdk": cdk, "app": app}
     service = OrdersService(app, "Service", env=cdk.Environment(account=ACCOUNT, region="us-east-1"))
     names |= {"stack": service, "function": service.function}
     if re.search(r"\bqueue\b", block):

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import argparse
 import threading
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 from rich.console import Console
 
 from . import drill, synthesized_app
 from .drill_template import DrillError
-
-if TYPE_CHECKING:
-    from ..emulator.aws_emulator import AwsEmulator
 
 _DRILL_TIME_SCALE = 1 / 30
 """A drill takes twenty minutes of AWS: forty seconds."""
@@ -69,7 +66,8 @@ def rehearse(options: argparse.Namespace, console: Console) -> bool:
             app.deploy()
             app.show()
             if options.keep:
-                _keep_running(aws, console)
+                endpoints = aws.endpoint_variables() if options.postgresql else {}
+                _keep_running(aws.variables() | endpoints, console)
                 return True
             drilled = app.drill(objectives, options.report) if options.drill else True
             repaired = app.repair() if options.repair else True
@@ -83,9 +81,9 @@ def rehearse(options: argparse.Namespace, console: Console) -> bool:
             return False
 
 
-def _keep_running(aws: AwsEmulator, console: Console) -> None:
+def _keep_running(variables: Mapping[str, str], console: Console) -> None:
     console.print("The emulator keeps running. To use it with the AWS CLI, boto3 or the CDK CLI in another shell:\n")
-    for name, value in aws.variables().items():
+    for name, value in variables.items():
         console.print(f"export {name}={value}", soft_wrap=True)
     console.print("\nCtrl-C stops it.")
     try:
