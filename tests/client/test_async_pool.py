@@ -36,7 +36,7 @@ def pair(of_module: PairOfEndpoints) -> Iterator[PairOfEndpoints]:
     )
 
 
-def pool_of(pair: PairOfEndpoints, **options: Any) -> AsyncFailoverPool:
+def connection_class(pair: PairOfEndpoints) -> type[psycopg.AsyncConnection[Any]]:
     ports = {HOSTS[region]: one.port for region, one in pair.endpoints.items()}
     regions = {host: region for region, host in HOSTS.items()}
 
@@ -47,7 +47,11 @@ def pool_of(pair: PairOfEndpoints, **options: Any) -> AsyncFailoverPool:
             given |= {"sslmode": "disable", "application_name": regions[host]}
             return await super().connect(conninfo, host="127.0.0.1", port=ports[host], **given)
 
-    options = {"user": "postgres", "region": EAST, "connection_class": ToTheProxy, **options}
+    return ToTheProxy
+
+
+def pool_of(pair: PairOfEndpoints, **options: Any) -> AsyncFailoverPool:
+    options = {"user": "postgres", "region": EAST, "connection_class": connection_class(pair), **options}
     return AsyncFailoverPool(HOSTS, **options)
 
 
@@ -192,6 +196,56 @@ def test_task_that_is_cancelled_within_a_statement_gives_back_its_place(pair: Pa
         assert await served_by(pool) == EAST
 
     run(lambda: pool_of(pair, max_size=1, answer_timeout=60), body)
+
+
+def test_cancelled_statement_without_an_answer_leaves_the_endpoint(pair: PairOfEndpoints) -> None:
+    async def body(pool: AsyncFailoverPool) -> None:
+        sent = asyncio.Event()
+
+        async def unanswered(connection: psycopg.AsyncConnection[Any]) -> None:
+            await asyncio.to_thread(pair.fail, EAST, "black-hole")
+            sent.set()
+            await connection.execute("SELECT 1")
+
+        task = asyncio.create_task(pool.run_transaction(unanswered))
+        await sent.wait()
+        await asyncio.sleep(0.3)
+        await cancelled(task)
+        assert pool.region_in_use == WEST
+
+    run(lambda: pool_of(pair, answer_timeout=60), body)
+
+
+def test_who_waits_at_an_endpoint_that_fails_is_sent_on_while_the_other_one_is_probed(pair: PairOfEndpoints) -> None:
+    probing, served, events = asyncio.Event(), asyncio.Event(), list[Event]()
+    plain: Any = connection_class(pair)
+
+    class SlowProbe(plain):  # type: ignore[misc]
+        @classmethod
+        async def connect(cls, conninfo: str = "", **given: Any) -> Any:
+            is_half_open = any(one.attributes.get("state") == "half-open" for one in events)
+            if given["host"] == HOSTS[EAST] and is_half_open and not probing.is_set():
+                probing.set()
+                await served.wait()
+            return await super().connect(conninfo, **given)
+
+    async def body(pool: AsyncFailoverPool) -> None:
+        await asyncio.to_thread(pair.fail, EAST, "refused")
+        assert await served_by(pool) == WEST
+        await asyncio.to_thread(pair.recover)
+        await asyncio.wait_for(probing.wait(), 30)
+        await asyncio.to_thread(pair.fail, WEST, "refused")
+        assert await served_by(pool) == EAST, "the first probe has succeeded"
+        served.set()
+
+    options = {
+        "connection_class": SlowProbe,
+        "on_event": events.append,
+        "timeout": 30,
+        "connect_timeout": 30,
+        "return_after": 1,
+    }
+    run(lambda: pool_of(pair, **options), body)
 
 
 def test_task_that_is_cancelled_while_it_waits_takes_no_place(pair: PairOfEndpoints) -> None:

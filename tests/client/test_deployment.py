@@ -130,6 +130,19 @@ def test_deployment_that_the_region_does_not_have_is_an_error(world: World, ssm:
         world.deployment.endpoints()
 
 
+def test_request_goes_on_where_no_thread_can_be_started_to_read_an_evacuation(
+    world: World, ssm: Ssm, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    ssm.has(NOTHING_DECLARED)
+    world.deployment.endpoints()
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", MagicMock(side_effect=RuntimeError("can't start new thread")))
+        assert world.evacuated_after(LATER) is None
+    assert "can't start new thread" in caplog.text
+    ssm.answers(declared(WEST), 2)
+    assert world.evacuated_after(LATER) == WEST
+
+
 def test_missing_permission_is_an_error_that_says_how_to_grant_it(world: World, ssm: Ssm) -> None:
     ssm.refuses("AccessDeniedException", "get_parameters_by_path")
     with pytest.raises(RuntimeError, match=r"AccessDeniedException.*pair\.grant_read_parameters\(role\)"):

@@ -127,7 +127,7 @@ def test_thread_that_could_not_be_started_is_started_by_the_next_request(
     start, refused = threading.Thread.start, threading.Event()
 
     def start_one_less(thread: threading.Thread) -> None:
-        if thread.name.endswith("tend") and not refused.is_set():
+        if thread.name.endswith("probe") and not refused.is_set():
             refused.set()
             raise RuntimeError("can't start new thread")
         start(thread)
@@ -155,6 +155,42 @@ def test_addresses_of_an_endpoint_share_one_time_out(pair: PairOfEndpoints) -> N
         second.setblocking(False)
         with pytest.raises(BlockingIOError):
             second.accept()
+
+
+def test_who_waits_at_an_endpoint_that_fails_is_sent_on_while_the_other_one_is_probed(pair: PairOfEndpoints) -> None:
+    probing, served = threading.Event(), threading.Event()
+    events, plain = Events(), pair.connection_class()
+
+    class SlowProbes(plain):  # type: ignore[misc, valid-type]
+        @classmethod
+        def connect(cls, conninfo: str = "", **given: Any) -> Any:
+            is_probe = threading.current_thread().name.endswith("probe")
+            if is_probe and any(one.attributes.get("state") == "half-open" for one in events.all):
+                probing.set()
+                served.wait(60)
+            return super().connect(conninfo, **given)
+
+    with pair.pool(EAST, connection_class=SlowProbes, on_event=events, timeout=30, return_after=1) as pool:
+        pair.fail(EAST, "refused")
+        assert served_by(pool) == WEST
+        pair.recover()
+        assert probing.wait(30)
+        pair.fail(WEST, "refused")
+        assert served_by(pool) == EAST, "the first probe has succeeded"
+        served.set()
+
+
+def test_interrupted_statement_without_an_answer_leaves_the_endpoint(pair: PairOfEndpoints) -> None:
+    def interrupted(connection: psycopg.Connection[Any]) -> None:
+        pair.fail(EAST, "black-hole")
+        threading.Timer(0.3, signal.raise_signal, [signal.SIGINT]).start()
+        connection.execute("SELECT 1")
+
+    with pair.pool(EAST, answer_timeout=60) as pool:
+        assert served_by(pool) == EAST
+        with pytest.raises(KeyboardInterrupt):
+            pool.run_transaction(interrupted)
+        assert pool.region_in_use == WEST
 
 
 def test_black_hole_costs_one_time_out_and_then_nothing(pair: PairOfEndpoints) -> None:

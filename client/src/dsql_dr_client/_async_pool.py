@@ -125,7 +125,7 @@ class AsyncFailoverPool(Failover[psycopg.AsyncConnection[Any], Awaitable[None]])
             self._opens_by_itself = False
         self._follow_evacuation()
         attempt = Attempt(self._router, deadline)
-        if not self._router.healthy or self._pools.left:
+        if not self._router.healthy:
             await self._pools.catch_up(attempt.remaining)
         while True:
             region = attempt.next()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
+from typing import Any
 
 import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolClosed
@@ -30,13 +31,12 @@ class AsyncPools:
     ) -> None:
         self._name, self._make, self._probe, self._router = name, make, probe, router
         self._pools: dict[str, AsyncPool] = {}
-        self.left: list[AsyncPool] = []
         self._task: asyncio.Task[None] | None = None
         self._change = asyncio.Event()
         self._missed = False
         self._waits_until: float | None = None
         self._probed = asyncio.Event()
-        self._returning: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
         self.closed = True
 
     async def get(self, region: str) -> AsyncPool:
@@ -53,15 +53,12 @@ class AsyncPools:
 
     async def put(self, pool: AsyncPool, connection: GuardedAsyncConnection) -> None:
         """In a task of its own: each await of a task that is being cancelled may be cancelled again."""
-        task = asyncio.create_task(_put(pool, connection))
-        self._returning.add(task)
-        task.add_done_callback(self._returning.discard)
-        await asyncio.shield(task)
+        await asyncio.shield(self._task_of(_put(pool, connection)))
 
     def leave(self, region: str) -> None:
         """Close the pool: idle connections at once, and those in use when they are returned."""
         if pool := self._pools.pop(region, None):
-            self.left.append(pool)
+            self._task_of(pool.close(GRACE))
         if not self.closed:
             self._start()
             self._change.set()
@@ -80,19 +77,25 @@ class AsyncPools:
             with suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._probed.wait(), min(timeout, CATCH_UP))
 
+    def _task_of(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """One that is kept, and not cancelled by `close`."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
     def _start(self) -> None:
         if not self._task or self._task.done():
-            self._task = asyncio.create_task(self._run(), name=f"{self._name}tend")
+            self._task = asyncio.create_task(self._run(), name=f"{self._name}probe")
 
     async def close(self, timeout: float) -> None:
         self.closed = True
-        pools = [*self._pools.values(), *self.left]
-        self._pools, self.left = {}, []
-        for pool in pools:
+        pools, self._pools = self._pools, {}
+        for pool in pools.values():
             await pool.close(GRACE)
         for task in (own := [one for one in asyncio.all_tasks() if one.get_name().startswith(self._name)]):
             task.cancel()
-        if own := [*own, *self._returning]:
+        if own := [*own, *self._tasks]:
             await asyncio.wait(own, timeout=timeout)
 
     def get_stats(self) -> dict[str, dict[str, int]]:
@@ -109,22 +112,18 @@ class AsyncPools:
             logger.exception("Probing the endpoints failed; the next request begins again.")
 
     async def _next(self) -> bool:
-        """Close what was left, and wait for the next probe. Returns False when there is nothing to do any more."""
+        """Wait for the next probe. Returns False when there is none any more."""
         while True:
             self._change.clear()
-            left, self.left = self.left, []
-            for pool in left:
-                await pool.close(GRACE)
             at = self._router.next_probe()
-            if not self.left:
-                if self.closed or at is None:
-                    return False
-                if at <= time.monotonic():
-                    self._missed = is_missed(at)
-                    return True
-                self._waits_until = at
-                with suppress(asyncio.TimeoutError):
-                    await asyncio.wait_for(self._change.wait(), at - time.monotonic())
+            if self.closed or at is None:
+                return False
+            if at <= time.monotonic():
+                self._missed = is_missed(at)
+                return True
+            self._waits_until = at
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._change.wait(), at - time.monotonic())
 
 
 async def _put(pool: AsyncPool, connection: GuardedAsyncConnection) -> None:

@@ -20,6 +20,9 @@ from ._endpoint import INTERVAL, Endpoint, Guarded
 from ._errors import TransactionEnded
 
 RV = TypeVar("RV")
+
+CANCEL_TIMEOUT = 1.0
+"""Seconds in which an endpoint must have accepted that a statement is cancelled."""
 _CONNECT_UNTIL: ContextVar[float] = ContextVar("connect_until", default=math.inf)
 
 
@@ -116,6 +119,14 @@ class GuardedConnection(Guarded, Lent, psycopg.Connection[Any]):
         with self.lock:
             return self.wait(self._answer_of_commit())
 
+    def _try_cancel(self, *, timeout: float = CANCEL_TIMEOUT) -> None:
+        """Of an interrupted statement. Where it fails, psycopg would wait for the statement's answer all the same."""
+        try:
+            self.cancel_safe(timeout=min(timeout, CANCEL_TIMEOUT))
+        except Exception:
+            self.unanswered = True
+            self.pgconn.finish()
+
     def wait(self, gen: PQGen[RV], *args: Any, **kwargs: Any) -> RV:
         try:
             return super().wait(gen, timeout=INTERVAL)
@@ -168,6 +179,14 @@ class GuardedAsyncConnection(Guarded, Lent, psycopg.AsyncConnection[Any]):
         """As `GuardedConnection.send_commit`."""
         async with self.lock:
             return await self.wait(self._answer_of_commit())
+
+    async def _try_cancel(self, *, timeout: float = CANCEL_TIMEOUT) -> None:
+        """As `GuardedConnection._try_cancel`."""
+        try:
+            await self.cancel_safe(timeout=min(timeout, CANCEL_TIMEOUT))
+        except Exception:
+            self.unanswered = True
+            self.pgconn.finish()
 
     async def wait(self, gen: PQGen[RV], *args: Any, **kwargs: Any) -> RV:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import random
 import re
 import threading
@@ -26,6 +27,8 @@ REFRESH_SECONDS_WITHOUT: Final = 600.0
 """What that doubles to while there is nothing to read: no ``failover=`` in the app, or no permission."""
 
 NOT_READABLE: Final = ("ParameterNotFound", "AccessDeniedException")
+
+logger = logging.getLogger("dsql_dr_client")
 
 Declared = tuple[str | None]
 """The evacuated Region, or None for the end of an evacuation."""
@@ -108,9 +111,12 @@ class Deployment:
         if self._clock() >= self._refresh_at and self._lock.acquire(blocking=False):
             try:
                 threading.Thread(target=self._refresh, name="dsql-dr-client-evacuation", daemon=True).start()
-            except BaseException:
+            except BaseException as error:
                 self._lock.release()
-                raise
+                if not isinstance(error, RuntimeError):
+                    raise
+                self._next(self._refresh_seconds)
+                logger.exception("No thread could be started to read what is evacuated; a later request tries again.")
         return self._evacuated
 
     def _refresh(self) -> None:

@@ -36,7 +36,7 @@ class FailoverPool(Failover[psycopg.Connection[Any], None]):
         user: Database role; "admin" is for administration.
         dbname: Default: postgres, the only database of a cluster.
         min_size: Connections kept to each endpoint that has been used. Default: 0
-        max_size: Most connections to one endpoint. Default: 4
+        max_size: Most connections to one endpoint; those in use when it was left come on top of them. Default: 4
         timeout: Seconds in which a request must have a connection to either endpoint. Default: 10
         max_lifetime: Seconds after which a connection is replaced, less up to 5 %. Aurora DSQL ends it after an hour.
             Default: 2700

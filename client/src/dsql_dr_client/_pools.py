@@ -34,8 +34,8 @@ class Pools:
     """A pool that waits for connections to a dead endpoint cannot be stopped, but it can be closed.
 
     psycopg_pool tries again and again in the background while those who wait time out. So a pool whose endpoint failed
-    is closed, which sends them on, and a new one is made when the endpoint is used again. One thread does that and the
-    probes; it exists only while something is not healthy.
+    is closed, which sends them on, and a new one is made when the endpoint is used again. A thread does that, another
+    one the probes; they exist only while something is not healthy.
 
     Args:
         name: With which the names of all threads begin.
@@ -97,14 +97,20 @@ class Pools:
                 self._change.wait_for(lambda: self.closed or self._probes != probes, min(timeout, CATCH_UP))
 
     def _start(self) -> None:
-        if self._thread and self._thread.is_alive():  # it is not after a fork
-            return
-        self._thread = threading.Thread(target=self._run, name=f"{self._name}tend", daemon=True)
+        """The threads that are needed: they may be missing, also after a fork."""
+        if self.left and self._thread_for("close", _close, self.left):
+            self.left = []
+        if not (self._thread and self._thread.is_alive()):
+            self._thread = self._thread_for("probe", self._run)
+
+    def _thread_for(self, name: str, target: Callable[..., None], *arguments: object) -> threading.Thread | None:
+        thread = threading.Thread(target=target, args=arguments, name=f"{self._name}{name}", daemon=True)
         try:
-            self._thread.start()
+            thread.start()
         except RuntimeError:
-            self._thread = None
-            logger.exception("No thread could be started to probe endpoints; the next request tries again.")
+            logger.exception("No thread could be started for what has failed; the next request tries again.")
+            return None
+        return thread
 
     def close(self, timeout: float) -> None:
         until = time.monotonic() + timeout
@@ -134,22 +140,23 @@ class Pools:
             logger.exception("Probing the endpoints failed; the next request begins again.")
 
     def _next(self) -> bool:
-        """Close what was left, and wait for the next probe. Returns False when there is nothing to do any more."""
-        while True:
-            with self._change:
-                left, self.left = self.left, []
-                if not left:
-                    at = self._router.next_probe()
-                    if self.closed or at is None:
-                        self._thread = None
-                        return False
-                    if at <= time.monotonic():
-                        self._missed = is_missed(at)
-                        return True
-                    self._waits_until = at
-                    self._change.wait(at - time.monotonic())
-            for pool in left:
-                pool.close(GRACE)
+        """Wait for the next probe. Returns False when there is none any more."""
+        with self._change:
+            while True:
+                at = self._router.next_probe()
+                if self.closed or at is None:
+                    self._thread = None
+                    return False
+                if at <= time.monotonic():
+                    self._missed = is_missed(at)
+                    return True
+                self._waits_until = at
+                self._change.wait(at - time.monotonic())
+
+
+def _close(pools: list[Pool]) -> None:
+    for pool in pools:
+        pool.close(GRACE)
 
 
 def is_missed(at: float | None) -> bool:
