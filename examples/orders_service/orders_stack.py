@@ -35,7 +35,7 @@ class OrdersStack(cdk.Stack):
             handler="handler.handle",
             code=with_requirements(SERVICE),
             memory_size=512,
-            timeout=cdk.Duration.seconds(15),
+            timeout=cdk.Duration.seconds(25),
             log_group=logs.LogGroup(
                 self, "Logs", retention=logs.RetentionDays.ONE_MONTH, removal_policy=cdk.RemovalPolicy.DESTROY
             ),

@@ -85,9 +85,13 @@ def names(pair: PairOfEndpoints, monkeypatch: pytest.MonkeyPatch) -> Iterator[di
     """The guide's Python, each block after those before it, as the application of a reader in us-east-1."""
     made: list[FailoverPool] = []
 
-    def pool(*, deployment: str, user: str, **options: Any) -> FailoverPool:
-        assert (deployment, user) == ("OrdersDb-production", "orders_app")
-        made.append(pair.pool(EAST, **options))
+    def pool(endpoints: dict[str, str] | None = None, *, user: str, **options: Any) -> FailoverPool:
+        if endpoints:
+            options["kwargs"]["port"] = pair.endpoints[EAST].port
+            made.append(FailoverPool(endpoints, user=user, **options))
+        else:
+            assert (options.pop("deployment"), user) == ("OrdersDb-production", "orders_app")
+            made.append(pair.pool(EAST, **options))
         return made[-1]
 
     def async_pool(*, deployment: str, user: str, **options: Any) -> AsyncFailoverPool:
@@ -104,7 +108,7 @@ def names(pair: PairOfEndpoints, monkeypatch: pytest.MonkeyPatch) -> Iterator[di
     pair.ask("DELETE FROM orders")
     found: dict[str, Any] = {}
     blocks = [one for one in re.findall(r"```python\n(.*?)```", GUIDE, re.S) if "pair." not in one]
-    assert len(blocks) == 5
+    assert len(blocks) == 6
     for block in blocks:
         exec(compile(block, "client.md", "exec"), found)  # noqa: S102 - our own document
     yield found
@@ -116,6 +120,11 @@ def test_function_of_the_guide_answers(names: dict[str, Any]) -> None:
     assert names["handle"]({}, None) == 0
     assert names["orders"] == 0
     assert names["sold"] is None
+
+
+def test_pool_of_the_guide_needs_no_aurora_dsql(names: dict[str, Any]) -> None:
+    with names["local"].connection() as connection:
+        assert connection.execute("SHOW transaction_isolation").fetchone() == ("repeatable read",)
 
 
 def test_order_that_is_sent_again_is_stored_once(names: dict[str, Any], pair: PairOfEndpoints) -> None:

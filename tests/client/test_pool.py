@@ -550,7 +550,8 @@ def test_pool_that_is_not_opened_takes_no_requests(pair: PairOfEndpoints) -> Non
     [
         ({"endpoints": None}, "Give either endpoints"),
         ({"deployment": "orders"}, "Give either endpoints"),
-        ({"endpoints": {}}, "There are no endpoints"),
+        ({"endpoints": {}}, "There are no endpoints by Region"),
+        ({"endpoints": ",".join(HOSTS.values())}, "There are no endpoints by Region"),
         ({"region": "eu-west-1"}, "There is no endpoint in eu-west-1"),
         ({"endpoints": {EAST: HOSTS[WEST]}}, "none of Aurora DSQL there"),
         ({"endpoints": {EAST: "db.example.com"}}, "none of Aurora DSQL there"),

@@ -73,7 +73,7 @@ class AsyncFailoverPool(Failover[psycopg.AsyncConnection[Any], Awaitable[None]])
 
         Raises:
             AllEndpointsFailed: No endpoint gave one.
-            psycopg_pool.PoolTimeout: All connections stayed in use.
+            psycopg_pool.PoolTimeout: All connections stayed in use, or a first login had no answer yet.
             psycopg_pool.PoolClosed: The pool is not open.
         """
         async with (

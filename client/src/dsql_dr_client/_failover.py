@@ -180,8 +180,10 @@ def _checked(
     endpoints: Mapping[str, str] | None, own: str | None, *, must: str | None, of_dsql: bool
 ) -> dict[str, str]:
     """The *own* Region's first, which *must* be there if the caller named it."""
-    if not endpoints:
-        raise ValueError("There are no endpoints: give the host names of both clusters by Region.")
+    if not endpoints or isinstance(endpoints, str):
+        raise ValueError(
+            "There are no endpoints by Region: give a mapping from each Region to its cluster's host name."
+        )
     if must and must not in endpoints:
         raise ValueError(f"There is no endpoint in {must}, but in {', '.join(endpoints)}: give one of these as region.")
     for region, host in endpoints.items():

@@ -250,13 +250,17 @@ class _Evacuation:
         return written, problems
 
     def _put(self, now: Declaration | None, written: Iterable[str]) -> list[str]:
-        """Puts the metric, so that Route 53 need not wait for a monitor; returns sentences of what failed."""
+        """Puts the metric, so that Route 53 need not wait for a monitor; returns sentences of what failed.
+
+        That a Region is not evacuated its own monitor has to say: else one that does not run would be as one that does.
+        """
         problems = []
         for observer in written:
+            values = {one: float(bool(now and now.region == one)) for one in self._regions}
             data = [
                 {
                     "MetricName": names.EVACUATED,
-                    "Value": float(bool(now and now.region == region)),
+                    "Value": value,
                     "Unit": "None",
                     "Dimensions": [
                         {"Name": names.DEPLOYMENT, "Value": self._deployment},
@@ -264,7 +268,8 @@ class _Evacuation:
                         {"Name": names.OBSERVER_REGION, "Value": observer},
                     ],
                 }
-                for region in self._regions
+                for region, value in values.items()
+                if value or region != observer
             ]
             try:
                 self._client("cloudwatch", observer).put_metric_data(Namespace=names.NAMESPACE, MetricData=data)
@@ -276,6 +281,8 @@ class _Evacuation:
         yield from problems
         if any("did not take" in one for one in problems):
             yield "One Region is enough. Run the same command again when the other one takes it, so that both have it."
+        if self._options.back and any(one.startswith(f"{self._other} did not take") for one in problems):
+            yield f"Route 53 may see what {self._other} put last: for 16 minutes, or longer with a longer schedule."
         if not holds:
             yield "Somebody else declared something at the same time, which is newer and holds:"
         yield said(now) if now else f"{self._region} takes users again, as far as it is healthy."

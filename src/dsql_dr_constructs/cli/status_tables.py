@@ -14,7 +14,10 @@ from .pair_status import Status
 def show(status: Status, console: Console) -> None:
     """Tables for a terminal of 80 columns."""
     for one in _tables(status):
-        console.print(one, width=80 if isinstance(one, Table) else None)
+        if isinstance(one, Table):
+            console.print(one, width=80)
+        else:
+            console.print(one, soft_wrap=True)  # it may have a command to copy
     for problem in status.problems:
         console.print(f"Failed call: {problem}")
     for sentence in status.wrong_clusters:

@@ -58,7 +58,8 @@ class RegionHealthCheck(Construct):
     ) -> None:
         """
         Args:
-            scope: A stack in any Region of the alarms' account; it is deployed after theirs, and gets the SSM parameter
+            scope: A stack in any Region of the alarms' account; it is deployed after theirs, so those of both Regions
+                cannot each be beside the alarms of its own, and it gets the SSM parameter
                 ``/dsql-dr/<deployment>/<region>/health-check-id``.
             region: As in `FailoverPair.health_check`.
             alarms: As in `HealthAlarms.check_each_other`; the monitors beside the clusters need *evacuation*.
@@ -171,12 +172,18 @@ class RegionHealthCheck(Construct):
             if not isinstance(other, RegionHealthCheck) or other is self:
                 continue
             theirs, elsewhere = health_check_path(other._deployment, other.region), Stack.of(other)
-            if theirs == path and not (
-                differ(elsewhere.account, stack.account) or differ(elsewhere.region, stack.region)
-            ):
+            if theirs != path or differ(elsewhere.account, stack.account):
+                continue
+            if not differ(elsewhere.region, stack.region):
                 raise ValueError(
                     f"{self.node.path!r} and {other.node.path!r} are both the health check of {self._deployment!r} in "
                     f"{self.region}, and write one SSM parameter: leave one of them out."
+                )
+            if other._options != self._options:
+                raise ValueError(
+                    f"{self.node.path!r} and {other.node.path!r} are both the health check of {self._deployment!r} in "
+                    f"{self.region}, and have other options, which are set at the alarms that both follow: give both "
+                    "the same."
                 )
 
     def _followed(self, needed: int) -> Iterator[tuple[FollowedAlarm, int]]:

@@ -412,6 +412,18 @@ def test_second_health_check_of_a_region_is_refused_where_it_would_write_the_sam
     RegionHealthCheck(cdk.Stack.of(first), "Other", region=WEST, alarms=alarms)
 
 
+def test_second_health_check_of_a_region_is_refused_where_it_would_change_the_alarms_of_the_first() -> None:
+    app = cdk.App()
+    alarms = list(alone(app, list(monitored(app).alarms.values()))._alarms.values())
+    dns = cdk.Stack(app, "InAnotherRegion", env=cdk.Environment(region="ca-central-1"))
+    with pytest.raises(ValueError, match="have other options, which are set at the alarms that both follow: give both"):
+        RegionHealthCheck(
+            dns, "Lenient", region=EAST, alarms=alarms, options=FailoverOptions(unhealthy_without_data=False)
+        )
+    cdk.Stack.of(dns).node.try_remove_child("Lenient")
+    RegionHealthCheck(dns, "Same", region=EAST, alarms=alarms)
+
+
 def test_pairs_of_one_name_in_two_accounts_have_health_checks_of_their_own() -> None:
     app = cdk.App()
     for name, account in (("Dev", ACCOUNT), ("Prod", "222222222222")):

@@ -59,9 +59,14 @@ def evacuated(observer: str, began: float) -> Observed:
     return Observed(lambda at: see(evacuated=EAST if at >= began else None))
 
 
+def put_by_command(observer: str, at: float, region: str | None) -> list[tuple[float, str, float]]:
+    """What `dsql-dr evacuate` of *region* puts beside *observer*, or with ``--back``, where there is none."""
+    return [(at, one, float(one == region)) for one in REGIONS if region == one or one != observer]
+
+
 def evacuated_by_command(observer: str, began: float) -> Observed:
     """The command puts the metric, too."""
-    return Observed(evacuated(observer, began).world, puts=[(began, EAST, 1.0), (began, WEST, 0.0)])
+    return Observed(evacuated(observer, began).world, puts=put_by_command(observer, began, EAST))
 
 
 def dead_and_evacuated(observer: str, began: float) -> Observed:
@@ -73,7 +78,7 @@ def dead_and_evacuated(observer: str, began: float) -> Observed:
     def world(at: float) -> Run | None:
         return see(evacuated=EAST, seconds=20.0) if at >= began else see()
 
-    return Observed(world, puts=[(began, EAST, 1.0), (began, WEST, 0.0)])
+    return Observed(world, puts=put_by_command(WEST, began, EAST))
 
 
 LEAVING: Mapping[str, tuple[Fault, bool]] = {
@@ -146,5 +151,5 @@ def table() -> str:
 
 
 def main_rows() -> str:
-    """Those of README.md, which follow `notification_times.table`."""
-    return rows(MAIN_LEAVING, prefix="with `failover`, to Route 53 answering with the other Region only: ")
+    """Those of README.md, which follow `notification_times.main_table`."""
+    return rows(MAIN_LEAVING, prefix="with `failover`, to traffic gone (Route 53 answers with the other Region only): ")

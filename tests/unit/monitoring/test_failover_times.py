@@ -25,13 +25,13 @@ from tests.unit.monitoring.failover_times import (
     leaving_time,
     main_rows,
     monitor_stopped,
+    put_by_command,
     seen_by_all,
     table,
     unseen,
 )
 from tests.unit.monitoring.health_check_replay import READINGS, Failover, Observed, statuses
-from tests.unit.monitoring.notification_times import BUDGET, FAULTS, MAIN_FAULTS, notification_time
-from tests.unit.monitoring.notification_times import table as notifications
+from tests.unit.monitoring.notification_times import BUDGET, FAULTS, main_table, notification_time
 from tests.unit.monitoring.replay import REGIONS, AlarmSet, Replay, Run, alarm_sets, see
 
 EAST, WEST = REGIONS
@@ -138,7 +138,8 @@ def evacuated_one_after_the_other(pause: float, *, lasts: float = 1800.0, is_by_
 
     def fault(observer: str, began: float) -> Observed:
         ends, other = began + lasts, began + lasts + pause
-        puts = [(began, EAST, 1.0), (ends, EAST, 0.0), (other, WEST, 1.0)]
+        puts = [*put_by_command(observer, began, EAST), *put_by_command(observer, ends, None)]
+        puts += put_by_command(observer, other, WEST)
         return Observed(
             lambda at: see(evacuated=EAST if began <= at < ends else WEST if at >= other else None),
             puts if is_by_command else (),
@@ -161,6 +162,43 @@ def test_users_are_back_two_minutes_after_the_period_when_an_evacuation_has_ende
             found = regions_by_status(failover(minutes), fault, ends, phase=phase, reading=reading, extra=extra)
             assert changes(found) == [NEVER, {EAST}, NEVER]
             assert found.count(frozenset({EAST})) <= (lasts + PERIODS[minutes] + 120) / 60
+
+
+@reading
+def test_end_of_an_evacuation_makes_no_region_healthy_whose_monitor_does_not_run(reading: str) -> None:
+    def fault(observer: str, began: float) -> Observed:
+        ends = began + 1800
+        return Observed(monitor_stopped(observer, began).world, puts=put_by_command(observer, ends, None))
+
+    for extra in EXTRAS:
+        found = regions_by_status(failover(), fault, BEGINS + 5400, reading=reading, extra=extra)
+        assert changes(found) == [NEVER, {EAST}]
+
+
+@reading
+@pytest.mark.parametrize("minutes", PERIODS)
+def test_users_are_back_after_the_evaluation_range_when_the_other_region_was_lost_meanwhile(
+    minutes: int, reading: str
+) -> None:
+    """What its monitor put last is 1, and nobody else puts anything there."""
+    lasts = max(1800.0, 2 * PERIODS[minutes])
+
+    def fault(observer: str, began: float) -> Observed:
+        ends = began + lasts
+        seen = seen_by_all("a Region does not answer")(WEST, ends).world
+        if observer == EAST:
+            return Observed(lambda at: see(evacuated=WEST if at >= began else None) if at < ends else None)
+        put = [*put_by_command(observer, began, WEST), *put_by_command(observer, ends, None)]
+        return Observed(lambda at: see(evacuated=WEST) if began <= at < ends else seen(at), put)
+
+    for extra in EXTRAS:
+        longest = PERIODS[minutes] * (1 + extra) + 60
+        found = regions_by_status(failover(minutes), fault, BEGINS + lasts + 10800, reading=reading, extra=extra)
+        assert changes(found)[:2] == [NEVER, {WEST}]
+        assert changes(found)[-1] == {EAST}
+        until = BEGINS + lasts + longest
+        assert all(WEST not in one for one in found[int(until // 60) + 1 :])
+        assert sum(WEST in one for one in found) > lasts / 60
 
 
 @reading
@@ -300,5 +338,5 @@ def test_first_deployment_is_healthy_from_its_first_probe_on(minutes: int, readi
 
 
 def test_documents_have_these_times() -> None:
-    assert f"{notifications(MAIN_FAULTS)}\n{main_rows()}" in (ROOT / "README.md").read_text()
+    assert f"{main_table()}\n{main_rows()}" in (ROOT / "README.md").read_text()
     assert table() in (ROOT / "docs" / "failover.md").read_text()

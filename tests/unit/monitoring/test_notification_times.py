@@ -22,7 +22,7 @@ from dsql_dr_constructs.runtime.health_monitor.retries import (
     Tries,
     Unreachable,
 )
-from tests.unit.monitoring.notification_times import BUDGET, FAULTS, MAIN_FAULTS, notification, notification_time, table
+from tests.unit.monitoring.notification_times import BUDGET, FAULTS, main_table, notification, notification_time, table
 from tests.unit.monitoring.replay import ANSWERED, GOOD, REGIONS, AlarmSet, Replay, Run, alarm_sets, see
 
 EAST, WEST = REGIONS
@@ -51,7 +51,7 @@ def test_notification_comes_in_time_however_long_cloudwatchs_evaluation_range_is
 
 
 def test_documents_have_these_times_and_the_notification() -> None:
-    assert table(MAIN_FAULTS) in (ROOT / "README.md").read_text()
+    assert main_table() in (ROOT / "README.md").read_text()
     notifications = (ROOT / "docs" / "notifications.md").read_text()
     assert table() in notifications
     assert notification() in notifications
