@@ -180,6 +180,15 @@ def test_who_waits_at_an_endpoint_that_fails_is_sent_on_while_the_other_one_is_p
         served.set()
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Where these tests run in the background, SIGINT is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_interrupted_statement_without_an_answer_leaves_the_endpoint(pair: PairOfEndpoints) -> None:
     def interrupted(connection: psycopg.Connection[Any]) -> None:
         pair.fail(EAST, "black-hole")

@@ -21,7 +21,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from dsql_dr_constructs.emulator import AwsEmulator, Fault, ministack_seams
+from dsql_dr_constructs.emulator import AwsEmulator, Fault, control, ministack_seams
 from dsql_dr_constructs.emulator.credentials import Credentials
 from tests.emulator import processes
 from tests.emulator.test_cloudformation import Stack
@@ -47,10 +47,13 @@ def aws(running: AwsEmulator) -> Iterator[AwsEmulator]:
             )
 
 
-def answers(endpoint: str) -> bool:
-    host, port = endpoint.removeprefix("http://").split(":")
-    with socket.socket() as probe:
-        return probe.connect_ex((host, int(port))) == 0
+def answers(aws: AwsEmulator) -> bool:
+    """Another one that has its port now refuses its credentials."""
+    try:
+        control.call(aws.endpoint, aws._credentials, "GET", "health")
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 PROGRAM = """
@@ -66,7 +69,7 @@ with AwsEmulator(regions=["us-east-1"]) as aws:
     client = aws.client("lambda", "us-east-1")
     client.create_function(FunctionName="one", Code={"ZipFile": code.getvalue()}, **options)
     client.invoke(FunctionName="one")
-    started_with = {"endpoint": aws.endpoint, "folder": str(aws.directory), "group": aws._server.process.pid}
+    started_with = {"folder": str(aws.directory), "group": aws._server.process.pid}
     print(json.dumps(started_with), flush=True)
     time.sleep(600)
 """
@@ -94,9 +97,9 @@ def active_cluster(dsql: Any, **options: Any) -> str:
 def test_it_stops_when_the_block_ends_and_takes_its_folder_along() -> None:
     with AwsEmulator(regions=["us-east-1"]) as aws:
         directory = aws.directory
-        assert answers(aws.endpoint)
+        assert answers(aws)
         assert aws.endpoint.startswith("http://127.0.0.1:")
-    assert not answers(aws.endpoint)
+    assert not answers(aws)
     assert not directory.exists()
     aws.stop()
     with pytest.raises(RuntimeError, match="use it inside its with block"):
@@ -106,7 +109,7 @@ def test_it_stops_when_the_block_ends_and_takes_its_folder_along() -> None:
 def test_it_stops_when_the_block_fails() -> None:
     with pytest.raises(KeyError), AwsEmulator(regions=["us-east-1"]) as aws:
         raise KeyError
-    assert not answers(aws.endpoint)
+    assert not answers(aws)
 
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
@@ -125,7 +128,6 @@ def test_it_ends_with_the_program_that_started_it_and_leaves_nothing(end: signal
         time.sleep(0.05)
     assert not folder.exists()
     assert processes.of_group(group) == []
-    assert not answers(started_with["endpoint"])
 
 
 KILLED = """
