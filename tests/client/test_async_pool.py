@@ -9,6 +9,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg.pq import TransactionStatus
 from psycopg_pool import PoolClosed, PoolTimeout
 
 from dsql_dr_client import AllEndpointsFailed, AsyncFailoverPool, Event, NoAnswer
@@ -200,16 +201,17 @@ def test_task_that_is_cancelled_within_a_statement_gives_back_its_place(pair: Pa
 
 def test_cancelled_statement_without_an_answer_leaves_the_endpoint(pair: PairOfEndpoints) -> None:
     async def body(pool: AsyncFailoverPool) -> None:
-        sent = asyncio.Event()
+        begun = asyncio.Future[psycopg.AsyncConnection[Any]]()
 
         async def unanswered(connection: psycopg.AsyncConnection[Any]) -> None:
             await asyncio.to_thread(pair.fail, EAST, "black-hole")
-            sent.set()
+            begun.set_result(connection)
             await connection.execute("SELECT 1")
 
         task = asyncio.create_task(pool.run_transaction(unanswered))
-        await sent.wait()
-        await asyncio.sleep(0.3)
+        connection = await begun
+        while connection.pgconn.transaction_status != TransactionStatus.ACTIVE:
+            await asyncio.sleep(0.01)
         await cancelled(task)
         assert pool.region_in_use == WEST
 

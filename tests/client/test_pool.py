@@ -15,6 +15,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg.pq import TransactionStatus
 from psycopg_pool import PoolClosed, PoolTimeout
 
 from dsql_dr_client import AllEndpointsFailed, Event, FailoverPool, NoAnswer, _failover
@@ -190,9 +191,14 @@ def interruptible() -> Iterator[None]:
 
 @pytest.mark.usefixtures("interruptible")
 def test_interrupted_statement_without_an_answer_leaves_the_endpoint(pair: PairOfEndpoints) -> None:
+    def interrupt(connection: psycopg.Connection[Any]) -> None:
+        while connection.pgconn.transaction_status != TransactionStatus.ACTIVE:
+            time.sleep(0.01)
+        signal.raise_signal(signal.SIGINT)
+
     def interrupted(connection: psycopg.Connection[Any]) -> None:
         pair.fail(EAST, "black-hole")
-        threading.Timer(0.3, signal.raise_signal, [signal.SIGINT]).start()
+        threading.Thread(target=interrupt, args=[connection], daemon=True).start()
         connection.execute("SELECT 1")
 
     with pair.pool(EAST, answer_timeout=60) as pool:

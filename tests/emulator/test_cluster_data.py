@@ -138,7 +138,7 @@ HALF = "SELECT count(*) FROM (SELECT batch FROM orders GROUP BY batch HAVING cou
 def test_sql_is_answered_by_a_process_with_many_open_files(service: Service) -> None:
     arn, _ = service.pair()
     limit, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, most), most))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(2048, limit), most))
     try:
         with ExitStack() as opened:
             number = 0

@@ -12,7 +12,8 @@ import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolClosed
 
 from ._connection import GuardedAsyncConnection
-from ._pools import CATCH_UP, GRACE, IN_TRANSACTION, NOT_OPEN, is_missed, logger
+from ._events import logger
+from ._pools import CATCH_UP, GRACE, IN_TRANSACTION, NOT_OPEN, is_missed
 from ._routing import Router
 
 AsyncPool = AsyncConnectionPool[GuardedAsyncConnection]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import random
 import re
 import threading
@@ -15,7 +14,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from ._events import EVACUATION_UNREADABLE, Event
+from ._events import EVACUATION_UNREADABLE, Event, logger
 
 REFRESH_SECONDS: Final = 30.0
 """Time between two readings while the pool is in use, on average: a random part of twice as much. An account has 40
@@ -27,8 +26,6 @@ REFRESH_SECONDS_WITHOUT: Final = 600.0
 """What that doubles to while there is nothing to read: no ``failover=`` in the app, or no permission."""
 
 NOT_READABLE: Final = ("ParameterNotFound", "AccessDeniedException")
-
-logger = logging.getLogger("dsql_dr_client")
 
 Declared = tuple[str | None]
 """The evacuated Region, or None for the end of an evacuation."""
@@ -111,12 +108,13 @@ class Deployment:
         if self._clock() >= self._refresh_at and self._lock.acquire(blocking=False):
             try:
                 threading.Thread(target=self._refresh, name="dsql-dr-client-evacuation", daemon=True).start()
-            except BaseException as error:
+            except RuntimeError:
                 self._lock.release()
-                if not isinstance(error, RuntimeError):
-                    raise
                 self._next(self._refresh_seconds)
                 logger.exception("No thread could be started to read what is evacuated; a later request tries again.")
+            except BaseException:
+                self._lock.release()
+                raise
         return self._evacuated
 
     def _refresh(self) -> None:

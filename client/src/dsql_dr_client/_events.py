@@ -5,8 +5,12 @@ Source: https://opentelemetry.io/docs/specs/semconv/database/database-metrics/
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+
+logger = logging.getLogger("dsql_dr_client")
+"""For what has no event: errors of the hook, and of the pool's own threads."""
 
 CONNECTION_CREATED = "db.client.connection.create_time"
 FAILOVER = "dsql.failover"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import logging
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -15,10 +14,8 @@ from ._connection import dsql_parameters
 from ._connection_rate import ConnectionRate
 from ._deployment import Deployment
 from ._endpoint import Endpoint, Guarded
-from ._events import EVACUATED, Event
+from ._events import EVACUATED, Event, logger
 from ._routing import Router
-
-logger = logging.getLogger("dsql_dr_client")
 
 C = TypeVar("C", bound=psycopg.BaseConnection[Any])
 R = TypeVar("R")

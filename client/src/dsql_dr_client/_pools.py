@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable
@@ -12,9 +11,8 @@ from psycopg.pq import TransactionStatus
 from psycopg_pool import ConnectionPool, PoolClosed
 
 from ._connection import GuardedConnection
+from ._events import logger
 from ._routing import Router
-
-logger = logging.getLogger("dsql_dr_client")
 
 GRACE = 0.05
 """Seconds for the workers of a pool that was left: those who wait in it are sent on after that."""

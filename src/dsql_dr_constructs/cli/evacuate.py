@@ -140,7 +140,7 @@ class _Evacuation:
             f"What somebody else declared at the same time is replaced, and does not hold: {said(one)}"
             for one in replaced
         ]
-        for line in self._result(now, holds, problems):
+        for line in self._result(now, holds, problems, [one for one in self._regions if one not in written]):
             self._say(line)
         return {
             "deployment": self._deployment,
@@ -252,7 +252,7 @@ class _Evacuation:
     def _put(self, now: Declaration | None, written: Iterable[str]) -> list[str]:
         """Puts the metric, so that Route 53 need not wait for a monitor; returns sentences of what failed.
 
-        That a Region is not evacuated its own monitor has to say: else one that does not run would be as one that does.
+        A Region's own monitor puts its 0 itself: to Route 53, one that does not run would look like one that does.
         """
         problems = []
         for observer in written:
@@ -277,12 +277,15 @@ class _Evacuation:
                 problems.append(f"PutMetricData in {observer} failed, so its monitor's next run puts it: {error}")
         return problems
 
-    def _result(self, now: Declaration | None, holds: bool, problems: Sequence[str]) -> Iterator[str]:
+    def _result(self, now: Declaration | None, holds: bool, problems: list[str], missed: list[str]) -> Iterator[str]:
         yield from problems
-        if any("did not take" in one for one in problems):
+        if missed:
             yield "One Region is enough. Run the same command again when the other one takes it, so that both have it."
-        if self._options.back and any(one.startswith(f"{self._other} did not take") for one in problems):
-            yield f"Route 53 may see what {self._other} put last: for 16 minutes, or longer with a longer schedule."
+        if self._options.back and self._other in missed:
+            yield (
+                f"Until {self._other} takes it, Route 53 may see what its monitor put last, and send no users to "
+                f"{self._region}: for 16 minutes at most, or for six times the schedule if that is longer."
+            )
         if not holds:
             yield "Somebody else declared something at the same time, which is newer and holds:"
         yield said(now) if now else f"{self._region} takes users again, as far as it is healthy."

@@ -58,8 +58,8 @@ class RegionHealthCheck(Construct):
     ) -> None:
         """
         Args:
-            scope: A stack in any Region of the alarms' account; it is deployed after theirs, so those of both Regions
-                cannot each be beside the alarms of its own, and it gets the SSM parameter
+            scope: A stack in any Region of the alarms' account. It is deployed after theirs, so the health checks of
+                both Regions cannot each be in the stack of its own Region's alarms. It gets the SSM parameter
                 ``/dsql-dr/<deployment>/<region>/health-check-id``.
             region: As in `FailoverPair.health_check`.
             alarms: As in `HealthAlarms.check_each_other`; the monitors beside the clusters need *evacuation*.

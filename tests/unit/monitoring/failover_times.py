@@ -152,4 +152,4 @@ def table() -> str:
 
 def main_rows() -> str:
     """Those of README.md, which follow `notification_times.main_table`."""
-    return rows(MAIN_LEAVING, prefix="with `failover`, to traffic gone (Route 53 answers with the other Region only): ")
+    return rows(MAIN_LEAVING, prefix="with `failover`, to Route 53 answering with the other Region only: ")
