@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
+from dsql_dr_constructs.cli import command_line, status
 from tests.tools import LOWEST, ROOT
 
 
@@ -90,3 +93,27 @@ def test_wrong_argument_is_a_sentence_before_anything_starts(
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.endswith(f": {wrong!r} {sentence}\n"), done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_signal_that_arrives_while_an_object_is_finalized_is_not_lost(
+    number: signal.Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Closed:
+        def __del__(self) -> None:
+            signal.raise_signal(number)
+
+    def waiting(*_: object) -> bool:
+        Closed()
+        return not threading.Event().wait(60)
+
+    monkeypatch.setattr(status, "status", waiting)
+    before = signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+    hook = sys.unraisablehook
+    try:
+        with pytest.raises(SystemExit) as ended:
+            command_line.main(["status", "Orders-production"])
+    finally:
+        signal.signal(number, before)
+    assert ended.value.code == 128 + number
+    assert sys.unraisablehook is hook

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import re
 from typing import Any, Final, Protocol
 
@@ -63,7 +64,7 @@ def _deployment(given: str) -> str:
 def region_and_clients(
     options: argparse.Namespace, *, connect_timeout: float = 5, read_timeout: float = 60
 ) -> tuple[str, Client]:
-    """The Region to ask first, and clients of the profile.
+    """The Region to ask first, and clients of the profile, each made once.
 
     Args:
         options: Of the command line.
@@ -77,6 +78,7 @@ def region_and_clients(
     if not session.region_name:
         raise NoRegionError("No Region is configured: give --region one of the pair's.")
 
+    @functools.cache  # and few of them are collected while a signal arrives
     def client(service: str, region: str, /, *, attempts: int = 2) -> Any:
         retries = {"total_max_attempts": attempts}
         read = read_timeout if service != "lambda" else max(read_timeout, _MONITORS_RUN)
