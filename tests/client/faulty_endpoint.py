@@ -62,7 +62,9 @@ class _Proxy:
     def __init__(self, target: str) -> None:
         self._target = target
         self._mode = HEALTHY
-        self._port = 0
+        self._kept = socket.socket()  # bound and not listening, it keeps the port also while that is refused
+        self._kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._kept.bind(("127.0.0.1", 0))
         self._server: asyncio.Server | None = None
         self._clients: set[asyncio.StreamWriter] = set()
         self._lost: set[asyncio.StreamWriter] = set()
@@ -71,9 +73,8 @@ class _Proxy:
         self._draw = random.Random(1)  # noqa: S311 - no secret
 
     async def listen(self) -> dict[str, Any]:
-        self._server = await asyncio.start_server(self._connection, "127.0.0.1", self._port)
-        self._port = self._server.sockets[0].getsockname()[1]
-        return {"port": self._port}
+        self._server = await asyncio.start_server(self._connection, *self._kept.getsockname())
+        return {"port": self._kept.getsockname()[1]}
 
     async def change(self, mode: str) -> dict[str, Any]:
         self._mode = mode

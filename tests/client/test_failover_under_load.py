@@ -199,11 +199,11 @@ def test_many_workers_that_fail_over_at_once_open_no_more_connections_than_their
 ) -> None:
     workers, size = 200, 25
     pools = [pair.pool(EAST, max_size=size, timeout=60) for _ in range(5)]
-    everybody, failed = threading.Barrier(workers + 1), threading.Event()
+    everybody, failed = threading.Barrier(workers + 1, timeout=120), threading.Event()
 
     def work(number: int) -> str:
         pool = pools[number % len(pools)]
-        before = pool.run_transaction(_region)
+        before = pool.run_transaction(_region, budget=60)
         everybody.wait()
         failed.wait()
         while True:

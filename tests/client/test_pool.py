@@ -252,7 +252,7 @@ def test_many_old_connections_without_an_answer_cost_one_time_out(pair: PairOfEn
             pids.add(connection.info.backend_pid)
             all_of_them.wait(20)
 
-    with pair.pool(EAST, on_event=events, answer_timeout=0.5) as pool:
+    with pair.pool(EAST, on_event=events, answer_timeout=1.5) as pool:
         with ThreadPoolExecutor(4) as threads:
             list(threads.map(note, range(4)))
         for pid in pids:
@@ -290,14 +290,15 @@ def test_endpoint_that_answers_again_is_used_although_both_circuits_are_open(pai
     pair.fail(EAST, "refused")
     pair.fail(WEST, "refused")
     with pair.pool(EAST, timeout=1) as pool:
-        with pytest.raises(AllEndpointsFailed):
-            served_by(pool)
+        while not all(pool._router.state(region) is State.OPEN for region in HOSTS):
+            with pytest.raises(psycopg.OperationalError):
+                served_by(pool)
         pair.endpoints[WEST].set("healthy")
         assert pool.run_transaction(lambda connection: connection.info.status.name) == "OK"
 
 
 def test_login_that_is_refused_is_a_failure_of_the_endpoint(pair: PairOfEndpoints) -> None:
-    pool = FailoverPool(HOSTS, region=EAST, user="nobody", connection_class=pair.connection_class(), timeout=1)
+    pool = FailoverPool(HOSTS, region=EAST, user="nobody", connection_class=pair.connection_class(), timeout=4)
     with pool, pytest.raises(AllEndpointsFailed, match='role "nobody" does not exist'):
         served_by(pool)
 
@@ -308,7 +309,7 @@ def test_token_that_cannot_be_made_is_a_failure_of_the_endpoint(monkeypatch: pyt
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
     monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
-    pool = FailoverPool(HOSTS, region=EAST, user="orders", timeout=2)
+    pool = FailoverPool(HOSTS, region=EAST, user="orders", timeout=6)
     with pool, pytest.raises(AllEndpointsFailed, match="Unable to locate credentials"):
         served_by(pool)
 
@@ -317,7 +318,7 @@ def test_endpoint_at_its_limit_is_waited_for(pair: PairOfEndpoints) -> None:
     events = Events()
     few = FailoverPool(HOSTS, region=EAST, user="few", connection_class=pair.connection_class(), on_event=events)
     with few as pool, pool.connection() as first:
-        with pytest.raises(AllEndpointsFailed, match="too many connections"), pool.connection(timeout=1):
+        with pytest.raises(AllEndpointsFailed, match="too many connections"), pool.connection(timeout=3):
             pass
         assert pool.region_in_use == EAST
         assert first.execute("SELECT 1").fetchone() == (1,)
@@ -387,7 +388,7 @@ def test_rollback_without_an_answer_is_a_suspicion(pair: PairOfEndpoints) -> Non
             raise ZeroDivisionError
 
     events = Events()
-    with pair.pool(EAST, answer_timeout=0.5, on_event=events) as pool:
+    with pair.pool(EAST, answer_timeout=1.5, on_event=events) as pool:
         with pytest.raises(ZeroDivisionError):
             fails(pool)
         assert [one.attributes["state"] for one in events.all if one.name == "dsql.circuit.state"] == ["half-open"]
@@ -407,7 +408,7 @@ def test_who_waits_at_an_endpoint_without_answers_is_sent_on_before_its_login_ti
             began.set()
             connection.execute("SELECT 1")
 
-    pool = pair.pool(EAST, max_size=1, answer_timeout=0.5, connect_timeout=5)
+    pool = pair.pool(EAST, max_size=1, answer_timeout=1.5, connect_timeout=5)
     with ThreadPoolExecutor(1) as threads:
         waiting = threads.submit(waits, pool)
         with pytest.raises(NoAnswer):
@@ -474,8 +475,8 @@ def test_evacuated_region_is_left_at_once(pair: PairOfEndpoints) -> None:
 
 def test_statement_without_an_answer_ends_its_connection_and_a_probe_decides(pair: PairOfEndpoints) -> None:
     events = Events()
-    with pair.pool(EAST, on_event=events, answer_timeout=0.2) as pool:
-        with pytest.raises(NoAnswer, match=r"within 0\.2 s"), pool.connection() as connection:
+    with pair.pool(EAST, on_event=events, answer_timeout=1) as pool:
+        with pytest.raises(NoAnswer, match=r"within 1 s"), pool.connection() as connection:
             connection.execute("SELECT pg_sleep(20)")
         assert connection.closed
         events.wait_for("dsql.circuit.state", **{"cloud.region": EAST, "state": "closed"})
@@ -483,8 +484,8 @@ def test_statement_without_an_answer_ends_its_connection_and_a_probe_decides(pai
 
 
 def test_transaction_may_wait_longer_than_others(pair: PairOfEndpoints) -> None:
-    with pair.pool(EAST, answer_timeout=0.2) as pool:
-        pool.run_transaction(lambda connection: connection.execute("SELECT pg_sleep(0.5)"), answer_timeout=20)
+    with pair.pool(EAST, answer_timeout=1) as pool:
+        pool.run_transaction(lambda connection: connection.execute("SELECT pg_sleep(1.5)"), answer_timeout=20)
         with pytest.raises(NoAnswer):
             pool.run_transaction(lambda connection: connection.execute("SELECT pg_sleep(20)"))
 
@@ -516,13 +517,13 @@ def test_configure_that_fails_is_what_the_caller_reads(pair: PairOfEndpoints) ->
     def fails(connection: psycopg.Connection[Any]) -> None:
         raise RuntimeError("no such setting")
 
-    pool = pair.pool(EAST, configure=fails, timeout=1)
+    pool = pair.pool(EAST, configure=fails, timeout=4)
     with pool, pytest.raises(AllEndpointsFailed, match="no such setting"):
         served_by(pool)
 
 
 def test_configure_must_end_its_transaction(pair: PairOfEndpoints) -> None:
-    pool = pair.pool(EAST, configure=lambda connection: connection.execute("SELECT 1"), timeout=1)
+    pool = pair.pool(EAST, configure=lambda connection: connection.execute("SELECT 1"), timeout=4)
     with pool, pytest.raises(AllEndpointsFailed, match="end it there with commit"):
         served_by(pool)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 
 from dsql_dr_constructs.emulator import AwsEmulator
@@ -62,6 +63,13 @@ class Pair:
         asked = {"RecoveryPointArn": point, "IamRoleArn": self.role, "Metadata": metadata, **asked}
         job = self.east.start_restore_job(**asked)["RestoreJobId"]
         return ended(lambda: self.east.describe_restore_job(RestoreJobId=job), "Status")
+
+
+def pass_until(aws: AwsEmulator, hour: int, minute: int = 0) -> None:
+    """Until it is this time, today or tomorrow, by the emulator's clock."""
+    now: datetime = aws.advance_clock(0)
+    then = now.replace(hour=hour, minute=minute, second=0)
+    aws.advance_clock(((then - now) % timedelta(days=1)).total_seconds())
 
 
 def wait_for(dsql: Any, identifier: str, status: str) -> None:

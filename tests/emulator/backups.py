@@ -64,11 +64,12 @@ class Data:
 
 
 class World:
-    """A pair of clusters, a vault for each, and a clock that stands still until `pass_time` or `until`."""
+    """A pair of clusters, a vault for each, and a clock that stands still at midnight until `pass_time` or `until`."""
 
     def __init__(self, **undocumented: Any) -> None:
         self.real = 0.0
         self.clock = Clock(real_time=lambda: 0.0)
+        self.clock.advance(DAY - self.clock.now() % DAY)
         self.faults, self.trust, self.data = Faults(), AllTrust(), Data()
         self.sent: list[Notice] = []
         self.dsql = Dsql(

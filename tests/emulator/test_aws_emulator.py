@@ -271,6 +271,7 @@ def test_errors_are_those_of_the_api(aws: AwsEmulator) -> None:
     with pytest.raises(dsql.exceptions.ValidationException, match="own Region"):
         dsql.create_cluster(multiRegionProperties={"witnessRegion": "us-east-1"})
     identifier = active_cluster(dsql, multiRegionProperties={"witnessRegion": "us-east-2"})
+    aws.inject(Fault("slow", "slow", service="dsql", call="UpdateCluster", first=1, seconds=2))
     dsql.update_cluster(identifier=identifier, deletionProtectionEnabled=True)
     with pytest.raises(dsql.exceptions.ConflictException):
         dsql.update_cluster(identifier=identifier, deletionProtectionEnabled=False)

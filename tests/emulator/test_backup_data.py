@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import psycopg
 import pytest
 
 from dsql_dr_constructs.emulator import AwsEmulator
-from tests.emulator.backup_pair import Pair, wait_for
+from tests.emulator.backup_pair import Pair, pass_until, wait_for
 from tests.emulator.backups import HOUR, MINUTE, VAULT, daily, pair_metadata
 from tests.emulator.sessions import login
 from tests.postgresql import Postgresql
@@ -33,6 +32,7 @@ def pair() -> Iterator[Pair]:
 
 
 def test_rows_before_the_backup_are_in_both_restored_clusters(pair: Pair) -> None:
+    pass_until(pair.aws, 12)  # so that the plan's first night is hours away, at any time of day
     east, west = (cluster(pair, arn) for arn in (pair.arn, pair.peer))
     with login(pair.aws, east["endpoint"]) as session:
         session.execute("CREATE TABLE orders (id int PRIMARY KEY)")
@@ -41,7 +41,7 @@ def test_rows_before_the_backup_are_in_both_restored_clusters(pair: Pair) -> Non
     selection = {"SelectionName": "pair", "IamRoleArn": pair.role, "Resources": [pair.arn]}
     pair.east.create_backup_selection(BackupPlanId=plan, BackupSelection=selection)
 
-    advance_to(pair, hour=3, minute=5)
+    pass_until(pair.aws, 3, 5)
     assert cluster(pair, pair.arn)["status"] == "IDLE"
     with login(pair.aws, east["endpoint"]):
         wait_for(pair.aws.client("dsql", "us-east-1"), east["identifier"], "ACTIVE")
@@ -67,10 +67,3 @@ def test_rows_before_the_backup_are_in_both_restored_clusters(pair: Pair) -> Non
 def cluster(pair: Pair, arn: str) -> dict[str, Any]:
     _, _, _, region, _, resource = arn.split(":", 5)
     return dict(pair.aws.client("dsql", region).get_cluster(identifier=resource.rpartition("/")[2]))
-
-
-def advance_to(pair: Pair, *, hour: int, minute: int) -> None:
-    """To this time of the next day."""
-    now: datetime = pair.aws.advance_clock(0)
-    wanted = now.replace(hour=hour, minute=minute, second=0) + timedelta(days=1)
-    pair.aws.advance_clock((wanted - now).total_seconds())

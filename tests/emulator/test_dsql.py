@@ -6,6 +6,7 @@ import pytest
 
 from dsql_dr_constructs.emulator.dsql import Dsql
 from dsql_dr_constructs.emulator.dsql_cluster import Cluster, DsqlError
+from dsql_dr_constructs.emulator.dsql_streams import create_stream, delete_stream
 from dsql_dr_constructs.emulator.faults import Fault, Faults
 from dsql_dr_constructs.emulator.undocumented import Undocumented
 
@@ -277,6 +278,19 @@ def test_cluster_in_transition_is_a_conflict(dsql: ClockedDsql) -> None:
     dsql.delete(one)
     with pytest.raises(DsqlError, match="DELETING: try again later"):
         dsql.delete(one)
+
+
+def test_stream_in_transition_is_a_conflict(dsql: ClockedDsql) -> None:
+    one, _ = dsql.pair()
+    assert dsql.status(one) == "ACTIVE"
+    stream = create_stream(dsql, one, {})
+    with pytest.raises(DsqlError, match="CREATING: try again later") as refusal:
+        delete_stream(dsql, one, stream.identifier)
+    assert refusal.value.code == "ConflictException"
+    dsql.pass_time()
+    delete_stream(dsql, one, stream.identifier)
+    with pytest.raises(DsqlError, match="DELETING: try again later"):
+        delete_stream(dsql, one, stream.identifier)
 
 
 def test_protected_cluster_is_not_deleted(dsql: ClockedDsql) -> None:

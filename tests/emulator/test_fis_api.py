@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 
 from dsql_dr_constructs.emulator import AwsEmulator
 from dsql_dr_constructs.runtime.postgresql import SSL_REQUEST
+from tests.emulator.backup_pair import pass_until
 
 ACCOUNT, REGION = "000000000000", "us-east-1"
 FIS = f"arn:aws:fis:{REGION}:{ACCOUNT}"
@@ -317,15 +318,14 @@ def test_schedule_of_a_stack_starts_the_experiment_of_its_template(drills: Drill
     }
     role = drills.new_role("schedule", "scheduler.amazonaws.com", {}, *started, tagged)
     stack = json.dumps({"Resources": {"Template": experiment_template(drills), "Schedule": schedule(role)}})
+    pass_until(drills.aws, 12)
     cloudformation = drills.aws.client("cloudformation", REGION)
     cloudformation.create_stack(StackName="Drill", TemplateBody=stack)
     cloudformation.get_waiter("stack_create_complete").wait(StackName="Drill", WaiterConfig={"Delay": 1})
     resource = cloudformation.describe_stack_resource(StackName="Drill", LogicalResourceId="Template")
     template = resource["StackResourceDetail"]["PhysicalResourceId"]
-    now = drills.aws.advance_clock(0)
     assert drills.fis.list_experiments(experimentTemplateId=template)["experiments"] == []
-    minutes = (23 * 60 - (now.hour * 60 + now.minute)) % (24 * 60)  # until 8:00 in Tokyo
-    drills.aws.advance_clock(60 * minutes + 60)
+    pass_until(drills.aws, 23, 1)  # after 8:00 in Tokyo
     drills.aws.advance_clock(24 * 3_600)
     found = [one["id"] for one in drills.fis.list_experiments(experimentTemplateId=template)["experiments"]]
     assert len(found) == 2

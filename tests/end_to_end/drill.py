@@ -13,6 +13,8 @@ from dsql_dr_constructs.emulator.aws_emulator import AwsEmulator
 from dsql_dr_constructs.emulator.faults import Fault
 
 _TIMEOUT = 90.0
+_QUIET = 1.0
+"""Seconds: an alarm has its new state a little before its message is sent."""
 
 
 @dataclass(frozen=True)
@@ -125,11 +127,15 @@ class Inbox:
         return [self._next(region) for region in self._queues]
 
     def rest(self) -> list[Notification]:
-        """What has arrived besides."""
-        found = []
-        for region in self._queues:
-            while notification := self._take(region):
-                found.append(notification)
+        """What has arrived besides, and arrives until nothing did for a second."""
+        found: list[Notification] = []
+        until = time.monotonic() + _QUIET
+        while time.monotonic() < until:
+            for region in self._queues:
+                while notification := self._take(region):
+                    found.append(notification)
+                    until = time.monotonic() + _QUIET
+            time.sleep(0.1)
         return found
 
     def _next(self, region: str) -> Notification:

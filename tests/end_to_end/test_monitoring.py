@@ -91,13 +91,13 @@ def test_every_region_runs_reports_notifies_once_and_recovers(project: Project) 
     inbox.rest()  # of the first OK
 
     drill.break_cluster(EAST)
-    seen = drill.verdicts()
-    assert [(one["verdict"], one["regions_down"]) for one in seen] == [("CLUSTER_DOWN", [EAST])] * 2
-    assert all("this cluster is down (drill)" in str(one["clusters"][0]["problems"]) for one in seen)
     assert [(notification.region, notification.state) for notification in inbox.next_of_each_region()] == [
         (EAST, "ALARM"),
         (WEST, "ALARM"),
     ]
+    seen = drill.verdicts()  # after the schedule's own runs: more datapoints at the begin could raise the alarm twice
+    assert [(one["verdict"], one["regions_down"]) for one in seen] == [("CLUSTER_DOWN", [EAST])] * 2
+    assert all("this cluster is down (drill)" in str(one["clusters"][0]["problems"]) for one in seen)
 
     drill.restore_cluster()
     recovered = inbox.next_of_each_region()

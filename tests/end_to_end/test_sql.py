@@ -184,13 +184,13 @@ def test_sql_that_fails_behind_an_endpoint_that_answers_is_notified(project: Pro
     inbox = Inbox({region: project.queue(region) for region in REGIONS})
     inbox.rest()  # of the first OK
     project.aws.inject(Fault("sql", "error", service="postgresql", call="Query", region=EAST))
-    seen = drill.verdicts()
+    assert [(one.region, one.state) for one in inbox.next_of_each_region()] == [(EAST, "ALARM"), (WEST, "ALARM")]
+    seen = drill.verdicts()  # after the schedule's own runs: more datapoints at the begin could raise the alarm twice
     assert [(one["verdict"], one["regions_down"]) for one in seen] == [("CLUSTER_DOWN", [EAST])] * 2
     for one in seen:
         [down] = [cluster for cluster in one["clusters"] if cluster["region"] == EAST]
         assert down["reachable"], "the connection probe is answered"
         assert [problem for problem in down["problems"] if problem.startswith("SQL: ")], down
-    assert [(one.region, one.state) for one in inbox.next_of_each_region()] == [(EAST, "ALARM"), (WEST, "ALARM")]
 
     project.aws.clear_faults()
     assert [(one.region, one.state) for one in inbox.next_of_each_region()] == [(EAST, "OK"), (WEST, "OK")]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import tempfile
+import threading
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,8 @@ class Shop:
 
     aws: AwsEmulator
     urls: dict[str, str]
+    stopped: threading.Event = field(default_factory=threading.Event)
+    """Set once an endpoint is."""
 
     def call(self, region: str, method: str, id: uuid.UUID, body: dict[str, Any] | None = None) -> dict[str, Any]:
         headers = {"content-type": CONTENT_TYPES[region]}
@@ -62,15 +65,17 @@ class Shop:
             answer = connection.getresponse()
             return {"status": answer.status, **json.loads(answer.read() or "{}")}
 
-    def order(self, number: int) -> tuple[uuid.UUID, str]:
-        """Until it is accepted, with the same id; the endpoint that took it."""
+    def order(self, number: int) -> tuple[uuid.UUID, str, bool]:
+        """Until it is accepted, with the same id; the endpoint that took it, and whether one was stopped before."""
         id = uuid.UUID(int=number)
         if number == ORDERS // 2:  # the other clients are in the middle of theirs
             self.aws.inject(Fault("stopped", "error", service="postgresql", region="us-east-1"))
+            self.stopped.set()
+        after = self.stopped.is_set()
         for attempt in range(20):
             said = self.call(REGIONS[(number + attempt) % 2], "PUT", id, {"item": "apple", "quantity": 1})
             if said["status"] in (200, 201):
-                return id, said["endpoint"]
+                return id, said["endpoint"], after
             assert said["status"] == 503, said
         raise AssertionError(f"order {number} was never accepted")
 
@@ -99,10 +104,11 @@ def test_no_order_is_lost_or_doubled_when_an_endpoint_stops_under_load(
 
         with ThreadPoolExecutor(CLIENTS) as clients:
             accepted = list(clients.map(shop.order, range(ORDERS)))
-        by = [endpoint for _, endpoint in accepted]
-        assert set(by[: ORDERS // 2 - CLIENTS]) == set(endpoints.values())
-        assert set(by[ORDERS // 2 + CLIENTS :]) == {endpoints["us-west-2"]}
-        assert sorted(id for id, _ in accepted) == stored(database, "SELECT id FROM orders WHERE item = 'apple'")
+        assert {endpoint for _, endpoint, _ in accepted[: ORDERS // 2 - CLIENTS]} == set(endpoints.values())
+        late = [endpoint for _, endpoint, after in accepted if after]
+        assert set(late) == {endpoints["us-west-2"]}
+        assert len(late) > ORDERS // 3
+        assert sorted(id for id, _, _ in accepted) == stored(database, "SELECT id FROM orders WHERE item = 'apple'")
         assert stored(database, "SELECT quantity FROM sold WHERE item = 'apple'") == [ORDERS], "doubled or lost"
         aws.clear_faults()
         cli.destroy()
