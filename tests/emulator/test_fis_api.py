@@ -316,7 +316,8 @@ def test_schedule_of_a_stack_starts_the_experiment_of_its_template(drills: Drill
         "Resource": f"{FIS}:experiment/*",
         "Condition": {"StringEquals": {"aws:RequestTag/dsql-dr:deployment": "Orders"}},
     }
-    role = drills.new_role("schedule", "scheduler.amazonaws.com", {}, *started, tagged)
+    first = {"Effect": "Allow", "Action": "iam:CreateServiceLinkedRole", "Resource": "*"}  # of an account
+    role = drills.new_role("schedule", "scheduler.amazonaws.com", {}, *started, tagged, first)
     stack = json.dumps({"Resources": {"Template": experiment_template(drills), "Schedule": schedule(role)}})
     pass_until(drills.aws, 12)
     cloudformation = drills.aws.client("cloudformation", REGION)
