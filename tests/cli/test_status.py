@@ -149,8 +149,15 @@ def test_pair_with_an_alarm_left_out_and_topics_of_another_account_is_healthy(aw
 
 def test_alarm_that_was_deleted_is_not_taken_for_one_that_was_left_out(aws: AwsEmulator) -> None:
     name = "aurora-dsql-Few-production-cluster-down-us-west-2-from-us-east-1"
-    aws.client("cloudwatch", "us-east-1").delete_alarms(AlarmNames=[name])
-    done = status(aws, "Few-production", "--json")
+    cloudwatch = aws.client("cloudwatch", "us-east-1")
+    given = cloudwatch.meta.service_model.operation_model("PutMetricAlarm").input_shape.members
+    [alarm] = cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"]
+    cloudwatch.delete_alarms(AlarmNames=[name])
+    try:
+        done = status(aws, "Few-production", "--json")
+    finally:
+        cloudwatch.put_metric_alarm(**{one: value for one, value in alarm.items() if one in given})
+        Drill(aws).wait_until_healthy()
     assert done.returncode == 1
     found = json.loads(done.stdout)
     assert found["nobody_notified"] == ["us-east-1 has no alarm cluster-down-us-west-2."]

@@ -35,7 +35,7 @@ class Stack:
                 return str(found[0]["StackStatus"]) if found else "gone"
 
     def outputs(self) -> dict[str, str]:
-        [stack] = self._all()
+        [stack] = [one for one in self._all() if one["StackName"] == "Here"]
         return {one["OutputKey"]: one["OutputValue"] for one in stack["Outputs"]}
 
     def reasons(self) -> list[str]:

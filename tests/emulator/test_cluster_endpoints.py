@@ -115,16 +115,16 @@ def test_role_has_what_it_was_granted(client: Client) -> None:
 def test_roles_are_mapped_to_iam_roles(client: Client) -> None:
     mappings = (
         "SELECT string_agg(arn || ' ' || pg_role_name || ' ' || grantor_pg_role_name, ', ' ORDER BY arn) "
-        "FROM sys.iam_pg_role_mappings WHERE arn LIKE 'arn:aws:iam::1:%'"
+        "FROM sys.iam_pg_role_mappings WHERE arn LIKE 'arn:aws:iam::2:%'"
     )
     client.says("CREATE ROLE seller WITH LOGIN", 'CREATE ROLE "Night ""shift" WITH LOGIN')
-    client.says("AWS IAM GRANT seller TO 'arn:aws:iam::1:role/b'")
-    client.says('aws iam grant "Night ""shift" to \'arn:aws:iam::1:role/c\';')
-    assert client.says(mappings) == 'arn:aws:iam::1:role/b seller admin, arn:aws:iam::1:role/c Night "shift admin\n'
-    client.says("AWS IAM REVOKE seller FROM 'arn:aws:iam::1:role/b'")
-    assert client.says(mappings) == 'arn:aws:iam::1:role/c Night "shift admin\n'
-    assert 'role "stranger" does not exist' in client.says("AWS IAM GRANT stranger TO 'arn:aws:iam::1:role/b'")
-    assert "syntax error" in client.says("AWS IAM GRANT seller FROM 'arn:aws:iam::1:role/b'")
+    client.says("AWS IAM GRANT seller TO 'arn:aws:iam::2:role/b'")
+    client.says('aws iam grant "Night ""shift" to \'arn:aws:iam::2:role/c\';')
+    assert client.says(mappings) == 'arn:aws:iam::2:role/b seller admin, arn:aws:iam::2:role/c Night "shift admin\n'
+    client.says("AWS IAM REVOKE seller FROM 'arn:aws:iam::2:role/b'")
+    assert client.says(mappings) == 'arn:aws:iam::2:role/c Night "shift admin\n'
+    assert 'role "stranger" does not exist' in client.says("AWS IAM GRANT stranger TO 'arn:aws:iam::2:role/b'")
+    assert "syntax error" in client.says("AWS IAM GRANT seller FROM 'arn:aws:iam::2:role/b'")
 
 
 def test_mapping_that_would_not_change_anything_is_refused(client: Client) -> None:

@@ -161,11 +161,13 @@ def test_refusals_have_the_members_of_their_models(aws: AwsEmulator, dsql: Clien
 
 def test_quota_is_refused_with_its_members(dsql: Client) -> None:
     asked = {"deletionProtectionEnabled": False, "multiRegionProperties": {"witnessRegion": "us-east-2"}}
-    for _ in range(5):
-        dsql("CreateCluster", **asked)
+    made = [dsql("CreateCluster", **asked)["identifier"] for _ in range(5)]
     with pytest.raises(ClientError, match="You have reached the cluster limit") as refusal:
         dsql("CreateCluster", **asked)
     hold_error("CreateCluster", refusal.value, dsql.raw)
+    for one in made:
+        dsql.wait_for("PENDING_SETUP", "GetCluster", identifier=one)
+        dsql("DeleteCluster", identifier=one)
 
 
 # what the operations do

@@ -182,10 +182,8 @@ def test_connections_fail_while_the_action_runs_and_not_after(drills: Drills) ->
 
 
 def records(drills: Drills, experiment: str) -> list[dict[str, Any]]:
-    streams = {"logStreamNamePrefix": f"/aws/fis/{experiment}"}
-    return [
-        json.loads(one["message"]) for one in drills.logs.filter_log_events(logGroupName=GROUP, **streams)["events"]
-    ]
+    found = [json.loads(one["message"]) for one in drills.logs.filter_log_events(logGroupName=GROUP)["events"]]
+    return [one for one in found if one["id"] == experiment]
 
 
 def test_alarm_that_is_set_for_a_moment_stops_the_experiment(drills: Drills) -> None:
