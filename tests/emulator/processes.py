@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 _LISTENS = "0A"
@@ -39,6 +40,7 @@ def _state_and_group(process: Path) -> tuple[str, int]:
 
 def _sockets(process: Path) -> Iterator[str]:
     for one in (process / "fd").iterdir():
-        found = re.fullmatch(r"socket:\[(\d+)\]", str(one.readlink()))
-        if found:
-            yield found[1]
+        with suppress(FileNotFoundError):  # closed meanwhile
+            found = re.fullmatch(r"socket:\[(\d+)\]", str(one.readlink()))
+            if found:
+                yield found[1]

@@ -49,6 +49,21 @@ class Drill:
         found: dict[str, Any] = json.load(answer["Payload"])
         return found
 
+    def wait_for_runs(self, region: str) -> None:
+        """Return once two more runs have put their metrics, which only the schedule invoked.
+
+        Raises:
+            TimeoutError: the schedule does not run.
+        """
+        self._aws.clear_calls()
+        until = time.monotonic() + _TIMEOUT
+        while [one["name"] for one in self._aws.calls() if one["role"] and one["region"] == region].count(
+            "PutMetricData"
+        ) < 2:
+            if time.monotonic() > until:
+                raise TimeoutError(f"The monitor in {region} did not run twice within {_TIMEOUT:.0f} s.")
+            time.sleep(0.2)
+
     def wait_until_healthy(self) -> None:
         """Return once no notification is due any more: new alarms send one of their first OK, too.
 

@@ -191,6 +191,8 @@ def test_sql_that_fails_behind_an_endpoint_that_answers_is_notified(project: Pro
         [down] = [cluster for cluster in one["clusters"] if cluster["region"] == EAST]
         assert down["reachable"], "the connection probe is answered"
         assert [problem for problem in down["problems"] if problem.startswith("SQL: ")], down
+    for region in REGIONS:
+        drill.wait_for_runs(region)  # the end is the schedule's, too
 
     project.aws.clear_faults()
     assert [(one.region, one.state) for one in inbox.next_of_each_region()] == [(EAST, "OK"), (WEST, "OK")]

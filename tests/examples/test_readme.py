@@ -49,8 +49,9 @@ def in_a_terminal(command: str, folder: Path, environment: Mapping[str, str]) ->
                 data = os.read(ours, 65536)
             except OSError:
                 return
+            asked = b"(y/n)" in b"".join(written)[-4:] + data  # which two reads may share
             written.append(data)
-            if b"(y/n)" in data:
+            if asked:
                 os.write(ours, b"y\n")
 
     reader = threading.Thread(target=answer, daemon=True)

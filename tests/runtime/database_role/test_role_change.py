@@ -417,7 +417,7 @@ def test_deployment_that_was_cut_off_keeps_others_out_until_its_time_is_up(pair:
 
     cut_off("two", "1 hour")
     with pytest.raises(RoleError, match="another deployment is changing this role"):
-        pair.change("Update", wants("held", principals=[OTHER]), old=wants("held"), seconds=1)
+        pair.change("Update", wants("held", principals=[OTHER]), old=wants("held"), seconds=4)
     assert pair.mappings("held") == {PRINCIPAL}
     cut_off("one", "1 hour")  # its own
     pair.change("Update", wants("held", principals=[OTHER]), old=wants("held"))

@@ -200,7 +200,7 @@ def test_login_that_one_endpoint_refuses_is_that_clusters_fault(databases: list[
 def test_endpoint_that_refuses_after_authentication_is_that_clusters_fault(pair: Database) -> None:
     pair.aws.inject(Fault("dead", "error", service="postgresql", call="Query", region="us-west-2"))
     monitor = Monitor(pair, pair)
-    assert monitor.run(budget=2.0)["regions_down"] == ["us-west-2"]
+    assert monitor.run(budget=5.0)["regions_down"] == ["us-west-2"]
     assert monitor.served() == [1, 0]
     pair.aws.clear_faults()
     assert monitor.run()["verdict"] == names.HEALTHY
@@ -380,7 +380,7 @@ def test_endpoint_that_hangs_after_authentication_takes_the_budget_and_no_more(p
         return session
 
     monitor = Monitor(pair, pair)
-    answer = monitor.run(budget=4.0, connect=connect)
+    answer = monitor.run(budget=8.0, connect=connect)
     assert answer["regions_down"] == ["us-west-2"]
     [east, [west]] = monitor.problems()
     assert (east, monitor.served()) == ([], [1, 0])
