@@ -235,6 +235,7 @@ def test_client_sends_a_call_as_often_as_it_is_asked_to(monkeypatch: pytest.Monk
     sent = Mock(side_effect=lost)
     monkeypatch.setattr(URLLib3Session, "send", sent)
     _, client = aws_session.region_and_clients(argparse.Namespace(profile=None, region=EAST))
+    assert client("backup", EAST) is client("backup", EAST), "made once"
     with pytest.raises(type(lost[attempts - 1])):
         client("backup", EAST, attempts=attempts).start_restore_job(RecoveryPointArn="arn", Metadata={})
     assert sent.call_count == attempts

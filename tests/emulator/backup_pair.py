@@ -65,10 +65,10 @@ class Pair:
         return ended(lambda: self.east.describe_restore_job(RestoreJobId=job), "Status")
 
 
-def pass_until(aws: AwsEmulator, hour: int, minute: int = 0) -> None:
+def pass_until(aws: AwsEmulator, hour: int, minute: int = 0, second: int = 0) -> None:
     """Until it is this time, today or tomorrow, by the emulator's clock."""
     now: datetime = aws.advance_clock(0)
-    then = now.replace(hour=hour, minute=minute, second=0)
+    then = now.replace(hour=hour, minute=minute, second=second)
     aws.advance_clock(((then - now) % timedelta(days=1)).total_seconds())
 
 

@@ -8,8 +8,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,7 @@ import pytest
 from dsql_dr_constructs import BackupOptions, MultiRegionDsqlDr
 from dsql_dr_constructs.cli import survey
 from dsql_dr_constructs.emulator import AwsEmulator, Fault
+from tests.emulator.backup_pair import pass_until
 from tests.end_to_end.drill import Drill
 from tests.end_to_end.project import Project
 from tests.postgresql import Postgresql
@@ -72,15 +71,8 @@ class Pair(Project):
         found = self.aws.client("backup", region).list_recovery_points_by_backup_vault(BackupVaultName=VAULT)
         return [one for one in found["RecoveryPoints"] if one["Status"] in ("COMPLETED", "AVAILABLE")]
 
-    def now(self) -> datetime:
-        """By AWS's clock."""
-        answer = self.aws.client("backup", EAST).list_backup_vaults()
-        return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
-
     def pass_until(self, hour: int, minute: int = 0) -> None:
-        now = self.now()
-        then = now.replace(hour=hour, minute=minute, second=30)
-        self.aws.advance_clock(((then - now) % timedelta(days=1)).total_seconds())
+        pass_until(self.aws, hour, minute, second=30)
 
     def night(self, *, copied: bool = True) -> None:
         """Until the job of this night has ended, and its copy, unless that fails."""

@@ -84,12 +84,12 @@ def test_every_region_runs_reports_notifies_once_and_recovers(project: Project) 
         (EAST, "ALARM"),
         (WEST, "ALARM"),
     ]
-    seen = drill.verdicts()  # after the schedule's own runs: more datapoints at the begin could raise the alarm twice
+    seen = drill.verdicts()  # after the alarm, which a datapoint beside the schedule's could raise twice
     assert [(one["verdict"], one["regions_down"]) for one in seen] == [("CLUSTER_DOWN", [EAST])] * 2
     assert all("this cluster is down (drill)" in str(one["clusters"][0]["problems"]) for one in seen)
 
     for region in (EAST, WEST):
-        drill.wait_for_runs(region)  # the end is the schedule's, too
+        drill.wait_for_runs(region)  # so that the datapoints of `verdicts` are past, too, when the fault ends
     drill.restore_cluster()
     recovered = inbox.next_of_each_region()
     assert [(notification.region, notification.state) for notification in recovered] == [(EAST, "OK"), (WEST, "OK")]

@@ -185,14 +185,14 @@ def test_sql_that_fails_behind_an_endpoint_that_answers_is_notified(project: Pro
     inbox.rest()  # of the first OK
     project.aws.inject(Fault("sql", "error", service="postgresql", call="Query", region=EAST))
     assert [(one.region, one.state) for one in inbox.next_of_each_region()] == [(EAST, "ALARM"), (WEST, "ALARM")]
-    seen = drill.verdicts()  # after the schedule's own runs: more datapoints at the begin could raise the alarm twice
+    seen = drill.verdicts()  # after the alarm, which a datapoint beside the schedule's could raise twice
     assert [(one["verdict"], one["regions_down"]) for one in seen] == [("CLUSTER_DOWN", [EAST])] * 2
     for one in seen:
         [down] = [cluster for cluster in one["clusters"] if cluster["region"] == EAST]
         assert down["reachable"], "the connection probe is answered"
         assert [problem for problem in down["problems"] if problem.startswith("SQL: ")], down
     for region in REGIONS:
-        drill.wait_for_runs(region)  # the end is the schedule's, too
+        drill.wait_for_runs(region)  # so that the datapoints of `verdicts` are past, too, when the fault ends
 
     project.aws.clear_faults()
     assert [(one.region, one.state) for one in inbox.next_of_each_region()] == [(EAST, "OK"), (WEST, "OK")]

@@ -78,7 +78,7 @@ def region_and_clients(
     if not session.region_name:
         raise NoRegionError("No Region is configured: give --region one of the pair's.")
 
-    @functools.cache  # and few of them are collected while a signal arrives
+    @functools.cache  # Python ignores a Ctrl-C that arrives while a client is finalized
     def client(service: str, region: str, /, *, attempts: int = 2) -> Any:
         retries = {"total_max_attempts": attempts}
         read = read_timeout if service != "lambda" else max(read_timeout, _MONITORS_RUN)

@@ -14,7 +14,7 @@ from typing import Final
 from ..extras import MissingExtraError, require_extra
 
 _SENT_AGAIN_AFTER: Final = 0.05
-"""Seconds."""
+"""Seconds, in which a finalizer has ended."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -42,7 +42,7 @@ def _exit(number: int, _: FrameType | None) -> None:
 def _no_lost_signal() -> Iterator[None]:
     """Send a signal again that arrived while an object was finalized, since Python ignores what is raised there.
 
-    Clients of boto3 have finalizers: without this, one Ctrl-C of eleven was lost where a program made many of them.
+    Clients of boto3 have finalizers: a program that made many of them lost one Ctrl-C in eleven without this.
     """
     before = sys.unraisablehook
 
@@ -63,7 +63,7 @@ def _no_lost_signal() -> Iterator[None]:
 
 
 def _later(number: signal.Signals) -> None:
-    """When this finalizer has ended."""
+    """Send the signal to the main thread, once this finalizer has ended."""
     again = threading.Timer(_SENT_AGAIN_AFTER, signal.pthread_kill, (threading.main_thread().ident, number))
     again.daemon = True
     again.start()
